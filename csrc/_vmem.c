@@ -1,0 +1,314 @@
+// The extension module vmem._vmem. Where things are:
+//
+//   vmem.h          all that talks to the operating system; compiled into this file
+//   compat.h        differences between Python versions and builds
+//   module.h        what one import of the module holds
+//   arguments.c     from Python objects to C numbers
+//   refusal.c       from failed calls to exceptions that say why
+//   mappings.c      keeps the process away from its mapping limit
+//   spans.c         the record of what is committed
+//   reservation.c   the core under every type: addresses, record, pins and the exporter of memoryviews
+//   region.c        the type Region
+#define VMEM_IMPLEMENTATION
+#include "vmem.h"
+
+#include "arguments.h"
+#include "module.h"
+
+// --- functions ---
+
+PyDoc_STRVAR(get_page_size_doc,
+             "get_page_size()\n--\n\n"
+             "The size of a page in bytes, a power of two: the unit of committing.\n\n"
+             "Returns\n"
+             "-------\n"
+             "int\n"
+             "    4096 on most machines, 16384 on Apple silicon.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.reserve(1).size == vmem.get_page_size()\n"
+             "True");
+
+static PyObject *get_page_size(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    return PyLong_FromSize_t(vmem_get_page_size());
+}
+
+PyDoc_STRVAR(get_allocation_granularity_doc,
+             "get_allocation_granularity()\n--\n\n"
+             "The unit in bytes, a power of two, at whose multiples reservations begin.\n\n"
+             "Returns\n"
+             "-------\n"
+             "int\n"
+             "    65536 on Windows, elsewhere the page size.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> with vmem.reserve(1) as region:\n"
+             "...     vmem.is_aligned(region.address, vmem.get_allocation_granularity())\n"
+             "True");
+
+static PyObject *get_allocation_granularity(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    return PyLong_FromSize_t(vmem_get_allocation_granularity());
+}
+
+PyDoc_STRVAR(get_huge_page_size_doc,
+             "get_huge_page_size()\n--\n\n"
+             "The size in bytes of the huge pages that this system can put under ordinary memory.\n\n"
+             "Returns\n"
+             "-------\n"
+             "int\n"
+             "    2097152 on most Linux machines, 0 where there are none.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.get_huge_page_size() % vmem.get_page_size()\n"
+             "0");
+
+static PyObject *get_huge_page_size(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    return PyLong_FromSize_t(vmem_get_huge_page_size());
+}
+
+// The arguments (address, align) that the three functions below share. Returns -1 with an exception.
+static int parse_address(const char *function, PyObject *const *args, Py_ssize_t num_args, PyObject *keywords,
+                         size_t *address, size_t *align) {
+    static const char *const names[2] = {"address", "align"};
+    PyObject *parsed[2];
+    if (parse_two(function, names, args, num_args, keywords, parsed) < 0) return -1;
+    if (!parsed[0] || !parsed[1]) {
+        PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'", function, names[parsed[0] ? 1 : 0]);
+        return -1;
+    }
+    if (convert_size(parsed[0], "address", address) < 0) return -1;
+    return convert_alignment(parsed[1], "align", align);
+}
+
+PyDoc_STRVAR(align_forward_doc,
+             "align_forward(address, align)\n--\n\n"
+             "The first multiple of `align` at or above `address`.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "address : int\n"
+             "    An address, offset or size in bytes, from 0 to the largest address.\n"
+             "align : int\n"
+             "    A power of two.\n\n"
+             "Returns\n"
+             "-------\n"
+             "int\n\n"
+             "Raises\n"
+             "------\n"
+             "ValueError\n"
+             "    `align` is not a power of two, `address` is out of range, or no address is high enough.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.align_forward(5000, 4096), vmem.align_forward(8192, 4096)\n"
+             "(8192, 8192)");
+
+static PyObject *align_forward(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t num_args,
+                               PyObject *keywords) {
+    size_t address, align;
+    if (parse_address("align_forward", args, num_args, keywords, &address, &align) < 0) return NULL;
+    size_t aligned = vmem_align_forward(address, align);
+    if (aligned < address)
+        return PyErr_Format(PyExc_ValueError, "no multiple of %zu is at or above address %zu", align, address);
+    return PyLong_FromSize_t(aligned);
+}
+
+PyDoc_STRVAR(align_backward_doc,
+             "align_backward(address, align)\n--\n\n"
+             "The last multiple of `align` at or below `address`.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "address : int\n"
+             "    An address, offset or size in bytes, from 0 to the largest address.\n"
+             "align : int\n"
+             "    A power of two.\n\n"
+             "Returns\n"
+             "-------\n"
+             "int\n\n"
+             "Raises\n"
+             "------\n"
+             "ValueError\n"
+             "    `align` is not a power of two, or `address` is out of range.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.align_backward(5000, 4096), vmem.align_backward(8192, 4096)\n"
+             "(4096, 8192)");
+
+static PyObject *align_backward(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t num_args,
+                                PyObject *keywords) {
+    size_t address, align;
+    if (parse_address("align_backward", args, num_args, keywords, &address, &align) < 0) return NULL;
+    return PyLong_FromSize_t(vmem_align_backward(address, align));
+}
+
+PyDoc_STRVAR(is_aligned_doc,
+             "is_aligned(address, align)\n--\n\n"
+             "Whether `address` is a multiple of `align`.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "address : int\n"
+             "    An address, offset or size in bytes, from 0 to the largest address.\n"
+             "align : int\n"
+             "    A power of two.\n\n"
+             "Returns\n"
+             "-------\n"
+             "bool\n\n"
+             "Raises\n"
+             "------\n"
+             "ValueError\n"
+             "    `align` is not a power of two, or `address` is out of range.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.is_aligned(5000, 4096), vmem.is_aligned(8192, 4096)\n"
+             "(False, True)");
+
+static PyObject *is_aligned(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t num_args,
+                            PyObject *keywords) {
+    size_t address, align;
+    if (parse_address("is_aligned", args, num_args, keywords, &address, &align) < 0) return NULL;
+    return PyBool_FromLong(vmem_is_aligned(address, align));
+}
+
+PyDoc_STRVAR(get_memory_info_doc,
+             "get_memory_info()\n--\n\n"
+             "The machine's memory in bytes, as a tuple (total, available); 0 where the system does not tell.");
+
+static PyObject *get_memory_info(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    VmemMemoryInfo info;
+    vmem_get_memory_info(&info);
+    return Py_BuildValue("(KK)", (unsigned long long)info.total, (unsigned long long)info.available);
+}
+
+// A limit as an int, or None where nothing is limited.
+static PyObject *limit_object(uint64_t limit) {
+    return limit == VMEM_UNLIMITED ? Py_NewRef(Py_None) : PyLong_FromUnsignedLongLong(limit);
+}
+
+PyDoc_STRVAR(get_limits_doc,
+             "get_limits()\n--\n\n"
+             "What this process may have, as a dict of ints; None stands for no limit. Sizes are in bytes.");
+
+static PyObject *get_limits(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+    VmemLimits limits;
+    vmem_get_limits(&limits);
+    return Py_BuildValue("{sNsKsNsKsNsKsNsNsK}",                                             //
+                         "address_space_limit", limit_object(limits.address_space_limit),  //
+                         "address_space_used", (unsigned long long)limits.address_space_used,
+                         "data_limit", limit_object(limits.data_limit),  //
+                         "data_used", (unsigned long long)limits.data_used,
+                         "commit_limit", limit_object(limits.commit_limit),  //
+                         "commit_used", (unsigned long long)limits.commit_used,
+                         "largest_commit", limit_object(limits.largest_commit),  //
+                         "mapping_limit", limit_object(limits.mapping_limit),    //
+                         "mapping_used", (unsigned long long)limits.mapping_used);
+}
+
+static PyMethodDef module_functions[] = {
+    {"get_page_size", get_page_size, METH_NOARGS, get_page_size_doc},
+    {"get_allocation_granularity", get_allocation_granularity, METH_NOARGS, get_allocation_granularity_doc},
+    {"get_huge_page_size", get_huge_page_size, METH_NOARGS, get_huge_page_size_doc},
+    {"align_forward", (PyCFunction)(void (*)(void))align_forward, METH_FASTCALL | METH_KEYWORDS, align_forward_doc},
+    {"align_backward", (PyCFunction)(void (*)(void))align_backward, METH_FASTCALL | METH_KEYWORDS, align_backward_doc},
+    {"is_aligned", (PyCFunction)(void (*)(void))is_aligned, METH_FASTCALL | METH_KEYWORDS, is_aligned_doc},
+    {"get_memory_info", get_memory_info, METH_NOARGS, get_memory_info_doc},
+    {"get_limits", get_limits, METH_NOARGS, get_limits_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+// --- exec ---
+
+PyDoc_STRVAR(out_of_memory_error_doc,
+             "The system refused addresses, memory or a mapping.\n\n"
+             "It is both an OSError, with `errno` ENOMEM, and a MemoryError. The message says what was tried, which\n"
+             "limit was hit, what it is now and what can be done. The call that raised it has changed nothing.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> try:\n"
+             "...     vmem.reserve(1 << 62)\n"
+             "... except MemoryError as error:\n"
+             "...     print(type(error).__name__)\n"
+             "OutOfMemoryError");
+
+static int add_out_of_memory_error(PyObject *module, ModuleState *state) {
+    PyObject *bases = PyTuple_Pack(2, PyExc_OSError, PyExc_MemoryError);
+    if (!bases) return -1;
+    state->out_of_memory_error =
+        PyErr_NewExceptionWithDoc("vmem.OutOfMemoryError", out_of_memory_error_doc, bases, NULL);
+    Py_DECREF(bases);
+    return PyModule_AddObjectRef(module, "OutOfMemoryError", state->out_of_memory_error);
+}
+
+static int module_exec(PyObject *module) {
+    ModuleState *state = PyModule_GetState(module);
+    state->mapping_budget = mapping_budget_new();
+    if (!state->mapping_budget) return -1;
+    if (add_out_of_memory_error(module, state) < 0) return -1;
+    state->pin_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &pin_spec, NULL);
+    if (!state->pin_type) return -1;
+    state->region_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &region_spec, NULL);
+    if (!state->region_type) return -1;
+    return PyModule_AddType(module, state->region_type);
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg) {
+    ModuleState *state = PyModule_GetState(module);
+    Py_VISIT(state->region_type);
+    Py_VISIT(state->pin_type);
+    Py_VISIT(state->out_of_memory_error);
+    return 0;
+}
+
+static int module_clear(PyObject *module) {
+    ModuleState *state = PyModule_GetState(module);
+    Py_CLEAR(state->region_type);
+    Py_CLEAR(state->pin_type);
+    Py_CLEAR(state->out_of_memory_error);
+    return 0;
+}
+
+static void module_free(void *module) {
+    ModuleState *state = PyModule_GetState(module);
+    module_clear(module);
+    if (state->mapping_budget) mapping_budget_unref(state->mapping_budget);
+    state->mapping_budget = NULL;
+}
+
+// --- init ---
+
+// Filled once, in PyInit__vmem(): which slots an interpreter knows depends on its version, which a build for the
+// stable ABI learns only when it runs.
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+    {0, NULL},  // multiple interpreters
+    {0, NULL},  // GIL
+    {0, NULL},
+};
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "vmem._vmem",
+    .m_doc = "The C part of vmem. Use vmem itself: this module is not for direct use and may change.",
+    .m_size = sizeof(ModuleState),
+    .m_methods = module_functions,
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC PyInit__vmem(void) {
+    if (Py_Version >= 0x030C0000) {
+        module_slots[1].slot = VMEM_SLOT_MULTIPLE_INTERPRETERS;
+        module_slots[1].value = VMEM_PER_INTERPRETER_GIL;
+    }
+    if (Py_Version >= 0x030D0000) {
+        module_slots[2].slot = VMEM_SLOT_GIL;
+        module_slots[2].value = VMEM_GIL_NOT_USED;
+    }
+    return PyModuleDef_Init(&module_def);
+}

@@ -1,0 +1,29 @@
+// Keeps this process away from its last mappings. The kernel keeps one mapping for every run of pages with equal
+// properties, and limits their number. A process that uses the last one dies: it can start no thread, import no module
+// and soon allocate nothing. So what this package adds is counted, and refused a good way before the limit.
+#ifndef VMEM_MAPPINGS_H
+#define VMEM_MAPPINGS_H
+
+#include "compat.h"
+#include "vmem.h"
+
+// How many mappings are left to the rest of the process, where the limit is large enough for that.
+#define MAPPING_HEADROOM 4096
+
+typedef struct MappingBudget MappingBudget;
+
+// How many of the mappings that `limits` allows are left alone: MAPPING_HEADROOM, or half of a very low limit.
+uint64_t mapping_headroom(const VmemLimits *limits);
+
+// A new budget with one reference, or NULL with an exception.
+MappingBudget *mapping_budget_new(void);
+MappingBudget *mapping_budget_ref(MappingBudget *budget);
+void mapping_budget_unref(MappingBudget *budget);
+
+// Whether `growth` more mappings may be made. When the answer is no, `limits` says why.
+bool mapping_budget_allows(MappingBudget *budget, int64_t growth, VmemLimits *limits);
+
+// Records that mappings were made, or with a negative number, given up.
+void mapping_budget_add(MappingBudget *budget, int64_t growth);
+
+#endif

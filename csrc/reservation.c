@@ -1,0 +1,413 @@
+#include "reservation.h"
+
+#include "arguments.h"
+#include "refusal.h"
+
+// One exported range. The memoryview that the user gets holds this object, and this object holds the owner. The pin
+// lasts as long as this object does, not only while buffers are exported: a consumer that keeps the object but lets go
+// of its buffer early still has its memory.
+struct Pin {
+    PyObject_HEAD
+    PyObject *owner;
+    Reservation *reservation;
+    size_t start;  // the exported bytes, as offsets
+    size_t end;
+    char *bytes;
+    Pin *previous;
+    Pin *next;
+};
+
+// Whole pages, as offsets.
+typedef struct Pages {
+    size_t start;
+    size_t end;
+} Pages;
+
+static Pages pages_of(const Reservation *reservation, size_t start, size_t end) {
+    Pages pages = {vmem_align_backward(start, reservation->page_size), vmem_align_forward(end, reservation->page_size)};
+    return pages;
+}
+
+static Attempt attempt_at(const Reservation *reservation, const char *verb, size_t offset, size_t num_bytes) {
+    Attempt attempt = {verb, reservation->kind, offset, num_bytes, false, false};
+    return attempt;
+}
+
+// --- checks ---
+
+int reservation_check_open(const Reservation *reservation) {
+    if (!reservation->released) return 0;
+    PyErr_Format(PyExc_ValueError, "this %s of %zu bytes has been released", reservation->kind, reservation->size);
+    return -1;
+}
+
+int reservation_check_range(const Reservation *reservation, size_t offset, size_t *num_bytes) {
+    if (reservation_check_open(reservation) < 0) return -1;
+    if (offset > reservation->size) {
+        PyErr_Format(PyExc_ValueError, "offset %zu is past the end of a %s of %zu bytes", offset, reservation->kind,
+                     reservation->size);
+        return -1;
+    }
+    if (*num_bytes == TO_THE_END) *num_bytes = reservation->size - offset;
+    if (*num_bytes > reservation->size - offset) {
+        PyErr_Format(PyExc_ValueError, "offset %zu + num_bytes %zu is past the end of a %s of %zu bytes", offset,
+                     *num_bytes, reservation->kind, reservation->size);
+        return -1;
+    }
+    return 0;
+}
+
+bool reservation_is_committed(const Reservation *reservation, size_t offset, size_t num_bytes) {
+    size_t gap_start, gap_end;
+    return !spans_find_gap(&reservation->spans, offset, offset + num_bytes, &gap_start, &gap_end);
+}
+
+int reservation_check_committed(const Reservation *reservation, size_t offset, size_t num_bytes) {
+    size_t gap_start, gap_end;
+    if (!spans_find_gap(&reservation->spans, offset, offset + num_bytes, &gap_start, &gap_end)) return 0;
+    if (num_bytes == 1)
+        PyErr_Format(PyExc_ValueError, "byte %zu of this %s is not committed", offset, reservation->kind);
+    else
+        PyErr_Format(PyExc_ValueError, "bytes %zu to %zu of this %s are not all committed: %zu to %zu are not", offset,
+                     offset + num_bytes, reservation->kind, gap_start, gap_end);
+    return -1;
+}
+
+// --- pins ---
+
+// They hang in a plain list: taking and dropping a view, which is what happens all the time, costs a few instructions,
+// and only the rarer decommit and release look through the views that are alive.
+
+static void link_pin(Pin *pin) {
+    Reservation *reservation = pin->reservation;
+    pin->previous = NULL;
+    pin->next = reservation->pins;
+    if (pin->next) pin->next->previous = pin;
+    reservation->pins = pin;
+}
+
+static void unlink_pin(Pin *pin) {
+    if (pin->previous)
+        pin->previous->next = pin->next;
+    else
+        pin->reservation->pins = pin->next;
+    if (pin->next) pin->next->previous = pin->previous;
+}
+
+// The one gate: raises BufferError when views have bytes on any of these pages. Empty views have none.
+static int check_unpinned(const Reservation *reservation, Pages pages, const char *verb) {
+    size_t num_views = 0, first = SIZE_MAX, last = 0;
+    for (const Pin *pin = reservation->pins; pin; pin = pin->next) {
+        Pages pinned = pages_of(reservation, pin->start, pin->end);
+        if (pin->start == pin->end || pinned.end <= pages.start || pinned.start >= pages.end) continue;
+        num_views++;
+        if (pin->start < first) first = pin->start;
+        if (pin->end > last) last = pin->end;
+    }
+    if (num_views == 0) return 0;
+    PyErr_Format(PyExc_BufferError, "cannot %s bytes %zu to %zu of this %s: %zu %s of bytes %zu to %zu %s alive", verb,
+                 pages.start, pages.end, reservation->kind, num_views, num_views == 1 ? "view" : "views", first, last,
+                 num_views == 1 ? "is" : "are");
+    return -1;
+}
+
+// --- opening and releasing ---
+
+// Mappings that the kernel keeps for this reservation at least: one for each span and one for each gap around them.
+static int64_t count_mappings(const Reservation *reservation) {
+    const SpanMap *spans = &reservation->spans;
+    const Span *first = spans_find(spans, 0);
+    int64_t count = 2 * (int64_t)spans->num_spans + 1;
+    if (first && first->start == 0) count--;
+    const Span *last = reservation->size ? spans_find(spans, reservation->size - 1) : NULL;
+    return last ? count - 1 : count;
+}
+
+static int reserve_mappings(Reservation *reservation, int64_t growth, const Attempt *attempt) {
+    VmemLimits limits;
+    if (mapping_budget_allows(reservation->budget, growth, &limits)) return 0;
+    raise_out_of_mappings(reservation->state, attempt, &limits);
+    return -1;
+}
+
+int reservation_open(Reservation *reservation, ModuleState *state, PyObject *owner, const char *kind, size_t num_bytes,
+                     size_t align) {
+    size_t page_size = vmem_get_page_size();
+    Attempt attempt = {"reserve", kind, 0, num_bytes, true, false};
+    spans_init(&reservation->spans);
+    reservation->state = state;
+    reservation->owner = owner;
+    reservation->kind = kind;
+    reservation->page_size = page_size;
+    reservation->released = true;  // until there is something
+    reservation->budget = mapping_budget_ref(state->mapping_budget);
+    if (num_bytes > (size_t)PY_SSIZE_T_MAX - page_size) {
+        PyErr_Format(PyExc_ValueError, "num_bytes must be at most %zd, got %zu", PY_SSIZE_T_MAX - (Py_ssize_t)page_size,
+                     num_bytes);
+        return -1;
+    }
+    if (reserve_mappings(reservation, 1, &attempt) < 0) return -1;
+    reservation->base = vmem_reserve_aligned(num_bytes, align);
+    if (!reservation->base) {
+        raise_refused(state, &attempt, VMEM_ERROR_OUT_OF_MEMORY, system_error());
+        return -1;
+    }
+    reservation->size = vmem_align_forward(num_bytes, page_size);
+    reservation->released = false;
+    mapping_budget_add(reservation->budget, 1);
+    return 0;
+}
+
+// Unmaps. The record says "released" before the GIL is let go, so nobody can get at memory that is on its way out.
+static VmemResult give_back(Reservation *reservation, bool let_others_run, int *error) {
+    char *base = reservation->base;
+    VmemResult result;
+    if (!base) return VMEM_SUCCESS;
+    reservation->base = NULL;
+    if (let_others_run) {
+        Py_BEGIN_ALLOW_THREADS
+        result = vmem_release(base, reservation->size);
+        *error = system_error();
+        Py_END_ALLOW_THREADS
+    } else {
+        result = vmem_release(base, reservation->size);
+        *error = system_error();
+    }
+    if (result != VMEM_SUCCESS) {
+        reservation->base = base;
+        return result;
+    }
+    mapping_budget_add(reservation->budget, -count_mappings(reservation));
+    spans_free(&reservation->spans);
+    return VMEM_SUCCESS;
+}
+
+int reservation_release(Reservation *reservation) {
+    Pages all = {0, reservation->size};
+    int error = 0;
+    if (reservation->released) return 0;
+    if (check_unpinned(reservation, all, "release") < 0) return -1;
+    reservation->released = true;
+    VmemResult result = give_back(reservation, reservation->spans.num_bytes > 0, &error);
+    if (result == VMEM_SUCCESS) return 0;
+    reservation->released = false;
+    Attempt attempt = attempt_at(reservation, "release", 0, reservation->size);
+    raise_refused(reservation->state, &attempt, result, error);
+    return -1;
+}
+
+int reservation_abandon(Reservation *reservation) {
+    if (!reservation->pins) return reservation_release(reservation);
+    reservation->released = true;
+    return 0;
+}
+
+void reservation_free(Reservation *reservation) {
+    int error;
+    if (!reservation->budget) return;
+    give_back(reservation, false, &error);
+    spans_free(&reservation->spans);
+    mapping_budget_unref(reservation->budget);
+}
+
+// --- committing and decommitting ---
+
+// How many mappings a commit of these pages can add: two when they lie alone in a gap, for then that is split.
+static int64_t commit_growth(const Reservation *reservation, Pages pages) {
+    const Span *span = spans_find(&reservation->spans, pages.start > 0 ? pages.start - 1 : 0);
+    bool touches = span && span->start <= pages.end && span->protection == VMEM_READ_WRITE;
+    return touches ? 0 : 2;
+}
+
+// How many mappings a decommit of these pages can add: it splits a span that is larger.
+static int64_t decommit_growth(const Reservation *reservation, Pages pages) {
+    const Span *span = spans_find(&reservation->spans, pages.start);
+    if (!span || span->start > pages.start || span->end < pages.end) return 0;
+    return (span->start < pages.start) + (span->end > pages.end);
+}
+
+static size_t count_gaps(const Reservation *reservation, Pages pages) {
+    size_t count = 0, start = pages.start, gap_start, gap_end;
+    for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end) count++;
+    return count;
+}
+
+// Commits every gap in the record, and only those: pages that are committed keep their protection. When one fails, the
+// gaps up to it are decommitted again. They were never in the record, so nobody has seen them.
+static VmemResult commit_gaps(Reservation *reservation, Pages pages, int *error) {
+    size_t start = pages.start, gap_start, gap_end;
+    for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end) {
+        VmemResult result = vmem_commit(reservation->base + gap_start, gap_end - gap_start);
+        if (result == VMEM_SUCCESS) continue;
+        *error = system_error();
+        pages.end = gap_end;
+        start = pages.start;
+        for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end)
+            vmem_decommit(reservation->base + gap_start, gap_end - gap_start);
+        return result;
+    }
+    return VMEM_SUCCESS;
+}
+
+static void record_gaps_committed(Reservation *reservation, Pages pages) {
+    size_t start = pages.start, gap_start, gap_end;
+    for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end)
+        spans_set(&reservation->spans, gap_start, gap_end, VMEM_READ_WRITE);
+}
+
+int reservation_commit(Reservation *reservation, size_t offset, size_t num_bytes) {
+    if (reservation_check_range(reservation, offset, &num_bytes) < 0) return -1;
+    if (num_bytes == 0) return 0;
+    Pages pages = pages_of(reservation, offset, offset + num_bytes);
+    size_t num_gaps = count_gaps(reservation, pages);
+    if (num_gaps == 0) return 0;
+
+    Attempt attempt = attempt_at(reservation, "commit", offset, num_bytes);
+    attempt.wants_memory = true;
+    if (reserve_mappings(reservation, commit_growth(reservation, pages), &attempt) < 0) return -1;
+    if (spans_prepare(&reservation->spans, num_gaps) < 0) return -1;
+
+    int64_t mappings_before = count_mappings(reservation);
+    int error;
+    VmemResult result = commit_gaps(reservation, pages, &error);
+    if (result == VMEM_SUCCESS) record_gaps_committed(reservation, pages);
+    spans_settle(&reservation->spans);
+    if (result != VMEM_SUCCESS) {
+        raise_refused(reservation->state, &attempt, result, error);
+        return -1;
+    }
+    // A filled gap surely saves one mapping, not the two of the record: the kernel may keep its neighbours apart.
+    int64_t growth = count_mappings(reservation) - mappings_before;
+    mapping_budget_add(reservation->budget, growth < 0 ? growth / 2 : growth);
+    return 0;
+}
+
+// Narrows pages to those from the first committed one to the last. Returns false when none is.
+static bool narrow_to_committed(const Reservation *reservation, Pages *pages) {
+    const Span *span = spans_find(&reservation->spans, pages->start);
+    if (!span || span->start >= pages->end) return false;
+    if (span->start > pages->start) pages->start = span->start;
+    size_t end = pages->start;
+    for (; span && span->start < pages->end; span = spans_find(&reservation->spans, span->end)) end = span->end;
+    if (end < pages->end) pages->end = end;
+    return true;
+}
+
+int reservation_decommit(Reservation *reservation, size_t offset, size_t num_bytes) {
+    if (reservation_check_range(reservation, offset, &num_bytes) < 0) return -1;
+    if (num_bytes == 0) return 0;
+    Pages pages = pages_of(reservation, offset, offset + num_bytes);
+    if (check_unpinned(reservation, pages, "decommit") < 0) return -1;
+    if (!narrow_to_committed(reservation, &pages)) return 0;
+
+    Attempt attempt = attempt_at(reservation, "decommit", offset, num_bytes);
+    if (reserve_mappings(reservation, decommit_growth(reservation, pages), &attempt) < 0) return -1;
+    if (spans_prepare(&reservation->spans, 1) < 0) return -1;
+
+    int64_t mappings_before = count_mappings(reservation);
+    VmemResult result = vmem_decommit(reservation->base + pages.start, pages.end - pages.start);
+    int error = system_error();
+    if (result == VMEM_SUCCESS) spans_clear(&reservation->spans, pages.start, pages.end);
+    spans_settle(&reservation->spans);
+    if (result != VMEM_SUCCESS) {
+        raise_refused(reservation->state, &attempt, result, error);
+        return -1;
+    }
+    mapping_budget_add(reservation->budget, count_mappings(reservation) - mappings_before);
+    return 0;
+}
+
+int reservation_count_resident(Reservation *reservation, size_t offset, size_t num_bytes, size_t *num_resident) {
+    if (reservation_check_range(reservation, offset, &num_bytes) < 0) return -1;
+    Pages pages = pages_of(reservation, offset, offset + num_bytes);
+    *num_resident = 0;
+    if (num_bytes == 0) return 0;
+    const Span *span = spans_find(&reservation->spans, pages.start);
+    for (; span && span->start < pages.end; span = spans_find(&reservation->spans, span->end)) {
+        size_t start = span->start > pages.start ? span->start : pages.start;
+        size_t end = span->end < pages.end ? span->end : pages.end;
+        size_t resident;
+        VmemResult result = vmem_count_resident(reservation->base + start, end - start, &resident);
+        if (result != VMEM_SUCCESS) {
+            int error = system_error();
+            Attempt attempt = attempt_at(reservation, "count the resident part of", start, end - start);
+            raise_refused(reservation->state, &attempt, result, error);
+            return -1;
+        }
+        *num_resident += resident;
+    }
+    return 0;
+}
+
+// --- views ---
+
+// Allocating can start a garbage collection, and that can run anything, so it comes before the checks.
+static Pin *new_empty_pin(Reservation *reservation) {
+    Pin *pin = PyObject_GC_New(Pin, reservation->state->pin_type);
+    if (!pin) return NULL;
+    pin->owner = Py_NewRef(reservation->owner);
+    pin->reservation = reservation;
+    pin->start = pin->end = 0;
+    pin->bytes = NULL;
+    link_pin(pin);
+    PyObject_GC_Track(pin);
+    return pin;
+}
+
+PyObject *reservation_view(Reservation *reservation, size_t offset, size_t num_bytes) {
+    PyObject *view = NULL;
+    Pin *pin = new_empty_pin(reservation);
+    if (!pin) return NULL;
+    if (reservation_check_range(reservation, offset, &num_bytes) == 0 &&
+        reservation_check_committed(reservation, offset, num_bytes) == 0) {
+        pin->start = offset;
+        pin->end = offset + num_bytes;
+        pin->bytes = reservation->base + offset;
+        view = PyMemoryView_FromObject((PyObject *)pin);
+    }
+    Py_DECREF(pin);
+    return view;
+}
+
+static int pin_getbuffer(Pin *self, Py_buffer *view, int flags) {
+    return PyBuffer_FillInfo(view, (PyObject *)self, self->bytes, (Py_ssize_t)(self->end - self->start), 0, flags);
+}
+
+static int pin_traverse(Pin *self, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE((PyObject *)self));
+    Py_VISIT(self->owner);
+    return 0;
+}
+
+static void pin_dealloc(Pin *self) {
+    PyTypeObject *type = Py_TYPE((PyObject *)self);
+    PyObject *owner = self->owner;
+    PyObject_GC_UnTrack(self);
+    VMEM_LOCK(owner);
+    unlink_pin(self);
+    if (self->reservation->released && !self->reservation->pins) {
+        int error;
+        give_back(self->reservation, false, &error);
+    }
+    VMEM_UNLOCK();
+    PyObject_GC_Del(self);
+    Py_DECREF(owner);
+    Py_DECREF(type);
+}
+
+// No tp_clear: a cycle through a pin also goes through a memoryview or the attributes of the owner, which clear
+// themselves, and the memory must stay as long as a buffer over it can be used.
+static PyType_Slot pin_slots[] = {
+    {Py_tp_doc, "Keeps exported bytes of a region in place; held by the memoryviews over them."},
+    {Py_tp_dealloc, pin_dealloc},
+    {Py_tp_traverse, pin_traverse},
+    {Py_bf_getbuffer, pin_getbuffer},
+    {0, NULL},
+};
+
+PyType_Spec pin_spec = {
+    .name = "vmem._vmem.Pin",
+    .basicsize = sizeof(Pin),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = pin_slots,
+};

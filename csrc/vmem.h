@@ -1,0 +1,868 @@
+/*
+vmem.h - virtual memory: reserve addresses, commit the bytes you use, never move them
+version 0.1.0, MIT licence (at the end of this file)
+
+WHAT IT IS
+    Two steps where malloc has one. vmem_reserve() takes a range of addresses and costs almost nothing, however
+    large it is. vmem_commit() backs part of that range with memory that reads zero. Nothing ever moves, so a
+    structure inside the range grows in place and pointers into it stay valid until it is released.
+
+HOW TO USE IT
+    In exactly one C or C++ file:
+
+        #define VMEM_IMPLEMENTATION
+        #include "vmem.h"
+
+    and in every other file just the include. No initialisation, no library to link beyond the system's own.
+
+        size_t room = (size_t)64 << 30;                  // 64 GiB of addresses, no memory yet
+        char* bytes = (char*)vmem_reserve(room);
+        if (!bytes) return 1;
+        if (vmem_commit(bytes, 1 << 20)) return 1;       // the first MiB is usable, and zero
+        bytes[0] = 42;
+        vmem_commit(bytes + (1 << 20), 1 << 20);         // grows; bytes[0] has not moved
+        vmem_decommit(bytes, 2 << 20);                   // gives the memory back, keeps the addresses
+        vmem_release(bytes, room);
+
+OPTIONS
+    Define these before the include, the same way in every file:
+
+        VMEM_IMPLEMENTATION   compile the functions into this file
+        VMEM_API              put before every declaration; default `extern`. `static inline` makes a private copy,
+                              of which the compiler drops what you do not call
+
+RULES THAT HOLD FOR EVERY FUNCTION
+    pages     Memory is committed and decommitted by whole pages. A range covers every page that holds one or more of
+              its bytes: committing 1 byte commits 1 page, and decommitting 1 byte drops 1 page with all that is in it.
+    contents  Committed memory reads zero until it is written. Committing what is committed already leaves its contents
+              alone. Decommitted memory must be committed before it is used again, and then reads zero.
+    access    Touching reserved memory that is not committed is a fault: SIGSEGV, or SIGBUS on some systems, or an
+              access violation on Windows.
+    errors    A function that can fail returns a VmemResult: VMEM_SUCCESS is 0. vmem_reserve() returns NULL. Wrong
+              arguments are refused before any system call; nothing here asserts or aborts. When a system call fails,
+              errno (GetLastError() on Windows) stays as that call left it. When none was made it stays untouched.
+    threads   There is no state here to protect. Every function may be called from every thread at any time; ordering
+              calls that work on the same pages is the caller's business.
+    fork      A child has the same reservations, with its own copy of their contents.
+
+SYSTEMS
+                reserve                        commit                   decommit
+    Linux       mmap(PROT_NONE)                mprotect                 mmap(MAP_FIXED, PROT_NONE)
+    macOS, BSD  mmap(PROT_NONE)                mprotect                 mmap(MAP_FIXED, PROT_NONE)
+    Windows     VirtualAlloc(MEM_RESERVE)      VirtualAlloc(MEM_COMMIT) VirtualFree(MEM_DECOMMIT)
+    other       NULL                           VMEM_ERROR_UNSUPPORTED   VMEM_ERROR_UNSUPPORTED
+
+    Reserved memory is not charged to the system's commit limit, committed memory is, and decommitting takes the charge
+    away again. Where the system overcommits (Linux unless vm.overcommit_memory is 2, macOS, the BSDs), a commit can
+    succeed although the memory is not there when it is touched.
+
+FIND YOUR WAY
+    Search for >>config, >>types, >>api, >>helpers, >>os contract, >>os windows, >>os posix, >>os unsupported,
+    >>validation, >>public.
+*/
+#ifndef VMEM_H
+#define VMEM_H
+
+// >>config ------------------------------------------------------------------------------------------------------------
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef VMEM_API
+#define VMEM_API extern
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// >>types -------------------------------------------------------------------------------------------------------------
+
+// Every result: X(name, value, message). The enum and vmem_result_message() are made from this one table.
+#define VMEM_RESULTS(X)                                                                                                \
+    X(VMEM_SUCCESS, 0, "success")                                                                                      \
+    X(VMEM_ERROR_INVALID_ARGUMENT, 1, "invalid argument: null, zero bytes, a range that overflows or a bad alignment") \
+    X(VMEM_ERROR_OUT_OF_MEMORY, 2, "out of memory: the system refused addresses, memory or a mapping")                 \
+    X(VMEM_ERROR_ACCESS_DENIED, 3, "access denied by the system")                                                      \
+    X(VMEM_ERROR_UNSUPPORTED, 4, "not supported on this system")                                                       \
+    X(VMEM_ERROR_SYSTEM, 5, "the system call failed for another reason, see errno or GetLastError()")
+
+#define VMEM__AS_ENUMERATOR(name, value, message) name = value,
+typedef enum VmemResult { VMEM_RESULTS(VMEM__AS_ENUMERATOR) VMEM__RESULT_MAX = 0x7fffffff } VmemResult;
+#undef VMEM__AS_ENUMERATOR
+
+// What may be done with committed memory. Reserved memory that is not committed allows nothing.
+typedef enum VmemProtection {
+    VMEM_NO_ACCESS = 0,
+    VMEM_READ = 1,
+    VMEM_READ_WRITE = 2,
+    VMEM_EXECUTE = 3,
+    VMEM_READ_EXECUTE = 4,
+    VMEM_READ_WRITE_EXECUTE = 5
+} VmemProtection;
+
+// A limit that is not set, or that this system does not have.
+#define VMEM_UNLIMITED UINT64_MAX
+
+// The limits that can make a call fail, and how much of each is in use, as the system tells it.
+// Sizes are in bytes. A limit is VMEM_UNLIMITED, and what is in use is 0, where the system does not tell.
+typedef struct VmemLimits {
+    uint64_t address_space_limit;  // addresses this process may have (RLIMIT_AS)
+    uint64_t address_space_used;
+    uint64_t data_limit;  // private writable memory this process may have (RLIMIT_DATA)
+    uint64_t data_used;
+    uint64_t commit_limit;  // memory the system promises to all processes together, where it keeps count strictly
+    uint64_t commit_used;
+    uint64_t largest_commit;  // the most that one call may commit
+    uint64_t mapping_limit;   // mappings this process may have (vm.max_map_count)
+    uint64_t mapping_used;
+} VmemLimits;
+
+// The machine's memory, in bytes; 0 where the system does not tell.
+typedef struct VmemMemoryInfo {
+    uint64_t total;      // physical memory
+    uint64_t available;  // what can be had without swapping
+} VmemMemoryInfo;
+
+// >>api ---------------------------------------------------------------------------------------------------------------
+
+// Reserve a range of addresses without committing any of it.
+//   num_bytes       in bytes, > 0; the system rounds it up to whole pages
+//   returns         the first address, a multiple of vmem_get_allocation_granularity(); NULL on failure
+//   fails           zero or too many bytes, no free addresses, address space limit, mapping limit
+//   threads         safe
+//   systems         mmap(PROT_NONE); VirtualAlloc(MEM_RESERVE, PAGE_NOACCESS)
+VMEM_API void* vmem_reserve(size_t num_bytes);
+
+// Reserve a range of addresses whose first one is a multiple of `align`.
+//   num_bytes       in bytes, > 0; the system rounds it up to whole pages
+//   align           in bytes, a power of two > 0; below the allocation granularity it changes nothing
+//   returns         the first address; NULL on failure
+//   fails           as vmem_reserve(), or `align` not a power of two. POSIX systems need num_bytes + align addresses free
+//   threads         safe
+//   systems         mmap() of more than was asked, with both ends trimmed; VirtualAlloc2(), or VirtualAlloc() tried again
+VMEM_API void* vmem_reserve_aligned(size_t num_bytes, size_t align);
+
+// Release a whole reservation: its addresses and all memory in it.
+//   ptr                 what vmem_reserve() or vmem_reserve_aligned() returned
+//   num_reserved_bytes  the size that was given there
+//   fails               VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit); nothing is released then
+//   threads             safe, once nobody uses the range
+//   systems             munmap; VirtualFree(MEM_RELEASE)
+VMEM_API VmemResult vmem_release(void* ptr, size_t num_reserved_bytes);
+
+// Commit the pages that hold one or more bytes of [ptr, ptr + num_bytes): readable, writable, zero when fresh.
+//   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0; neither need be aligned
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (commit limit, data limit, mapping limit).
+//                   What was committed before keeps its contents; of the other pages some may be committed
+//   threads         safe on disjoint pages
+//   systems         mprotect; VirtualAlloc(MEM_COMMIT)
+VMEM_API VmemResult vmem_commit(void* ptr, size_t num_bytes);
+
+// Decommit the pages that hold one or more bytes of [ptr, ptr + num_bytes): contents gone, memory and charge returned.
+//   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0; neither need be aligned
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit)
+//   threads         safe on disjoint pages
+//   systems         mmap(MAP_FIXED, PROT_NONE); VirtualFree(MEM_DECOMMIT)
+VMEM_API VmemResult vmem_decommit(void* ptr, size_t num_bytes);
+
+// Count the bytes of [ptr, ptr + num_bytes) that are in physical memory, by the pages that hold them.
+//   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
+//   num_resident    receives a number of bytes, a multiple of the page size; untouched on failure
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED (OpenBSD and systems without mincore)
+//   threads         safe; the answer may be out of date when it arrives
+//   systems         mincore; QueryWorkingSetEx
+VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident);
+
+// The size of a page in bytes, a power of two: the unit of committing.
+//   fails           never
+//   threads         safe
+//   systems         sysconf(_SC_PAGESIZE); GetSystemInfo
+VMEM_API size_t vmem_get_page_size(void);
+
+// The unit in bytes, a power of two, at whose multiples reservations begin: 64 KiB on Windows, else the page size.
+//   fails           never
+//   threads         safe
+//   systems         sysconf(_SC_PAGESIZE); GetSystemInfo
+VMEM_API size_t vmem_get_allocation_granularity(void);
+
+// The size in bytes of the huge pages that this system can put under ordinary memory; 0 where there are none.
+//   fails           never
+//   threads         safe
+//   systems         Linux: /sys/kernel/mm/transparent_hugepage; elsewhere 0
+VMEM_API size_t vmem_get_huge_page_size(void);
+
+// How much memory the machine has.
+//   info            receives the answer; 0 in what the system does not tell
+//   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is kept
+//   threads         safe
+//   systems         Linux: /proc/meminfo; GlobalMemoryStatusEx; else sysconf
+VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info);
+
+// The limits that can make the calls above fail: call it after a failure to tell the user which one it was.
+// It allocates nothing. Counting mappings takes time in proportion to their number, about 10 ms for 60,000.
+//   limits          receives the answer
+//   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is kept
+//   threads         safe
+//   systems         getrlimit, on Linux also /proc; GlobalMemoryStatusEx
+VMEM_API VmemResult vmem_get_limits(VmemLimits* limits);
+
+// The first multiple of `align` at or above `address`. It wraps to 0 when there is none.
+//   align           a power of two > 0; for any other value the answer is meaningless
+//   fails           never
+//   threads         safe
+//   systems         all alike
+VMEM_API uintptr_t vmem_align_forward(uintptr_t address, size_t align);
+
+// The last multiple of `align` at or below `address`.
+//   align           a power of two > 0; for any other value the answer is meaningless
+//   fails           never
+//   threads         safe
+//   systems         all alike
+VMEM_API uintptr_t vmem_align_backward(uintptr_t address, size_t align);
+
+// Whether `address` is a multiple of `align`.
+//   align           a power of two > 0; for any other value the answer is meaningless
+//   fails           never
+//   threads         safe
+//   systems         all alike
+VMEM_API bool vmem_is_aligned(uintptr_t address, size_t align);
+
+// What a result means, as a sentence in English without a full stop.
+//   result          any value, also one that is no VmemResult
+//   fails           never; the text is static
+//   threads         safe
+//   systems         all alike
+VMEM_API const char* vmem_result_message(VmemResult result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // VMEM_H
+
+#if defined(VMEM_IMPLEMENTATION) && !defined(VMEM_IMPLEMENTATION_DONE)
+#define VMEM_IMPLEMENTATION_DONE
+
+#if defined(_WIN32)
+#define VMEM__WINDOWS 1
+#elif defined(__unix__) || defined(__APPLE__)
+#define VMEM__POSIX 1
+#endif
+
+#if defined(VMEM__WINDOWS)
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+#include <psapi.h>
+#elif defined(VMEM__POSIX)
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// >>helpers -----------------------------------------------------------------------------------------------------------
+
+// The whole pages that a range of bytes touches.
+typedef struct vmem__Pages {
+    uintptr_t start;
+    size_t size;
+} vmem__Pages;
+
+static bool vmem__is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
+
+static void* vmem__pointer(uintptr_t address) { return (void*)address; }
+
+// >>os contract -------------------------------------------------------------------------------------------------------
+//
+// Each system block below defines all of these. Ranges are whole pages, sizes are > 0, alignments are powers of two
+// above the granularity: that has been checked. A failing function leaves the system's error code as the call set it.
+
+static size_t vmem__os_page_size(void);
+static size_t vmem__os_allocation_granularity(void);
+static size_t vmem__os_huge_page_size(void);
+static void* vmem__os_reserve(size_t size);
+static void* vmem__os_reserve_aligned(size_t size, size_t align);
+static VmemResult vmem__os_release(void* ptr, size_t size);
+static VmemResult vmem__os_commit(void* ptr, size_t size);
+static VmemResult vmem__os_decommit(void* ptr, size_t size);
+static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident);
+static void vmem__os_get_memory_info(VmemMemoryInfo* info);  // the struct comes zeroed
+static void vmem__os_get_limits(VmemLimits* limits);         // the struct comes as "nothing is limited"
+
+// >>os windows --------------------------------------------------------------------------------------------------------
+
+#if defined(VMEM__WINDOWS)
+
+// How often an aligned reservation is tried again when another thread takes the addresses that were just found free.
+#define VMEM__RESERVE_ATTEMPTS 16
+
+static VmemResult vmem__os_last_result(void) {
+    switch (GetLastError()) {
+        case ERROR_NOT_ENOUGH_MEMORY:
+        case ERROR_OUTOFMEMORY:
+        case ERROR_COMMITMENT_LIMIT:
+        case ERROR_COMMITMENT_MINIMUM:
+        case ERROR_PAGEFILE_QUOTA:
+        case ERROR_WORKING_SET_QUOTA: return VMEM_ERROR_OUT_OF_MEMORY;
+        case ERROR_ACCESS_DENIED: return VMEM_ERROR_ACCESS_DENIED;
+        case ERROR_INVALID_PARAMETER:
+        case ERROR_INVALID_ADDRESS: return VMEM_ERROR_INVALID_ARGUMENT;
+        case ERROR_CALL_NOT_IMPLEMENTED:
+        case ERROR_NOT_SUPPORTED: return VMEM_ERROR_UNSUPPORTED;
+        default: return VMEM_ERROR_SYSTEM;
+    }
+}
+
+static size_t vmem__os_page_size(void) {
+    SYSTEM_INFO info;
+    GetSystemInfo(&info);
+    return info.dwPageSize;
+}
+
+static size_t vmem__os_allocation_granularity(void) {
+    SYSTEM_INFO info;
+    GetSystemInfo(&info);
+    return info.dwAllocationGranularity;
+}
+
+static size_t vmem__os_huge_page_size(void) { return 0; }  // large pages need a privilege and cannot be committed late
+
+static void* vmem__os_reserve(size_t size) { return VirtualAlloc(NULL, size, MEM_RESERVE, PAGE_NOACCESS); }
+
+// VirtualAlloc2() and what it takes, declared here because SDKs before Windows 10 1803 lack them.
+typedef struct vmem__AddressRequirements {
+    void* lowest;
+    void* highest;
+    SIZE_T alignment;
+} vmem__AddressRequirements;
+
+typedef struct vmem__ExtendedParameter {
+    uint64_t type;  // 1: address requirements
+    union {
+        uint64_t number;
+        void* pointer;
+    } value;
+} vmem__ExtendedParameter;
+
+typedef void*(WINAPI* vmem__VirtualAlloc2)(HANDLE, void*, SIZE_T, ULONG, ULONG, vmem__ExtendedParameter*, ULONG);
+
+// Looked up at every call: without a variable to keep it in there is nothing for threads to race on.
+static vmem__VirtualAlloc2 vmem__find_virtual_alloc2(void) {
+    HMODULE module = GetModuleHandleA("kernelbase.dll");
+    FARPROC function = module ? GetProcAddress(module, "VirtualAlloc2") : NULL;
+    return (vmem__VirtualAlloc2)(void (*)(void))function;
+}
+
+// Finds room by reserving more than needed, gives it back, and reserves the aligned part of it before others do.
+static void* vmem__reserve_again_aligned(size_t size, size_t align) {
+    int attempt;
+    for (attempt = 0; attempt < VMEM__RESERVE_ATTEMPTS; attempt++) {
+        void* room = VirtualAlloc(NULL, size + align, MEM_RESERVE, PAGE_NOACCESS);
+        void* ptr;
+        if (!room) return NULL;
+        VirtualFree(room, 0, MEM_RELEASE);
+        ptr = VirtualAlloc(vmem__pointer(vmem_align_forward((uintptr_t)room, align)), size, MEM_RESERVE, PAGE_NOACCESS);
+        if (ptr) return ptr;
+    }
+    return NULL;
+}
+
+static void* vmem__os_reserve_aligned(size_t size, size_t align) {
+    vmem__VirtualAlloc2 virtual_alloc2 = vmem__find_virtual_alloc2();
+    if (virtual_alloc2) {
+        vmem__AddressRequirements requirements = {NULL, NULL, 0};
+        vmem__ExtendedParameter parameter;
+        requirements.alignment = align;
+        parameter.type = 1;
+        parameter.value.number = 0;
+        parameter.value.pointer = &requirements;
+        return virtual_alloc2(GetCurrentProcess(), NULL, size, MEM_RESERVE, PAGE_NOACCESS, &parameter, 1);
+    }
+    return vmem__reserve_again_aligned(size, align);
+}
+
+static VmemResult vmem__os_release(void* ptr, size_t size) {
+    (void)size;  // VirtualFree() releases whole reservations and wants 0 here
+    return VirtualFree(ptr, 0, MEM_RELEASE) ? VMEM_SUCCESS : vmem__os_last_result();
+}
+
+static VmemResult vmem__os_commit(void* ptr, size_t size) {
+    return VirtualAlloc(ptr, size, MEM_COMMIT, PAGE_READWRITE) ? VMEM_SUCCESS : vmem__os_last_result();
+}
+
+// C6250 warns that the addresses stay reserved, which is the point. A size of 0 would drop the whole reservation.
+static VmemResult vmem__os_decommit(void* ptr, size_t size) {
+#if defined(_MSC_VER)
+#pragma warning(suppress : 6250)
+#endif
+    return VirtualFree(ptr, size, MEM_DECOMMIT) ? VMEM_SUCCESS : vmem__os_last_result();
+}
+
+static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
+    PSAPI_WORKING_SET_EX_INFORMATION pages[64];
+    size_t page_size = vmem__os_page_size(), num_pages = size / page_size, done = 0, resident = 0, i;
+    while (done < num_pages) {
+        size_t count = num_pages - done < 64 ? num_pages - done : 64;
+        for (i = 0; i < count; i++) pages[i].VirtualAddress = vmem__pointer(start + (done + i) * page_size);
+        if (!K32QueryWorkingSetEx(GetCurrentProcess(), pages, (DWORD)(count * sizeof pages[0])))
+            return vmem__os_last_result();
+        for (i = 0; i < count; i++) resident += pages[i].VirtualAttributes.Valid ? page_size : 0;
+        done += count;
+    }
+    *num_resident = resident;
+    return VMEM_SUCCESS;
+}
+
+static bool vmem__memory_status(MEMORYSTATUSEX* status) {
+    status->dwLength = sizeof *status;
+    return GlobalMemoryStatusEx(status) != 0;
+}
+
+static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
+    DWORD error = GetLastError();
+    MEMORYSTATUSEX status;
+    if (vmem__memory_status(&status)) {
+        info->total = status.ullTotalPhys;
+        info->available = status.ullAvailPhys;
+    }
+    SetLastError(error);
+}
+
+static void vmem__os_get_limits(VmemLimits* limits) {
+    DWORD error = GetLastError();
+    MEMORYSTATUSEX status;
+    if (vmem__memory_status(&status)) {
+        limits->address_space_limit = status.ullTotalVirtual;
+        limits->address_space_used = status.ullTotalVirtual - status.ullAvailVirtual;
+        limits->commit_limit = status.ullTotalPageFile;
+        limits->commit_used = status.ullTotalPageFile - status.ullAvailPageFile;
+    }
+    SetLastError(error);
+}
+
+// >>os posix ----------------------------------------------------------------------------------------------------------
+
+#elif defined(VMEM__POSIX)
+
+// Strict C99 hides MAP_ANONYMOUS from <sys/mman.h>, and older systems only know the other name.
+#if defined(MAP_ANONYMOUS)
+#define VMEM__MAP_ANONYMOUS MAP_ANONYMOUS
+#elif defined(MAP_ANON)
+#define VMEM__MAP_ANONYMOUS MAP_ANON
+#elif defined(__linux__) && (defined(__mips__) || defined(__xtensa__))
+#define VMEM__MAP_ANONYMOUS 0x800
+#elif defined(__linux__) && (defined(__alpha__) || defined(__hppa__))
+#define VMEM__MAP_ANONYMOUS 0x10
+#elif defined(__linux__)
+#define VMEM__MAP_ANONYMOUS 0x20
+#else
+#define VMEM__MAP_ANONYMOUS 0x1000
+#endif
+
+// NetBSD allows mprotect() to give only what mmap() announced.
+#if defined(PROT_MPROTECT)
+#define VMEM__PROT_RESERVED (PROT_NONE | PROT_MPROTECT(PROT_READ | PROT_WRITE | PROT_EXEC))
+#else
+#define VMEM__PROT_RESERVED PROT_NONE
+#endif
+
+// Reserving and decommitting must use the same flags: only then does the kernel join the mappings again. On Linux
+// MAP_NORESERVE must not be among them: it would keep committed memory out of the commit charge for good.
+#define VMEM__MAP_RESERVED (MAP_PRIVATE | VMEM__MAP_ANONYMOUS)
+
+static VmemResult vmem__os_last_result(void) {
+    switch (errno) {
+        case ENOMEM:
+        case EAGAIN: return VMEM_ERROR_OUT_OF_MEMORY;
+        case EACCES:
+        case EPERM: return VMEM_ERROR_ACCESS_DENIED;
+        case EINVAL: return VMEM_ERROR_INVALID_ARGUMENT;
+        case ENOSYS: return VMEM_ERROR_UNSUPPORTED;
+        default: return VMEM_ERROR_SYSTEM;
+    }
+}
+
+static size_t vmem__os_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
+static size_t vmem__os_allocation_granularity(void) { return vmem__os_page_size(); }
+
+static void* vmem__os_reserve(size_t size) {
+    void* ptr = mmap(NULL, size, VMEM__PROT_RESERVED, VMEM__MAP_RESERVED, -1, 0);
+    return ptr == MAP_FAILED ? NULL : ptr;
+}
+
+// Unmaps [start, end), which may be empty.
+static bool vmem__os_unmap(char* start, char* end) {
+    return start == end || munmap(start, (size_t)(end - start)) == 0;
+}
+
+// Maps more than is needed and trims both ends. The mapping limit can refuse a trim; then all of it goes back.
+static void* vmem__os_reserve_aligned(size_t size, size_t align) {
+    size_t room_size = size + align - vmem__os_page_size();
+    char* room = (char*)vmem__os_reserve(room_size);
+    char *room_end, *start, *end;
+    int error;
+    if (!room) return NULL;
+    room_end = room + room_size;
+    start = (char*)vmem_align_forward((uintptr_t)room, align);
+    end = start + size;
+    if (vmem__os_unmap(end, room_end)) {
+        if (vmem__os_unmap(room, start)) return start;
+        room_end = end;
+    }
+    error = errno;
+    vmem__os_unmap(room, room_end);
+    errno = error;
+    return NULL;
+}
+
+static VmemResult vmem__os_release(void* ptr, size_t size) {
+    return munmap(ptr, size) == 0 ? VMEM_SUCCESS : vmem__os_last_result();
+}
+
+static VmemResult vmem__os_commit(void* ptr, size_t size) {
+    return mprotect(ptr, size, PROT_READ | PROT_WRITE) == 0 ? VMEM_SUCCESS : vmem__os_last_result();
+}
+
+// A fresh mapping over the old one drops the contents and, unlike madvise() or mprotect(), the commit charge.
+static VmemResult vmem__os_decommit(void* ptr, size_t size) {
+    void* fresh = mmap(ptr, size, VMEM__PROT_RESERVED, VMEM__MAP_RESERVED | MAP_FIXED, -1, 0);
+    return fresh == MAP_FAILED ? vmem__os_last_result() : VMEM_SUCCESS;
+}
+
+#if defined(__OpenBSD__)
+
+static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
+    (void)start, (void)size, (void)num_resident;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+#else
+
+#if defined(__linux__)
+typedef unsigned char vmem__Residency;
+#if !defined(__cplusplus)
+int mincore(void*, size_t, unsigned char*);  // strict C99 hides it
+#endif
+#else
+typedef char vmem__Residency;
+#endif
+
+static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
+    vmem__Residency pages[4096];
+    size_t page_size = vmem__os_page_size(), num_pages = size / page_size, done = 0, resident = 0, i;
+    while (done < num_pages) {
+        size_t count = num_pages - done < sizeof pages ? num_pages - done : sizeof pages;
+        if (mincore(vmem__pointer(start + done * page_size), count * page_size, pages) != 0)
+            return vmem__os_last_result();
+        for (i = 0; i < count; i++) resident += (pages[i] & 1) ? page_size : 0;
+        done += count;
+    }
+    *num_resident = resident;
+    return VMEM_SUCCESS;
+}
+
+#endif
+
+static uint64_t vmem__os_resource_limit(int resource) {
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return VMEM_UNLIMITED;
+    return (uint64_t)limit.rlim_cur;
+}
+
+#if defined(__linux__)
+
+#define VMEM__KIB 1024u
+
+// Reads what fits of a small file and ends it with a NUL. No stdio: this must work when there is no memory left.
+static bool vmem__linux_read(const char* path, char* text, size_t size) {
+    size_t length = 0;
+    int file = open(path, O_RDONLY);
+    if (file < 0) return false;
+    while (length < size - 1) {
+        ssize_t count = read(file, text + length, size - 1 - length);
+        if (count <= 0) break;
+        length += (size_t)count;
+    }
+    close(file);
+    text[length] = 0;
+    return length > 0;
+}
+
+static uint64_t vmem__linux_number(const char* text) {
+    uint64_t number = 0;
+    while (*text == ' ' || *text == '\t') text++;
+    while (*text >= '0' && *text <= '9') number = number * 10 + (uint64_t)(*text++ - '0');
+    return number;
+}
+
+// The number after `key` in lines like "MemTotal:  16315424 kB"; 0 where there is no such line.
+static uint64_t vmem__linux_field(const char* text, const char* key) {
+    const char* found = strstr(text, key);
+    return found ? vmem__linux_number(found + strlen(key)) : 0;
+}
+
+// The number that is all of a file; `otherwise` where it cannot be read.
+static uint64_t vmem__linux_setting(const char* path, uint64_t otherwise) {
+    char text[32];
+    return vmem__linux_read(path, text, sizeof text) ? vmem__linux_number(text) : otherwise;
+}
+
+// One line of /proc/self/maps a mapping.
+static uint64_t vmem__linux_count_mappings(void) {
+    char text[4096];
+    uint64_t count = 0;
+    ssize_t length;
+    int file = open("/proc/self/maps", O_RDONLY);
+    if (file < 0) return 0;
+    while ((length = read(file, text, sizeof text)) > 0) {
+        const char *at = text, *end = text + length;
+        while ((at = (const char*)memchr(at, '\n', (size_t)(end - at))) != NULL) count++, at++;
+    }
+    close(file);
+    return count;
+}
+
+static size_t vmem__os_huge_page_size(void) {
+    int error = errno;
+    uint64_t size = vmem__linux_setting("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", 0);
+    errno = error;
+    return (size_t)size;
+}
+
+static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
+    int error = errno;
+    char text[4096];
+    if (vmem__linux_read("/proc/meminfo", text, sizeof text)) {
+        info->total = vmem__linux_field(text, "MemTotal:") * VMEM__KIB;
+        info->available = vmem__linux_field(text, "MemAvailable:") * VMEM__KIB;
+    }
+    errno = error;
+}
+
+// vm.overcommit_memory: 0 refuses a single call for more than there is, 1 nothing, 2 what goes over CommitLimit.
+static void vmem__linux_get_commit_limits(VmemLimits* limits) {
+    char text[4096];
+    uint64_t mode = vmem__linux_setting("/proc/sys/vm/overcommit_memory", 1);
+    if (!vmem__linux_read("/proc/meminfo", text, sizeof text)) return;
+    limits->commit_used = vmem__linux_field(text, "Committed_AS:") * VMEM__KIB;
+    if (mode == 0)
+        limits->largest_commit =
+            (vmem__linux_field(text, "MemTotal:") + vmem__linux_field(text, "SwapTotal:")) * VMEM__KIB;
+    if (mode == 2) limits->commit_limit = vmem__linux_field(text, "CommitLimit:") * VMEM__KIB;
+}
+
+static void vmem__os_get_limits(VmemLimits* limits) {
+    int error = errno;
+    char text[4096];
+    limits->address_space_limit = vmem__os_resource_limit(RLIMIT_AS);
+    limits->data_limit = vmem__os_resource_limit(RLIMIT_DATA);
+    if (vmem__linux_read("/proc/self/status", text, sizeof text)) {
+        limits->address_space_used = vmem__linux_field(text, "VmSize:") * VMEM__KIB;
+        limits->data_used = vmem__linux_field(text, "VmData:") * VMEM__KIB;
+    }
+    vmem__linux_get_commit_limits(limits);
+    limits->mapping_limit = vmem__linux_setting("/proc/sys/vm/max_map_count", VMEM_UNLIMITED);
+    limits->mapping_used = vmem__linux_count_mappings();
+    errno = error;
+}
+
+#else
+
+static size_t vmem__os_huge_page_size(void) { return 0; }
+
+static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
+    int error = errno;
+#if defined(_SC_PHYS_PAGES)
+    long num_pages = sysconf(_SC_PHYS_PAGES);
+    if (num_pages > 0) info->total = (uint64_t)num_pages * vmem__os_page_size();
+#endif
+    errno = error;
+}
+
+static void vmem__os_get_limits(VmemLimits* limits) {
+    int error = errno;
+#if defined(RLIMIT_AS)
+    limits->address_space_limit = vmem__os_resource_limit(RLIMIT_AS);
+#endif
+    limits->data_limit = vmem__os_resource_limit(RLIMIT_DATA);
+    errno = error;
+}
+
+#endif
+
+// >>os unsupported ----------------------------------------------------------------------------------------------------
+
+#else
+
+static size_t vmem__os_page_size(void) { return 4096; }
+static size_t vmem__os_allocation_granularity(void) { return 4096; }
+static size_t vmem__os_huge_page_size(void) { return 0; }
+
+static void* vmem__os_reserve(size_t size) {
+    (void)size;
+    return NULL;
+}
+
+static void* vmem__os_reserve_aligned(size_t size, size_t align) {
+    (void)size, (void)align;
+    return NULL;
+}
+
+static VmemResult vmem__os_release(void* ptr, size_t size) {
+    (void)ptr, (void)size;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_commit(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
+
+static VmemResult vmem__os_decommit(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
+
+static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
+    (void)num_resident;
+    return vmem__os_release(vmem__pointer(start), size);
+}
+
+static void vmem__os_get_memory_info(VmemMemoryInfo* info) { (void)info; }
+
+static void vmem__os_get_limits(VmemLimits* limits) { (void)limits; }
+
+#endif
+
+// >>validation --------------------------------------------------------------------------------------------------------
+
+// num_bytes rounded up to whole pages; false for zero bytes and when that overflows.
+static bool vmem__round_up(size_t num_bytes, size_t* size) {
+    *size = (size_t)vmem_align_forward(num_bytes, vmem__os_page_size());
+    return *size != 0;  // both cases come out as 0
+}
+
+// The pages that hold one or more bytes of [ptr, ptr + num_bytes); false for null, zero bytes and overflow.
+static bool vmem__find_pages(const void* ptr, size_t num_bytes, vmem__Pages* pages) {
+    uintptr_t address = (uintptr_t)ptr;
+    size_t page_size = vmem__os_page_size();
+    if (address == 0 || num_bytes == 0) return false;
+    if (num_bytes > UINTPTR_MAX - (page_size - 1) - address) return false;
+    pages->start = vmem_align_backward(address, page_size);
+    pages->size = (size_t)(vmem_align_forward(address + num_bytes, page_size) - pages->start);
+    return true;
+}
+
+// >>public ------------------------------------------------------------------------------------------------------------
+
+VMEM_API void* vmem_reserve(size_t num_bytes) {
+    size_t size;
+    if (!vmem__round_up(num_bytes, &size)) return NULL;
+    return vmem__os_reserve(size);
+}
+
+VMEM_API void* vmem_reserve_aligned(size_t num_bytes, size_t align) {
+    size_t size;
+    if (!vmem__round_up(num_bytes, &size) || !vmem__is_power_of_two(align)) return NULL;
+    if (align <= vmem__os_allocation_granularity()) return vmem__os_reserve(size);
+    if (size > SIZE_MAX - align) return NULL;
+    return vmem__os_reserve_aligned(size, align);
+}
+
+VMEM_API VmemResult vmem_release(void* ptr, size_t num_reserved_bytes) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_reserved_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (pages.start != (uintptr_t)ptr) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_release(ptr, pages.size);
+}
+
+VMEM_API VmemResult vmem_commit(void* ptr, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_commit(vmem__pointer(pages.start), pages.size);
+}
+
+VMEM_API VmemResult vmem_decommit(void* ptr, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_decommit(vmem__pointer(pages.start), pages.size);
+}
+
+VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident) {
+    vmem__Pages pages;
+    if (!num_resident || !vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_count_resident(pages.start, pages.size, num_resident);
+}
+
+VMEM_API size_t vmem_get_page_size(void) { return vmem__os_page_size(); }
+
+VMEM_API size_t vmem_get_allocation_granularity(void) { return vmem__os_allocation_granularity(); }
+
+VMEM_API size_t vmem_get_huge_page_size(void) { return vmem__os_huge_page_size(); }
+
+VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info) {
+    if (!info) return VMEM_ERROR_INVALID_ARGUMENT;
+    info->total = info->available = 0;
+    vmem__os_get_memory_info(info);
+    return VMEM_SUCCESS;
+}
+
+VMEM_API VmemResult vmem_get_limits(VmemLimits* limits) {
+    if (!limits) return VMEM_ERROR_INVALID_ARGUMENT;
+    limits->address_space_limit = limits->data_limit = limits->commit_limit = VMEM_UNLIMITED;
+    limits->largest_commit = limits->mapping_limit = VMEM_UNLIMITED;
+    limits->address_space_used = limits->data_used = limits->commit_used = limits->mapping_used = 0;
+    vmem__os_get_limits(limits);
+    return VMEM_SUCCESS;
+}
+
+VMEM_API uintptr_t vmem_align_forward(uintptr_t address, size_t align) {
+    uintptr_t below = (uintptr_t)align - 1;
+    return (address + below) & ~below;
+}
+
+VMEM_API uintptr_t vmem_align_backward(uintptr_t address, size_t align) { return address & ~((uintptr_t)align - 1); }
+
+VMEM_API bool vmem_is_aligned(uintptr_t address, size_t align) { return (address & ((uintptr_t)align - 1)) == 0; }
+
+VMEM_API const char* vmem_result_message(VmemResult result) {
+#define VMEM__AS_CASE(name, value, message) \
+    case name: return message;
+    switch (result) { VMEM_RESULTS(VMEM__AS_CASE) default: return "not a VmemResult"; }
+#undef VMEM__AS_CASE
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // VMEM_IMPLEMENTATION
+
+/*
+MIT License
+
+The idea of vmem.h and the names of its first seven functions are Jakub Tomsu's.
+
+Copyright (c) 2026 the vmem developers
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
+rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit
+persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
+Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
+COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+*/

@@ -1,0 +1,49 @@
+"""Virtual memory: reserve terabytes of addresses, commit only the bytes you use, never move them.
+
+    >>> import vmem
+    >>> with vmem.reserve(1 << 40) as region:       # 1 TiB of addresses, no memory yet
+    ...     region.commit(0, 100)                   # the first page is usable, and zero
+    ...     region[0:5] = b"hello"
+    ...     early = region[0:5]                     # a memoryview, not a copy
+    ...     region.commit(0, 1 << 20)               # grows; the view has not moved
+    ...     print(bytes(early))
+    ...     early.release()
+    b'hello'
+
+Sizes and offsets are in bytes. Ranges are half-open and default to everything (``offset=0, num_bytes=None``). Memory is
+committed and decommitted by whole pages: a range covers every page that holds one or more of its bytes. Every integer
+argument takes any object with ``__index__``.
+
+Where things are: ``_region`` has `Region` and `reserve`, ``_types`` the enums and records, ``_arguments`` the checks,
+``_report`` what ``python -m vmem`` prints, ``_demo`` what ``python -m vmem demo`` does. ``_vmem`` is the extension.
+"""
+
+from vmem._include import get_include
+from vmem._region import Region, reserve
+from vmem._types import Protection, Range
+from vmem._version import __version__
+from vmem._vmem import (
+    OutOfMemoryError,
+    align_backward,
+    align_forward,
+    get_allocation_granularity,
+    get_huge_page_size,
+    get_page_size,
+    is_aligned,
+)
+
+__all__ = [
+    "OutOfMemoryError",
+    "Protection",
+    "Range",
+    "Region",
+    "__version__",
+    "align_backward",
+    "align_forward",
+    "get_allocation_granularity",
+    "get_huge_page_size",
+    "get_include",
+    "get_page_size",
+    "is_aligned",
+    "reserve",
+]
