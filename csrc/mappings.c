@@ -1,10 +1,11 @@
-// Counting all mappings of a process takes the kernel time in proportion to their number, so it is done rarely: each
-// count gives an allowance of half of what is left, and the next count is due when that is used up. Between counts the
-// growth is known from our own record, which never estimates less than what the kernel has.
+// Counting all mappings of a process takes the kernel time in proportion to their number (25 ms for 60,000), so it is
+// done rarely: a count gives an allowance, and the next count is due when that is used up. Between counts the growth is
+// known from our own record, which never estimates less than what the kernel has. What others map meanwhile is not
+// known, so a large allowance ends early enough to notice.
 #include "mappings.h"
 
-// Below this an allowance is given whole: halving on would count at every call.
-#define SMALL_ALLOWANCE 4096
+// This much of what is left is held back until the next count, where more than twice as much is left.
+#define HELD_BACK 8192
 
 struct MappingBudget {
     int64_t references;
@@ -39,7 +40,7 @@ static int64_t count_allowance(VmemLimits *limits) {
     vmem_get_limits(limits);
     if (limits->mapping_limit == VMEM_UNLIMITED) return INT64_MAX / 2;
     int64_t left = (int64_t)(limits->mapping_limit - mapping_headroom(limits)) - (int64_t)limits->mapping_used;
-    return left > SMALL_ALLOWANCE ? left / 2 : left;
+    return left > 2 * HELD_BACK ? left - HELD_BACK : left;
 }
 
 bool mapping_budget_allows(MappingBudget *budget, int64_t growth, VmemLimits *limits) {

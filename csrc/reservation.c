@@ -113,14 +113,9 @@ static int check_unpinned(const Reservation *reservation, Pages pages, const cha
 
 // --- opening and releasing ---
 
-// Mappings that the kernel keeps for this reservation at least: one for each span and one for each gap around them.
+// What this reservation counts for in the budget: a mapping for each span and for the gaps between and around them.
 static int64_t count_mappings(const Reservation *reservation) {
-    const SpanMap *spans = &reservation->spans;
-    const Span *first = spans_find(spans, 0);
-    int64_t count = 2 * (int64_t)spans->num_spans + 1;
-    if (first && first->start == 0) count--;
-    const Span *last = reservation->size ? spans_find(spans, reservation->size - 1) : NULL;
-    return last ? count - 1 : count;
+    return 2 * (int64_t)reservation->spans.num_spans + 1;
 }
 
 static int reserve_mappings(Reservation *reservation, int64_t growth, const Attempt *attempt) {
@@ -276,7 +271,7 @@ int reservation_commit(Reservation *reservation, size_t offset, size_t num_bytes
         raise_refused(reservation->state, &attempt, result, error);
         return -1;
     }
-    // A filled gap surely saves one mapping, not the two of the record: the kernel may keep its neighbours apart.
+    // A filled gap surely saves one mapping, not two as in the record: the kernel may keep its neighbours apart.
     int64_t growth = count_mappings(reservation) - mappings_before;
     mapping_budget_add(reservation->budget, growth < 0 ? growth / 2 : growth);
     return 0;

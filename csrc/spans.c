@@ -140,14 +140,15 @@ static void cut(SpanMap *map, size_t offset) {
 const Span *spans_find(const SpanMap *map, size_t offset) { return find(map, offset); }
 
 bool spans_find_gap(const SpanMap *map, size_t start, size_t end, size_t *gap_start, size_t *gap_end) {
-    const Span *span = find(map, start);
-    while (span && span->start <= start && start < end) {
-        start = span->end;
+    const Span *span = NULL;
+    for (; start < end; start = span->end) {
         span = find(map, start);
+        if (span && span->start <= start) continue;
+        *gap_start = start;
+        *gap_end = span && span->start < end ? span->start : end;
+        return true;
     }
-    *gap_start = start;
-    *gap_end = span && span->start < end ? span->start : end;
-    return start < end;
+    return false;
 }
 
 void spans_clear(SpanMap *map, size_t start, size_t end) {
@@ -165,6 +166,7 @@ void spans_set(SpanMap *map, size_t start, size_t end, VmemProtection protection
     const Span *after = find(map, end);
     if (before && before->start < start && before->protection == protection) start = before->start;
     if (after && after->start <= end && after->protection == protection) end = after->end;
-    spans_clear(map, start, end);
+    const Span *inside = find(map, start);
+    if (inside && inside->start < end) spans_clear(map, start, end);
     insert(map, new_span(map, start, end, protection));
 }
