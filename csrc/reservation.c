@@ -207,18 +207,17 @@ void reservation_free(Reservation *reservation) {
 
 // --- committing and decommitting ---
 
-// How many mappings a commit of these pages can add: two when they lie alone in a gap, for then that is split.
+// What a commit of these pages can add to count_mappings(): two when they join no span and so become one.
 static int64_t commit_growth(const Reservation *reservation, Pages pages) {
     const Span *span = spans_find(&reservation->spans, pages.start > 0 ? pages.start - 1 : 0);
     bool touches = span && span->start <= pages.end && span->protection == VMEM_READ_WRITE;
     return touches ? 0 : 2;
 }
 
-// How many mappings a decommit of these pages can add: it splits a span that is larger.
+// The same for a decommit: two when it splits a span. One that only shortens spans is never refused.
 static int64_t decommit_growth(const Reservation *reservation, Pages pages) {
     const Span *span = spans_find(&reservation->spans, pages.start);
-    if (!span || span->start > pages.start || span->end < pages.end) return 0;
-    return (span->start < pages.start) + (span->end > pages.end);
+    return span && span->start < pages.start && span->end > pages.end ? 2 : 0;
 }
 
 static size_t count_gaps(const Reservation *reservation, Pages pages) {

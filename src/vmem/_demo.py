@@ -176,7 +176,7 @@ class Progress:
     """One line on a terminal that says how far things are. Prints nothing where there is no terminal."""
 
     def __init__(self) -> None:
-        self.shown = sys.stderr.isatty()
+        self.shown: bool = sys.stderr.isatty()
 
     def show(self, text: str) -> None:
         if self.shown:
@@ -235,7 +235,7 @@ def decommit_half(pile: Pile, write: Print) -> tuple[Usage, Usage]:
     width = max(min(shutil.get_terminal_size().columns, 120) - 4, 16)
     extent = region.committed + region.committed // 4
     middle = _vmem.align_forward(pile.used // 2, region.page_size)
-    usages = []
+    usages: list[Usage] = []
     for heading, offset in (("Full", region.size), ("Half decommitted", middle)):
         pile.drop_from(offset)
         usages.append(Usage.of(region))

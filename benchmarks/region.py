@@ -1,0 +1,259 @@
+"""What a `vmem.Region` costs, next to the system calls it makes and to what Python has for the same.
+
+    python benchmarks/region.py
+
+It needs the installed package, a POSIX system and a C compiler: ``$CC``, or else ``cc``. See README.md.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import mmap
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import repeat
+from pathlib import Path
+from time import perf_counter_ns
+
+import vmem
+from side_by_side import Comparison, Work, compare_works, run
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+PAGE_SIZE = vmem.get_page_size()
+FEW, MANY = 1_000, 30_000
+
+# Prints how long one import takes. A module that start-up has loaded already would look free.
+TIME_IMPORT = """
+import sys, time
+path, module = sys.argv[1:]
+assert module not in sys.modules
+sys.path.append(path)
+start = time.perf_counter_ns()
+__import__(module)
+print(time.perf_counter_ns() - start)
+"""
+
+# --- yardsticks in C ---
+
+
+@functools.cache
+def load_yardstick() -> ctypes.CDLL:
+    """Compile yardstick.c and load it. Once loaded, it needs its file no more."""
+    source = Path(__file__).with_name("yardstick.c")
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder, "yardstick.so")
+        subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
+        return ctypes.CDLL(str(library), use_errno=True)
+
+
+def call_yardstick(name: str, iterations: int, *arguments: object) -> float:
+    """What a function of yardstick.c returns, its failure as OSError."""
+    function = load_yardstick()[name]
+    function.restype = ctypes.c_double
+    nanoseconds = float(function(ctypes.c_size_t(iterations), *arguments))
+    if nanoseconds < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"yardstick {name}: {os.strerror(error)}")
+    return nanoseconds
+
+
+# --- reserving ---
+
+
+def reserve_and_release(iterations: int) -> float:
+    start = perf_counter_ns()
+    for _ in repeat(None, iterations):
+        region = vmem.reserve(GIB)
+        region.release()
+    return (perf_counter_ns() - start) / iterations
+
+
+def reserve_and_release_in_c(iterations: int) -> float:
+    return call_yardstick("reserve_and_release", iterations, ctypes.c_size_t(GIB))
+
+
+def map_and_close(iterations: int) -> float:
+    start = perf_counter_ns()
+    for _ in repeat(None, iterations):
+        memory = mmap.mmap(-1, GIB)
+        memory.close()
+    return (perf_counter_ns() - start) / iterations
+
+
+def list_reserving() -> Iterator[Comparison]:
+    yield compare_works("reserve + release 1 GiB, vs C", reserve_and_release, reserve_and_release_in_c, 1.25)
+    yield compare_works("reserve + release 1 GiB, vs mmap.mmap + close", reserve_and_release, map_and_close, 1.0)
+
+
+# --- committing ---
+
+
+def commit_touch_and_decommit(region: vmem.Region, offset: int, num_bytes: int) -> Work:
+    """One byte goes to each page in one slice assignment: that is a loop in C, and leaves no view behind."""
+    pages = slice(offset, offset + num_bytes, PAGE_SIZE)
+    ones = b"\1" * (num_bytes // PAGE_SIZE)
+
+    def work(iterations: int) -> float:
+        start = perf_counter_ns()
+        for _ in repeat(None, iterations):
+            region.commit(offset, num_bytes)
+            region[pages] = ones
+            region.decommit(offset, num_bytes)
+        return (perf_counter_ns() - start) / iterations
+
+    return work
+
+
+def commit_touch_and_decommit_in_c(address: int, num_bytes: int) -> Work:
+    arguments = ctypes.c_void_p(address), ctypes.c_size_t(num_bytes), ctypes.c_size_t(PAGE_SIZE)
+    return lambda iterations: call_yardstick("commit_touch_and_decommit", iterations, *arguments)
+
+
+def list_committing() -> Iterator[Comparison]:
+    """Both sides use the same addresses, each leaving them as it found them: so the kernel has the same to do."""
+    offset = 2 * MIB  # with reserved pages on both sides of it
+    with vmem.reserve(GIB, alignment=2 * MIB) as region:
+        for name, num_bytes in (("64 KiB", 64 * KIB), ("2 MiB", 2 * MIB)):
+            yield compare_works(
+                f"commit + touch + decommit {name}, vs C",
+                commit_touch_and_decommit(region, offset, num_bytes),
+                commit_touch_and_decommit_in_c(region.address + offset, num_bytes),
+                1.10,
+            )
+
+
+# --- views ---
+
+
+def make_views(region: vmem.Region, num_bytes: int) -> Work:
+    def work(iterations: int) -> float:
+        start = perf_counter_ns()
+        for _ in repeat(None, iterations):
+            region.view(0, num_bytes)
+        return (perf_counter_ns() - start) / iterations
+
+    return work
+
+
+def make_slices(region: vmem.Region, num_bytes: int) -> Work:
+    def work(iterations: int) -> float:
+        start = perf_counter_ns()
+        for _ in repeat(None, iterations):
+            region[0:num_bytes]
+        return (perf_counter_ns() - start) / iterations
+
+    return work
+
+
+def make_memoryviews(array: bytearray) -> Work:
+    def work(iterations: int) -> float:
+        start = perf_counter_ns()
+        for _ in repeat(None, iterations):
+            memoryview(array)
+        return (perf_counter_ns() - start) / iterations
+
+    return work
+
+
+def list_viewing() -> Iterator[Comparison]:
+    memoryviews = make_memoryviews(bytearray(64 * KIB))
+    with vmem.reserve(GIB) as region:
+        region.commit(0, 64 * KIB)
+        yield compare_works("region.view(0, 65536), vs memoryview(array)", make_views(region, 64 * KIB), memoryviews, 1.3)
+        yield compare_works("region[0:65536], vs memoryview(array)", make_slices(region, 64 * KIB), memoryviews, None)
+
+
+# --- scattered commits ---
+
+
+@functools.cache
+def scatter(count: int) -> list[int]:
+    """The offsets of every second page of twice as many, in random order: no two of them ever join."""
+    offsets = [2 * PAGE_SIZE * i for i in range(count)]
+    random.Random(count).shuffle(offsets)
+    return offsets
+
+
+def commit_scattered(count: int) -> float:
+    offsets = scatter(count)
+    with vmem.reserve(2 * count * PAGE_SIZE) as region:
+        start = perf_counter_ns()
+        for offset in offsets:
+            region.commit(offset, PAGE_SIZE)
+        return (perf_counter_ns() - start) / count
+
+
+@functools.cache
+def scatter_for_c(count: int) -> ctypes.Array[ctypes.c_size_t]:
+    return (ctypes.c_size_t * count)(*scatter(count))
+
+
+def commit_scattered_in_c(count: int) -> float:
+    room = ctypes.c_size_t(2 * count * PAGE_SIZE)
+    return call_yardstick("commit_at", count, scatter_for_c(count), room, ctypes.c_size_t(PAGE_SIZE))
+
+
+def commit_few(work: Work) -> float:
+    """As many commits as one sample among MANY has, for equal chances to be disturbed, but in regions with FEW each."""
+    times = MANY // FEW
+    return sum(work(FEW) for _ in repeat(None, times)) / times
+
+
+def list_scattering() -> Iterator[Comparison]:
+    """The one column is the cost among MANY, the other the cost among FEW."""
+    for name, work, target in (("", commit_scattered, 1.5), (" (both in C)", commit_scattered_in_c, None)):
+        yield Comparison(
+            f"one commit among {MANY:,}, vs among {FEW:,}{name}",
+            functools.partial(work, MANY),
+            functools.partial(commit_few, work),
+            target,
+            repeats=21,
+        )
+    for count, repeats in ((FEW, 401), (MANY, 21)):
+        yield Comparison(
+            f"one commit among {count:,}, vs C",
+            functools.partial(commit_scattered, count),
+            functools.partial(commit_scattered_in_c, count),
+            None,
+            repeats,
+        )
+
+
+# --- importing ---
+
+
+def time_import(module: str) -> float:
+    """Nanoseconds for one import in a fresh interpreter, where nothing but what every start needs is loaded."""
+    path = str(Path(vmem.__file__).parents[1])
+    command = [sys.executable, "-I", "-S", "-c", TIME_IMPORT, path, module]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def list_importing() -> Iterator[Comparison]:
+    yield Comparison(
+        "import vmem, vs import enum",
+        functools.partial(time_import, "vmem"),
+        functools.partial(time_import, "enum"),
+        1.5,
+        repeats=101,
+    )
+
+
+# --- all ---
+
+
+def list_comparisons() -> Iterator[Comparison]:
+    yield from list_reserving()
+    yield from list_committing()
+    yield from list_viewing()
+    yield from list_scattering()
+    yield from list_importing()
+
+
+if __name__ == "__main__":
+    run("What a vmem.Region costs, next to the system calls it makes.", list_comparisons)

@@ -1,0 +1,67 @@
+// What the operating system alone costs: the system calls behind vmem's verbs in plain loops, and nothing else.
+//
+// Every function runs its work `iterations` times and returns how many nanoseconds one took, or -1 when a call failed,
+// with errno as that call left it. region.py compiles this file and loads it.
+#define _DEFAULT_SOURCE
+#define _DARWIN_C_SOURCE
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define RESERVED (MAP_PRIVATE | MAP_ANONYMOUS)
+
+static int64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static double nanoseconds_each(int64_t start, size_t iterations) { return (double)(now() - start) / (double)iterations; }
+
+static char *reserve(size_t num_bytes) {
+    void *ptr = mmap(NULL, num_bytes, PROT_NONE, RESERVED, -1, 0);
+    return ptr == MAP_FAILED ? NULL : ptr;
+}
+
+static int commit(char *ptr, size_t num_bytes) { return mprotect(ptr, num_bytes, PROT_READ | PROT_WRITE); }
+
+static int decommit(char *ptr, size_t num_bytes) {
+    return mmap(ptr, num_bytes, PROT_NONE, RESERVED | MAP_FIXED, -1, 0) == MAP_FAILED ? -1 : 0;
+}
+
+static void touch(volatile char *ptr, size_t num_bytes, size_t page_size) {
+    for (size_t i = 0; i < num_bytes; i += page_size) ptr[i] = 1;
+}
+
+double reserve_and_release(size_t iterations, size_t num_bytes) {
+    int64_t start = now();
+    for (size_t i = 0; i < iterations; i++) {
+        char *ptr = reserve(num_bytes);
+        if (!ptr || munmap(ptr, num_bytes) != 0) return -1;
+    }
+    return nanoseconds_each(start, iterations);
+}
+
+// `ptr` is reserved; it is left as it was.
+double commit_touch_and_decommit(size_t iterations, char *ptr, size_t num_bytes, size_t page_size) {
+    int64_t start = now();
+    for (size_t i = 0; i < iterations; i++) {
+        if (commit(ptr, num_bytes) != 0) return -1;
+        touch(ptr, num_bytes, page_size);
+        if (decommit(ptr, num_bytes) != 0) return -1;
+    }
+    return nanoseconds_each(start, iterations);
+}
+
+// Commits one page at each offset; only this is timed, not making the room of `num_bytes` for them.
+double commit_at(size_t iterations, const size_t *offsets, size_t num_bytes, size_t page_size) {
+    char *room = reserve(num_bytes);
+    double each = -1;
+    size_t done = 0;
+    if (!room) return -1;
+    int64_t start = now();
+    while (done < iterations && commit(room + offsets[done], page_size) == 0) done++;
+    if (done == iterations) each = nanoseconds_each(start, iterations);
+    return munmap(room, num_bytes) == 0 ? each : -1;
+}

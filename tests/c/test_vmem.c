@@ -1,0 +1,963 @@
+// Tests every public function of vmem.h. Prints each check that fails, then "N checks, M failed".
+//
+// It is C99 and C++11 and asks for no feature macros, so that it also proves that the header needs none. Search for
+// >>checks, >>helpers, >>everywhere, >>posix, >>linux, >>main.
+
+#include "vmem.h"  // first: the header must bring everything that it needs
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__unix__) || defined(__APPLE__)
+#define HAS_POSIX 1
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+#define HAS_64_BITS (UINTPTR_MAX > 0xffffffffu)
+
+// In second_user.c.
+void* second_user_reserve_and_commit(size_t num_bytes);
+
+// >>checks ------------------------------------------------------------------------------------------------------------
+
+static int num_checks, num_failed;
+
+static void check(bool holds, const char* expression, int line) {
+    num_checks++;
+    if (holds) return;
+    num_failed++;
+    printf("%s:%d: %s\n", __FILE__, line, expression);
+}
+
+#define CHECK(expression) check((expression), #expression, __LINE__)
+
+static int report(void) {
+    printf("%d checks, %d failed\n", num_checks, num_failed);
+    return num_failed ? 1 : 0;
+}
+
+// For what all later checks stand on: without it they could only crash.
+static void require(bool holds, const char* expression, int line) {
+    check(holds, expression, line);
+    if (!holds) exit(report());
+}
+
+#define REQUIRE(expression) require((expression), #expression, __LINE__)
+
+// An error code that no call under test gives.
+#define UNTOUCHED EDOM
+
+// Wrong arguments are refused before any system call, so errno stays as it was.
+#define CHECK_REFUSED(call)                           \
+    do {                                              \
+        errno = UNTOUCHED;                            \
+        CHECK((call) == VMEM_ERROR_INVALID_ARGUMENT); \
+        CHECK(errno == UNTOUCHED);                    \
+    } while (0)
+
+#define CHECK_NO_ADDRESSES(call, expected_errno) \
+    do {                                         \
+        errno = UNTOUCHED;                       \
+        CHECK((call) == NULL);                   \
+        CHECK(errno == (expected_errno));        \
+    } while (0)
+
+// >>helpers -----------------------------------------------------------------------------------------------------------
+
+static size_t pages(size_t count) { return count * vmem_get_page_size(); }
+
+static char* reserve_pages(size_t count) {
+    char* base = (char*)vmem_reserve(pages(count));
+    REQUIRE(base != NULL);
+    return base;
+}
+
+static char* commit_pages(size_t count) {
+    char* base = reserve_pages(count);
+    REQUIRE(vmem_commit(base, pages(count)) == VMEM_SUCCESS);
+    return base;
+}
+
+static void release_pages(char* base, size_t count) { CHECK(vmem_release(base, pages(count)) == VMEM_SUCCESS); }
+
+static void fill_pages(char* start, size_t count, char value) { memset(start, value, pages(count)); }
+
+static bool pages_are(const char* start, size_t count, char value) {
+    size_t i;
+    for (i = 0; i < pages(count); i++) {
+        if (start[i] != value) return false;
+    }
+    return true;
+}
+
+static bool is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
+
+static size_t count_resident(const char* start, size_t num_bytes) {
+    size_t num_resident = 0;
+    CHECK(vmem_count_resident(start, num_bytes, &num_resident) == VMEM_SUCCESS);
+    return num_resident;
+}
+
+// >>everywhere --------------------------------------------------------------------------------------------------------
+
+static void test_page_size_and_granularity(void) {
+    CHECK(is_power_of_two(vmem_get_page_size()));
+    CHECK(is_power_of_two(vmem_get_allocation_granularity()));
+    CHECK(vmem_get_allocation_granularity() >= vmem_get_page_size());
+}
+
+static void test_huge_page_size(void) {
+    size_t size = vmem_get_huge_page_size();
+    CHECK(size == 0 || (is_power_of_two(size) && size > vmem_get_page_size()));
+}
+
+static void test_round_trip(void) {
+    char* base = reserve_pages(16);
+    CHECK(vmem_is_aligned((uintptr_t)base, vmem_get_allocation_granularity()));
+    CHECK(vmem_commit(base, pages(16)) == VMEM_SUCCESS);
+    fill_pages(base, 16, 1);
+    CHECK(pages_are(base, 16, 1));
+    CHECK(vmem_decommit(base, pages(16)) == VMEM_SUCCESS);
+    CHECK(vmem_release(base, pages(16)) == VMEM_SUCCESS);
+}
+
+static void test_fresh_pages_read_zero(void) {
+    char* base = commit_pages(16);
+    CHECK(pages_are(base, 16, 0));
+    release_pages(base, 16);
+}
+
+static void test_recommitted_pages_read_zero(void) {
+    char* base = commit_pages(16);
+    fill_pages(base, 16, 1);
+    CHECK(vmem_decommit(base, pages(16)) == VMEM_SUCCESS);
+    CHECK(vmem_commit(base, pages(16)) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 16, 0));
+    release_pages(base, 16);
+}
+
+static void test_committing_again_keeps_contents(void) {
+    char* base = reserve_pages(4);
+    CHECK(vmem_commit(base + pages(1), pages(2)) == VMEM_SUCCESS);
+    fill_pages(base + pages(1), 2, 1);
+    CHECK(vmem_commit(base + pages(1), pages(2)) == VMEM_SUCCESS);
+    CHECK(pages_are(base + pages(1), 2, 1));
+    CHECK(vmem_commit(base, pages(4)) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 1, 0));
+    CHECK(pages_are(base + pages(1), 2, 1));
+    CHECK(pages_are(base + pages(3), 1, 0));
+    release_pages(base, 4);
+}
+
+static void test_decommitting_what_is_not_committed(void) {
+    char* base = reserve_pages(4);
+    CHECK(vmem_decommit(base, pages(4)) == VMEM_SUCCESS);
+    CHECK(vmem_commit(base + pages(1), pages(1)) == VMEM_SUCCESS);
+    CHECK(vmem_decommit(base, pages(4)) == VMEM_SUCCESS);
+    CHECK(vmem_decommit(base, pages(4)) == VMEM_SUCCESS);
+    release_pages(base, 4);
+}
+
+static void test_one_byte_is_one_page(void) {
+    char* base = (char*)vmem_reserve(1);
+    REQUIRE(base != NULL);
+    CHECK(vmem_commit(base, 1) == VMEM_SUCCESS);
+    fill_pages(base, 1, 1);
+    CHECK(vmem_decommit(base + pages(1) - 1, 1) == VMEM_SUCCESS);
+    CHECK(vmem_commit(base + pages(1) - 1, 1) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 1, 0));
+    CHECK(vmem_release(base, 1) == VMEM_SUCCESS);
+}
+
+static void test_decommit_drops_every_page_that_holds_a_byte(void) {
+    char* base = commit_pages(4);
+    fill_pages(base, 4, 1);
+    CHECK(vmem_decommit(base + pages(2) - 1, 2) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 1, 1));
+    CHECK(pages_are(base + pages(3), 1, 1));
+    CHECK(vmem_commit(base, pages(4)) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 1, 1));
+    CHECK(pages_are(base + pages(1), 2, 0));
+    CHECK(pages_are(base + pages(3), 1, 1));
+    release_pages(base, 4);
+}
+
+static void test_decommit_drops_no_page_that_holds_none(void) {
+    char* base = commit_pages(3);
+    fill_pages(base, 3, 1);
+    CHECK(vmem_decommit(base + pages(1), pages(1)) == VMEM_SUCCESS);
+    CHECK(vmem_commit(base, pages(3)) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 1, 1));
+    CHECK(pages_are(base + pages(1), 1, 0));
+    CHECK(pages_are(base + pages(2), 1, 1));
+    release_pages(base, 3);
+}
+
+static void test_reservations_are_apart(void) {
+    char* first = commit_pages(4);
+    char* second = commit_pages(4);
+    fill_pages(first, 4, 1);
+    fill_pages(second, 4, 2);
+    CHECK(pages_are(first, 4, 1));
+    CHECK(vmem_release(first, pages(4)) == VMEM_SUCCESS);
+    CHECK(pages_are(second, 4, 2));
+    release_pages(second, 4);
+}
+
+static void test_reserving_far_more_than_there_is(void) {
+#if HAS_64_BITS
+    size_t size = (size_t)64 << 30;
+    char* base = (char*)vmem_reserve(size);
+    REQUIRE(base != NULL);
+    CHECK(vmem_commit(base, 1) == VMEM_SUCCESS);
+    CHECK(vmem_commit(base + size - 1, 1) == VMEM_SUCCESS);
+    base[0] = 1;
+    base[size - 1] = 2;
+    CHECK(base[0] == 1 && base[size - 1] == 2);
+    CHECK(vmem_release(base, size) == VMEM_SUCCESS);
+#endif
+}
+
+static void check_range_refused(char* ptr, size_t num_bytes) {
+    size_t num_resident = 99;
+    CHECK_REFUSED(vmem_commit(ptr, num_bytes));
+    CHECK_REFUSED(vmem_decommit(ptr, num_bytes));
+    CHECK_REFUSED(vmem_release(ptr, num_bytes));
+    CHECK_REFUSED(vmem_count_resident(ptr, num_bytes, &num_resident));
+    CHECK(num_resident == 99);
+}
+
+static void test_null_and_zero_bytes_are_refused(void) {
+    char* base = commit_pages(1);
+    base[0] = 1;
+    check_range_refused(NULL, 0);
+    check_range_refused(NULL, 1);
+    check_range_refused(NULL, SIZE_MAX);
+    check_range_refused(base, 0);
+    check_range_refused(base + 1, 0);
+    CHECK(base[0] == 1);
+    release_pages(base, 1);
+}
+
+static void test_ranges_that_overflow_are_refused(void) {
+    char* base = commit_pages(1);
+    size_t to_the_end = (size_t)(UINTPTR_MAX - (uintptr_t)base);
+    base[0] = 1;
+    check_range_refused(base, SIZE_MAX);
+    check_range_refused(base, to_the_end + 2);
+    check_range_refused(base, to_the_end + 1);
+    check_range_refused(base, to_the_end);
+    check_range_refused(base, to_the_end - pages(1) + 2);  // ends in the last page, so rounding it up overflows
+    CHECK(base[0] == 1);
+    release_pages(base, 1);
+}
+
+static void test_ranges_in_the_last_page_are_refused(void) {
+    uintptr_t last_page = UINTPTR_MAX - pages(1) + 1;
+    size_t i;
+    const size_t sizes[] = {1, 2, pages(1) - 1, pages(1), pages(1) + 1, SIZE_MAX - pages(1) + 2, SIZE_MAX};
+    for (i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        check_range_refused((char*)last_page, sizes[i]);
+        check_range_refused((char*)(last_page + 1), sizes[i]);
+        check_range_refused((char*)UINTPTR_MAX, sizes[i]);
+    }
+}
+
+static void test_release_wants_the_start_of_a_page(void) {
+    char* base = commit_pages(2);
+    base[0] = 1;
+    CHECK_REFUSED(vmem_release(base + 1, pages(2)));
+    CHECK_REFUSED(vmem_release(base + pages(1) - 1, 1));
+    CHECK(base[0] == 1);
+    release_pages(base, 2);
+}
+
+static void test_reserve_refuses_bad_sizes(void) {
+    CHECK_NO_ADDRESSES(vmem_reserve(0), UNTOUCHED);
+    CHECK_NO_ADDRESSES(vmem_reserve(SIZE_MAX), UNTOUCHED);
+    CHECK_NO_ADDRESSES(vmem_reserve(SIZE_MAX - pages(1) + 2), UNTOUCHED);
+}
+
+static void test_reserve_aligned_refuses_bad_arguments(void) {
+    const size_t half = SIZE_MAX / 2 + 1;
+    CHECK_NO_ADDRESSES(vmem_reserve_aligned(pages(1), 0), UNTOUCHED);
+    CHECK_NO_ADDRESSES(vmem_reserve_aligned(pages(1), 3), UNTOUCHED);
+    CHECK_NO_ADDRESSES(vmem_reserve_aligned(pages(1), pages(3)), UNTOUCHED);
+    CHECK_NO_ADDRESSES(vmem_reserve_aligned(pages(1), SIZE_MAX), UNTOUCHED);
+    CHECK_NO_ADDRESSES(vmem_reserve_aligned(0, pages(1)), UNTOUCHED);
+    CHECK_NO_ADDRESSES(vmem_reserve_aligned(0, half), UNTOUCHED);
+    CHECK_NO_ADDRESSES(vmem_reserve_aligned(SIZE_MAX, pages(1)), UNTOUCHED);
+    CHECK_NO_ADDRESSES(vmem_reserve_aligned(half, half), UNTOUCHED);
+}
+
+static void check_aligned_reservation(size_t num_bytes, size_t align) {
+    char* base = (char*)vmem_reserve_aligned(num_bytes, align);
+    CHECK(base != NULL);
+    if (!base) return;
+    CHECK((uintptr_t)base % align == 0);
+    CHECK(vmem_is_aligned((uintptr_t)base, vmem_get_allocation_granularity()));
+    CHECK(vmem_commit(base, num_bytes) == VMEM_SUCCESS);
+    base[0] = 1;
+    base[num_bytes - 1] = 2;
+    CHECK(base[0] == 1 && base[num_bytes - 1] == 2);
+    CHECK(vmem_release(base, num_bytes) == VMEM_SUCCESS);
+}
+
+static void test_reserve_aligned(void) {
+    check_aligned_reservation(pages(3), 1);
+    check_aligned_reservation(pages(3), 64);
+    check_aligned_reservation(pages(3), pages(1));
+    check_aligned_reservation(pages(3), (size_t)64 << 10);
+    check_aligned_reservation(pages(3) + 1, (size_t)2 << 20);
+    check_aligned_reservation((size_t)3 << 20, (size_t)2 << 20);
+#if HAS_64_BITS
+    check_aligned_reservation(1, (size_t)1 << 30);
+    check_aligned_reservation(pages(3), (size_t)1 << 30);
+    check_aligned_reservation(pages(3), (size_t)1 << 32);
+#endif
+}
+
+static void test_count_resident(void) {
+    char* base = commit_pages(8);
+    size_t num_resident;
+    if (vmem_count_resident(base, 1, &num_resident) != VMEM_ERROR_UNSUPPORTED) {
+        CHECK(count_resident(base, pages(8)) == 0);
+        base[0] = 1;
+        CHECK(count_resident(base, 1) == pages(1));
+        fill_pages(base, 8, 1);
+        CHECK(count_resident(base, pages(8)) == pages(8));
+        CHECK(count_resident(base + 1, 1) == pages(1));
+        CHECK(count_resident(base + pages(2) - 1, 2) == pages(2));
+        CHECK(vmem_decommit(base + pages(1), pages(7)) == VMEM_SUCCESS);
+        CHECK(count_resident(base, pages(8)) == pages(1));
+        CHECK(vmem_commit(base + pages(1), pages(7)) == VMEM_SUCCESS);
+        CHECK(count_resident(base, pages(8)) == pages(1));
+    }
+    CHECK_REFUSED(vmem_count_resident(base, pages(8), NULL));
+    release_pages(base, 8);
+}
+
+// The system is asked in pieces of some thousand pages: what they give must be added up.
+static void test_count_resident_of_many_pages(void) {
+    const size_t half = 3000;
+    char* base = commit_pages(2 * half);
+    size_t all;
+    base[0] = 1;
+    base[pages(2 * half) - 1] = 1;
+    if (vmem_count_resident(base, pages(2 * half), &all) == VMEM_SUCCESS) {
+        size_t low = count_resident(base, pages(half)), high = count_resident(base + pages(half), pages(half));
+        CHECK(low >= pages(1));  // more than 1 where the system puts huge pages under them
+        CHECK(high >= pages(1));
+        CHECK(all == low + high);
+    }
+    release_pages(base, 2 * half);
+}
+
+static void test_align_functions_by_their_definition(void) {
+    const size_t top_bit = SIZE_MAX / 2 + 1;
+    uintptr_t address;
+    size_t align;
+    for (align = 1; align <= 512; align *= 2) {
+        bool forward = true, backward = true, aligned = true;
+        for (address = 0; address <= 2048; address++) {
+            uintptr_t below = address / align * align;
+            uintptr_t above = (address + align - 1) / align * align;
+            forward = forward && vmem_align_forward(address, align) == above;
+            backward = backward && vmem_align_backward(address, align) == below;
+            aligned = aligned && vmem_is_aligned(address, align) == (address % align == 0);
+        }
+        CHECK(forward);
+        CHECK(backward);
+        CHECK(aligned);
+    }
+    CHECK(vmem_align_forward(1, top_bit) == top_bit);
+    CHECK(vmem_align_forward(top_bit, top_bit) == top_bit);
+    CHECK(vmem_align_backward(UINTPTR_MAX, top_bit) == top_bit);
+    CHECK(vmem_align_backward(top_bit - 1, top_bit) == 0);
+    CHECK(vmem_is_aligned(top_bit, top_bit));
+    CHECK(!vmem_is_aligned(top_bit + 1, top_bit));
+}
+
+static void test_align_functions_at_the_end_of_the_addresses(void) {
+    CHECK(vmem_align_forward(UINTPTR_MAX, 1) == UINTPTR_MAX);
+    CHECK(vmem_align_forward(UINTPTR_MAX, 2) == 0);
+    CHECK(vmem_align_forward(UINTPTR_MAX, 4096) == 0);
+    CHECK(vmem_align_forward(UINTPTR_MAX - 4095, 4096) == UINTPTR_MAX - 4095);
+    CHECK(vmem_align_forward(UINTPTR_MAX - 4094, 4096) == 0);
+    CHECK(vmem_align_forward(SIZE_MAX / 2 + 2, SIZE_MAX / 2 + 1) == 0);
+    CHECK(vmem_align_backward(UINTPTR_MAX, 1) == UINTPTR_MAX);
+    CHECK(vmem_align_backward(UINTPTR_MAX, 4096) == UINTPTR_MAX - 4095);
+    CHECK(!vmem_is_aligned(UINTPTR_MAX, 2));
+}
+
+static void test_align_functions_beyond_32_bits(void) {
+#if HAS_64_BITS
+    const uintptr_t two_31 = (uintptr_t)1 << 31, two_32 = (uintptr_t)1 << 32, two_40 = (uintptr_t)1 << 40;
+    CHECK(vmem_align_forward(two_31 + 1, two_31) == two_32);
+    CHECK(vmem_align_forward(two_40 + 1, 4096) == two_40 + 4096);
+    CHECK(vmem_align_forward(two_40 + 1, two_32) == two_40 + two_32);
+    CHECK(vmem_align_forward(1, two_40) == two_40);
+    CHECK(vmem_align_backward(two_40 + 4097, 4096) == two_40 + 4096);
+    CHECK(vmem_align_backward(two_40 + two_32 + 1, two_32) == two_40 + two_32);
+    CHECK(vmem_align_backward(two_32 - 1, two_32) == 0);
+    CHECK(vmem_is_aligned(two_40, two_32));
+    CHECK(!vmem_is_aligned(two_40 + two_31, two_32));
+#endif
+}
+
+static void test_result_messages(void) {
+#define AS_ELEMENT(name, value, message) name,
+    static const VmemResult results[] = {VMEM_RESULTS(AS_ELEMENT)};
+#undef AS_ELEMENT
+    const size_t num_results = sizeof results / sizeof results[0];
+    const char* of_none = vmem_result_message((VmemResult)99);
+    size_t i, j;
+    REQUIRE(of_none != NULL);
+    for (i = 0; i < num_results; i++) {
+        const char* message = vmem_result_message(results[i]);
+        REQUIRE(message != NULL);
+        CHECK(strlen(message) > 0 && message[strlen(message) - 1] != '.');
+        CHECK(strcmp(message, of_none) != 0);
+        for (j = 0; j < i; j++) CHECK(strcmp(message, vmem_result_message(results[j])) != 0);
+    }
+    CHECK(VMEM_SUCCESS == 0);
+}
+
+static void test_memory_info(void) {
+    VmemMemoryInfo info;
+    CHECK_REFUSED(vmem_get_memory_info(NULL));
+    memset(&info, 0xff, sizeof info);
+    errno = UNTOUCHED;
+    CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
+    CHECK(errno == UNTOUCHED);
+    CHECK(info.available <= info.total);
+    CHECK(info.total < (uint64_t)1 << 56);
+#if defined(__linux__) || defined(_WIN32)
+    CHECK(info.available > 0);
+#endif
+}
+
+static void test_limits(void) {
+    VmemLimits limits;
+    CHECK_REFUSED(vmem_get_limits(NULL));
+    memset(&limits, 0, sizeof limits);
+    errno = UNTOUCHED;
+    CHECK(vmem_get_limits(&limits) == VMEM_SUCCESS);
+    CHECK(errno == UNTOUCHED);
+    CHECK(limits.address_space_used <= limits.address_space_limit);
+    CHECK(limits.data_used <= limits.data_limit);
+    CHECK(limits.commit_used <= limits.commit_limit);
+    CHECK(limits.largest_commit > 0);
+    CHECK(limits.mapping_used <= limits.mapping_limit);
+}
+
+// Compiled with warnings as errors: nobody is made to look at a result.
+static void test_results_may_be_ignored(void) {
+    char* base = reserve_pages(1);
+    size_t num_resident = 0;
+    VmemLimits limits;
+    VmemMemoryInfo info;
+    vmem_commit(base, 1);
+    vmem_count_resident(base, 1, &num_resident);
+    vmem_decommit(base, 1);
+    vmem_get_limits(&limits);
+    vmem_get_memory_info(&info);
+    vmem_release(base, pages(1));
+}
+
+static void test_two_files_share_one_implementation(void) {
+    char* base = (char*)second_user_reserve_and_commit(pages(2));
+    REQUIRE(base != NULL);
+    fill_pages(base, 2, 1);
+    CHECK(vmem_decommit(base, pages(2)) == VMEM_SUCCESS);
+    release_pages(base, 2);
+}
+
+static void test_everywhere(void) {
+    test_page_size_and_granularity();
+    test_huge_page_size();
+    test_round_trip();
+    test_fresh_pages_read_zero();
+    test_recommitted_pages_read_zero();
+    test_committing_again_keeps_contents();
+    test_decommitting_what_is_not_committed();
+    test_one_byte_is_one_page();
+    test_decommit_drops_every_page_that_holds_a_byte();
+    test_decommit_drops_no_page_that_holds_none();
+    test_reservations_are_apart();
+    test_reserving_far_more_than_there_is();
+    test_null_and_zero_bytes_are_refused();
+    test_ranges_that_overflow_are_refused();
+    test_ranges_in_the_last_page_are_refused();
+    test_release_wants_the_start_of_a_page();
+    test_reserve_refuses_bad_sizes();
+    test_reserve_aligned_refuses_bad_arguments();
+    test_reserve_aligned();
+    test_count_resident();
+    test_count_resident_of_many_pages();
+    test_align_functions_by_their_definition();
+    test_align_functions_at_the_end_of_the_addresses();
+    test_align_functions_beyond_32_bits();
+    test_result_messages();
+    test_memory_info();
+    test_limits();
+    test_results_may_be_ignored();
+    test_two_files_share_one_implementation();
+}
+
+// >>posix -------------------------------------------------------------------------------------------------------------
+
+#if HAS_POSIX
+
+typedef void (*ChildBody)(char* ptr);
+
+// Runs `body` in a child and returns how that ended, as waitpid() tells it. Checks that fail in it make it exit with 1.
+static int run_in_child(ChildBody body, char* ptr) {
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit no_core_file = {0, 0};  // faults are expected here
+        setrlimit(RLIMIT_CORE, &no_core_file);
+        num_failed = 0;
+        body(ptr);
+        _exit(num_failed ? 1 : 0);
+    }
+    REQUIRE(child > 0);
+    REQUIRE(waitpid(child, &status, 0) == child);
+    return status;
+}
+
+static bool succeeds_in_child(ChildBody body, char* ptr) {
+    int status = run_in_child(body, ptr);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool faults_in_child(ChildBody body, char* ptr) {
+    int status = run_in_child(body, ptr);
+    return WIFSIGNALED(status) && (WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS);
+}
+
+static void read_byte(char* ptr) { (void)*(volatile char*)ptr; }
+
+static void write_byte(char* ptr) { *(volatile char*)ptr = 1; }
+
+static bool is_usable(char* ptr) { return succeeds_in_child(read_byte, ptr) && succeeds_in_child(write_byte, ptr); }
+
+static bool is_fault(char* ptr) { return faults_in_child(read_byte, ptr) && faults_in_child(write_byte, ptr); }
+
+// Whether the pages at `base` are usable where `map` has a '1' and a fault where it has a '0'.
+static bool usable_pages_are(char* base, const char* map) {
+    size_t i;
+    for (i = 0; map[i]; i++) {
+        char *first = base + pages(i), *last = first + pages(1) - 1;
+        if (map[i] == '1' ? !is_usable(first) || !is_usable(last) : !is_fault(first) || !is_fault(last)) return false;
+    }
+    return true;
+}
+
+static void test_reserved_memory_is_a_fault(void) {
+    char* base = reserve_pages(2);
+    CHECK(usable_pages_are(base, "00"));
+    release_pages(base, 2);
+}
+
+static void test_aligned_reserved_memory_is_a_fault(void) {
+    char* base = (char*)vmem_reserve_aligned(pages(2), (size_t)2 << 20);
+    REQUIRE(base != NULL);
+    CHECK(usable_pages_are(base, "00"));
+    release_pages(base, 2);
+}
+
+static void test_committed_memory_is_usable(void) {
+    char* base = commit_pages(2);
+    CHECK(usable_pages_are(base, "11"));
+    release_pages(base, 2);
+}
+
+static void test_decommitted_memory_is_a_fault(void) {
+    char* base = commit_pages(4);
+    fill_pages(base, 4, 1);
+    CHECK(vmem_decommit(base + pages(1), pages(2)) == VMEM_SUCCESS);
+    CHECK(usable_pages_are(base, "1001"));
+    release_pages(base, 4);
+}
+
+static void test_released_memory_is_a_fault(void) {
+    char* base = commit_pages(2);
+    fill_pages(base, 2, 1);
+    release_pages(base, 2);
+    CHECK(usable_pages_are(base, "00"));
+}
+
+// Released with the size that was given to reserve, which is not a multiple of the page size.
+static void test_release_covers_the_last_page(void) {
+    char* base = (char*)vmem_reserve(pages(1) + 1);
+    REQUIRE(base != NULL);
+    CHECK(vmem_commit(base, pages(1) + 1) == VMEM_SUCCESS);
+    CHECK(usable_pages_are(base, "11"));
+    CHECK(vmem_release(base, pages(1) + 1) == VMEM_SUCCESS);
+    CHECK(usable_pages_are(base, "00"));
+}
+
+static void check_committed_pages(size_t offset, size_t num_bytes, const char* map) {
+    char* base = reserve_pages(4);
+    CHECK(vmem_commit(base + offset, num_bytes) == VMEM_SUCCESS);
+    CHECK(usable_pages_are(base, map));
+    release_pages(base, 4);
+}
+
+static void test_commit_covers_every_page_that_holds_a_byte(void) {
+    check_committed_pages(pages(1), 1, "0100");
+    check_committed_pages(pages(2) - 1, 1, "0100");
+    check_committed_pages(pages(1), pages(1), "0100");
+    check_committed_pages(pages(2) - 1, 2, "0110");
+    check_committed_pages(pages(1) + 1, pages(1), "0110");
+    check_committed_pages(pages(1) - 1, pages(2) + 2, "1111");
+}
+
+static void check_decommitted_pages(size_t offset, size_t num_bytes, const char* map) {
+    char* base = commit_pages(4);
+    CHECK(vmem_decommit(base + offset, num_bytes) == VMEM_SUCCESS);
+    CHECK(usable_pages_are(base, map));
+    release_pages(base, 4);
+}
+
+static void test_decommit_covers_every_page_that_holds_a_byte(void) {
+    check_decommitted_pages(pages(1), 1, "1011");
+    check_decommitted_pages(pages(2) - 1, 1, "1011");
+    check_decommitted_pages(pages(1), pages(1), "1011");
+    check_decommitted_pages(pages(2) - 1, 2, "1001");
+    check_decommitted_pages(pages(1) + 1, pages(1), "1001");
+    check_decommitted_pages(pages(1) - 1, pages(2) + 2, "0000");
+}
+
+static void test_sizes_no_system_has(void) {
+    const size_t half = SIZE_MAX / 2 + 1;
+    CHECK_NO_ADDRESSES(vmem_reserve(half), ENOMEM);
+    CHECK_NO_ADDRESSES(vmem_reserve(SIZE_MAX - pages(2)), ENOMEM);
+    CHECK_NO_ADDRESSES(vmem_reserve_aligned(half, pages(2)), ENOMEM);
+    CHECK_NO_ADDRESSES(vmem_reserve_aligned(pages(1), half), ENOMEM);
+}
+
+static void use_inherited_pages(char* base) {
+    CHECK(pages_are(base, 1, 1));
+    fill_pages(base, 1, 2);
+    CHECK(vmem_commit(base + pages(1), pages(1)) == VMEM_SUCCESS);
+    CHECK(pages_are(base + pages(1), 1, 0));
+    CHECK(vmem_release(base, pages(2)) == VMEM_SUCCESS);
+}
+
+static void test_children_have_their_own_copy(void) {
+    char* base = reserve_pages(2);
+    CHECK(vmem_commit(base, pages(1)) == VMEM_SUCCESS);
+    fill_pages(base, 1, 1);
+    CHECK(succeeds_in_child(use_inherited_pages, base));
+    CHECK(pages_are(base, 1, 1));
+    CHECK(usable_pages_are(base, "10"));
+    release_pages(base, 2);
+}
+
+static void test_posix(void) {
+    test_reserved_memory_is_a_fault();
+    test_aligned_reserved_memory_is_a_fault();
+    test_committed_memory_is_usable();
+    test_decommitted_memory_is_a_fault();
+    test_released_memory_is_a_fault();
+    test_release_covers_the_last_page();
+    test_commit_covers_every_page_that_holds_a_byte();
+    test_decommit_covers_every_page_that_holds_a_byte();
+    test_sizes_no_system_has();
+    test_children_have_their_own_copy();
+}
+
+#else
+
+static void test_posix(void) {}
+
+#endif
+
+// >>linux -------------------------------------------------------------------------------------------------------------
+//
+// What the kernel says happened. None of the readers allocates: that would change the numbers they read.
+
+#if defined(__linux__)
+
+// Reads on until `text` is full or the file ends, and ends it with a NUL.
+static size_t read_file(const char* path, char* text, size_t size) {
+    size_t length = 0;
+    ssize_t count;
+    int file = open(path, O_RDONLY);
+    REQUIRE(file >= 0);
+    while ((count = read(file, text + length, size - 1 - length)) > 0) length += (size_t)count;
+    close(file);
+    text[length] = 0;
+    return length;
+}
+
+// The bytes in a line like "VmData:   1234 kB".
+static uint64_t read_kib_field(const char* path, const char* key) {
+    static char text[1 << 14];
+    const char* line;
+    read_file(path, text, sizeof text);
+    line = strstr(text, key);
+    REQUIRE(line != NULL);
+    return (uint64_t)strtoull(line + strlen(key), NULL, 10) * 1024;
+}
+
+static uint64_t address_space(void) { return read_kib_field("/proc/self/status", "\nVmSize:"); }
+
+static uint64_t private_writable(void) { return read_kib_field("/proc/self/status", "\nVmData:"); }
+
+static uint64_t committed_by_all_processes(void) { return read_kib_field("/proc/meminfo", "\nCommitted_AS:"); }
+
+static size_t count_mappings(void) {
+    static char text[1 << 18];
+    size_t length = read_file("/proc/self/maps", text, sizeof text), count = 0, i;
+    REQUIRE(length < sizeof text - 1);
+    for (i = 0; i < length; i++) count += text[i] == '\n';
+    return count;
+}
+
+// Whether the mapping that holds `ptr` is charged to the commit limit: "ac" among its flags.
+static bool is_charged(const char* ptr) {
+    static char text[1 << 20];
+    char *line, *next;
+    bool inside = false;
+    read_file("/proc/self/smaps", text, sizeof text);
+    for (line = text; (next = strchr(line, '\n')) != NULL; line = next + 1) {
+        char* rest;
+        uintptr_t start = (uintptr_t)strtoull(line, &rest, 16);
+        *next = 0;
+        if (rest > line && *rest == '-')
+            inside = (uintptr_t)ptr >= start && (uintptr_t)ptr < (uintptr_t)strtoull(rest + 1, NULL, 16);
+        if (inside && strncmp(line, "VmFlags:", 8) == 0) return strstr(line, " ac") != NULL;
+    }
+    REQUIRE(!"smaps has the mapping and its flags");
+    return false;
+}
+
+static void test_reserving_and_releasing_leaves_no_mappings(void) {
+    size_t before = count_mappings(), i;
+    uint64_t addresses_before = address_space();
+    for (i = 1; i <= 1000; i++) {
+        char* base = reserve_pages(i);
+        CHECK(vmem_commit(base + pages(i / 2), 1) == VMEM_SUCCESS);
+        release_pages(base, i);
+    }
+    CHECK(count_mappings() == before);
+    CHECK(address_space() == addresses_before);
+}
+
+static void test_committing_and_decommitting_leaves_no_mappings(void) {
+    const size_t count = 64;
+    char* base = reserve_pages(count);
+    size_t before = count_mappings(), i;
+    for (i = 0; i < 1000; i++) {
+        char* page = base + pages(i * 7 % count);
+        CHECK(vmem_commit(page, 1) == VMEM_SUCCESS);
+        page[0] = 1;
+        if (i % 2 == 1) CHECK(vmem_decommit(page, 1) == VMEM_SUCCESS);
+    }
+    for (i = 0; i < count; i++) CHECK(vmem_decommit(base + pages(i), 1) == VMEM_SUCCESS);
+    CHECK(count_mappings() == before);
+    release_pages(base, count);
+}
+
+static void test_reserving_takes_whole_pages_of_addresses(void) {
+    uint64_t before = address_space();
+    void* base = vmem_reserve(pages(5) + 1);
+    REQUIRE(base != NULL);
+    CHECK(address_space() == before + pages(6));
+    CHECK(vmem_release(base, pages(5) + 1) == VMEM_SUCCESS);
+    CHECK(address_space() == before);
+}
+
+static void check_aligned_reservation_takes(size_t num_bytes, size_t align, size_t expected) {
+    uint64_t before = address_space();
+    size_t mappings_before = count_mappings();
+    void* base = vmem_reserve_aligned(num_bytes, align);
+    REQUIRE(base != NULL);
+    CHECK(address_space() == before + expected);
+    CHECK(count_mappings() <= mappings_before + 1);
+    CHECK(vmem_release(base, num_bytes) == VMEM_SUCCESS);
+    CHECK(address_space() == before);
+    CHECK(count_mappings() == mappings_before);
+}
+
+static void test_aligned_reservations_take_no_more_than_asked(void) {
+    check_aligned_reservation_takes(pages(5), 1, pages(5));
+    check_aligned_reservation_takes(pages(5), pages(2), pages(5));
+    check_aligned_reservation_takes(pages(5), (size_t)2 << 20, pages(5));
+    check_aligned_reservation_takes(pages(5) + 1, (size_t)2 << 20, pages(6));
+#if HAS_64_BITS
+    check_aligned_reservation_takes(pages(5), (size_t)1 << 30, pages(5));
+    check_aligned_reservation_takes(pages(5), (size_t)1 << 32, pages(5));
+#endif
+}
+
+// Other processes move Committed_AS too, by far less than half of what is reserved here.
+static void test_reserving_is_not_charged(void) {
+#if HAS_64_BITS
+    const size_t size = (size_t)64 << 30;
+    uint64_t before = committed_by_all_processes(), data_before = private_writable();
+    char* base = (char*)vmem_reserve(size);
+    REQUIRE(base != NULL);
+    CHECK(committed_by_all_processes() < before + size / 2);
+    CHECK(private_writable() == data_before);
+    CHECK(!is_charged(base));
+    CHECK(vmem_release(base, size) == VMEM_SUCCESS);
+#endif
+}
+
+static void test_committing_is_charged_until_decommitted(void) {
+    char* base = reserve_pages(64);
+    uint64_t before = private_writable();
+    CHECK(vmem_commit(base + pages(8), pages(32)) == VMEM_SUCCESS);
+    CHECK(private_writable() == before + pages(32));
+    CHECK(is_charged(base + pages(8)));
+    CHECK(!is_charged(base));
+    fill_pages(base + pages(8), 32, 1);
+    CHECK(vmem_decommit(base + pages(8), pages(16)) == VMEM_SUCCESS);
+    CHECK(private_writable() == before + pages(16));
+    CHECK(!is_charged(base + pages(8)));
+    CHECK(is_charged(base + pages(24)));
+    CHECK(vmem_decommit(base, pages(64)) == VMEM_SUCCESS);
+    CHECK(private_writable() == before);
+    CHECK(!is_charged(base + pages(24)));
+    release_pages(base, 64);
+}
+
+static VmemLimits get_limits(void) {
+    VmemLimits limits;
+    REQUIRE(vmem_get_limits(&limits) == VMEM_SUCCESS);
+    return limits;
+}
+
+static void test_limits_tell_what_is_in_use(void) {
+    char* base = reserve_pages(64);
+    VmemLimits before = get_limits(), after;
+    CHECK(before.address_space_used == address_space());
+    CHECK(before.data_used == private_writable());
+    CHECK(before.mapping_used == count_mappings());
+    CHECK(before.commit_used > 0);
+    CHECK(vmem_commit(base + pages(8), pages(16)) == VMEM_SUCCESS);
+    after = get_limits();
+    CHECK(after.address_space_used == before.address_space_used);
+    CHECK(after.data_used == before.data_used + pages(16));
+    CHECK(after.mapping_used == count_mappings());
+    release_pages(base, 64);
+}
+
+static void test_memory_info_tells_the_total(void) {
+    VmemMemoryInfo info;
+    CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
+    CHECK(info.total == read_kib_field("/proc/meminfo", "MemTotal:"));
+}
+
+// The three below limit or fill up their process, so each has one to itself.
+
+static void meet_the_address_space_limit(char* unused) {
+    const size_t room = (size_t)1 << 20;
+    struct rlimit limit = {0, 0};
+    char* base;
+    (void)unused;
+    limit.rlim_cur = limit.rlim_max = (rlim_t)(address_space() + room);
+    REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
+    CHECK(get_limits().address_space_limit == limit.rlim_cur);
+    CHECK_NO_ADDRESSES(vmem_reserve(2 * room), ENOMEM);
+    CHECK_NO_ADDRESSES(vmem_reserve_aligned(pages(1), 2 * room), ENOMEM);
+    base = reserve_pages(1);
+    release_pages(base, 1);
+}
+
+static void test_address_space_limit(void) { CHECK(succeeds_in_child(meet_the_address_space_limit, NULL)); }
+
+static void meet_the_data_limit(char* base) {
+    struct rlimit limit = {0, 0};
+    limit.rlim_cur = limit.rlim_max = (rlim_t)(private_writable() + pages(8));
+    REQUIRE(setrlimit(RLIMIT_DATA, &limit) == 0);
+    CHECK(get_limits().data_limit == limit.rlim_cur);
+    errno = UNTOUCHED;
+    CHECK(vmem_commit(base, pages(64)) == VMEM_ERROR_OUT_OF_MEMORY);
+    CHECK(errno == ENOMEM);
+    CHECK(pages_are(base, 1, 1));
+    CHECK(vmem_commit(base, pages(4)) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 1, 1));
+    CHECK(pages_are(base + pages(1), 3, 0));
+}
+
+static void test_data_limit(void) {
+    char* base = reserve_pages(64);
+    CHECK(vmem_commit(base, 1) == VMEM_SUCCESS);
+    fill_pages(base, 1, 1);
+    CHECK(succeeds_in_child(meet_the_data_limit, base));
+    release_pages(base, 64);
+}
+
+// Commits every second page, which takes two mappings each, until the system refuses.
+static VmemResult use_up_the_mappings(char* base, size_t limit) {
+    VmemResult result = VMEM_SUCCESS;
+    size_t i;
+    for (i = 0; i < limit && result == VMEM_SUCCESS; i++) result = vmem_commit(base + pages(2 * i + 1), 1);
+    return result;
+}
+
+static void meet_the_mapping_limit(char* unused) {
+    size_t limit = (size_t)get_limits().mapping_limit;
+    char* base = reserve_pages(2 * limit);
+    uint64_t before = address_space();
+    (void)unused;
+    CHECK(vmem_commit(base, pages(2)) == VMEM_SUCCESS);
+    fill_pages(base, 2, 1);
+    errno = UNTOUCHED;
+    CHECK(use_up_the_mappings(base + pages(2), limit - 1) == VMEM_ERROR_OUT_OF_MEMORY);
+    CHECK(errno == ENOMEM);
+    CHECK(vmem_decommit(base, 1) == VMEM_ERROR_OUT_OF_MEMORY || !is_usable(base));
+    CHECK(pages_are(base + pages(1), 1, 1));
+    CHECK(address_space() == before);
+    CHECK(vmem_release(base, pages(2 * limit)) == VMEM_SUCCESS);
+    base = commit_pages(2);
+    release_pages(base, 2);
+}
+
+static void test_mapping_limit(void) {
+    if (get_limits().mapping_limit > 100000) return;  // some systems raise it so far that filling it takes too long
+    CHECK(succeeds_in_child(meet_the_mapping_limit, NULL));
+}
+
+static void test_linux(void) {
+    test_reserving_and_releasing_leaves_no_mappings();
+    test_committing_and_decommitting_leaves_no_mappings();
+    test_reserving_takes_whole_pages_of_addresses();
+    test_aligned_reservations_take_no_more_than_asked();
+    test_reserving_is_not_charged();
+    test_committing_is_charged_until_decommitted();
+    test_limits_tell_what_is_in_use();
+    test_memory_info_tells_the_total();
+    test_address_space_limit();
+    test_data_limit();
+    test_mapping_limit();
+}
+
+#else
+
+static void test_linux(void) {}
+
+#endif
+
+// >>main --------------------------------------------------------------------------------------------------------------
+
+int main(void) {
+    setvbuf(stdout, NULL, _IONBF, 0);  // children inherit no half-written line, and printing allocates nothing
+    test_everywhere();
+    test_posix();
+    test_linux();
+    return report();
+}

@@ -1,0 +1,81 @@
+"""What the tests read from the system, and how they run code in a process of its own."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork, signals nor resource limits")
+
+
+class Index:
+    """An integer that runs `action` when it is asked for its value."""
+
+    def __init__(self, value: int, action: object = None) -> None:
+        self.value = value
+        self.action = action
+
+    def __index__(self) -> int:
+        if callable(self.action):
+            self.action()
+        return self.value
+
+
+def run_python(code: str, *arguments: str, expect: int = 0) -> str:
+    """Runs code in a fresh interpreter, makes sure of its exit status, and returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *arguments], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == expect, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def run_python_to_death(code: str) -> None:
+    """Runs code that must end in a memory fault, after it has printed "ready"."""
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "ready", f"it did not get that far\n{done.stdout}\n{done.stderr}"
+    assert done.returncode in (-signal.SIGSEGV, -signal.SIGBUS), f"exit status {done.returncode}\n{done.stderr}"
+
+
+def status_bytes(key: str) -> int:
+    """A size from /proc/self/status: VmSize is addresses, VmData private writable memory, VmRSS what is resident."""
+    match = re.search(rf"^{key}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert match
+    return int(match[1]) * 1024
+
+
+def committed_by_all() -> int:
+    """The system's commit charge in bytes."""
+    match = re.search(r"^Committed_AS:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    assert match
+    return int(match[1]) * 1024
+
+
+def mappings_in(start: int, size: int) -> list[tuple[int, int, str]]:
+    """The kernel's mappings that overlap an address range: first address, last address + 1, permissions."""
+    found: list[tuple[int, int, str]] = []
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        addresses, permissions = line.split()[:2]
+        first, last = (int(address, 16) for address in addresses.split("-"))
+        if first < start + size and start < last:
+            found.append((first, last, permissions))
+    return found
+
+
+def permissions_in(start: int, size: int) -> list[tuple[int, int, str]]:
+    """The same as offsets from `start`, clipped to the range, equal neighbours joined."""
+    runs: list[tuple[int, int, str]] = []
+    for first, last, permissions in mappings_in(start, size):
+        run = (max(first - start, 0), min(last - start, size), permissions)
+        if runs and runs[-1][1] == run[0] and runs[-1][2] == permissions:
+            runs[-1] = (runs[-1][0], run[1], permissions)
+        else:
+            runs.append(run)
+    return runs

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import weakref
+
+import pytest
+
+import vmem
+from support import linux_only, mappings_in, run_python, status_bytes
+
+
+def test_weak_references(page: int) -> None:
+    region = vmem.reserve(page)
+    reference = weakref.ref(region)
+    assert reference() is region
+    region.commit()
+    view = region[0:1]
+    del region
+    assert reference() is not None
+    del view
+    assert reference() is None
+
+
+def test_equality_is_identity(region: vmem.Region, page: int) -> None:
+    other = vmem.reserve(64 * page)
+    assert region != other
+    assert len({region, other, region}) == 2
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_region_cannot_be_pickled(region: vmem.Region, protocol: int) -> None:
+    with pytest.raises(TypeError, match="cannot pickle 'Region' object"):
+        pickle.dumps(region, protocol)
+
+
+def test_a_region_cannot_be_copied(region: vmem.Region) -> None:
+    for function in (copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="cannot pickle"):
+            function(region)
+
+
+class Holder(vmem.Region):
+    """A region that can be part of a cycle."""
+
+    held: object = None
+
+
+@linux_only
+def test_a_cycle_of_region_and_view_is_collected(page: int) -> None:
+    gc.collect()
+    region = Holder(page, alignment=1 << 30)
+    region.commit()
+    region.held = region[0:10]
+    address, reference = region.address, weakref.ref(region)
+    del region
+    assert reference() is not None
+    gc.collect()
+    assert reference() is None
+    assert mappings_in(address, page) == []
+
+
+def test_a_cycle_through_a_name_is_collected(page: int) -> None:
+    class Name(str):
+        held: object = None
+
+    name = Name("cycle")
+    region = vmem.reserve(page, name=name)
+    name.held = region
+    reference = weakref.ref(region)
+    del region, name
+    gc.collect()
+    assert reference() is None
+
+
+def test_a_finalizer_in_a_cycle_can_still_use_the_memory(page: int) -> None:
+    seen: list[object] = []
+
+    class Loud(Holder):
+        def __del__(self) -> None:
+            assert isinstance(self.held, memoryview)
+            self.held[0] = 7
+            seen.append((self[0], self.committed))
+
+    region = Loud(page)
+    region.commit()
+    region.held = region[0:10]
+    del region
+    gc.collect()
+    assert seen == [(7, page)]
+
+
+def test_a_finalizer_can_bring_a_region_back(page: int) -> None:
+    saved: list[Holder] = []
+
+    class Phoenix(Holder):
+        def __del__(self) -> None:
+            saved.append(self)
+
+    region = Phoenix(page)
+    region.commit()
+    region[0] = 3
+    region.held = region[0:10]
+    del region
+    gc.collect()
+    assert saved[0][0] == 3
+
+
+@linux_only
+def test_the_size_of_a_region_object_is_small(page: int) -> None:
+    small, large = vmem.reserve(page), vmem.reserve(1 << 40)
+    assert small.__sizeof__() == large.__sizeof__() < 1024
+
+
+@linux_only
+def test_cycles_do_not_leak(page: int) -> None:
+    def cycle() -> None:
+        with vmem.reserve(64 * page) as region:
+            region.commit(page, 3 * page)
+            region[page] = 1
+            with region.view(page, page) as view:
+                view[:] = bytes(page)
+            for call in (region.decommit, region.release):
+                view = region[page : page + 1]
+                with pytest.raises(BufferError):
+                    call()
+                view.release()
+            with pytest.raises(ValueError, match="committed"):
+                region.view()
+            region.decommit()
+
+    for _ in range(200):
+        cycle()
+    gc.collect()
+    resident, size = status_bytes("VmRSS"), status_bytes("VmSize")
+    for _ in range(20_000):
+        cycle()
+    gc.collect()
+    assert status_bytes("VmRSS") - resident < 1 << 20
+    assert status_bytes("VmSize") - size < 1 << 21
+
+
+def test_views_at_the_end_of_the_interpreter() -> None:
+    run_python(
+        """
+        import sys, vmem
+        region = vmem.reserve(1 << 30)
+        region.commit(0, 1 << 20)
+        view = region[0:100]
+        sys.kept = region[5:6]
+        sys.modules["kept"] = view
+        class Late:
+            view = region[7:9]
+            def __del__(self):
+                self.view[0] = 1
+        late = Late()
+        """
+    )
+
+
+def test_the_module_can_be_imported_anew() -> None:
+    run_python(
+        """
+        import gc, sys, vmem
+        old = vmem.reserve(1 << 30)
+        old.commit(0, 10)
+        view = old[0:10]
+        for name in [name for name in sys.modules if name.startswith("vmem")]:
+            del sys.modules[name]
+        del vmem
+        gc.collect()
+        import vmem
+        new = vmem.reserve(1 << 30)
+        new.commit(0, 10)
+        view[0], new[0] = 1, 2
+        assert (old[0], new[0]) == (1, 2)
+        assert type(old) is not type(new)
+        try:
+            old.release()
+        except BufferError:
+            view.release()
+        old.release()
+        """
+    )

@@ -1,0 +1,267 @@
+"""Refusals, each provoked for real in a process of its own: the exception names its cause and nothing has changed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import vmem
+from support import linux_only, run_python
+
+
+def test_it_is_both_kinds_of_error() -> None:
+    with pytest.raises(vmem.OutOfMemoryError) as raised:
+        vmem.reserve(1 << 62)
+    error = raised.value
+    assert isinstance(error, OSError)
+    assert isinstance(error, MemoryError)
+    assert error.errno == errno.ENOMEM
+    assert str(error) == (
+        f"[Errno {errno.ENOMEM}] cannot reserve {1 << 62} bytes: there is no free range of addresses of this size"
+    )
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.args) == (type(error), error.args)
+
+
+@linux_only
+def test_address_space_limit() -> None:
+    printed = run_python(
+        """
+        import resource, vmem
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+        kept = vmem.reserve(1 << 28)
+        try:
+            vmem.reserve(1 << 30)
+        except vmem.OutOfMemoryError as error:
+            print(error)
+        kept.commit(0, 100)
+        kept[0] = 1
+        vmem.reserve(1 << 28)
+        """
+    )
+    assert "cannot reserve 1073741824 bytes: the address space limit (RLIMIT_AS, ulimit -v) is 1073741824 " in printed
+    assert "raise the limit" in printed
+
+
+@linux_only
+def test_data_limit() -> None:
+    printed = run_python(
+        """
+        import resource, vmem
+        region = vmem.reserve(1 << 32)
+        region.commit(0, 4096)
+        region[0] = 9
+        resource.setrlimit(resource.RLIMIT_DATA, (1 << 28, 1 << 28))
+        before = region.ranges()
+        try:
+            region.commit(1 << 20, 1 << 30)
+        except vmem.OutOfMemoryError as error:
+            print(error)
+        assert region.ranges() == before and region[0] == 9
+        region.commit(1 << 20, 1 << 20)
+        """
+    )
+    assert "cannot commit 1073741824 bytes at offset 1048576 of a region: the data limit (RLIMIT_DATA" in printed
+    assert "is 268435456 bytes" in printed
+
+
+@contextmanager
+def setting(name: str, value: str) -> Iterator[None]:
+    """A system setting for the time of a test. Only root may change one."""
+    path = Path("/proc/sys/vm") / name
+    before = path.read_text()
+    path.write_text(value)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+root_only = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="changes vm.overcommit_memory, which takes root"
+)
+
+
+@linux_only
+@root_only
+def test_commit_limit() -> None:
+    with setting("overcommit_memory", "2"):
+        printed = run_python(
+            """
+            import vmem
+            from vmem import _vmem
+            region = vmem.reserve(1 << 44)
+            region.commit(0, 4096)
+            region[0] = 9
+            limits = _vmem.get_limits()
+            too_much = limits["commit_limit"] - limits["commit_used"] + (1 << 30)
+            before = region.ranges()
+            try:
+                region.commit(1 << 30, too_much)
+            except vmem.OutOfMemoryError as error:
+                print(error)
+            assert region.ranges() == before and region[0] == 9
+            region.commit(1 << 20, 1 << 20)
+            region[1 << 20] = 1
+            """
+        )
+    assert "the system's commit limit is " in printed
+    assert "vm.overcommit_ratio" in printed
+
+
+@linux_only
+@root_only
+def test_a_failed_commit_of_many_gaps_is_rolled_back() -> None:
+    with setting("overcommit_memory", "2"):
+        run_python(
+            """
+            import vmem
+            from vmem import _vmem
+            region = vmem.reserve(1 << 44)
+            limits = _vmem.get_limits()
+            left = limits["commit_limit"] - limits["commit_used"]
+            half = left // 2 // 4096 * 4096
+            region.commit(half, 4096)
+            region.commit(3 * half, 4096)
+            region[half], region[3 * half] = 1, 2
+            before, charged = region.ranges(), limits["data_used"]
+            for _ in range(3):
+                try:
+                    region.commit(0, 4 * half)
+                except vmem.OutOfMemoryError as error:
+                    print(error)
+                else:
+                    raise SystemExit("it did not fail")
+                assert region.ranges() == before
+                assert (region[half], region[3 * half]) == (1, 2)
+            assert _vmem.get_limits()["data_used"] - charged < 1 << 24
+            lines = [line for line in open("/proc/self/maps")
+                     if int(line.split("-")[0], 16) < region.address + region.size
+                     and int(line.split("-")[1].split()[0], 16) > region.address]
+            writable = [line for line in lines if " rw-p " in line]
+            assert len(writable) == 2, lines
+            region.commit(0, half)
+            """
+        )
+
+
+@linux_only
+@root_only
+def test_one_commit_larger_than_the_machine() -> None:
+    with setting("overcommit_memory", "0"):
+        printed = run_python(
+            """
+            import vmem
+            region = vmem.reserve(1 << 46)
+            try:
+                region.commit()
+            except vmem.OutOfMemoryError as error:
+                print(error)
+            assert region.committed == 0
+            region.commit(0, 4096)
+            """
+        )
+    assert "one commit cannot be larger than memory and swap together" in printed
+    assert "vm.overcommit_memory is 0" in printed
+
+
+SCATTER = """
+    import sys, vmem
+    from vmem import _vmem
+    page = vmem.get_page_size()
+    region = vmem.reserve(1 << 40)
+    limit = _vmem.get_limits()["mapping_limit"]
+    committed = 0
+    try:
+        while True:
+            region.commit(2 * committed * page, page)
+            committed += 1
+    except vmem.OutOfMemoryError as error:
+        message = str(error)
+    used = _vmem.get_limits()["mapping_used"]
+"""
+
+
+@linux_only
+def test_the_last_mappings_are_left_alone() -> None:
+    printed = run_python(
+        SCATTER
+        + """
+    print(message)
+    assert limit - 4096 - 3 <= used <= limit - 4096, (limit, used)
+    assert region.committed == committed * page
+    # The process goes on as before: threads, imports, memory, and the region itself.
+    import threading, decimal, ctypes
+    threads = [threading.Thread(target=bytearray, args=(1 << 20,)) for _ in range(50)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    region[0] = 1
+    for refused in (lambda: region.commit(1 << 39, page), lambda: vmem.reserve(page)):
+        try:
+            refused()
+        except vmem.OutOfMemoryError:
+            pass
+        else:
+            raise SystemExit("the limit was passed")
+    region.commit(page, page)         # fills a gap
+    region.decommit(0, page)          # shortens a span
+    region.decommit(100 * page, 100 * page)
+    region.commit(1 << 39, page)
+    region.commit((1 << 39) + page, 5 * page)
+    region.release()
+    assert _vmem.get_limits()["mapping_used"] < 1000
+    again = vmem.reserve(1 << 40)
+    for number in range(20000):
+        again.commit(2 * number * page, page)
+        """
+    )
+    assert "vm.max_map_count is " in printed
+    assert "commit larger neighbouring ranges" in printed
+    assert "the last 4096 are kept for the rest of the process" in printed
+
+
+@linux_only
+def test_a_decommit_that_would_split_is_refused_at_the_limit() -> None:
+    run_python(
+        """
+        import vmem
+        page = vmem.get_page_size()
+        region = vmem.reserve(1 << 40)
+        region.commit(0, 1 << 30)
+        region[5 * page] = 7
+        try:
+            for number in range(1 << 18):
+                region.decommit((2 * number + 10) * page, page)
+        except vmem.OutOfMemoryError as error:
+            assert "cannot decommit" in str(error) and "vm.max_map_count" in str(error), error
+        else:
+            raise SystemExit("the limit was passed")
+        assert region[5 * page] == 7
+        before = region.ranges()
+        try:
+            region.decommit(6 * page, page)
+        except vmem.OutOfMemoryError:
+            pass
+        assert region.ranges() == before
+        region.decommit(0, 1 << 29)
+        region.decommit()
+        assert region.committed == 0
+        """
+    )
+
+
+@linux_only
+@root_only
+def test_a_low_mapping_limit() -> None:
+    with setting("max_map_count", "6000"):
+        printed = run_python(SCATTER + "    print(message, used, sep='|')\n")
+    message, used = printed.strip().split("|")
+    assert "vm.max_map_count is 6000" in message
+    assert "the last 3000 are kept" in message
+    assert int(used) <= 3000

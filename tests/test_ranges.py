@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import vmem
+from vmem import Protection, Range
+
+
+def test_a_fresh_region_is_one_range(region: vmem.Region) -> None:
+    assert region.ranges() == [Range(0, region.size, False, Protection.NO_ACCESS)]
+
+
+def test_ranges_follow_each_other(region: vmem.Region, page: int) -> None:
+    region.commit(2 * page, page)
+    region.commit(10 * page, 4 * page)
+    region.commit(14 * page, page)
+    region.commit(63 * page)
+    none, full = Protection.NO_ACCESS, Protection.READ_WRITE
+    assert region.ranges() == [
+        Range(0, 2 * page, False, none),
+        Range(2 * page, page, True, full),
+        Range(3 * page, 7 * page, False, none),
+        Range(10 * page, 5 * page, True, full),
+        Range(15 * page, 48 * page, False, none),
+        Range(63 * page, page, True, full),
+    ]
+    region.commit()
+    assert region.ranges() == [Range(0, region.size, True, full)]
+
+
+def test_a_range_has_names_and_types(region: vmem.Region) -> None:
+    region.commit()
+    (only,) = region.ranges()
+    assert (only.offset, only.num_bytes, only.committed, only.protection) == (0, region.size, True, 2)
+    assert isinstance(only.protection, Protection)
+    assert isinstance(only.committed, bool)
+    assert repr(only).startswith("Range(offset=0, num_bytes=")
+
+
+def test_is_committed(region: vmem.Region, page: int) -> None:
+    region.commit(page, 2 * page)
+    assert region.is_committed(page, 2 * page)
+    assert region.is_committed(page + 5, 1)
+    assert not region.is_committed(page - 1, 2)
+    assert not region.is_committed(2 * page, page + 1)
+    assert not region.is_committed()
+    assert region.is_committed(0, 0)
+    assert region.is_committed(region.size)
+
+
+def test_protection_names() -> None:
+    assert [each.name for each in Protection] == [
+        "NO_ACCESS", "READ", "READ_WRITE", "EXECUTE", "READ_EXECUTE", "READ_WRITE_EXECUTE",
+    ]  # fmt: skip

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+import vmem
+
+
+def test_a_view_is_writable_memory(region: vmem.Region, page: int) -> None:
+    region.commit(0, page)
+    view = region.view(10, 20)
+    assert (view.format, view.itemsize, view.ndim, view.shape, view.readonly) == ("B", 1, 1, (20,), False)
+    assert view.c_contiguous
+    view[0] = 200
+    assert region[10] == 200
+    region[11] = 100
+    assert view[1] == 100
+
+
+def test_defaults_cover_everything(region: vmem.Region, page: int) -> None:
+    region.commit()
+    assert region.view().nbytes == region.size
+    assert region.view(page).nbytes == region.size - page
+    assert region.view(num_bytes=5).nbytes == 5
+
+
+def test_only_committed_bytes_are_viewed(region: vmem.Region, page: int) -> None:
+    with pytest.raises(ValueError, match="byte 0 of this region is not committed"):
+        region.view(0, 1)
+    region.commit(0, page)
+    region.commit(2 * page, page)
+    with pytest.raises(ValueError, match=f"bytes 0 to {page + 1} .* not all committed: {page} to {page + 1} are not"):
+        region.view(0, page + 1)
+    with pytest.raises(ValueError, match=f"not all committed: {page} to {2 * page} are not"):
+        region.view(0, 3 * page)
+    with pytest.raises(ValueError, match=f"not all committed: {3 * page} to {region.size} are not"):
+        region.view(2 * page)
+    region.commit(page, page)
+    assert region.view(0, 3 * page).nbytes == 3 * page
+
+
+def test_views_stay_valid_while_the_region_grows(page: int) -> None:
+    with vmem.reserve(1 << 34) as region:
+        region.commit(0, 1)
+        early = region.view(0, page)
+        early[0:5] = b"early"
+        for offset in range(0, 1 << 26, 1 << 22):
+            region.commit(offset, 1 << 22)
+            region[offset + page] = 1
+        assert bytes(early[0:5]) == b"early"
+        region[0:5] = b"later"
+        assert bytes(early[0:5]) == b"later"
+        early.release()
+
+
+def test_a_view_across_commits(region: vmem.Region, page: int) -> None:
+    for number in (3, 1, 2, 0):
+        region.commit(number * page, page)
+    view = region.view(0, 4 * page)
+    view[:] = b"y" * (4 * page)
+    assert bytes(region[3 * page : 4 * page]) == b"y" * page
+
+
+def test_empty_views_need_nothing_committed(region: vmem.Region) -> None:
+    for view in (region[5:5], region.view(region.size, 0), region.view(region.size), region[10:3]):
+        assert view.nbytes == 0
+
+
+def test_slices_of_a_view_pin_too(region: vmem.Region, page: int) -> None:
+    region.commit(0, page)
+    view = region[0:100]
+    part = view[10:20]
+    with pytest.raises(BufferError):
+        region.release()
+    with view, part:
+        pass
+    region.release()
+
+
+def test_the_exporter_pins_as_long_as_it_lives(region: vmem.Region, page: int) -> None:
+    """A consumer may drop its buffer and keep only the object that the buffer came from."""
+    region.commit(0, page)
+    view = region[0:10]
+    exporter = view.obj
+    view.release()
+    with pytest.raises(BufferError):
+        region.decommit()
+    again = memoryview(exporter)
+    again[3] = 8
+    assert region[3] == 8
+    del again, exporter
+    region.decommit()
+
+
+def test_the_exporter_cannot_be_made_by_hand(region: vmem.Region) -> None:
+    region.commit()
+    exporter = region[0:1].obj
+    with pytest.raises(TypeError):
+        type(exporter)()
+    with pytest.raises(TypeError):
+        object.__new__(type(exporter))
+
+
+def test_a_region_is_no_buffer_itself(region: vmem.Region) -> None:
+    region.commit()
+    with pytest.raises(TypeError):
+        memoryview(region)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        bytes(io.BytesIO(region))  # type: ignore[arg-type]
+
+
+def test_many_views(region: vmem.Region, page: int) -> None:
+    region.commit()
+    views = [region[number : number + 1] for number in range(10_000)]
+    with pytest.raises(BufferError, match="10000 views of bytes 0 to 10000 are alive"):
+        region.decommit()
+    del views[::2]
+    with pytest.raises(BufferError, match="5000 views of bytes 1 to 10000 are alive"):
+        region.decommit()
+    for view in views:
+        view.release()
+    region.decommit()
