@@ -33,7 +33,7 @@ static int convert_range(const char *function, PyObject *const *args, Py_ssize_t
 // --- making and ending ---
 
 PyDoc_STRVAR(region_doc,
-             "Region(num_bytes, alignment, name)\n--\n\n"
+             "Region(num_bytes, alignment, name, /)\n--\n\n"
              "A range of reserved addresses. vmem.Region is the documented class over this one.");
 
 static PyObject *region_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {

@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from typing import Self, SupportsIndex, TypedDict, overload, type_check_only
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 @type_check_only
 class _Limits(TypedDict):
@@ -17,6 +17,7 @@ class _Limits(TypedDict):
 
 class OutOfMemoryError(OSError, MemoryError): ...
 
+@disjoint_base
 class Region:
     def __new__(cls, num_bytes: SupportsIndex, alignment: SupportsIndex, name: str | None, /) -> Self: ...
     @property

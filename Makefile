@@ -1,0 +1,72 @@
+# Everything here works on a fresh machine with Python 3.11 or newer, a C compiler and make. `make` lists the targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/python
+
+SOURCES = $(wildcard csrc/*.[ch] src/vmem/*.py src/vmem/*.pyi) pyproject.toml setup.py README.md LICENSE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-c lint format bench build clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed  ## grow real files into 1 TiB of addresses, under live views
+	$(RUN) -m vmem
+	$(RUN) -m vmem demo
+
+test: $(VENV)/test-ready  ## build the package and run its tests
+	$(RUN) -m pytest
+
+test-c: $(VENV)/test-ready  ## run only the tests of the header
+	$(RUN) -m pytest tests/test_header.py
+
+lint: $(VENV)/lint-ready  ## check style and types
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(VENV)/bin/clang-format --dry-run --Werror csrc/*.[ch] tests/c/*.c benchmarks/*.c
+	$(RUN) -m mypy
+	$(RUN) -m mypy.stubtest vmem --mypy-config-file pyproject.toml
+	$(VENV)/bin/basedpyright --pythonpath $(RUN)
+	cd $(VENV) && bin/basedpyright --pythonpath bin/python --verifytypes vmem --ignoreexternal
+
+format: $(VENV)/lint-ready  ## put all sources into the project's format
+	$(RUN) -m ruff check --fix
+	$(RUN) -m ruff format
+	$(VENV)/bin/clang-format -i csrc/*.[ch] tests/c/*.c benchmarks/*.c
+
+bench: $(VENV)/installed  ## measure against the same system calls in C
+	$(RUN) benchmarks/region.py
+
+build: $(VENV)/build-ready  ## build a wheel and a source distribution into dist/
+	$(RUN) -m build
+
+clean:  ## remove everything that was built
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "vmem needs Python 3.11 or newer, and $(PYTHON) is older: say which one, as in make PYTHON=python3.12" >&2; exit 1; }
+	@command -v "$${CC:-cc}" > /dev/null || { \
+	  echo "vmem needs a C compiler (gcc or clang): there is no $${CC:-cc}" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+$(VENV)/installed: $(VENV)/created $(SOURCES)
+	rm -rf build
+	$(RUN) -m pip install --quiet --force-reinstall .
+	@touch $@
+
+$(VENV)/test-ready: $(VENV)/installed
+	$(RUN) -m pip install --quiet --group test
+	@touch $@
+
+$(VENV)/lint-ready: $(VENV)/test-ready
+	$(RUN) -m pip install --quiet --group lint
+	@touch $@
+
+$(VENV)/build-ready: $(VENV)/created
+	$(RUN) -m pip install --quiet build
+	@touch $@

@@ -1,0 +1,101 @@
+"""What the package as a whole promises: names, documentation, what it imports, where its header is."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import vmem
+from support import run_python
+
+PUBLIC = [getattr(vmem, name) for name in vmem.__all__ if not name.startswith("__")]
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_public_name_is_exported_once() -> None:
+    assert sorted(set(vmem.__all__)) == vmem.__all__
+    public = {
+        name for name, value in vars(vmem).items() if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert public | {"__version__"} == set(vmem.__all__)
+
+
+def documented() -> list[object]:
+    members = [
+        member
+        for name, member in inspect.getmembers(vmem.Region)
+        if not name.startswith("_") and name != "abandon" and callable(member)
+    ]
+    return [*PUBLIC, *members]
+
+
+@pytest.mark.parametrize("thing", documented(), ids=lambda thing: getattr(thing, "__qualname__", "?"))
+def test_every_public_thing_is_documented_with_an_example(thing: object) -> None:
+    text = inspect.getdoc(thing)
+    assert text
+    assert ">>> " in text
+    if callable(thing) and not isinstance(thing, type):
+        assert inspect.signature(thing)
+        if inspect.signature(thing).parameters.keys() - {"self"}:
+            assert "Parameters\n---" in text
+            assert "Raises\n---" in text or thing is vmem.get_include
+
+
+@pytest.mark.parametrize("thing", [vmem, *documented()], ids=lambda thing: getattr(thing, "__qualname__", "vmem"))
+def test_the_examples_run(thing: object) -> None:
+    text = inspect.getdoc(thing)
+    assert text
+    example = doctest.DocTestParser().get_doctest(text, {}, str(thing), None, None)
+    assert example.examples
+    runner = doctest.DocTestRunner(optionflags=doctest.FAIL_FAST)
+    failures: list[str] = []
+    runner.run(example, out=failures.append)
+    assert not failures, "".join(failures)
+
+
+def test_the_readme_example_runs() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        run_python(block)
+
+
+def test_members_say_where_they_are_from() -> None:
+    for thing in PUBLIC:
+        assert isinstance(thing, type) or callable(thing)
+        if inspect.isclass(thing):
+            assert thing.__module__ in ("vmem", "vmem._types"), thing
+
+
+def test_importing_costs_little() -> None:
+    run_python(
+        """
+        import sys
+        import vmem
+        heavy = {"typing", "re", "dataclasses", "importlib.metadata", "pathlib", "argparse", "json", "numpy"}
+        loaded = {name for name in heavy if name in sys.modules}
+        assert not loaded, loaded
+        """.replace("import sys\n", "import sys; before = set(sys.modules)\n").replace(
+            "if name in sys.modules}", "if name in set(sys.modules) - before}"
+        )
+    )
+
+
+def test_the_header_comes_with_the_package() -> None:
+    folder = vmem.get_include()
+    assert os.path.isabs(folder)
+    header = Path(folder, "vmem.h").read_text(encoding="utf-8")
+    assert header == (ROOT / "csrc" / "vmem.h").read_text(encoding="utf-8")
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", vmem.__version__)
+    assert f"version {vmem.__version__}," in (ROOT / "csrc" / "vmem.h").read_text(encoding="utf-8")
+    assert f"## [{vmem.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "version" in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dynamic"]

@@ -1,0 +1,68 @@
+"""Types as a user meets them. Checked by mypy and basedpyright, and run as it is."""
+
+from array import array
+from typing import assert_type
+
+import vmem
+
+region = vmem.reserve(1 << 30, alignment=1 << 21, name="typed")
+assert_type(region, vmem.Region)
+assert_type(vmem.Region(4096), vmem.Region)
+
+assert_type(region.address, int)
+assert_type(region.size, int)
+assert_type(region.committed, int)
+assert_type(region.page_size, int)
+assert_type(region.name, str | None)
+assert_type(region.released, bool)
+assert_type(len(region), int)
+
+region.commit()
+region.commit(0, 4096)
+region.commit(num_bytes=5)
+region.decommit(1 << 20)
+assert_type(region.resident(0, 4096), int)
+assert_type(region.is_committed(), bool)
+assert_type(region.view(0, 10), memoryview)
+assert_type(region[0], int)
+assert_type(region[0:10], memoryview)
+region[0] = 5
+region[0:2] = b"ab"
+region[0:2] = bytearray(b"ab")
+region[0:2] = region[2:4]
+region[0:2] = array("B", b"ab")
+
+assert_type(region.ranges(), list[vmem.Range])
+first = region.ranges()[0]
+assert_type(first.offset, int)
+assert_type(first.committed, bool)
+assert_type(first.protection, vmem.Protection)
+offset, num_bytes, committed, protection = first
+assert_type(protection, vmem.Protection)
+
+with region as entered:
+    assert_type(entered, vmem.Region)
+
+
+class Tape(vmem.Region):
+    """Subclasses keep their type."""
+
+
+with Tape(4096) as tape:
+    assert_type(tape, Tape)
+
+assert_type(vmem.get_page_size(), int)
+assert_type(vmem.get_allocation_granularity(), int)
+assert_type(vmem.get_huge_page_size(), int)
+assert_type(vmem.align_forward(5000, 4096), int)
+assert_type(vmem.align_backward(address=5000, align=4096), int)
+assert_type(vmem.is_aligned(5000, 4096), bool)
+assert_type(vmem.get_include(), str)
+assert_type(vmem.__version__, str)
+
+try:
+    vmem.reserve(1 << 62)
+except vmem.OutOfMemoryError as error:
+    assert_type(error.errno, int | None)
+    os_error: OSError = error
+    memory_error: MemoryError = error
