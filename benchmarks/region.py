@@ -20,8 +20,9 @@ from itertools import repeat
 from pathlib import Path
 from time import perf_counter_ns
 
-import vmem
 from side_by_side import Comparison, Work, compare_works, run
+
+import vmem
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 PAGE_SIZE = vmem.get_page_size()
@@ -164,7 +165,9 @@ def list_viewing() -> Iterator[Comparison]:
     memoryviews = make_memoryviews(bytearray(64 * KIB))
     with vmem.reserve(GIB) as region:
         region.commit(0, 64 * KIB)
-        yield compare_works("region.view(0, 65536), vs memoryview(array)", make_views(region, 64 * KIB), memoryviews, 1.3)
+        yield compare_works(
+            "region.view(0, 65536), vs memoryview(array)", make_views(region, 64 * KIB), memoryviews, 1.3
+        )
         yield compare_works("region[0:65536], vs memoryview(array)", make_slices(region, 64 * KIB), memoryviews, None)
 
 

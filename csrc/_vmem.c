@@ -30,7 +30,7 @@ PyDoc_STRVAR(get_page_size_doc,
              ">>> vmem.reserve(1).size == vmem.get_page_size()\n"
              "True");
 
-static PyObject *get_page_size(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+static PyObject* get_page_size(PyObject* Py_UNUSED(module), PyObject* Py_UNUSED(ignored)) {
     return PyLong_FromSize_t(vmem_get_page_size());
 }
 
@@ -48,7 +48,7 @@ PyDoc_STRVAR(get_allocation_granularity_doc,
              "...     vmem.is_aligned(region.address, vmem.get_allocation_granularity())\n"
              "True");
 
-static PyObject *get_allocation_granularity(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+static PyObject* get_allocation_granularity(PyObject* Py_UNUSED(module), PyObject* Py_UNUSED(ignored)) {
     return PyLong_FromSize_t(vmem_get_allocation_granularity());
 }
 
@@ -65,15 +65,15 @@ PyDoc_STRVAR(get_huge_page_size_doc,
              ">>> vmem.get_huge_page_size() % vmem.get_page_size()\n"
              "0");
 
-static PyObject *get_huge_page_size(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+static PyObject* get_huge_page_size(PyObject* Py_UNUSED(module), PyObject* Py_UNUSED(ignored)) {
     return PyLong_FromSize_t(vmem_get_huge_page_size());
 }
 
 // The arguments (address, align) that the three functions below share. Returns -1 with an exception.
-static int parse_address(const char *function, PyObject *const *args, Py_ssize_t num_args, PyObject *keywords,
-                         size_t *address, size_t *align) {
-    static const char *const names[2] = {"address", "align"};
-    PyObject *parsed[2];
+static int parse_address(const char* function, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords,
+                         size_t* address, size_t* align) {
+    static const char* const names[2] = {"address", "align"};
+    PyObject* parsed[2];
     if (parse_two(function, names, args, num_args, keywords, parsed) < 0) return -1;
     if (!parsed[0] || !parsed[1]) {
         PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'", function, names[parsed[0] ? 1 : 0]);
@@ -105,8 +105,8 @@ PyDoc_STRVAR(align_forward_doc,
              ">>> vmem.align_forward(5000, 4096), vmem.align_forward(8192, 4096)\n"
              "(8192, 8192)");
 
-static PyObject *align_forward(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t num_args,
-                               PyObject *keywords) {
+static PyObject* align_forward(PyObject* Py_UNUSED(module), PyObject* const* args, Py_ssize_t num_args,
+                               PyObject* keywords) {
     size_t address, align;
     if (parse_address("align_forward", args, num_args, keywords, &address, &align) < 0) return NULL;
     size_t aligned = vmem_align_forward(address, align);
@@ -137,8 +137,8 @@ PyDoc_STRVAR(align_backward_doc,
              ">>> vmem.align_backward(5000, 4096), vmem.align_backward(8192, 4096)\n"
              "(4096, 8192)");
 
-static PyObject *align_backward(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t num_args,
-                                PyObject *keywords) {
+static PyObject* align_backward(PyObject* Py_UNUSED(module), PyObject* const* args, Py_ssize_t num_args,
+                                PyObject* keywords) {
     size_t address, align;
     if (parse_address("align_backward", args, num_args, keywords, &address, &align) < 0) return NULL;
     return PyLong_FromSize_t(vmem_align_backward(address, align));
@@ -166,8 +166,8 @@ PyDoc_STRVAR(is_aligned_doc,
              ">>> vmem.is_aligned(5000, 4096), vmem.is_aligned(8192, 4096)\n"
              "(False, True)");
 
-static PyObject *is_aligned(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t num_args,
-                            PyObject *keywords) {
+static PyObject* is_aligned(PyObject* Py_UNUSED(module), PyObject* const* args, Py_ssize_t num_args,
+                            PyObject* keywords) {
     size_t address, align;
     if (parse_address("is_aligned", args, num_args, keywords, &address, &align) < 0) return NULL;
     return PyBool_FromLong(vmem_is_aligned(address, align));
@@ -177,34 +177,39 @@ PyDoc_STRVAR(get_memory_info_doc,
              "get_memory_info()\n--\n\n"
              "The machine's memory in bytes, as a tuple (total, available); 0 where the system does not tell.");
 
-static PyObject *get_memory_info(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+static PyObject* get_memory_info(PyObject* Py_UNUSED(module), PyObject* Py_UNUSED(ignored)) {
     VmemMemoryInfo info;
     vmem_get_memory_info(&info);
     return Py_BuildValue("(KK)", (unsigned long long)info.total, (unsigned long long)info.available);
 }
 
-// A limit as an int, or None where nothing is limited.
-static PyObject *limit_object(uint64_t limit) {
-    return limit == VMEM_UNLIMITED ? Py_NewRef(Py_None) : PyLong_FromUnsignedLongLong(limit);
+// Puts a number into a dict, or None for VMEM_UNLIMITED. Returns -1 with an exception.
+static int put_number(PyObject* dict, const char* name, uint64_t number) {
+    PyObject* object = number == VMEM_UNLIMITED ? Py_NewRef(Py_None) : PyLong_FromUnsignedLongLong(number);
+    int status = object ? PyDict_SetItemString(dict, name, object) : -1;
+    Py_XDECREF(object);
+    return status;
 }
 
 PyDoc_STRVAR(get_limits_doc,
              "get_limits()\n--\n\n"
              "What this process may have, as a dict of ints; None stands for no limit. Sizes are in bytes.");
 
-static PyObject *get_limits(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+static PyObject* get_limits(PyObject* Py_UNUSED(module), PyObject* Py_UNUSED(ignored)) {
     VmemLimits limits;
+    PyObject* dict = PyDict_New();
+    if (!dict) return NULL;
     vmem_get_limits(&limits);
-    return Py_BuildValue("{sNsKsNsKsNsKsNsNsK}",                                             //
-                         "address_space_limit", limit_object(limits.address_space_limit),  //
-                         "address_space_used", (unsigned long long)limits.address_space_used,
-                         "data_limit", limit_object(limits.data_limit),  //
-                         "data_used", (unsigned long long)limits.data_used,
-                         "commit_limit", limit_object(limits.commit_limit),  //
-                         "commit_used", (unsigned long long)limits.commit_used,
-                         "largest_commit", limit_object(limits.largest_commit),  //
-                         "mapping_limit", limit_object(limits.mapping_limit),    //
-                         "mapping_used", (unsigned long long)limits.mapping_used);
+    if (put_number(dict, "address_space_limit", limits.address_space_limit) < 0 ||
+        put_number(dict, "address_space_used", limits.address_space_used) < 0 ||
+        put_number(dict, "data_limit", limits.data_limit) < 0 || put_number(dict, "data_used", limits.data_used) < 0 ||
+        put_number(dict, "commit_limit", limits.commit_limit) < 0 ||
+        put_number(dict, "commit_used", limits.commit_used) < 0 ||
+        put_number(dict, "largest_commit", limits.largest_commit) < 0 ||
+        put_number(dict, "mapping_limit", limits.mapping_limit) < 0 ||
+        put_number(dict, "mapping_used", limits.mapping_used) < 0)
+        Py_CLEAR(dict);
+    return dict;
 }
 
 static PyMethodDef module_functions[] = {
@@ -234,8 +239,8 @@ PyDoc_STRVAR(out_of_memory_error_doc,
              "...     print(type(error).__name__)\n"
              "OutOfMemoryError");
 
-static int add_out_of_memory_error(PyObject *module, ModuleState *state) {
-    PyObject *bases = PyTuple_Pack(2, PyExc_OSError, PyExc_MemoryError);
+static int add_out_of_memory_error(PyObject* module, ModuleState* state) {
+    PyObject* bases = PyTuple_Pack(2, PyExc_OSError, PyExc_MemoryError);
     if (!bases) return -1;
     state->out_of_memory_error =
         PyErr_NewExceptionWithDoc("vmem.OutOfMemoryError", out_of_memory_error_doc, bases, NULL);
@@ -243,36 +248,36 @@ static int add_out_of_memory_error(PyObject *module, ModuleState *state) {
     return PyModule_AddObjectRef(module, "OutOfMemoryError", state->out_of_memory_error);
 }
 
-static int module_exec(PyObject *module) {
-    ModuleState *state = PyModule_GetState(module);
+static int module_exec(PyObject* module) {
+    ModuleState* state = PyModule_GetState(module);
     state->mapping_budget = mapping_budget_new();
     if (!state->mapping_budget) return -1;
     if (add_out_of_memory_error(module, state) < 0) return -1;
-    state->pin_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &pin_spec, NULL);
+    state->pin_type = (PyTypeObject*)PyType_FromModuleAndSpec(module, &pin_spec, NULL);
     if (!state->pin_type) return -1;
-    state->region_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &region_spec, NULL);
+    state->region_type = (PyTypeObject*)PyType_FromModuleAndSpec(module, &region_spec, NULL);
     if (!state->region_type) return -1;
     return PyModule_AddType(module, state->region_type);
 }
 
-static int module_traverse(PyObject *module, visitproc visit, void *arg) {
-    ModuleState *state = PyModule_GetState(module);
+static int module_traverse(PyObject* module, visitproc visit, void* arg) {
+    ModuleState* state = PyModule_GetState(module);
     Py_VISIT(state->region_type);
     Py_VISIT(state->pin_type);
     Py_VISIT(state->out_of_memory_error);
     return 0;
 }
 
-static int module_clear(PyObject *module) {
-    ModuleState *state = PyModule_GetState(module);
+static int module_clear(PyObject* module) {
+    ModuleState* state = PyModule_GetState(module);
     Py_CLEAR(state->region_type);
     Py_CLEAR(state->pin_type);
     Py_CLEAR(state->out_of_memory_error);
     return 0;
 }
 
-static void module_free(void *module) {
-    ModuleState *state = PyModule_GetState(module);
+static void module_free(void* module) {
+    ModuleState* state = PyModule_GetState(module);
     module_clear(module);
     if (state->mapping_budget) mapping_budget_unref(state->mapping_budget);
     state->mapping_budget = NULL;

@@ -1,16 +1,16 @@
 #include "arguments.h"
 
-static int check_is_integer(PyObject *object, const char *what) {
+static int check_is_integer(PyObject* object, const char* what) {
     if (PyIndex_Check(object)) return 0;
-    PyObject *type_name = PyType_GetName(Py_TYPE(object));
+    PyObject* type_name = PyType_GetName(Py_TYPE(object));
     if (type_name) PyErr_Format(PyExc_TypeError, "%s must be an integer, not %U", what, type_name);
     Py_XDECREF(type_name);
     return -1;
 }
 
-int convert_size(PyObject *object, const char *what, size_t *result) {
+int convert_size(PyObject* object, const char* what, size_t* result) {
     if (check_is_integer(object, what) < 0) return -1;
-    PyObject *number = PyNumber_Index(object);
+    PyObject* number = PyNumber_Index(object);
     if (!number) return -1;
     size_t size = PyLong_AsSize_t(number);
     if (size == (size_t)-1 && PyErr_Occurred()) {
@@ -26,7 +26,7 @@ int convert_size(PyObject *object, const char *what, size_t *result) {
     return 0;
 }
 
-int convert_index(PyObject *object, const char *what, Py_ssize_t *result) {
+int convert_index(PyObject* object, const char* what, Py_ssize_t* result) {
     if (check_is_integer(object, what) < 0) return -1;
     Py_ssize_t index = PyNumber_AsSsize_t(object, NULL);
     if (index == -1 && PyErr_Occurred()) return -1;
@@ -34,7 +34,7 @@ int convert_index(PyObject *object, const char *what, Py_ssize_t *result) {
     return 0;
 }
 
-int convert_alignment(PyObject *object, const char *what, size_t *result) {
+int convert_alignment(PyObject* object, const char* what, size_t* result) {
     size_t align;
     if (convert_size(object, what, &align) < 0) return -1;
     if (align == 0 || (align & (align - 1)) != 0) {
@@ -46,8 +46,8 @@ int convert_alignment(PyObject *object, const char *what, size_t *result) {
 }
 
 // Puts one keyword argument into its place. Returns -1 with an exception.
-static int place_keyword(const char *function, const char *const names[2], PyObject *name, PyObject *value,
-                         PyObject *parsed[2]) {
+static int place_keyword(const char* function, const char* const names[2], PyObject* name, PyObject* value,
+                         PyObject* parsed[2]) {
     for (int i = 0; i < 2; i++) {
         if (PyUnicode_CompareWithASCIIString(name, names[i]) != 0) continue;
         if (parsed[i]) {
@@ -61,8 +61,8 @@ static int place_keyword(const char *function, const char *const names[2], PyObj
     return -1;
 }
 
-int parse_two(const char *function, const char *const names[2], PyObject *const *args, Py_ssize_t num_positional,
-              PyObject *keywords, PyObject *parsed[2]) {
+int parse_two(const char* function, const char* const names[2], PyObject* const* args, Py_ssize_t num_positional,
+              PyObject* keywords, PyObject* parsed[2]) {
     if (num_positional > 2) {
         PyErr_Format(PyExc_TypeError, "%s() takes at most 2 arguments (%zd given)", function, num_positional);
         return -1;
@@ -72,16 +72,16 @@ int parse_two(const char *function, const char *const names[2], PyObject *const 
     if (!keywords) return 0;
     Py_ssize_t num_keywords = PyTuple_Size(keywords);
     for (Py_ssize_t i = 0; i < num_keywords; i++) {
-        PyObject *name = PyTuple_GetItem(keywords, i);
+        PyObject* name = PyTuple_GetItem(keywords, i);
         if (place_keyword(function, names, name, args[num_positional + i], parsed) < 0) return -1;
     }
     return 0;
 }
 
-int parse_range(const char *function, PyObject *const *args, Py_ssize_t num_positional, PyObject *keywords,
-                size_t *offset, size_t *num_bytes) {
-    static const char *const names[2] = {"offset", "num_bytes"};
-    PyObject *parsed[2];
+int parse_range(const char* function, PyObject* const* args, Py_ssize_t num_positional, PyObject* keywords,
+                size_t* offset, size_t* num_bytes) {
+    static const char* const names[2] = {"offset", "num_bytes"};
+    PyObject* parsed[2];
     if (parse_two(function, names, args, num_positional, keywords, parsed) < 0) return -1;
     *offset = 0;
     *num_bytes = TO_THE_END;

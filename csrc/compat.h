@@ -19,20 +19,20 @@
 
 // Module slots that the headers of limited API 3.11 do not name, but that newer interpreters ask for.
 #define VMEM_SLOT_MULTIPLE_INTERPRETERS 3  // Py_mod_multiple_interpreters, from 3.12 on
-#define VMEM_PER_INTERPRETER_GIL ((void *)2)
+#define VMEM_PER_INTERPRETER_GIL ((void*)2)
 #define VMEM_SLOT_GIL 4  // Py_mod_gil, from 3.13 on
-#define VMEM_GIL_NOT_USED ((void *)1)
+#define VMEM_GIL_NOT_USED ((void*)1)
 
 // A counter that several threads may change at once; only free-threaded builds have such threads.
 #if !defined(Py_GIL_DISABLED)
-static inline int64_t counter_add(int64_t *counter, int64_t change) { return *counter += change; }
+static inline int64_t counter_add(int64_t* counter, int64_t change) { return *counter += change; }
 #elif defined(_MSC_VER)
 #include <intrin.h>
-static inline int64_t counter_add(int64_t *counter, int64_t change) {
+static inline int64_t counter_add(int64_t* counter, int64_t change) {
     return _InterlockedExchangeAdd64(counter, change) + change;
 }
 #else
-static inline int64_t counter_add(int64_t *counter, int64_t change) {
+static inline int64_t counter_add(int64_t* counter, int64_t change) {
     return __atomic_add_fetch(counter, change, __ATOMIC_SEQ_CST);
 }
 #endif

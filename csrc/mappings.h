@@ -13,17 +13,17 @@
 typedef struct MappingBudget MappingBudget;
 
 // How many of the mappings that `limits` allows are left alone: MAPPING_HEADROOM, or half of a very low limit.
-uint64_t mapping_headroom(const VmemLimits *limits);
+uint64_t mapping_headroom(const VmemLimits* limits);
 
 // A new budget with one reference, or NULL with an exception.
-MappingBudget *mapping_budget_new(void);
-MappingBudget *mapping_budget_ref(MappingBudget *budget);
-void mapping_budget_unref(MappingBudget *budget);
+MappingBudget* mapping_budget_new(void);
+MappingBudget* mapping_budget_ref(MappingBudget* budget);
+void mapping_budget_unref(MappingBudget* budget);
 
 // Whether `growth` more mappings may be made. When the answer is no, `limits` says why.
-bool mapping_budget_allows(MappingBudget *budget, int64_t growth, VmemLimits *limits);
+bool mapping_budget_allows(MappingBudget* budget, int64_t growth, VmemLimits* limits);
 
 // Records that mappings were made, or with a negative number, given up.
-void mapping_budget_add(MappingBudget *budget, int64_t growth);
+void mapping_budget_add(MappingBudget* budget, int64_t growth);
 
 #endif

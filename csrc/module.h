@@ -6,10 +6,10 @@
 #include "mappings.h"
 
 typedef struct ModuleState {
-    PyTypeObject *region_type;
-    PyTypeObject *pin_type;
-    PyObject *out_of_memory_error;
-    MappingBudget *mapping_budget;
+    PyTypeObject* region_type;
+    PyTypeObject* pin_type;
+    PyObject* out_of_memory_error;
+    MappingBudget* mapping_budget;
 } ModuleState;
 
 extern PyType_Spec region_spec;

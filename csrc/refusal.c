@@ -13,7 +13,7 @@ int system_error(void) {
 }
 
 // "cannot commit 4096 bytes at offset 8192 of a region"
-static PyObject *describe_attempt(const Attempt *attempt) {
+static PyObject* describe_attempt(const Attempt* attempt) {
     if (attempt->wants_addresses) return PyUnicode_FromFormat("cannot %s %zu bytes", attempt->verb, attempt->num_bytes);
     return PyUnicode_FromFormat("cannot %s %zu bytes at offset %zu of a %s", attempt->verb, attempt->num_bytes,
                                 attempt->offset, attempt->kind);
@@ -29,12 +29,13 @@ static bool exceeds(uint64_t used, size_t num_bytes, uint64_t limit) {
 #define MAPPING_TOLERANCE 3
 
 // Which limit refused, as far as the numbers tell. They are compared from the surest cause to the least sure.
-static PyObject *describe_cause(const Attempt *attempt, const VmemLimits *limits) {
+static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits) {
     if (exceeds(limits->mapping_used, MAPPING_TOLERANCE, limits->mapping_limit))
         return PyUnicode_FromFormat("vm.max_map_count is %llu and this process has %llu mappings; " MAPPING_ADVICE,
                                     (unsigned long long)limits->mapping_limit,
                                     (unsigned long long)limits->mapping_used);
-    if (attempt->wants_addresses && exceeds(limits->address_space_used, attempt->num_bytes, limits->address_space_limit))
+    if (attempt->wants_addresses &&
+        exceeds(limits->address_space_used, attempt->num_bytes, limits->address_space_limit))
         return PyUnicode_FromFormat(
             "the address space limit (RLIMIT_AS, ulimit -v) is %llu bytes and this process uses %llu; reserve less, or "
             "raise the limit",
@@ -58,10 +59,10 @@ static PyObject *describe_cause(const Attempt *attempt, const VmemLimits *limits
     return PyUnicode_FromString("the system gave no more memory");
 }
 
-static void raise_out_of_memory(ModuleState *state, const Attempt *attempt, PyObject *cause) {
-    PyObject *what = cause ? describe_attempt(attempt) : NULL;
-    PyObject *message = what ? PyUnicode_FromFormat("%U: %U", what, cause) : NULL;
-    PyObject *arguments = message ? Py_BuildValue("(iO)", ENOMEM, message) : NULL;
+static void raise_out_of_memory(ModuleState* state, const Attempt* attempt, PyObject* cause) {
+    PyObject* what = cause ? describe_attempt(attempt) : NULL;
+    PyObject* message = what ? PyUnicode_FromFormat("%U: %U", what, cause) : NULL;
+    PyObject* arguments = message ? Py_BuildValue("(iO)", ENOMEM, message) : NULL;
     if (arguments) PyErr_SetObject(state->out_of_memory_error, arguments);
     Py_XDECREF(arguments);
     Py_XDECREF(message);
@@ -69,15 +70,15 @@ static void raise_out_of_memory(ModuleState *state, const Attempt *attempt, PyOb
     Py_XDECREF(cause);
 }
 
-static void raise_os_error(const Attempt *attempt, VmemResult result, int error) {
-    PyObject *what = describe_attempt(attempt);
+static void raise_os_error(const Attempt* attempt, VmemResult result, int error) {
+    PyObject* what = describe_attempt(attempt);
 #ifdef _WIN32
-    PyObject *message = what ? PyUnicode_FromFormat("%U: %s", what, vmem_result_message(result)) : NULL;
-    PyObject *arguments = message ? Py_BuildValue("(iOOi)", 0, message, Py_None, error) : NULL;
+    PyObject* message = what ? PyUnicode_FromFormat("%U: %s", what, vmem_result_message(result)) : NULL;
+    PyObject* arguments = message ? Py_BuildValue("(iOOi)", 0, message, Py_None, error) : NULL;
 #else
-    PyObject *message = what ? PyUnicode_FromFormat("%U: %s (%s)", what, vmem_result_message(result), strerror(error))
-                             : NULL;
-    PyObject *arguments = message ? Py_BuildValue("(iO)", error, message) : NULL;
+    PyObject* message =
+        what ? PyUnicode_FromFormat("%U: %s (%s)", what, vmem_result_message(result), strerror(error)) : NULL;
+    PyObject* arguments = message ? Py_BuildValue("(iO)", error, message) : NULL;
 #endif
     if (arguments) PyErr_SetObject(PyExc_OSError, arguments);
     Py_XDECREF(arguments);
@@ -85,7 +86,7 @@ static void raise_os_error(const Attempt *attempt, VmemResult result, int error)
     Py_XDECREF(what);
 }
 
-PyObject *raise_refused(ModuleState *state, const Attempt *attempt, VmemResult result, int error) {
+PyObject* raise_refused(ModuleState* state, const Attempt* attempt, VmemResult result, int error) {
     if (result == VMEM_ERROR_OUT_OF_MEMORY) {
         VmemLimits limits;
         vmem_get_limits(&limits);
@@ -98,8 +99,8 @@ PyObject *raise_refused(ModuleState *state, const Attempt *attempt, VmemResult r
     return NULL;
 }
 
-PyObject *raise_out_of_mappings(ModuleState *state, const Attempt *attempt, const VmemLimits *limits) {
-    PyObject *cause = PyUnicode_FromFormat(
+PyObject* raise_out_of_mappings(ModuleState* state, const Attempt* attempt, const VmemLimits* limits) {
+    PyObject* cause = PyUnicode_FromFormat(
         "vm.max_map_count is %llu and this process has %llu mappings, and the last %llu are kept for the rest of the "
         "process; " MAPPING_ADVICE,
         (unsigned long long)limits->mapping_limit, (unsigned long long)limits->mapping_used,

@@ -7,8 +7,8 @@
 
 // What was tried, for the message.
 typedef struct Attempt {
-    const char *verb;  // "reserve", "commit", ...
-    const char *kind;  // "region", ...
+    const char* verb;  // "reserve", "commit", ...
+    const char* kind;  // "region", ...
     size_t offset;     // not told for "reserve"
     size_t num_bytes;
     bool wants_addresses;  // it asked for addresses
@@ -19,9 +19,9 @@ typedef struct Attempt {
 int system_error(void);
 
 // Raises what a failed call of the header means. Always returns NULL.
-PyObject *raise_refused(ModuleState *state, const Attempt *attempt, VmemResult result, int error);
+PyObject* raise_refused(ModuleState* state, const Attempt* attempt, VmemResult result, int error);
 
 // Raises that the mapping limit is near; `limits` is what was counted. Always returns NULL.
-PyObject *raise_out_of_mappings(ModuleState *state, const Attempt *attempt, const VmemLimits *limits);
+PyObject* raise_out_of_mappings(ModuleState* state, const Attempt* attempt, const VmemLimits* limits);
 
 #endif

@@ -3,25 +3,24 @@
 #include "reservation.h"
 
 typedef struct Region {
-    PyObject_HEAD
-    Reservation reservation;
-    PyObject *name;  // str or None
-    PyObject *weakrefs;
+    PyObject_HEAD Reservation reservation;
+    PyObject* name;  // str or None
+    PyObject* weakrefs;
 } Region;
 
 // --- helpers ---
 
-static void region_dealloc(Region *self);
+static void region_dealloc(Region* self);
 
 // The state of the module that made the type. `type` may be a subclass written in Python, which belongs to no module.
-static ModuleState *find_state(PyTypeObject *type) {
-    while (PyType_GetSlot(type, Py_tp_dealloc) != (void *)region_dealloc) type = PyType_GetSlot(type, Py_tp_base);
+static ModuleState* find_state(PyTypeObject* type) {
+    while (PyType_GetSlot(type, Py_tp_dealloc) != (void*)region_dealloc) type = PyType_GetSlot(type, Py_tp_base);
     return PyType_GetModuleState(type);
 }
 
 // The two arguments (offset, num_bytes) of a positional method, both required.
-static int convert_range(const char *function, PyObject *const *args, Py_ssize_t num_args, size_t *offset,
-                         size_t *num_bytes) {
+static int convert_range(const char* function, PyObject* const* args, Py_ssize_t num_args, size_t* offset,
+                         size_t* num_bytes) {
     if (num_args != 2) {
         PyErr_Format(PyExc_TypeError, "%s() takes exactly 2 arguments (%zd given)", function, num_args);
         return -1;
@@ -36,7 +35,7 @@ PyDoc_STRVAR(region_doc,
              "Region(num_bytes, alignment, name, /)\n--\n\n"
              "A range of reserved addresses. vmem.Region is the documented class over this one.");
 
-static PyObject *region_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
+static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
     PyObject *num_bytes_object, *alignment_object, *name;
     size_t num_bytes, alignment;
     if (keywords && PyDict_Size(keywords) > 0) {
@@ -51,38 +50,38 @@ static PyObject *region_new(PyTypeObject *type, PyObject *args, PyObject *keywor
         return NULL;
     }
     if (name != Py_None && !PyUnicode_Check(name)) {
-        PyErr_Format(PyExc_TypeError, "name must be a str or None, not %R", (PyObject *)Py_TYPE(name));
+        PyErr_Format(PyExc_TypeError, "name must be a str or None, not %R", (PyObject*)Py_TYPE(name));
         return NULL;
     }
-    ModuleState *state = find_state(type);
+    ModuleState* state = find_state(type);
     if (!state) return NULL;
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    Region *self = (Region *)alloc(type, 0);
+    Region* self = (Region*)alloc(type, 0);
     if (!self) return NULL;
     self->name = Py_NewRef(name);
-    if (reservation_open(&self->reservation, state, (PyObject *)self, "region", num_bytes, alignment) < 0) {
+    if (reservation_open(&self->reservation, state, (PyObject*)self, "region", num_bytes, alignment) < 0) {
         Py_DECREF(self);
         return NULL;
     }
-    return (PyObject *)self;
+    return (PyObject*)self;
 }
 
-static int region_traverse(Region *self, visitproc visit, void *arg) {
-    Py_VISIT(Py_TYPE((PyObject *)self));
+static int region_traverse(Region* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE((PyObject*)self));
     Py_VISIT(self->name);  // a subclass of str can hold anything
     return 0;
 }
 
 // A cycle through the name is broken here; its memory goes with the last reference.
-static int region_clear(Region *self) {
+static int region_clear(Region* self) {
     Py_CLEAR(self->name);
     return 0;
 }
 
-static void region_dealloc(Region *self) {
-    PyTypeObject *type = Py_TYPE((PyObject *)self);
+static void region_dealloc(Region* self) {
+    PyTypeObject* type = Py_TYPE((PyObject*)self);
     PyObject_GC_UnTrack(self);
-    if (self->weakrefs) PyObject_ClearWeakRefs((PyObject *)self);
+    if (self->weakrefs) PyObject_ClearWeakRefs((PyObject*)self);
     reservation_free(&self->reservation);
     Py_CLEAR(self->name);
     freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
@@ -92,7 +91,7 @@ static void region_dealloc(Region *self) {
 
 PyDoc_STRVAR(region_release_doc, "release($self, /)\n--\n\nGive back all memory and addresses.");
 
-static PyObject *region_release(Region *self, PyObject *Py_UNUSED(ignored)) {
+static PyObject* region_release(Region* self, PyObject* Py_UNUSED(ignored)) {
     int status;
     VMEM_LOCK(self);
     status = reservation_release(&self->reservation);
@@ -103,7 +102,7 @@ static PyObject *region_release(Region *self, PyObject *Py_UNUSED(ignored)) {
 PyDoc_STRVAR(region_abandon_doc,
              "abandon($self, /)\n--\n\nRelease, but let live views keep the memory until the last one is gone.");
 
-static PyObject *region_abandon(Region *self, PyObject *Py_UNUSED(ignored)) {
+static PyObject* region_abandon(Region* self, PyObject* Py_UNUSED(ignored)) {
     int status;
     VMEM_LOCK(self);
     status = reservation_abandon(&self->reservation);
@@ -115,7 +114,7 @@ static PyObject *region_abandon(Region *self, PyObject *Py_UNUSED(ignored)) {
 
 PyDoc_STRVAR(region_commit_doc, "commit($self, offset, num_bytes, /)\n--\n\nCommit the pages of a range.");
 
-static PyObject *region_commit(Region *self, PyObject *const *args, Py_ssize_t num_args) {
+static PyObject* region_commit(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     size_t offset, num_bytes;
     int status;
     if (convert_range("commit", args, num_args, &offset, &num_bytes) < 0) return NULL;
@@ -127,7 +126,7 @@ static PyObject *region_commit(Region *self, PyObject *const *args, Py_ssize_t n
 
 PyDoc_STRVAR(region_decommit_doc, "decommit($self, offset, num_bytes, /)\n--\n\nDecommit the pages of a range.");
 
-static PyObject *region_decommit(Region *self, PyObject *const *args, Py_ssize_t num_args) {
+static PyObject* region_decommit(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     size_t offset, num_bytes;
     int status;
     if (convert_range("decommit", args, num_args, &offset, &num_bytes) < 0) return NULL;
@@ -140,7 +139,7 @@ static PyObject *region_decommit(Region *self, PyObject *const *args, Py_ssize_t
 PyDoc_STRVAR(region_resident_doc,
              "resident($self, offset, num_bytes, /)\n--\n\nCount the committed bytes of a range that are in memory.");
 
-static PyObject *region_resident(Region *self, PyObject *const *args, Py_ssize_t num_args) {
+static PyObject* region_resident(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     size_t offset, num_bytes, num_resident = 0;
     int status;
     if (convert_range("resident", args, num_args, &offset, &num_bytes) < 0) return NULL;
@@ -150,37 +149,38 @@ static PyObject *region_resident(Region *self, PyObject *const *args, Py_ssize_t
     return status < 0 ? NULL : PyLong_FromSize_t(num_resident);
 }
 
-PyDoc_STRVAR(region_view_doc,
-             "view($self, /, offset=0, num_bytes=None)\n--\n\n"
-             "A writable memoryview of committed bytes. It stays valid, at the same address, while it lives.\n\n"
-             "Parameters\n"
-             "----------\n"
-             "offset : int, default 0\n"
-             "    Where the view begins, in bytes from the start of the region.\n"
-             "num_bytes : int, optional\n"
-             "    How many bytes it covers. By default everything up to the end of the region.\n\n"
-             "Returns\n"
-             "-------\n"
-             "memoryview\n"
-             "    One dimension, format ``'B'``, writable. It pins the pages that hold its bytes: until it is gone or\n"
-             "    released, they cannot be decommitted and the region cannot be released. Committing elsewhere is free.\n\n"
-             "Raises\n"
-             "------\n"
-             "ValueError\n"
-             "    A byte of the range is not committed or not in the region, or the region is released.\n\n"
-             "Examples\n"
-             "--------\n"
-             ">>> import vmem\n"
-             ">>> with vmem.reserve(1 << 30) as region:\n"
-             "...     region.commit(0, 5)\n"
-             "...     with region.view(0, 5) as view:\n"
-             "...         view[:] = b\"hello\"\n"
-             "...     bytes(region[1:4])\n"
-             "b'ell'");
+PyDoc_STRVAR(
+    region_view_doc,
+    "view($self, /, offset=0, num_bytes=None)\n--\n\n"
+    "A writable memoryview of committed bytes. It stays valid, at the same address, while it lives.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "offset : int, default 0\n"
+    "    Where the view begins, in bytes from the start of the region.\n"
+    "num_bytes : int, optional\n"
+    "    How many bytes it covers. By default everything up to the end of the region.\n\n"
+    "Returns\n"
+    "-------\n"
+    "memoryview\n"
+    "    One dimension, format ``'B'``, writable. It pins the pages that hold its bytes: until it is gone or\n"
+    "    released, they cannot be decommitted and the region cannot be released. Committing elsewhere is free.\n\n"
+    "Raises\n"
+    "------\n"
+    "ValueError\n"
+    "    A byte of the range is not committed or not in the region, or the region is released.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> with vmem.reserve(1 << 30) as region:\n"
+    "...     region.commit(0, 5)\n"
+    "...     with region.view(0, 5) as view:\n"
+    "...         view[:] = b\"hello\"\n"
+    "...     bytes(region[1:4])\n"
+    "b'ell'");
 
-static PyObject *region_view(Region *self, PyObject *const *args, Py_ssize_t num_args, PyObject *keywords) {
+static PyObject* region_view(Region* self, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords) {
     size_t offset, num_bytes;
-    PyObject *view;
+    PyObject* view;
     if (parse_range("view", args, num_args, keywords, &offset, &num_bytes) < 0) return NULL;
     VMEM_LOCK(self);
     view = reservation_view(&self->reservation, offset, num_bytes);
@@ -212,7 +212,7 @@ PyDoc_STRVAR(region_is_committed_doc,
              "...     region.is_committed(0, 100), region.is_committed()\n"
              "(True, False)");
 
-static PyObject *region_is_committed(Region *self, PyObject *const *args, Py_ssize_t num_args, PyObject *keywords) {
+static PyObject* region_is_committed(Region* self, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords) {
     size_t offset, num_bytes;
     int status;
     bool committed = false;
@@ -227,19 +227,19 @@ static PyObject *region_is_committed(Region *self, PyObject *const *args, Py_ssi
 // --- ranges ---
 
 // One row of ranges(). Appending can start a garbage collection, so no span is held across it.
-static int append_range(PyObject *list, size_t start, size_t end, bool committed, VmemProtection protection) {
-    PyObject *range = Py_BuildValue("(nnOi)", (Py_ssize_t)start, (Py_ssize_t)(end - start),
+static int append_range(PyObject* list, size_t start, size_t end, bool committed, VmemProtection protection) {
+    PyObject* range = Py_BuildValue("(nnOi)", (Py_ssize_t)start, (Py_ssize_t)(end - start),
                                     committed ? Py_True : Py_False, (int)protection);
     int status = range ? PyList_Append(list, range) : -1;
     Py_XDECREF(range);
     return status;
 }
 
-static int append_ranges(const Reservation *reservation, PyObject *list) {
+static int append_ranges(const Reservation* reservation, PyObject* list) {
     size_t start = 0;
     while (start < reservation->size) {
         if (reservation_check_open(reservation) < 0) return -1;
-        const Span *span = spans_find(&reservation->spans, start);
+        const Span* span = spans_find(&reservation->spans, start);
         bool committed = span && span->start <= start;
         size_t end = !span ? reservation->size : committed ? span->end : span->start;
         if (append_range(list, start, end, committed, committed ? span->protection : VMEM_NO_ACCESS) < 0) return -1;
@@ -252,8 +252,8 @@ PyDoc_STRVAR(region_ranges_doc,
              "ranges($self, /)\n--\n\n"
              "All of the region in order, as a list of tuples (offset, num_bytes, committed, protection).");
 
-static PyObject *region_ranges(Region *self, PyObject *Py_UNUSED(ignored)) {
-    PyObject *list = PyList_New(0);
+static PyObject* region_ranges(Region* self, PyObject* Py_UNUSED(ignored)) {
+    PyObject* list = PyList_New(0);
     int status;
     if (!list) return NULL;
     VMEM_LOCK(self);
@@ -266,7 +266,7 @@ static PyObject *region_ranges(Region *self, PyObject *Py_UNUSED(ignored)) {
 
 // --- items and slices ---
 
-static Py_ssize_t region_length(Region *self) {
+static Py_ssize_t region_length(Region* self) {
     int status;
     VMEM_LOCK(self);
     status = reservation_check_open(&self->reservation);
@@ -275,7 +275,7 @@ static Py_ssize_t region_length(Region *self) {
 }
 
 // The address of one committed byte, or NULL with an exception.
-static char *find_byte(const Reservation *reservation, Py_ssize_t index) {
+static char* find_byte(const Reservation* reservation, Py_ssize_t index) {
     Py_ssize_t size = (Py_ssize_t)reservation->size;
     if (reservation_check_open(reservation) < 0) return NULL;
     Py_ssize_t offset = index < 0 ? index + size : index;
@@ -287,18 +287,18 @@ static char *find_byte(const Reservation *reservation, Py_ssize_t index) {
     return reservation->base + offset;
 }
 
-static PyObject *get_item(Region *self, PyObject *key) {
+static PyObject* get_item(Region* self, PyObject* key) {
     Py_ssize_t index;
     int value = -1;
     if (convert_index(key, "a region's index", &index) < 0) return NULL;
     VMEM_LOCK(self);
-    const char *byte = find_byte(&self->reservation, index);
+    const char* byte = find_byte(&self->reservation, index);
     if (byte) value = (unsigned char)*byte;
     VMEM_UNLOCK();
     return value < 0 ? NULL : PyLong_FromLong(value);
 }
 
-static int set_item(Region *self, PyObject *key, PyObject *object) {
+static int set_item(Region* self, PyObject* key, PyObject* object) {
     Py_ssize_t index, value;
     int status = -1;
     if (convert_index(key, "a region's index", &index) < 0) return -1;
@@ -308,7 +308,7 @@ static int set_item(Region *self, PyObject *key, PyObject *object) {
         return -1;
     }
     VMEM_LOCK(self);
-    char *byte = find_byte(&self->reservation, index);
+    char* byte = find_byte(&self->reservation, index);
     if (byte) {
         *byte = (char)value;
         status = 0;
@@ -326,28 +326,27 @@ typedef struct Stride {
     size_t num_bytes;  // from the lowest to the highest
 } Stride;
 
-static int convert_slice(Region *self, PyObject *slice, Stride *stride) {
+static int convert_slice(Region* self, PyObject* slice, Stride* stride) {
     Py_ssize_t stop;
     if (PySlice_Unpack(slice, &stride->start, &stop, &stride->step) < 0) return -1;
-    stride->count =
-        PySlice_AdjustIndices((Py_ssize_t)self->reservation.size, &stride->start, &stop, stride->step);
+    stride->count = PySlice_AdjustIndices((Py_ssize_t)self->reservation.size, &stride->start, &stop, stride->step);
     Py_ssize_t reach = stride->count > 0 ? (stride->count - 1) * stride->step : 0;
     stride->lowest = (size_t)(reach < 0 ? stride->start + reach : stride->start);
     stride->num_bytes = stride->count > 0 ? (size_t)(reach < 0 ? -reach : reach) + 1 : 0;
     return 0;
 }
 
-static PyObject *get_slice(Region *self, PyObject *slice) {
+static PyObject* get_slice(Region* self, PyObject* slice) {
     Stride stride;
-    PyObject *view;
+    PyObject* view;
     if (convert_slice(self, slice, &stride) < 0) return NULL;
     VMEM_LOCK(self);
     view = reservation_view(&self->reservation, stride.lowest, stride.num_bytes);
     VMEM_UNLOCK();
     if (!view || stride.step == 1) return view;
-    PyObject *step = PyLong_FromSsize_t(stride.step);
-    PyObject *stepping = step ? PySlice_New(NULL, NULL, step) : NULL;
-    PyObject *stepped = stepping ? PyObject_GetItem(view, stepping) : NULL;
+    PyObject* step = PyLong_FromSsize_t(stride.step);
+    PyObject* stepping = step ? PySlice_New(NULL, NULL, step) : NULL;
+    PyObject* stepped = stepping ? PyObject_GetItem(view, stepping) : NULL;
     Py_XDECREF(stepping);
     Py_XDECREF(step);
     Py_DECREF(view);
@@ -355,11 +354,11 @@ static PyObject *get_slice(Region *self, PyObject *slice) {
 }
 
 // Copies into the bytes of a stride. `source` may lie in the same region when the step is 1.
-static int copy_in_locked(Region *self, const Stride *stride, const char *source) {
+static int copy_in_locked(Region* self, const Stride* stride, const char* source) {
     size_t num_bytes = stride->num_bytes;
     if (reservation_check_range(&self->reservation, stride->lowest, &num_bytes) < 0) return -1;
     if (reservation_check_committed(&self->reservation, stride->lowest, num_bytes) < 0) return -1;
-    char *first = self->reservation.base + stride->start;
+    char* first = self->reservation.base + stride->start;
     if (stride->step == 1) {
         memmove(first, source, num_bytes);
     } else {
@@ -368,9 +367,9 @@ static int copy_in_locked(Region *self, const Stride *stride, const char *source
     return 0;
 }
 
-static int copy_in(Region *self, const Stride *stride, const Py_buffer *source) {
-    const char *bytes = source->buf;
-    char *copy = NULL;
+static int copy_in(Region* self, const Stride* stride, const Py_buffer* source) {
+    const char* bytes = source->buf;
+    char* copy = NULL;
     int status;
     if (stride->step != 1) {  // source and target may overlap, and memmove() knows no steps
         copy = PyMem_Malloc((size_t)source->len);
@@ -388,7 +387,7 @@ static int copy_in(Region *self, const Stride *stride, const Py_buffer *source) 
     return status;
 }
 
-static int set_slice(Region *self, PyObject *slice, PyObject *object) {
+static int set_slice(Region* self, PyObject* slice, PyObject* object) {
     Stride stride;
     Py_buffer source;
     int status = -1;
@@ -397,17 +396,18 @@ static int set_slice(Region *self, PyObject *slice, PyObject *object) {
     if (source.len == stride.count)
         status = copy_in(self, &stride, &source);
     else
-        PyErr_Format(PyExc_ValueError, "cannot put %zd bytes into a slice of %zd bytes: a region never changes its size",
-                     source.len, stride.count);
+        PyErr_Format(PyExc_ValueError,
+                     "cannot put %zd bytes into a slice of %zd bytes: a region never changes its size", source.len,
+                     stride.count);
     PyBuffer_Release(&source);
     return status;
 }
 
-static PyObject *region_subscript(Region *self, PyObject *key) {
+static PyObject* region_subscript(Region* self, PyObject* key) {
     return PySlice_Check(key) ? get_slice(self, key) : get_item(self, key);
 }
 
-static int region_assign(Region *self, PyObject *key, PyObject *value) {
+static int region_assign(Region* self, PyObject* key, PyObject* value) {
     if (!value) {
         PyErr_SetString(PyExc_TypeError, "a region's bytes cannot be deleted; decommit() gives memory back");
         return -1;
@@ -417,19 +417,19 @@ static int region_assign(Region *self, PyObject *key, PyObject *value) {
 
 // --- attributes ---
 
-static PyObject *region_get_address(Region *self, void *Py_UNUSED(closure)) {
-    const char *base = NULL;
+static PyObject* region_get_address(Region* self, void* Py_UNUSED(closure)) {
+    const char* base = NULL;
     VMEM_LOCK(self);
     if (reservation_check_open(&self->reservation) == 0) base = self->reservation.base;
     VMEM_UNLOCK();
     return base ? PyLong_FromSize_t((size_t)base) : NULL;
 }
 
-static PyObject *region_get_size(Region *self, void *Py_UNUSED(closure)) {
+static PyObject* region_get_size(Region* self, void* Py_UNUSED(closure)) {
     return PyLong_FromSize_t(self->reservation.size);
 }
 
-static PyObject *region_get_committed(Region *self, void *Py_UNUSED(closure)) {
+static PyObject* region_get_committed(Region* self, void* Py_UNUSED(closure)) {
     size_t num_bytes;
     VMEM_LOCK(self);
     num_bytes = self->reservation.released ? 0 : self->reservation.spans.num_bytes;
@@ -437,15 +437,15 @@ static PyObject *region_get_committed(Region *self, void *Py_UNUSED(closure)) {
     return PyLong_FromSize_t(num_bytes);
 }
 
-static PyObject *region_get_page_size(Region *self, void *Py_UNUSED(closure)) {
+static PyObject* region_get_page_size(Region* self, void* Py_UNUSED(closure)) {
     return PyLong_FromSize_t(self->reservation.page_size);
 }
 
-static PyObject *region_get_name(Region *self, void *Py_UNUSED(closure)) {
+static PyObject* region_get_name(Region* self, void* Py_UNUSED(closure)) {
     return Py_NewRef(self->name ? self->name : Py_None);
 }
 
-static PyObject *region_get_released(Region *self, void *Py_UNUSED(closure)) {
+static PyObject* region_get_released(Region* self, void* Py_UNUSED(closure)) {
     bool released;
     VMEM_LOCK(self);
     released = self->reservation.released;
@@ -454,7 +454,8 @@ static PyObject *region_get_released(Region *self, void *Py_UNUSED(closure)) {
 }
 
 static PyGetSetDef region_getset[] = {
-    {"address", (getter)region_get_address, NULL, "Where the region begins, as an int. ValueError once released.", NULL},
+    {"address", (getter)region_get_address, NULL, "Where the region begins, as an int. ValueError once released.",
+     NULL},
     {"size", (getter)region_get_size, NULL, "How many bytes are reserved: what was asked, up to whole pages.", NULL},
     {"committed", (getter)region_get_committed, NULL, "How many bytes are committed; 0 once released.", NULL},
     {"page_size", (getter)region_get_page_size, NULL, "The size of a page in bytes: the unit of committing.", NULL},
@@ -484,18 +485,12 @@ static PyMemberDef region_members[] = {
 };
 
 static PyType_Slot region_slots[] = {
-    {Py_tp_doc, (void *)region_doc},
-    {Py_tp_new, region_new},
-    {Py_tp_dealloc, region_dealloc},
-    {Py_tp_traverse, region_traverse},
-    {Py_tp_clear, region_clear},
-    {Py_tp_methods, region_methods},
-    {Py_tp_members, region_members},
-    {Py_tp_getset, region_getset},
-    {Py_mp_length, region_length},
-    {Py_mp_subscript, region_subscript},
-    {Py_mp_ass_subscript, region_assign},
-    {0, NULL},
+    {Py_tp_doc, (void*)region_doc},       {Py_tp_new, region_new},
+    {Py_tp_dealloc, region_dealloc},      {Py_tp_traverse, region_traverse},
+    {Py_tp_clear, region_clear},          {Py_tp_methods, region_methods},
+    {Py_tp_members, region_members},      {Py_tp_getset, region_getset},
+    {Py_mp_length, region_length},        {Py_mp_subscript, region_subscript},
+    {Py_mp_ass_subscript, region_assign}, {0, NULL},
 };
 
 PyType_Spec region_spec = {

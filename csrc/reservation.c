@@ -7,14 +7,13 @@
 // lasts as long as this object does, not only while buffers are exported: a consumer that keeps the object but lets go
 // of its buffer early still has its memory.
 struct Pin {
-    PyObject_HEAD
-    PyObject *owner;
-    Reservation *reservation;
+    PyObject_HEAD PyObject* owner;
+    Reservation* reservation;
     size_t start;  // the exported bytes, as offsets
     size_t end;
-    char *bytes;
-    Pin *previous;
-    Pin *next;
+    char* bytes;
+    Pin* previous;
+    Pin* next;
 };
 
 // Whole pages, as offsets.
@@ -23,25 +22,25 @@ typedef struct Pages {
     size_t end;
 } Pages;
 
-static Pages pages_of(const Reservation *reservation, size_t start, size_t end) {
+static Pages pages_of(const Reservation* reservation, size_t start, size_t end) {
     Pages pages = {vmem_align_backward(start, reservation->page_size), vmem_align_forward(end, reservation->page_size)};
     return pages;
 }
 
-static Attempt attempt_at(const Reservation *reservation, const char *verb, size_t offset, size_t num_bytes) {
+static Attempt attempt_at(const Reservation* reservation, const char* verb, size_t offset, size_t num_bytes) {
     Attempt attempt = {verb, reservation->kind, offset, num_bytes, false, false};
     return attempt;
 }
 
 // --- checks ---
 
-int reservation_check_open(const Reservation *reservation) {
+int reservation_check_open(const Reservation* reservation) {
     if (!reservation->released) return 0;
     PyErr_Format(PyExc_ValueError, "this %s of %zu bytes has been released", reservation->kind, reservation->size);
     return -1;
 }
 
-int reservation_check_range(const Reservation *reservation, size_t offset, size_t *num_bytes) {
+int reservation_check_range(const Reservation* reservation, size_t offset, size_t* num_bytes) {
     if (reservation_check_open(reservation) < 0) return -1;
     if (offset > reservation->size) {
         PyErr_Format(PyExc_ValueError, "offset %zu is past the end of a %s of %zu bytes", offset, reservation->kind,
@@ -57,12 +56,12 @@ int reservation_check_range(const Reservation *reservation, size_t offset, size_
     return 0;
 }
 
-bool reservation_is_committed(const Reservation *reservation, size_t offset, size_t num_bytes) {
+bool reservation_is_committed(const Reservation* reservation, size_t offset, size_t num_bytes) {
     size_t gap_start, gap_end;
     return !spans_find_gap(&reservation->spans, offset, offset + num_bytes, &gap_start, &gap_end);
 }
 
-int reservation_check_committed(const Reservation *reservation, size_t offset, size_t num_bytes) {
+int reservation_check_committed(const Reservation* reservation, size_t offset, size_t num_bytes) {
     size_t gap_start, gap_end;
     if (!spans_find_gap(&reservation->spans, offset, offset + num_bytes, &gap_start, &gap_end)) return 0;
     if (num_bytes == 1)
@@ -78,15 +77,15 @@ int reservation_check_committed(const Reservation *reservation, size_t offset, s
 // They hang in a plain list: taking and dropping a view, which is what happens all the time, costs a few instructions,
 // and only the rarer decommit and release look through the views that are alive.
 
-static void link_pin(Pin *pin) {
-    Reservation *reservation = pin->reservation;
+static void link_pin(Pin* pin) {
+    Reservation* reservation = pin->reservation;
     pin->previous = NULL;
     pin->next = reservation->pins;
     if (pin->next) pin->next->previous = pin;
     reservation->pins = pin;
 }
 
-static void unlink_pin(Pin *pin) {
+static void unlink_pin(Pin* pin) {
     if (pin->previous)
         pin->previous->next = pin->next;
     else
@@ -95,9 +94,9 @@ static void unlink_pin(Pin *pin) {
 }
 
 // The one gate: raises BufferError when views have bytes on any of these pages. Empty views have none.
-static int check_unpinned(const Reservation *reservation, Pages pages, const char *verb) {
+static int check_unpinned(const Reservation* reservation, Pages pages, const char* verb) {
     size_t num_views = 0, first = SIZE_MAX, last = 0;
-    for (const Pin *pin = reservation->pins; pin; pin = pin->next) {
+    for (const Pin* pin = reservation->pins; pin; pin = pin->next) {
         Pages pinned = pages_of(reservation, pin->start, pin->end);
         if (pin->start == pin->end || pinned.end <= pages.start || pinned.start >= pages.end) continue;
         num_views++;
@@ -114,18 +113,16 @@ static int check_unpinned(const Reservation *reservation, Pages pages, const cha
 // --- opening and releasing ---
 
 // What this reservation counts for in the budget: a mapping for each span and for the gaps between and around them.
-static int64_t count_mappings(const Reservation *reservation) {
-    return 2 * (int64_t)reservation->spans.num_spans + 1;
-}
+static int64_t count_mappings(const Reservation* reservation) { return 2 * (int64_t)reservation->spans.num_spans + 1; }
 
-static int reserve_mappings(Reservation *reservation, int64_t growth, const Attempt *attempt) {
+static int reserve_mappings(Reservation* reservation, int64_t growth, const Attempt* attempt) {
     VmemLimits limits;
     if (mapping_budget_allows(reservation->budget, growth, &limits)) return 0;
     raise_out_of_mappings(reservation->state, attempt, &limits);
     return -1;
 }
 
-int reservation_open(Reservation *reservation, ModuleState *state, PyObject *owner, const char *kind, size_t num_bytes,
+int reservation_open(Reservation* reservation, ModuleState* state, PyObject* owner, const char* kind, size_t num_bytes,
                      size_t align) {
     size_t page_size = vmem_get_page_size();
     Attempt attempt = {"reserve", kind, 0, num_bytes, true, false};
@@ -154,8 +151,8 @@ int reservation_open(Reservation *reservation, ModuleState *state, PyObject *own
 }
 
 // Unmaps. The record says "released" before the GIL is let go, so nobody can get at memory that is on its way out.
-static VmemResult give_back(Reservation *reservation, bool let_others_run, int *error) {
-    char *base = reservation->base;
+static VmemResult give_back(Reservation* reservation, bool let_others_run, int* error) {
+    char* base = reservation->base;
     VmemResult result;
     if (!base) return VMEM_SUCCESS;
     reservation->base = NULL;
@@ -177,7 +174,7 @@ static VmemResult give_back(Reservation *reservation, bool let_others_run, int *
     return VMEM_SUCCESS;
 }
 
-int reservation_release(Reservation *reservation) {
+int reservation_release(Reservation* reservation) {
     Pages all = {0, reservation->size};
     int error = 0;
     if (reservation->released) return 0;
@@ -191,13 +188,13 @@ int reservation_release(Reservation *reservation) {
     return -1;
 }
 
-int reservation_abandon(Reservation *reservation) {
+int reservation_abandon(Reservation* reservation) {
     if (!reservation->pins) return reservation_release(reservation);
     reservation->released = true;
     return 0;
 }
 
-void reservation_free(Reservation *reservation) {
+void reservation_free(Reservation* reservation) {
     int error;
     if (!reservation->budget) return;
     give_back(reservation, false, &error);
@@ -208,19 +205,19 @@ void reservation_free(Reservation *reservation) {
 // --- committing and decommitting ---
 
 // What a commit of these pages can add to count_mappings(): two when they join no span and so become one.
-static int64_t commit_growth(const Reservation *reservation, Pages pages) {
-    const Span *span = spans_find(&reservation->spans, pages.start > 0 ? pages.start - 1 : 0);
+static int64_t commit_growth(const Reservation* reservation, Pages pages) {
+    const Span* span = spans_find(&reservation->spans, pages.start > 0 ? pages.start - 1 : 0);
     bool touches = span && span->start <= pages.end && span->protection == VMEM_READ_WRITE;
     return touches ? 0 : 2;
 }
 
 // The same for a decommit: two when it splits a span. One that only shortens spans is never refused.
-static int64_t decommit_growth(const Reservation *reservation, Pages pages) {
-    const Span *span = spans_find(&reservation->spans, pages.start);
+static int64_t decommit_growth(const Reservation* reservation, Pages pages) {
+    const Span* span = spans_find(&reservation->spans, pages.start);
     return span && span->start < pages.start && span->end > pages.end ? 2 : 0;
 }
 
-static size_t count_gaps(const Reservation *reservation, Pages pages) {
+static size_t count_gaps(const Reservation* reservation, Pages pages) {
     size_t count = 0, start = pages.start, gap_start, gap_end;
     for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end) count++;
     return count;
@@ -228,7 +225,7 @@ static size_t count_gaps(const Reservation *reservation, Pages pages) {
 
 // Commits every gap in the record, and only those: pages that are committed keep their protection. When one fails, the
 // gaps up to it are decommitted again. They were never in the record, so nobody has seen them.
-static VmemResult commit_gaps(Reservation *reservation, Pages pages, int *error) {
+static VmemResult commit_gaps(Reservation* reservation, Pages pages, int* error) {
     size_t start = pages.start, gap_start, gap_end;
     for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end) {
         VmemResult result = vmem_commit(reservation->base + gap_start, gap_end - gap_start);
@@ -243,13 +240,13 @@ static VmemResult commit_gaps(Reservation *reservation, Pages pages, int *error)
     return VMEM_SUCCESS;
 }
 
-static void record_gaps_committed(Reservation *reservation, Pages pages) {
+static void record_gaps_committed(Reservation* reservation, Pages pages) {
     size_t start = pages.start, gap_start, gap_end;
     for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end)
         spans_set(&reservation->spans, gap_start, gap_end, VMEM_READ_WRITE);
 }
 
-int reservation_commit(Reservation *reservation, size_t offset, size_t num_bytes) {
+int reservation_commit(Reservation* reservation, size_t offset, size_t num_bytes) {
     if (reservation_check_range(reservation, offset, &num_bytes) < 0) return -1;
     if (num_bytes == 0) return 0;
     Pages pages = pages_of(reservation, offset, offset + num_bytes);
@@ -277,8 +274,8 @@ int reservation_commit(Reservation *reservation, size_t offset, size_t num_bytes
 }
 
 // Narrows pages to those from the first committed one to the last. Returns false when none is.
-static bool narrow_to_committed(const Reservation *reservation, Pages *pages) {
-    const Span *span = spans_find(&reservation->spans, pages->start);
+static bool narrow_to_committed(const Reservation* reservation, Pages* pages) {
+    const Span* span = spans_find(&reservation->spans, pages->start);
     if (!span || span->start >= pages->end) return false;
     if (span->start > pages->start) pages->start = span->start;
     size_t end = pages->start;
@@ -287,7 +284,7 @@ static bool narrow_to_committed(const Reservation *reservation, Pages *pages) {
     return true;
 }
 
-int reservation_decommit(Reservation *reservation, size_t offset, size_t num_bytes) {
+int reservation_decommit(Reservation* reservation, size_t offset, size_t num_bytes) {
     if (reservation_check_range(reservation, offset, &num_bytes) < 0) return -1;
     if (num_bytes == 0) return 0;
     Pages pages = pages_of(reservation, offset, offset + num_bytes);
@@ -311,12 +308,12 @@ int reservation_decommit(Reservation *reservation, size_t offset, size_t num_byt
     return 0;
 }
 
-int reservation_count_resident(Reservation *reservation, size_t offset, size_t num_bytes, size_t *num_resident) {
+int reservation_count_resident(Reservation* reservation, size_t offset, size_t num_bytes, size_t* num_resident) {
     if (reservation_check_range(reservation, offset, &num_bytes) < 0) return -1;
     Pages pages = pages_of(reservation, offset, offset + num_bytes);
     *num_resident = 0;
     if (num_bytes == 0) return 0;
-    const Span *span = spans_find(&reservation->spans, pages.start);
+    const Span* span = spans_find(&reservation->spans, pages.start);
     for (; span && span->start < pages.end; span = spans_find(&reservation->spans, span->end)) {
         size_t start = span->start > pages.start ? span->start : pages.start;
         size_t end = span->end < pages.end ? span->end : pages.end;
@@ -336,8 +333,8 @@ int reservation_count_resident(Reservation *reservation, size_t offset, size_t n
 // --- views ---
 
 // Allocating can start a garbage collection, and that can run anything, so it comes before the checks.
-static Pin *new_empty_pin(Reservation *reservation) {
-    Pin *pin = PyObject_GC_New(Pin, reservation->state->pin_type);
+static Pin* new_empty_pin(Reservation* reservation) {
+    Pin* pin = PyObject_GC_New(Pin, reservation->state->pin_type);
     if (!pin) return NULL;
     pin->owner = Py_NewRef(reservation->owner);
     pin->reservation = reservation;
@@ -348,34 +345,34 @@ static Pin *new_empty_pin(Reservation *reservation) {
     return pin;
 }
 
-PyObject *reservation_view(Reservation *reservation, size_t offset, size_t num_bytes) {
-    PyObject *view = NULL;
-    Pin *pin = new_empty_pin(reservation);
+PyObject* reservation_view(Reservation* reservation, size_t offset, size_t num_bytes) {
+    PyObject* view = NULL;
+    Pin* pin = new_empty_pin(reservation);
     if (!pin) return NULL;
     if (reservation_check_range(reservation, offset, &num_bytes) == 0 &&
         reservation_check_committed(reservation, offset, num_bytes) == 0) {
         pin->start = offset;
         pin->end = offset + num_bytes;
         pin->bytes = reservation->base + offset;
-        view = PyMemoryView_FromObject((PyObject *)pin);
+        view = PyMemoryView_FromObject((PyObject*)pin);
     }
     Py_DECREF(pin);
     return view;
 }
 
-static int pin_getbuffer(Pin *self, Py_buffer *view, int flags) {
-    return PyBuffer_FillInfo(view, (PyObject *)self, self->bytes, (Py_ssize_t)(self->end - self->start), 0, flags);
+static int pin_getbuffer(Pin* self, Py_buffer* view, int flags) {
+    return PyBuffer_FillInfo(view, (PyObject*)self, self->bytes, (Py_ssize_t)(self->end - self->start), 0, flags);
 }
 
-static int pin_traverse(Pin *self, visitproc visit, void *arg) {
-    Py_VISIT(Py_TYPE((PyObject *)self));
+static int pin_traverse(Pin* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE((PyObject*)self));
     Py_VISIT(self->owner);
     return 0;
 }
 
-static void pin_dealloc(Pin *self) {
-    PyTypeObject *type = Py_TYPE((PyObject *)self);
-    PyObject *owner = self->owner;
+static void pin_dealloc(Pin* self) {
+    PyTypeObject* type = Py_TYPE((PyObject*)self);
+    PyObject* owner = self->owner;
     PyObject_GC_UnTrack(self);
     VMEM_LOCK(owner);
     unlink_pin(self);

@@ -10,45 +10,45 @@
 typedef struct Pin Pin;
 
 typedef struct Reservation {
-    ModuleState *state;
-    PyObject *owner;   // the object this is a part of; not counted
-    const char *kind;  // what users call the owner: "region"
-    char *base;        // NULL before it is opened and after the memory went
+    ModuleState* state;
+    PyObject* owner;   // the object this is a part of; not counted
+    const char* kind;  // what users call the owner: "region"
+    char* base;        // NULL before it is opened and after the memory went
     size_t size;       // whole pages; kept after release
     size_t page_size;
     bool released;  // to its user; with views alive, the memory goes with the last of them
     SpanMap spans;
-    Pin *pins;
-    MappingBudget *budget;
+    Pin* pins;
+    MappingBudget* budget;
 } Reservation;
 
 // Takes the addresses. `reservation` is zeroed memory inside `owner`.
-int reservation_open(Reservation *reservation, ModuleState *state, PyObject *owner, const char *kind, size_t num_bytes,
+int reservation_open(Reservation* reservation, ModuleState* state, PyObject* owner, const char* kind, size_t num_bytes,
                      size_t align);
 
 // Gives everything back. BufferError while views are alive. Doing it twice is fine.
-int reservation_release(Reservation *reservation);
+int reservation_release(Reservation* reservation);
 
 // The same for a user who is leaving because of an exception: live views keep the memory until the last one is gone.
-int reservation_abandon(Reservation *reservation);
+int reservation_abandon(Reservation* reservation);
 
 // The end of the owner. Never raises; there can be no pins any more, since each holds the owner.
-void reservation_free(Reservation *reservation);
+void reservation_free(Reservation* reservation);
 
 // Makes sure that it is not released.
-int reservation_check_open(const Reservation *reservation);
+int reservation_check_open(const Reservation* reservation);
 
 // Makes sure that it is not released and the range is in bounds, and resolves TO_THE_END.
-int reservation_check_range(const Reservation *reservation, size_t offset, size_t *num_bytes);
+int reservation_check_range(const Reservation* reservation, size_t offset, size_t* num_bytes);
 
 // Makes sure that every byte of a range, which is in bounds, is committed.
-int reservation_check_committed(const Reservation *reservation, size_t offset, size_t num_bytes);
+int reservation_check_committed(const Reservation* reservation, size_t offset, size_t num_bytes);
 
 // The verbs. They check the range. Zero bytes, in bounds, are no work and no error.
-int reservation_commit(Reservation *reservation, size_t offset, size_t num_bytes);
-int reservation_decommit(Reservation *reservation, size_t offset, size_t num_bytes);
-PyObject *reservation_view(Reservation *reservation, size_t offset, size_t num_bytes);
-int reservation_count_resident(Reservation *reservation, size_t offset, size_t num_bytes, size_t *num_resident);
-bool reservation_is_committed(const Reservation *reservation, size_t offset, size_t num_bytes);
+int reservation_commit(Reservation* reservation, size_t offset, size_t num_bytes);
+int reservation_decommit(Reservation* reservation, size_t offset, size_t num_bytes);
+PyObject* reservation_view(Reservation* reservation, size_t offset, size_t num_bytes);
+int reservation_count_resident(Reservation* reservation, size_t offset, size_t num_bytes, size_t* num_resident);
+bool reservation_is_committed(const Reservation* reservation, size_t offset, size_t num_bytes);
 
 #endif

@@ -8,14 +8,14 @@
 // What stays spare between changes, so that a common change allocates nothing.
 #define MAX_SPARE 16
 
-void spans_init(SpanMap *map) {
+void spans_init(SpanMap* map) {
     memset(map, 0, sizeof *map);
     map->random = 0x9E3779B9u;
 }
 
 // --- nodes ---
 
-static uint32_t next_priority(SpanMap *map) {  // xorshift
+static uint32_t next_priority(SpanMap* map) {  // xorshift
     uint32_t x = map->random;
     x ^= x << 13;
     x ^= x >> 17;
@@ -23,22 +23,22 @@ static uint32_t next_priority(SpanMap *map) {  // xorshift
     return map->random = x;
 }
 
-static void push_spare(SpanMap *map, Span *span) {
+static void push_spare(SpanMap* map, Span* span) {
     span->right = map->spare;
     map->spare = span;
     map->num_spare++;
 }
 
-static Span *pop_spare(SpanMap *map) {
-    Span *span = map->spare;
+static Span* pop_spare(SpanMap* map) {
+    Span* span = map->spare;
     map->spare = span->right;
     map->num_spare--;
     return span;
 }
 
-int spans_prepare(SpanMap *map, size_t num_changes) {
+int spans_prepare(SpanMap* map, size_t num_changes) {
     while (map->num_spare < num_changes * SPANS_PER_CHANGE) {
-        Span *span = PyMem_Malloc(sizeof(Span));
+        Span* span = PyMem_Malloc(sizeof(Span));
         if (!span) {
             PyErr_NoMemory();
             return -1;
@@ -48,8 +48,8 @@ int spans_prepare(SpanMap *map, size_t num_changes) {
     return 0;
 }
 
-static Span *new_span(SpanMap *map, size_t start, size_t end, VmemProtection protection) {
-    Span *span = pop_spare(map);
+static Span* new_span(SpanMap* map, size_t start, size_t end, VmemProtection protection) {
+    Span* span = pop_spare(map);
     span->start = start;
     span->end = end;
     span->protection = protection;
@@ -60,7 +60,7 @@ static Span *new_span(SpanMap *map, size_t start, size_t end, VmemProtection pro
     return span;
 }
 
-static void drop_tree(SpanMap *map, Span *tree) {
+static void drop_tree(SpanMap* map, Span* tree) {
     if (!tree) return;
     drop_tree(map, tree->left);
     drop_tree(map, tree->right);  // before push_spare() reuses the link
@@ -69,11 +69,11 @@ static void drop_tree(SpanMap *map, Span *tree) {
     push_spare(map, tree);
 }
 
-void spans_settle(SpanMap *map) {
+void spans_settle(SpanMap* map) {
     while (map->num_spare > MAX_SPARE) PyMem_Free(pop_spare(map));
 }
 
-void spans_free(SpanMap *map) {
+void spans_free(SpanMap* map) {
     drop_tree(map, map->root);
     map->root = NULL;
     while (map->spare) PyMem_Free(pop_spare(map));
@@ -82,7 +82,7 @@ void spans_free(SpanMap *map) {
 // --- tree ---
 
 // Splits a tree into the spans that start below `offset` and the others.
-static void split(Span *tree, size_t offset, Span **below, Span **above) {
+static void split(Span* tree, size_t offset, Span** below, Span** above) {
     if (!tree) {
         *below = *above = NULL;
     } else if (tree->start < offset) {
@@ -95,7 +95,7 @@ static void split(Span *tree, size_t offset, Span **below, Span **above) {
 }
 
 // Joins two trees of which the first lies wholly below the second.
-static Span *merge(Span *below, Span *above) {
+static Span* merge(Span* below, Span* above) {
     if (!below) return above;
     if (!above) return below;
     if (below->priority > above->priority) {
@@ -106,15 +106,15 @@ static Span *merge(Span *below, Span *above) {
     return above;
 }
 
-static void insert(SpanMap *map, Span *span) {
+static void insert(SpanMap* map, Span* span) {
     Span *below, *above;
     split(map->root, span->start, &below, &above);
     map->root = merge(merge(below, span), above);
 }
 
-static Span *find(const SpanMap *map, size_t offset) {
-    Span *found = NULL;
-    for (Span *span = map->root; span;) {
+static Span* find(const SpanMap* map, size_t offset) {
+    Span* found = NULL;
+    for (Span* span = map->root; span;) {
         if (span->end > offset) {
             found = span;
             span = span->left;
@@ -126,8 +126,8 @@ static Span *find(const SpanMap *map, size_t offset) {
 }
 
 // Makes `offset` a border between spans.
-static void cut(SpanMap *map, size_t offset) {
-    Span *span = find(map, offset);
+static void cut(SpanMap* map, size_t offset) {
+    Span* span = find(map, offset);
     if (!span || span->start >= offset) return;
     size_t end = span->end;
     span->end = offset;
@@ -137,10 +137,10 @@ static void cut(SpanMap *map, size_t offset) {
 
 // --- interface ---
 
-const Span *spans_find(const SpanMap *map, size_t offset) { return find(map, offset); }
+const Span* spans_find(const SpanMap* map, size_t offset) { return find(map, offset); }
 
-bool spans_find_gap(const SpanMap *map, size_t start, size_t end, size_t *gap_start, size_t *gap_end) {
-    const Span *span = NULL;
+bool spans_find_gap(const SpanMap* map, size_t start, size_t end, size_t* gap_start, size_t* gap_end) {
+    const Span* span = NULL;
     for (; start < end; start = span->end) {
         span = find(map, start);
         if (span && span->start <= start) continue;
@@ -151,7 +151,7 @@ bool spans_find_gap(const SpanMap *map, size_t start, size_t end, size_t *gap_st
     return false;
 }
 
-void spans_clear(SpanMap *map, size_t start, size_t end) {
+void spans_clear(SpanMap* map, size_t start, size_t end) {
     Span *below, *inside, *above;
     cut(map, start);
     cut(map, end);
@@ -161,12 +161,12 @@ void spans_clear(SpanMap *map, size_t start, size_t end) {
     map->root = merge(below, above);
 }
 
-void spans_set(SpanMap *map, size_t start, size_t end, VmemProtection protection) {
-    const Span *before = start > 0 ? find(map, start - 1) : NULL;
-    const Span *after = find(map, end);
+void spans_set(SpanMap* map, size_t start, size_t end, VmemProtection protection) {
+    const Span* before = start > 0 ? find(map, start - 1) : NULL;
+    const Span* after = find(map, end);
     if (before && before->start < start && before->protection == protection) start = before->start;
     if (after && after->start <= end && after->protection == protection) end = after->end;
-    const Span *inside = find(map, start);
+    const Span* inside = find(map, start);
     if (inside && inside->start < end) spans_clear(map, start, end);
     insert(map, new_span(map, start, end, protection));
 }

@@ -12,36 +12,36 @@ typedef struct Span {
     size_t end;
     VmemProtection protection;
     uint32_t priority;
-    struct Span *left;
-    struct Span *right;
+    struct Span* left;
+    struct Span* right;
 } Span;
 
 typedef struct SpanMap {
-    Span *root;
-    Span *spare;  // a list through `right`, so that recording what was done can never fail
+    Span* root;
+    Span* spare;  // a list through `right`, so that recording what was done can never fail
     size_t num_spare;
     size_t num_spans;
     size_t num_bytes;  // in all spans together
     uint32_t random;
 } SpanMap;
 
-void spans_init(SpanMap *map);
-void spans_free(SpanMap *map);
+void spans_init(SpanMap* map);
+void spans_free(SpanMap* map);
 
 // The span that holds `offset`, or else the first one after it, or NULL. Valid until the map changes.
-const Span *spans_find(const SpanMap *map, size_t offset);
+const Span* spans_find(const SpanMap* map, size_t offset);
 
 // The first part of [start, end) that is in no span. Returns false when there is none.
-bool spans_find_gap(const SpanMap *map, size_t start, size_t end, size_t *gap_start, size_t *gap_end);
+bool spans_find_gap(const SpanMap* map, size_t start, size_t end, size_t* gap_start, size_t* gap_end);
 
 // Makes sure that the next `num_changes` calls of spans_set() and spans_clear() cannot fail. Returns -1 with an
 // exception when there is no memory for that.
-int spans_prepare(SpanMap *map, size_t num_changes);
+int spans_prepare(SpanMap* map, size_t num_changes);
 
 // Ends what spans_prepare() began: gives back nodes that were not needed.
-void spans_settle(SpanMap *map);
+void spans_settle(SpanMap* map);
 
-void spans_set(SpanMap *map, size_t start, size_t end, VmemProtection protection);
-void spans_clear(SpanMap *map, size_t start, size_t end);
+void spans_set(SpanMap* map, size_t start, size_t end, VmemProtection protection);
+void spans_clear(SpanMap* map, size_t start, size_t end);
 
 #endif

@@ -139,9 +139,9 @@ VMEM_API void* vmem_reserve(size_t num_bytes);
 //   num_bytes       in bytes, > 0; the system rounds it up to whole pages
 //   align           in bytes, a power of two > 0; below the allocation granularity it changes nothing
 //   returns         the first address; NULL on failure
-//   fails           as vmem_reserve(), or `align` not a power of two. POSIX systems need num_bytes + align addresses free
+//   fails           as vmem_reserve(), or `align` not a power of two; POSIX systems look for num_bytes + align bytes
 //   threads         safe
-//   systems         mmap() of more than was asked, with both ends trimmed; VirtualAlloc2(), or VirtualAlloc() tried again
+//   systems         mmap of more than was asked, both ends trimmed; VirtualAlloc2, or VirtualAlloc tried again
 VMEM_API void* vmem_reserve_aligned(size_t num_bytes, size_t align);
 
 // Release a whole reservation: its addresses and all memory in it.
@@ -505,9 +505,7 @@ static void* vmem__os_reserve(size_t size) {
 }
 
 // Unmaps [start, end), which may be empty.
-static bool vmem__os_unmap(char* start, char* end) {
-    return start == end || munmap(start, (size_t)(end - start)) == 0;
-}
+static bool vmem__os_unmap(char* start, char* end) { return start == end || munmap(start, (size_t)(end - start)) == 0; }
 
 // Maps more than is needed and trims both ends. The mapping limit can refuse a trim; then all of it goes back.
 static void* vmem__os_reserve_aligned(size_t size, size_t align) {
@@ -836,7 +834,10 @@ VMEM_API bool vmem_is_aligned(uintptr_t address, size_t align) { return (address
 VMEM_API const char* vmem_result_message(VmemResult result) {
 #define VMEM__AS_CASE(name, value, message) \
     case name: return message;
-    switch (result) { VMEM_RESULTS(VMEM__AS_CASE) default: return "not a VmemResult"; }
+    switch (result) {
+        VMEM_RESULTS(VMEM__AS_CASE)
+        default: return "not a VmemResult";
+    }
 #undef VMEM__AS_CASE
 }
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import Index
 
 import vmem
-from support import Index
 
 LARGEST = 2**64 - 1 if vmem.get_page_size() and np.dtype(np.intp).itemsize == 8 else 2**32 - 1
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from support import Index, committed_by_all, linux_only, mappings_in, permissions_in, status_bytes
 
 import vmem
-from support import Index, committed_by_all, linux_only, mappings_in, permissions_in, status_bytes
 
 
 def test_fresh_memory_reads_zero(region: vmem.Region, page: int) -> None:
@@ -169,8 +169,8 @@ def test_the_extension_checks_ranges_too(region: vmem.Region) -> None:
 
     for call in (_vmem.Region.commit, _vmem.Region.decommit, _vmem.Region.resident):
         for arguments in ((region.size, 1), (2**64 - 1, 1), (-1, 1), (0, -1)):
-            with pytest.raises(ValueError, match="offset|num_bytes"):
+            with pytest.raises(ValueError, match=r"offset|num_bytes"):
                 call(region, *arguments)
-        for arguments in ((), (0,), (0, 1, 2)):
+        for too_few_or_many in ((), (0,), (0, 1, 2)):
             with pytest.raises(TypeError):
-                call(region, *arguments)
+                call(region, *too_few_or_many)

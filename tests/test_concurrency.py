@@ -6,9 +6,9 @@ import sys
 import threading
 
 import pytest
+from support import posix_only, run_python
 
 import vmem
-from support import posix_only, run_python
 
 
 def test_eight_threads_on_one_region(page: int) -> None:

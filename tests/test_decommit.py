@@ -3,9 +3,9 @@ from __future__ import annotations
 import random
 
 import pytest
+from support import committed_by_all, linux_only, mappings_in, permissions_in, status_bytes
 
 import vmem
-from support import committed_by_all, linux_only, mappings_in, permissions_in, status_bytes
 
 
 def test_decommitted_bytes_cannot_be_used(region: vmem.Region, page: int) -> None:

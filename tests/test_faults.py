@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from support import posix_only, run_python, run_python_to_death
 
 START = """

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import array
 import sys
+from typing import Any
 
 import pytest
+from support import Index
 
 import vmem
-from support import Index
 
 
 @pytest.fixture
@@ -48,9 +49,10 @@ def test_values_that_are_no_bytes(abc: vmem.Region) -> None:
     for value in (256, -1, 2**64, -(2**64)):
         with pytest.raises(ValueError, match="a byte must be between 0 and 255"):
             abc[0] = value
-    for value in (1.0, "a", b"a", None):
+    wrong: list[Any] = [1.0, "a", b"a", None]
+    for value in wrong:
         with pytest.raises(TypeError, match=f"a byte must be an integer, not {type(value).__name__}"):
-            abc[0] = value  # type: ignore[call-overload]
+            abc[0] = value
     assert abc[0] == 97
 
 
@@ -140,9 +142,10 @@ def test_any_buffer_can_be_copied_in(abc: vmem.Region, data: bytes) -> None:
 
 
 def test_what_cannot_be_copied_in(abc: vmem.Region) -> None:
-    for data in ("xyz", 5, None, [1, 2, 3]):
+    wrong: list[Any] = ["xyz", 5, None, [1, 2, 3]]
+    for no_buffer in wrong:
         with pytest.raises(TypeError):
-            abc[1:4] = data  # type: ignore[call-overload]
+            abc[1:4] = no_buffer
     with pytest.raises(BufferError):
         abc[1:4] = memoryview(b"abcdef")[::2]
     for data in (b"", b"xy", b"wxyz"):
@@ -171,6 +174,6 @@ def test_nothing_can_be_deleted(abc: vmem.Region) -> None:
 
 def test_a_region_cannot_be_iterated(abc: vmem.Region) -> None:
     with pytest.raises(TypeError, match="not iterable"):
-        iter(abc)  # type: ignore[call-overload]
+        iter(abc)
     with pytest.raises(TypeError):
         _ = 97 in abc  # type: ignore[operator]

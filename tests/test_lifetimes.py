@@ -6,9 +6,9 @@ import pickle
 import weakref
 
 import pytest
+from support import linux_only, mappings_in, run_python, status_bytes
 
 import vmem
-from support import linux_only, mappings_in, run_python, status_bytes
 
 
 def test_weak_references(page: int) -> None:

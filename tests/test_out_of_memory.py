@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support import linux_only, run_python
 
 import vmem
-from support import linux_only, run_python
 
 
 def test_it_is_both_kinds_of_error() -> None:

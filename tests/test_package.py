@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import doctest
 import inspect
-import os
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+from support import run_python
 
 import vmem
-from support import run_python
 
 PUBLIC = [getattr(vmem, name) for name in vmem.__all__ if not name.startswith("__")]
 ROOT = Path(__file__).parents[1]
@@ -20,9 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_every_public_name_is_exported_once() -> None:
     assert sorted(set(vmem.__all__)) == vmem.__all__
-    public = {
-        name for name, value in vars(vmem).items() if not name.startswith("_") and not inspect.ismodule(value)
-    }
+    public = {name for name, value in vars(vmem).items() if not name.startswith("_") and not inspect.ismodule(value)}
     assert public | {"__version__"} == set(vmem.__all__)
 
 
@@ -89,7 +86,7 @@ def test_importing_costs_little() -> None:
 
 def test_the_header_comes_with_the_package() -> None:
     folder = vmem.get_include()
-    assert os.path.isabs(folder)
+    assert Path(folder).is_absolute()
     header = Path(folder, "vmem.h").read_text(encoding="utf-8")
     assert header == (ROOT / "csrc" / "vmem.h").read_text(encoding="utf-8")
 

@@ -5,34 +5,36 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-
-import vmem
 from support import Index, run_python
 
+import vmem
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda region, index: region.commit(index, 1),
-        lambda region, index: region.commit(0, index),
-        lambda region, index: region.decommit(index, 1),
-        lambda region, index: region.decommit(0, index),
-        lambda region, index: region.resident(index, 1),
-        lambda region, index: region.view(index, 1),
-        lambda region, index: region.view(0, index),
-        lambda region, index: region.is_committed(index, 1),
-        lambda region, index: region[index],
-        lambda region, index: region[index:],
-        lambda region, index: region[:index],
-        lambda region, index: region[0 : region.size : index],
-        lambda region, index: region.__setitem__(index, 1),
-        lambda region, index: region.__setitem__(0, index),
-        lambda region, index: region.__setitem__(slice(0, index), b"x"),
-    ],
-)
-def test_release_within_index(region: vmem.Region, call: Callable[[vmem.Region, object], object]) -> None:
+Call = Callable[[vmem.Region, Any], object]
+
+CALLS: list[Call] = [
+    lambda region, index: region.commit(index, 1),
+    lambda region, index: region.commit(0, index),
+    lambda region, index: region.decommit(index, 1),
+    lambda region, index: region.decommit(0, index),
+    lambda region, index: region.resident(index, 1),
+    lambda region, index: region.view(index, 1),
+    lambda region, index: region.view(0, index),
+    lambda region, index: region.is_committed(index, 1),
+    lambda region, index: region[index],
+    lambda region, index: region[index:],
+    lambda region, index: region[:index],
+    lambda region, index: region[0 : region.size : index],
+    lambda region, index: region.__setitem__(index, 1),
+    lambda region, index: region.__setitem__(0, index),
+    lambda region, index: region.__setitem__(slice(0, index), b"x"),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_release_within_index(region: vmem.Region, call: Call) -> None:
     region.commit()
     with pytest.raises(ValueError, match="released"):
         call(region, Index(1, region.release))
@@ -114,10 +116,10 @@ def test_release_within_buffer(region: vmem.Region) -> None:
             return memoryview(b"abcd")
 
     with pytest.raises(ValueError, match="not all committed"):
-        region[0:4] = Data(region.decommit)  # type: ignore[call-overload]
+        region[0:4] = Data(region.decommit)
     region.commit()
     with pytest.raises(ValueError, match="released"):
-        region[0:4] = Data(region.release)  # type: ignore[call-overload]
+        region[0:4] = Data(region.release)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
@@ -132,7 +134,7 @@ def test_decommit_when_the_buffer_is_given_back(region: vmem.Region) -> None:
             region.decommit()
             view.release()
 
-    region[0:4] = Data()  # type: ignore[call-overload]
+    region[0:4] = Data()
     assert region.committed == 0
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from support import linux_only, mappings_in, status_bytes
 
 import vmem
-from support import linux_only, mappings_in, status_bytes
 
 
 def test_releasing_twice_is_fine(region: vmem.Region) -> None:
@@ -30,7 +30,7 @@ def test_what_still_works_after_release(region: vmem.Region, page: int) -> None:
     region.release()
     assert (region.size, region.page_size, region.name, region.committed) == (64 * page, page, None, 0)
     assert "released" in repr(region)
-    assert region == region  # noqa: PLR0124
+    assert region == region
     assert isinstance(hash(region), int)
 
 
@@ -68,7 +68,7 @@ def test_live_views_refuse_the_release(region: vmem.Region, page: int) -> None:
     region.commit(0, page)
     region[0] = 5
     first, second = region[0:10], region.view(100, 50)
-    with pytest.raises(BufferError, match=f"cannot release .*: 2 views of bytes 0 to 150 are alive"):
+    with pytest.raises(BufferError, match=r"cannot release .*: 2 views of bytes 0 to 150 are alive"):
         region.release()
     assert (region.released, region.committed, first[0]) == (False, page, 5)
     first.release()

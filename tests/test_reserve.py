@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
 import sys
+from typing import Self
 
 import numpy as np
 import pytest
+from support import Index, linux_only, mappings_in, status_bytes
 
 import vmem
-from support import Index, linux_only, mappings_in, status_bytes
 from vmem import _vmem
 
 
@@ -114,7 +116,7 @@ def test_name_must_be_a_string() -> None:
 
 def test_options_are_keywords() -> None:
     with pytest.raises(TypeError):
-        vmem.reserve(1, 4096)  # type: ignore[misc]
+        vmem.reserve(1, 4096)  # type: ignore[call-arg]
 
 
 def test_the_class_takes_the_same_arguments(page: int) -> None:
@@ -134,7 +136,7 @@ def test_subclasses(page: int) -> None:
         def __init__(self, num_bytes: int, label: str = "") -> None:
             self.label = label  # and no call of super().__init__()
 
-        def __new__(cls, num_bytes: int, label: str = "") -> Tape:
+        def __new__(cls, num_bytes: int, label: str = "") -> Self:
             return super().__new__(cls, num_bytes)
 
     tape = Tape(page, "a")
@@ -159,7 +161,7 @@ def test_the_extension_checks_its_arguments_too(page: int) -> None:
         ((page, 1, 5), TypeError),
     ):
         with pytest.raises(error):
-            _vmem.Region(*arguments)  # type: ignore[arg-type]
+            _vmem.Region(*arguments)
     with pytest.raises(TypeError):
         _vmem.Region(num_bytes=page, alignment=1, name=None)  # type: ignore[call-arg]
     assert _vmem.Region(page, 1, "x").name == "x"
@@ -168,4 +170,4 @@ def test_the_extension_checks_its_arguments_too(page: int) -> None:
 def test_many_regions_at_once(page: int) -> None:
     regions = [vmem.reserve(page) for _ in range(1000)]
     spans = sorted((region.address, region.address + region.size) for region in regions)
-    assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(spans))

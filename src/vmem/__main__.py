@@ -25,7 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
     demo = commands.add_parser(
         "demo",
         help="reserve 1 TiB and grow real files into it",
-        description="Reserves 1 TiB of addresses, or what the process may have, and streams files into it under live views.",
+        description="Reserves 1 TiB of addresses, or what the process may have, and grows files into it under views.",
         epilog=EPILOG,
     )
     demo.add_argument("paths", nargs="*", metavar="PATH", help="files or folders; default: this Python's own sources")
@@ -42,8 +42,9 @@ def print_facts(as_json: bool) -> None:
 
 
 def print_demo(paths: list[str], as_json: bool) -> None:
+    lines: list[str] = []
     if as_json:
-        print(json.dumps(asdict(run(paths, write=lambda line: None)), indent=2))
+        print(json.dumps(asdict(run(paths, write=lines.append)), indent=2))
     else:
         run(paths, write=lambda line: print(line, flush=True))
 

@@ -45,7 +45,7 @@ def to_alignment(value: SupportsIndex, what: str) -> int:
     return align
 
 
-def to_name(value: str | None) -> str | None:
+def to_name(value: object) -> str | None:
     """`value` as a name that may be left out."""
     if value is not None and not isinstance(value, str):
         raise TypeError(f"name must be a str or None, not {type(value).__name__}")

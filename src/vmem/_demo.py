@@ -1,7 +1,7 @@
 """``python -m vmem demo``: the main job, on real files.
 
-It reserves far more addresses than it will need, streams files into them, committing memory only as they grow, and keeps
-a view of every file from the moment it is in. At the end each of those early views must still show its file.
+It reserves far more addresses than it will need, streams files into them, committing memory only as they grow, and
+keeps a view of every file from the moment it is in. At the end each of those early views must still show its file.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from vmem._report import format_bytes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    Print = Callable[[str], None]
 
 WANTED_BYTES = 1 << 40
 COMMIT_STEP = 1 << 20
@@ -113,7 +111,7 @@ class Pile:
     def add(self, path: Path) -> None:
         """Reads a file onto the end, and keeps a view of it."""
         start = self.used
-        with open(path, "rb", buffering=0) as file:
+        with path.open("rb", buffering=0) as file:
             while num_read := file.readinto(self.make_room(READ_STEP)):
                 self.used += num_read
         self.files.append(Early(path, self.used, self.region.view(start, self.used - start)))
@@ -138,7 +136,7 @@ class Pile:
 
 def verify(file: Early) -> None:
     """Makes sure that an early view still shows what is in its file."""
-    with open(file.path, "rb") as stream:
+    with file.path.open("rb") as stream:
         expected = hashlib.file_digest(stream, "sha256").digest()
     if hashlib.sha256(file.view).digest() != expected:
         raise DemoError(f"{file.path} is not what was read: it has changed meanwhile")
@@ -189,7 +187,7 @@ class Progress:
 # --- the demo ---
 
 
-def run(paths: list[str], write: Print) -> Result:
+def run(paths: list[str], write: Callable[[str], None]) -> Result:
     """Runs the demo, telling the user about it through `write`. Raises DemoError or OSError when it cannot go on."""
     started = perf_counter()
     progress = Progress()
@@ -229,7 +227,7 @@ def verify_all(pile: Pile, progress: Progress) -> int:
     return len(pile.files)
 
 
-def decommit_half(pile: Pile, write: Print) -> tuple[Usage, Usage]:
+def decommit_half(pile: Pile, write: Callable[[str], None]) -> tuple[Usage, Usage]:
     """Gives back the upper half of the files' memory, with a map from before and after."""
     region = pile.region
     width = max(min(shutil.get_terminal_size().columns, 120) - 4, 16)

@@ -50,7 +50,7 @@ def reserve(num_bytes: SupportsIndex, *, alignment: SupportsIndex | None = None,
 
 
 class Region(_vmem.Region):
-    """A range of addresses that never moves, of which any part can be committed and decommitted.
+    r"""A range of addresses that never moves, of which any part can be committed and decommitted.
 
     `reserve` makes one, and so does calling the class, with the same arguments. Its committed bytes are reached as
     items (``region[i]`` is an int), as slices (``region[a:b]`` is a writable memoryview, never a copy;
@@ -223,8 +223,10 @@ class Region(_vmem.Region):
         ...     [(each.num_bytes == region.page_size, each.committed) for each in region.ranges()]
         [(True, True), (False, False)]
         """
-        return [Range(offset, num_bytes, committed, Protection(protection))
-                for offset, num_bytes, committed, protection in super().ranges()]
+        return [
+            Range(offset, num_bytes, committed, Protection(protection))
+            for offset, num_bytes, committed, protection in super().ranges()
+        ]
 
     def release(self) -> None:
         """Give back all memory and the addresses. The region cannot be used after that.

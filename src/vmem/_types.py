@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 else:
     # Importing typing would double the time that importing vmem takes.
-    Range = namedtuple("Range", ["offset", "num_bytes", "committed", "protection"], module="vmem")
+    Range = namedtuple("Range", ["offset", "num_bytes", "committed", "protection"], module="vmem")  # noqa: PYI024
     Range.__doc__ = """A run of pages with equal properties: one item of `Region.ranges()`.
 
     Attributes
