@@ -26,10 +26,11 @@ lint: $(VENV)/lint-ready  ## check style and types
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(VENV)/bin/clang-format --dry-run --Werror csrc/*.[ch] tests/c/*.c benchmarks/*.c
-	$(RUN) -m mypy
+	$(RUN) -m mypy --package vmem
+	$(RUN) -m mypy tests/*.py benchmarks/*.py
 	$(RUN) -m mypy.stubtest vmem --mypy-config-file pyproject.toml
 	$(VENV)/bin/basedpyright --pythonpath $(RUN)
-	cd $(VENV) && bin/basedpyright --pythonpath bin/python --verifytypes vmem --ignoreexternal
+	cd $(VENV) && PATH="$$PWD/bin:$$PATH" basedpyright --verifytypes vmem --ignoreexternal
 
 format: $(VENV)/lint-ready  ## put all sources into the project's format
 	$(RUN) -m ruff check --fix
