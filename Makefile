@@ -48,7 +48,7 @@ clean:  ## remove everything that was built
 
 $(VENV)/created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "vmem needs Python 3.11 or newer, and $(PYTHON) is older: say which one, as in make PYTHON=python3.12" >&2; exit 1; }
+	  echo "vmem needs Python 3.11 or newer, and $(PYTHON) is none: name one, as in make test PYTHON=python3.12" >&2; exit 1; }
 	@command -v "$${CC:-cc}" > /dev/null || { \
 	  echo "vmem needs a C compiler (gcc or clang): there is no $${CC:-cc}" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)

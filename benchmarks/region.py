@@ -12,6 +12,7 @@ import functools
 import mmap
 import os
 import random
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -28,9 +29,10 @@ KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 PAGE_SIZE = vmem.get_page_size()
 FEW, MANY = 1_000, 30_000
 
-# Prints how long one import takes. A module that start-up has loaded already would look free.
+# Prints how long one import takes. A module that start-up has loaded already would look free; `os` is one that every
+# start-up loads, unless it is told to leave out the site module.
 TIME_IMPORT = """
-import sys, time
+import os, sys, time
 path, module = sys.argv[1:]
 assert module not in sys.modules
 sys.path.append(path)
@@ -44,11 +46,12 @@ print(time.perf_counter_ns() - start)
 
 @functools.cache
 def load_yardstick() -> ctypes.CDLL:
-    """Compile yardstick.c and load it. Once loaded, it needs its file no more."""
+    """Compile yardstick.c and load it. Once it is loaded, its file can go."""
     source = Path(__file__).with_name("yardstick.c")
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder, "yardstick.so")
-        subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
+        compiler = shlex.split(os.environ.get("CC", "cc"))
+        subprocess.run([*compiler, "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
         return ctypes.CDLL(str(library), use_errno=True)
 
 
@@ -116,7 +119,7 @@ def commit_touch_and_decommit_in_c(address: int, num_bytes: int) -> Work:
 
 
 def list_committing() -> Iterator[Comparison]:
-    """Both sides use the same addresses, each leaving them as it found them: so the kernel has the same to do."""
+    """Both sides use the same addresses, and each leaves them as it found them: so the kernel has the same to do."""
     offset = 2 * MIB  # with reserved pages on both sides of it
     with vmem.reserve(GIB, alignment=2 * MIB) as region:
         for name, num_bytes in (("64 KiB", 64 * KIB), ("2 MiB", 2 * MIB)):
@@ -165,10 +168,9 @@ def list_viewing() -> Iterator[Comparison]:
     memoryviews = make_memoryviews(bytearray(64 * KIB))
     with vmem.reserve(GIB) as region:
         region.commit(0, 64 * KIB)
-        yield compare_works(
-            "region.view(0, 65536), vs memoryview(array)", make_views(region, 64 * KIB), memoryviews, 1.3
-        )
-        yield compare_works("region[0:65536], vs memoryview(array)", make_slices(region, 64 * KIB), memoryviews, None)
+        views, slices = make_views(region, 64 * KIB), make_slices(region, 64 * KIB)
+        yield compare_works("region.view(0, 65536), vs memoryview(array)", views, memoryviews, 1.3)
+        yield compare_works("region[0:65536], vs memoryview(array)", slices, memoryviews, None)
 
 
 # --- scattered commits ---
@@ -208,22 +210,22 @@ def commit_few(work: Work) -> float:
 
 
 def list_scattering() -> Iterator[Comparison]:
-    """The one column is the cost among MANY, the other the cost among FEW."""
+    """Of the first two rows, both columns are vmem and both are C: one among MANY, the other among FEW."""
     for name, work, target in (("", commit_scattered, 1.5), (" (both in C)", commit_scattered_in_c, None)):
         yield Comparison(
             f"one commit among {MANY:,}, vs among {FEW:,}{name}",
             functools.partial(work, MANY),
             functools.partial(commit_few, work),
             target,
-            repeats=21,
+            pairs=15,
         )
-    for count, repeats in ((FEW, 401), (MANY, 21)):
+    for count, num_pairs in ((FEW, 201), (MANY, 15)):
         yield Comparison(
             f"one commit among {count:,}, vs C",
             functools.partial(commit_scattered, count),
             functools.partial(commit_scattered_in_c, count),
             None,
-            repeats,
+            num_pairs,
         )
 
 
@@ -231,7 +233,7 @@ def list_scattering() -> Iterator[Comparison]:
 
 
 def time_import(module: str) -> float:
-    """Nanoseconds for one import in a fresh interpreter, where nothing but what every start needs is loaded."""
+    """Nanoseconds for one import in a fresh interpreter, out of reach of what this environment loads at start-up."""
     path = str(Path(vmem.__file__).parents[1])
     command = [sys.executable, "-I", "-S", "-c", TIME_IMPORT, path, module]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -243,7 +245,7 @@ def list_importing() -> Iterator[Comparison]:
         functools.partial(time_import, "vmem"),
         functools.partial(time_import, "enum"),
         1.5,
-        repeats=101,
+        pairs=61,
     )
 
 

@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
+from vmem import __version__
+
 SAMPLE_NANOSECONDS = 2_000_000
 
 # Runs the work so many times and returns the nanoseconds that one took.
@@ -26,13 +28,13 @@ Sample = Callable[[], float]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row to be: two samples, and the ratio that is wanted; None where the ratio is only for information."""
+    """One row to be: what to sample, how often, and the ratio wanted; None where it is only for information."""
 
     work: str
-    subject: Sample
+    vmem: Sample
     yardstick: Sample
     target: float | None
-    repeats: int
+    pairs: int
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Row:
     """One comparison, measured. Times are medians in nanoseconds."""
 
     work: str
-    subject: float
+    vmem: float
     yardstick: float
     ratio: float
     lower_quartile: float
@@ -49,10 +51,8 @@ class Row:
     pairs: int
 
     @property
-    def verdict(self) -> str:
-        if self.target is None:
-            return ""
-        return "yes" if self.ratio <= self.target else "NO"
+    def ok(self) -> bool | None:
+        return None if self.target is None else self.ratio <= self.target
 
 
 def settle_iterations(work: Work) -> int:
@@ -63,28 +63,18 @@ def settle_iterations(work: Work) -> int:
     return iterations
 
 
-def compare_works(work: str, subject: Work, yardstick: Work, target: float | None, repeats: int = 401) -> Comparison:
+def compare_works(work: str, vmem: Work, yardstick: Work, target: float | None, pairs: int = 401) -> Comparison:
     """The comparison of two works that each take a number of iterations: both get the same one."""
     iterations = settle_iterations(yardstick)
-    return Comparison(work, lambda: subject(iterations), lambda: yardstick(iterations), target, repeats)
+    return Comparison(work, lambda: vmem(iterations), lambda: yardstick(iterations), target, pairs)
 
 
-def measure(comparison: Comparison, repeats: int) -> Row:
-    """Run a comparison. The first pair warms memory and caches and is not counted."""
-    comparison.subject(), comparison.yardstick()
-    pairs = [(comparison.subject(), comparison.yardstick()) for _ in range(repeats)]
-    ratios = [subject / yardstick for subject, yardstick in pairs]
-    lower, middle, upper = statistics.quantiles(ratios, n=4)
-    return Row(
-        comparison.work,
-        statistics.median(subject for subject, _ in pairs),
-        statistics.median(yardstick for _, yardstick in pairs),
-        middle,
-        lower,
-        upper,
-        comparison.target,
-        repeats,
-    )
+def measure(comparison: Comparison, num_pairs: int) -> Row:
+    """Run a comparison. The first pair warms memory and caches and does not count."""
+    pairs = [(comparison.vmem(), comparison.yardstick()) for _ in range(1 + num_pairs)][1:]
+    lower, ratio, upper = statistics.quantiles((ours / theirs for ours, theirs in pairs), n=4)
+    ours, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
+    return Row(comparison.work, ours, theirs, ratio, lower, upper, comparison.target, num_pairs)
 
 
 def measure_all(comparisons: Iterable[Comparison], quick: bool) -> list[Row]:
@@ -94,7 +84,7 @@ def measure_all(comparisons: Iterable[Comparison], quick: bool) -> list[Row]:
     try:
         for comparison in comparisons:
             show_progress(comparison.work)
-            rows.append(measure(comparison, max(comparison.repeats // 8, 3) if quick else comparison.repeats))
+            rows.append(measure(comparison, max(comparison.pairs // 8, 5) if quick else comparison.pairs))
     finally:
         gc.enable()
         show_progress("")
@@ -109,52 +99,57 @@ def show_progress(text: str) -> None:
 
 def format_time(nanoseconds: float) -> str:
     """Three digits and a unit: ``1.23 us``."""
-    for unit, size in (("ns", 1.0), ("us", 1e3), ("ms", 1e6)):
-        if nanoseconds < 999.5 * size:
+    value, unit = nanoseconds, "ns"
+    for larger_unit in ("us", "ms", "s"):
+        if value < 999.5:
             break
-    value = nanoseconds / size
-    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
+        value, unit = value / 1000, larger_unit
+    num_decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{num_decimals}f} {unit}"
 
 
-def format_row(row: Row) -> tuple[str, ...]:
+def format_row(row: Row) -> list[str]:
     """The cells of one line of the table."""
-    return (
+    return [
         row.work,
-        format_time(row.subject),
+        format_time(row.vmem),
         format_time(row.yardstick),
         f"{row.ratio:.2f}x",
         f"{row.lower_quartile:.2f}-{row.upper_quartile:.2f}",
         "" if row.target is None else f"<= {row.target:.2f}x",
-        row.verdict,
-    )
+        "" if row.ok is None else "yes" if row.ok else "NO",
+    ]
 
 
 def format_table(rows: Sequence[Row]) -> str:
-    """All rows under a heading, in columns; the first is aligned to the left and the numbers to the right."""
-    cells = [("work", "vmem", "yardstick", "ratio", "spread", "target", "ok?"), *map(format_row, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    cells.insert(1, tuple("-" * width for width in widths))
-    return "\n".join(
-        " | ".join(
-            [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=False))]
-        ).rstrip()
-        for line in cells
-    )
+    """All rows under a heading, as a table that Markdown understands too."""
+    lines = [["work", "vmem", "yardstick", "ratio", "spread", "target", "ok?"], *map(format_row, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * (width - 1) + ":" for width in widths])
+    lines[1][0] = "-" * widths[0]
+    return "\n".join(f"| {' | '.join(map(align_cell, line, widths, range(len(line))))} |" for line in lines)
+
+
+def align_cell(text: str, width: int, column: int) -> str:
+    """Words to the left, which is the first column, and numbers to the right."""
+    return text.ljust(width) if column == 0 else text.rjust(width)
 
 
 def describe_machine() -> str:
     """What the numbers depend on most."""
-    return f"Python {platform.python_version()}, {platform.system()} {platform.release()} {platform.machine()}"
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    return f"vmem {__version__}, Python {platform.python_version()}, {system}"
 
 
 def run(description: str, list_comparisons: Callable[[], Iterable[Comparison]]) -> None:
     """The command line that all benchmarks have. A missed target is a result, not an error."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print JSON; times are in nanoseconds")
-    parser.add_argument("--quick", action="store_true", help="take an eighth of the samples")
+    parser.add_argument("--quick", action="store_true", help="take an eighth of the pairs")
     options = parser.parse_args()
     rows = measure_all(list_comparisons(), options.quick)
     if options.json:
-        print(json.dumps({"machine": describe_machine(), "rows": [asdict(row) for row in rows]}, indent=2))
+        facts = [asdict(row) | {"ok": row.ok} for row in rows]
+        print(json.dumps({"machine": describe_machine(), "rows": facts}, indent=2))
     else:
         print(f"{describe_machine()}\n\n{format_table(rows)}")

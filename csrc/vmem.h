@@ -170,7 +170,8 @@ VMEM_API VmemResult vmem_decommit(void* ptr, size_t num_bytes);
 // Count the bytes of [ptr, ptr + num_bytes) that are in physical memory, by the pages that hold them.
 //   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
 //   num_resident    receives a number of bytes, a multiple of the page size; untouched on failure
-//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED (OpenBSD and systems without mincore)
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (addresses that are not reserved),
+//                   VMEM_ERROR_UNSUPPORTED (OpenBSD has no such call)
 //   threads         safe; the answer may be out of date when it arrives
 //   systems         mincore; QueryWorkingSetEx
 VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident);
@@ -585,38 +586,59 @@ static uint64_t vmem__os_resource_limit(int resource) {
 
 #define VMEM__KIB 1024u
 
-// Reads what fits of a small file and ends it with a NUL. No stdio: this must work when there is no memory left.
-static bool vmem__linux_read(const char* path, char* text, size_t size) {
+// Strict C99 hides O_CLOEXEC; a child that is started at just this moment then inherits the open file.
+#if defined(O_CLOEXEC)
+#define VMEM__OPEN_FLAGS (O_RDONLY | O_CLOEXEC)
+#else
+#define VMEM__OPEN_FLAGS O_RDONLY
+#endif
+
+// A number to be found in a file of lines like "MemTotal:  16315424 kB".
+typedef struct vmem__Field {
+    const char* key;  // "MemTotal:", or "" for a file that is one number
+    uint64_t number;  // keeps its value where there is no such line
+} vmem__Field;
+
+static void vmem__linux_read_line(const char* line, vmem__Field* fields, size_t num_fields) {
+    size_t i;
+    for (i = 0; i < num_fields; i++) {
+        size_t length = strlen(fields[i].key);
+        const char* at = line + length;
+        uint64_t number = 0;
+        if (strncmp(line, fields[i].key, length) != 0) continue;
+        while (*at == ' ' || *at == '\t') at++;
+        while (*at >= '0' && *at <= '9') number = number * 10 + (uint64_t)(*at++ - '0');
+        fields[i].number = number;
+    }
+}
+
+// Reads fields from a file of any length. No stdio and no allocation: this must work when there is no memory left.
+static void vmem__linux_read_fields(const char* path, vmem__Field* fields, size_t num_fields) {
+    char text[1024], line[64];  // of longer lines only the beginning matters
     size_t length = 0;
-    int file = open(path, O_RDONLY);
-    if (file < 0) return false;
-    while (length < size - 1) {
-        ssize_t count = read(file, text + length, size - 1 - length);
-        if (count <= 0) break;
-        length += (size_t)count;
+    ssize_t count, i;
+    int file = open(path, VMEM__OPEN_FLAGS);
+    if (file < 0) return;
+    while ((count = read(file, text, sizeof text)) > 0) {
+        for (i = 0; i < count; i++) {
+            if (text[i] != '\n') {
+                if (length < sizeof line - 1) line[length++] = text[i];
+                continue;
+            }
+            line[length] = 0;
+            length = 0;
+            vmem__linux_read_line(line, fields, num_fields);
+        }
     }
     close(file);
-    text[length] = 0;
-    return length > 0;
-}
-
-static uint64_t vmem__linux_number(const char* text) {
-    uint64_t number = 0;
-    while (*text == ' ' || *text == '\t') text++;
-    while (*text >= '0' && *text <= '9') number = number * 10 + (uint64_t)(*text++ - '0');
-    return number;
-}
-
-// The number after `key` in lines like "MemTotal:  16315424 kB"; 0 where there is no such line.
-static uint64_t vmem__linux_field(const char* text, const char* key) {
-    const char* found = strstr(text, key);
-    return found ? vmem__linux_number(found + strlen(key)) : 0;
 }
 
 // The number that is all of a file; `otherwise` where it cannot be read.
-static uint64_t vmem__linux_setting(const char* path, uint64_t otherwise) {
-    char text[32];
-    return vmem__linux_read(path, text, sizeof text) ? vmem__linux_number(text) : otherwise;
+static uint64_t vmem__linux_read_number(const char* path, uint64_t otherwise) {
+    vmem__Field field = {"", 0};
+    field.number = otherwise;
+    vmem__linux_read_fields(path, &field, 1);
+    return field.number;
 }
 
 // One line of /proc/self/maps a mapping.
@@ -624,7 +646,7 @@ static uint64_t vmem__linux_count_mappings(void) {
     char text[4096];
     uint64_t count = 0;
     ssize_t length;
-    int file = open("/proc/self/maps", O_RDONLY);
+    int file = open("/proc/self/maps", VMEM__OPEN_FLAGS);
     if (file < 0) return 0;
     while ((length = read(file, text, sizeof text)) > 0) {
         const char *at = text, *end = text + length;
@@ -636,45 +658,41 @@ static uint64_t vmem__linux_count_mappings(void) {
 
 static size_t vmem__os_huge_page_size(void) {
     int error = errno;
-    uint64_t size = vmem__linux_setting("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", 0);
+    uint64_t size = vmem__linux_read_number("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", 0);
     errno = error;
     return (size_t)size;
 }
 
 static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
     int error = errno;
-    char text[4096];
-    if (vmem__linux_read("/proc/meminfo", text, sizeof text)) {
-        info->total = vmem__linux_field(text, "MemTotal:") * VMEM__KIB;
-        info->available = vmem__linux_field(text, "MemAvailable:") * VMEM__KIB;
-    }
+    vmem__Field fields[] = {{"MemTotal:", 0}, {"MemAvailable:", 0}};
+    vmem__linux_read_fields("/proc/meminfo", fields, 2);
+    info->total = fields[0].number * VMEM__KIB;
+    info->available = fields[1].number * VMEM__KIB;
     errno = error;
 }
 
 // vm.overcommit_memory: 0 refuses a single call for more than there is, 1 nothing, 2 what goes over CommitLimit.
 static void vmem__linux_get_commit_limits(VmemLimits* limits) {
-    char text[4096];
-    uint64_t mode = vmem__linux_setting("/proc/sys/vm/overcommit_memory", 1);
-    if (!vmem__linux_read("/proc/meminfo", text, sizeof text)) return;
-    limits->commit_used = vmem__linux_field(text, "Committed_AS:") * VMEM__KIB;
-    if (mode == 0)
-        limits->largest_commit =
-            (vmem__linux_field(text, "MemTotal:") + vmem__linux_field(text, "SwapTotal:")) * VMEM__KIB;
-    if (mode == 2) limits->commit_limit = vmem__linux_field(text, "CommitLimit:") * VMEM__KIB;
+    uint64_t mode = vmem__linux_read_number("/proc/sys/vm/overcommit_memory", 1);
+    vmem__Field fields[] = {{"Committed_AS:", 0}, {"CommitLimit:", 0}, {"MemTotal:", 0}, {"SwapTotal:", 0}};
+    vmem__linux_read_fields("/proc/meminfo", fields, 4);
+    limits->commit_used = fields[0].number * VMEM__KIB;
+    if (mode == 2) limits->commit_limit = fields[1].number * VMEM__KIB;
+    if (mode == 0) limits->largest_commit = (fields[2].number + fields[3].number) * VMEM__KIB;
 }
 
 static void vmem__os_get_limits(VmemLimits* limits) {
     int error = errno;
-    char text[4096];
+    vmem__Field fields[] = {{"VmSize:", 0}, {"VmData:", 0}};
+    vmem__linux_read_fields("/proc/self/status", fields, 2);
     limits->address_space_limit = vmem__os_resource_limit(RLIMIT_AS);
+    limits->address_space_used = fields[0].number * VMEM__KIB;
     limits->data_limit = vmem__os_resource_limit(RLIMIT_DATA);
-    if (vmem__linux_read("/proc/self/status", text, sizeof text)) {
-        limits->address_space_used = vmem__linux_field(text, "VmSize:") * VMEM__KIB;
-        limits->data_used = vmem__linux_field(text, "VmData:") * VMEM__KIB;
-    }
-    vmem__linux_get_commit_limits(limits);
-    limits->mapping_limit = vmem__linux_setting("/proc/sys/vm/max_map_count", VMEM_UNLIMITED);
+    limits->data_used = fields[1].number * VMEM__KIB;
+    limits->mapping_limit = vmem__linux_read_number("/proc/sys/vm/max_map_count", VMEM_UNLIMITED);
     limits->mapping_used = vmem__linux_count_mappings();
+    vmem__linux_get_commit_limits(limits);
     errno = error;
 }
 
@@ -752,8 +770,9 @@ static bool vmem__round_up(size_t num_bytes, size_t* size) {
 static bool vmem__find_pages(const void* ptr, size_t num_bytes, vmem__Pages* pages) {
     uintptr_t address = (uintptr_t)ptr;
     size_t page_size = vmem__os_page_size();
+    uintptr_t last_page = UINTPTR_MAX - (page_size - 1);
     if (address == 0 || num_bytes == 0) return false;
-    if (num_bytes > UINTPTR_MAX - (page_size - 1) - address) return false;
+    if (address > last_page || num_bytes > last_page - address) return false;
     pages->start = vmem_align_backward(address, page_size);
     pages->size = (size_t)(vmem_align_forward(address + num_bytes, page_size) - pages->start);
     return true;

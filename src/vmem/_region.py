@@ -89,7 +89,7 @@ class Region(_vmem.Region):
     >>> region.commit(0, 1000)
     >>> region[0:3] = b"abc"
     >>> region[1], bytes(region[0:4])
-    (98, b'abc\\x00')
+    (98, b'abc\x00')
     >>> region.release()
     """
 

@@ -1,2 +1,2 @@
 #include "vmem.h"
-int main(void){ return vmem_get_page_size() == 0; }
+int main(void) { return vmem_get_page_size() == 0; }
