@@ -6,8 +6,12 @@ RUN = $(VENV)/bin/python
 
 SOURCES = $(wildcard csrc/*.[ch] src/vmem/*.py src/vmem/*.pyi) pyproject.toml setup.py README.md LICENSE
 
+SANITIZED = $(VENV)-sanitized
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g
+SANITIZED_TESTS = $(filter-out tests/test_header.py tests/test_typing.py,$(wildcard tests/test_*.py))
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-c lint format bench build clean
+.PHONY: help demo test test-c sanitize lint format bench build clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +25,14 @@ test: $(VENV)/test-ready  ## build the package and run its tests
 
 test-c: $(VENV)/test-ready  ## run only the tests of the header
 	$(RUN) -m pytest tests/test_header.py
+
+# Sanitizers take memory for themselves, so tests that limit or measure that of the process cannot run under them.
+# The interpreter is not built for them: their libraries must be loaded before it, and its leaks are its own business.
+sanitize:  ## run the tests of the extension under ASan and UBSan
+	CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(MAKE) --no-print-directory $(SANITIZED)/test-ready VENV=$(SANITIZED)
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:allocator_may_return_null=1 \
+	$(SANITIZED)/bin/python -m pytest -m "not exact_memory" $(SANITIZED_TESTS)
 
 lint: $(VENV)/lint-ready  ## check style and types
 	$(RUN) -m ruff check
@@ -44,7 +56,7 @@ build: $(VENV)/build-ready  ## build a wheel and a source distribution into dist
 	$(RUN) -m build
 
 clean:  ## remove everything that was built
-	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SANITIZED) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

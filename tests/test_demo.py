@@ -85,8 +85,8 @@ def test_what_a_person_reads(files: Path) -> None:
     assert lines[-1].startswith("Released")
 
 
-@posix_only
 @linux_only
+@pytest.mark.exact_memory
 def test_half_a_gibibyte_of_addresses(files: Path) -> None:
     done = run("demo", str(files), limit=512 * MIB)
     assert done.returncode == 0, done.stderr
@@ -94,8 +94,8 @@ def test_half_a_gibibyte_of_addresses(files: Path) -> None:
     assert "All 9 early views" in done.stdout
 
 
-@posix_only
 @linux_only
+@pytest.mark.exact_memory
 def test_too_few_addresses_for_the_files(tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as file:
         file.truncate(256 * MIB)
@@ -127,6 +127,7 @@ def test_facts_as_json() -> None:
 
 
 @linux_only
+@pytest.mark.exact_memory
 def test_the_facts_are_those_of_the_system() -> None:
     facts = json.loads(run("--json", limit=1 << 33).stdout)
     assert facts["limits"]["address_space_limit"] == 1 << 33

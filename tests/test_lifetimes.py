@@ -114,6 +114,7 @@ def test_the_size_of_a_region_object_is_small(page: int) -> None:
 
 
 @linux_only
+@pytest.mark.exact_memory
 def test_cycles_do_not_leak(page: int) -> None:
     def cycle() -> None:
         with vmem.reserve(64 * page) as region:

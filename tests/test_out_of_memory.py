@@ -30,6 +30,7 @@ def test_it_is_both_kinds_of_error() -> None:
 
 
 @linux_only
+@pytest.mark.exact_memory
 def test_address_space_limit() -> None:
     printed = run_python(
         """
@@ -50,6 +51,7 @@ def test_address_space_limit() -> None:
 
 
 @linux_only
+@pytest.mark.exact_memory
 def test_data_limit() -> None:
     printed = run_python(
         """
@@ -90,6 +92,7 @@ root_only = pytest.mark.skipif(
 
 @linux_only
 @root_only
+@pytest.mark.exact_memory
 def test_commit_limit() -> None:
     with setting("overcommit_memory", "2"):
         printed = run_python(
@@ -117,6 +120,7 @@ def test_commit_limit() -> None:
 
 @linux_only
 @root_only
+@pytest.mark.exact_memory
 def test_a_failed_commit_of_many_gaps_is_rolled_back() -> None:
     with setting("overcommit_memory", "2"):
         run_python(
