@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-
 from support import linux_only, run_python, status_bytes
+
 from vmem import _vmem
 
 

@@ -32,6 +32,11 @@ from vmem._vmem import (
     is_aligned,
 )
 
+# They are to be known, in tracebacks, help() and pickles, by where users find them.
+for _public in (Protection, Region, get_include, reserve):
+    _public.__module__ = __name__
+del _public
+
 __all__ = [
     "OutOfMemoryError",
     "Protection",

@@ -272,6 +272,3 @@ class Region(_vmem.Region):
             f"<{type(self).__module__}.{type(self).__name__}{name} at {self.address:#x}: "
             f"{self.size} bytes, {self.committed} committed>"
         )
-
-
-Region.__module__ = reserve.__module__ = "vmem"
