@@ -32,9 +32,9 @@ static int decommit(char* ptr, size_t num_bytes) {
     return mmap(ptr, num_bytes, PROT_NONE, RESERVED | MAP_FIXED, -1, 0) == MAP_FAILED ? -1 : 0;
 }
 
-// One byte to each page, from an array, as a slice assignment has it. The code around a page fault changes what the fault
-// costs: on one processor this loop was 15 % faster when inlined, and at a few of the places where it could lie in memory.
-// Apart and aligned it costs what it does at most places, so the ratio does not depend on what the compiler happens to do.
+// One byte to each page, from an array, as a slice assignment has it. The code around a page fault changes what the
+// fault costs: on one processor this loop was 15 % faster when inlined, and at a few of the places where it could lie
+// in memory. Apart and aligned it costs what it does at most places, whatever the compiler does with the rest.
 __attribute__((noinline, aligned(64))) static void touch(char* ptr, const char* bytes, size_t num_pages,
                                                          size_t page_size) {
     for (size_t i = 0; i < num_pages; i++) ptr[i * page_size] = bytes[i];
