@@ -28,6 +28,9 @@ static bool exceeds(uint64_t used, size_t num_bytes, uint64_t limit) {
 // The kernel's own count can be this much above the lines of /proc/self/maps when it refuses.
 #define MAPPING_TOLERANCE 3
 
+// What the kernel keeps back below its commit limit: for the administrator, and for a user with one large process.
+#define COMMIT_TOLERANCE ((size_t)256 << 20)
+
 // Which limit refused, as far as the numbers tell. They are compared from the surest cause to the least sure.
 static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits) {
     if (exceeds(limits->mapping_used, MAPPING_TOLERANCE, limits->mapping_limit))
@@ -51,7 +54,7 @@ static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits
         return PyUnicode_FromFormat(
             "one commit cannot be larger than memory and swap together, %llu bytes, while vm.overcommit_memory is 0",
             (unsigned long long)limits->largest_commit);
-    if (limits->commit_limit != VMEM_UNLIMITED)
+    if (exceeds(limits->commit_used, attempt->num_bytes + COMMIT_TOLERANCE, limits->commit_limit))
         return PyUnicode_FromFormat(
             "the system's commit limit is %llu bytes and %llu are committed by all processes together; commit less, "
             "or let the system promise more (vm.overcommit_ratio on Linux, a larger page file on Windows)",

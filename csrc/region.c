@@ -89,7 +89,23 @@ static void region_dealloc(Region* self) {
     Py_DECREF(type);
 }
 
-PyDoc_STRVAR(region_release_doc, "release($self, /)\n--\n\nGive back all memory and addresses.");
+PyDoc_STRVAR(
+    region_release_doc,
+    "release($self, /)\n--\n\n"
+    "Give back all memory and the addresses. The region cannot be used after that.\n\n"
+    "Releasing a released region does nothing. A region that is dropped without this is released when the last\n"
+    "reference to it and to its views is gone.\n\n"
+    "Raises\n"
+    "------\n"
+    "BufferError\n"
+    "    Views are alive. Nothing has changed then.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> region = vmem.reserve(1 << 30)\n"
+    ">>> region.release()\n"
+    ">>> region.released\n"
+    "True");
 
 static PyObject* region_release(Region* self, PyObject* Py_UNUSED(ignored)) {
     int status;

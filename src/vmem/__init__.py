@@ -15,13 +15,13 @@ committed and decommitted by whole pages: a range covers every page that holds o
 argument takes any object with ``__index__``.
 
 Where things are: ``_region`` has `Region` and `reserve`, ``_types`` the enums and records, ``_arguments`` the checks,
+``_about`` the version,
 ``_report`` what ``python -m vmem`` prints, ``_demo`` what ``python -m vmem demo`` does. ``_vmem`` is the extension.
 """
 
-from vmem._include import get_include
+from vmem._about import __version__, get_include
 from vmem._region import Region, reserve
 from vmem._types import Protection, Range
-from vmem._version import __version__
 from vmem._vmem import (
     OutOfMemoryError,
     align_backward,

@@ -8,9 +8,9 @@ import os
 import sys
 from dataclasses import asdict
 
+from vmem._about import __version__
 from vmem._demo import DemoError, run
 from vmem._report import collect_facts, describe_facts
-from vmem._version import __version__
 
 EPILOG = "exit status: 0 done, 1 the system or a file refused, 2 wrong arguments, 130 interrupted"
 

@@ -46,7 +46,7 @@ def reserve(num_bytes: SupportsIndex, *, alignment: SupportsIndex | None = None,
     ...     len(region), region.committed, vmem.is_aligned(region.address, 1 << 21)
     (1099511627776, 0, True)
     """
-    return Region(num_bytes, alignment=alignment, name=name)
+    return Region._make(num_bytes, alignment, name)
 
 
 class Region(_vmem.Region):
@@ -98,7 +98,12 @@ class Region(_vmem.Region):
     def __new__(
         cls, num_bytes: SupportsIndex, *, alignment: SupportsIndex | None = None, name: str | None = None
     ) -> Self:
-        return super().__new__(
+        return cls._make(num_bytes, alignment, name)
+
+    @classmethod
+    def _make(cls, num_bytes: SupportsIndex, alignment: SupportsIndex | None, name: str | None) -> Self:
+        # For reserve() too: going through type.__call__() would double its price.
+        return _vmem.Region.__new__(
             cls,
             to_positive(num_bytes, "num_bytes"),
             1 if alignment is None else to_alignment(alignment, "alignment"),
@@ -132,7 +137,7 @@ class Region(_vmem.Region):
         ...     region.committed == 2 * region.page_size
         True
         """
-        super().commit(*to_range(self, offset, num_bytes))
+        _vmem.Region.commit(self, *to_range(self, offset, num_bytes))
 
     def decommit(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
         """Decommit the pages that hold one or more bytes of a range: the memory goes back to the system.
@@ -165,7 +170,7 @@ class Region(_vmem.Region):
         ...     region.committed == region.page_size
         True
         """
-        super().decommit(*to_range(self, offset, num_bytes))
+        _vmem.Region.decommit(self, *to_range(self, offset, num_bytes))
 
     def resident(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> int:
         """How many bytes of a range are in physical memory, by the pages that hold them.
@@ -200,7 +205,7 @@ class Region(_vmem.Region):
         ...     region.resident() >= region.page_size
         True
         """
-        return super().resident(*to_range(self, offset, num_bytes))
+        return _vmem.Region.resident(self, *to_range(self, offset, num_bytes))
 
     def ranges(self) -> list[Range]:
         """All of the region, in order, as runs of pages with equal properties.
@@ -227,27 +232,6 @@ class Region(_vmem.Region):
             Range(offset, num_bytes, committed, Protection(protection))
             for offset, num_bytes, committed, protection in super().ranges()
         ]
-
-    def release(self) -> None:
-        """Give back all memory and the addresses. The region cannot be used after that.
-
-        Releasing a released region does nothing. A region that is dropped without this is released when the last
-        reference to it and to its views is gone.
-
-        Raises
-        ------
-        BufferError
-            Views are alive. Nothing has changed then.
-
-        Examples
-        --------
-        >>> import vmem
-        >>> region = vmem.reserve(1 << 30)
-        >>> region.release()
-        >>> region.released
-        True
-        """
-        super().release()
 
     def __enter__(self) -> Self:
         len(self)  # says so when it is released

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 
 from vmem import _vmem
-from vmem._version import __version__
+from vmem._about import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,6 +1,8 @@
-"""Where the C header is."""
+"""What there is to know about the package itself: its version and where its header is."""
 
 import os
+
+__version__ = "0.1.0"  # the one place; the build reads it from here
 
 
 def get_include() -> str:
