@@ -33,9 +33,32 @@ int convert_size(PyObject* object, const char* what, size_t* result) {
 
 int convert_index(PyObject* object, const char* what, Py_ssize_t* result) {
     if (check_is_integer(object, what) < 0) return -1;
-    Py_ssize_t index = PyNumber_AsSsize_t(object, NULL);
-    if (index == -1 && PyErr_Occurred()) return -1;
-    *result = index;
+    PyObject* number = PyNumber_Index(object);
+    if (!number) return -1;
+    *result = PyLong_AsSsize_t(number);
+    int status = *result == -1 && PyErr_Occurred() ? -1 : 0;
+    if (status < 0 && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_IndexError, "%s must be between %zd and %zd, got %R", what, PY_SSIZE_T_MIN, PY_SSIZE_T_MAX,
+                     number);
+    }
+    Py_DECREF(number);
+    return status;
+}
+
+int convert_byte(PyObject* object, unsigned char* result) {
+    if (check_is_integer(object, "a byte") < 0) return -1;
+    PyObject* number = PyNumber_Index(object);
+    if (!number) return -1;
+    int overflow;
+    long byte = PyLong_AsLongAndOverflow(number, &overflow);
+    if (overflow || byte < 0 || byte > 255) {
+        PyErr_Format(PyExc_ValueError, "a byte must be between 0 and 255, got %R", number);
+        Py_DECREF(number);
+        return -1;
+    }
+    Py_DECREF(number);
+    *result = (unsigned char)byte;
     return 0;
 }
 
@@ -83,14 +106,14 @@ int parse_two(const char* function, const char* const names[2], PyObject* const*
     return 0;
 }
 
-int parse_range(const char* function, PyObject* const* args, Py_ssize_t num_positional, PyObject* keywords,
+int parse_range(const char* function, PyObject* const* args, Py_ssize_t num_positional, PyObject* keywords, size_t size,
                 size_t* offset, size_t* num_bytes) {
     static const char* const names[2] = {"offset", "num_bytes"};
     PyObject* parsed[2];
     if (parse_two(function, names, args, num_positional, keywords, parsed) < 0) return -1;
     *offset = 0;
-    *num_bytes = TO_THE_END;
     if (parsed[0] && convert_size(parsed[0], "offset", offset) < 0) return -1;
-    if (parsed[1] && parsed[1] != Py_None && convert_size(parsed[1], "num_bytes", num_bytes) < 0) return -1;
+    if (parsed[1] && parsed[1] != Py_None) return convert_size(parsed[1], "num_bytes", num_bytes);
+    *num_bytes = *offset < size ? size - *offset : 0;
     return 0;
 }

@@ -5,14 +5,14 @@
 
 #include "compat.h"
 
-// Everything from a start up to the end of the region: what leaving out `num_bytes` means.
-#define TO_THE_END SIZE_MAX
-
 // An integer object as a size or address. TypeError and ValueError name `what`. Returns -1 with an exception.
 int convert_size(PyObject* object, const char* what, size_t* result);
 
-// The same for a position that may count from the end: too large ones are clamped. Returns -1 with an exception.
+// A position that may count from the end. TypeError and IndexError name `what`. Returns -1 with an exception.
 int convert_index(PyObject* object, const char* what, Py_ssize_t* result);
+
+// A number from 0 to 255. Returns -1 with an exception.
+int convert_byte(PyObject* object, unsigned char* result);
 
 // A power of two. Returns -1 with an exception.
 int convert_alignment(PyObject* object, const char* what, size_t* result);
@@ -22,8 +22,8 @@ int convert_alignment(PyObject* object, const char* what, size_t* result);
 int parse_two(const char* function, const char* const names[2], PyObject* const* args, Py_ssize_t num_positional,
               PyObject* keywords, PyObject* parsed[2]);
 
-// The range (offset=0, num_bytes=None) of such a call. num_bytes is TO_THE_END when left out.
-int parse_range(const char* function, PyObject* const* args, Py_ssize_t num_positional, PyObject* keywords,
+// The range (offset=0, num_bytes=None) of such a call on `size` bytes, of which None means all from the offset on.
+int parse_range(const char* function, PyObject* const* args, Py_ssize_t num_positional, PyObject* keywords, size_t size,
                 size_t* offset, size_t* num_bytes);
 
 #endif

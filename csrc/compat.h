@@ -7,6 +7,10 @@
 #include <structmember.h>
 #include <string.h>
 
+#ifdef _WIN32
+#include <windows.h>
+#endif
+
 // Locking. With a GIL the GIL orders everything and nothing else is paid for. Free-threaded builds take the object's
 // critical section. What stands between the two must not return.
 #ifdef Py_GIL_DISABLED

@@ -1,11 +1,14 @@
 // Counting all mappings of a process takes the kernel time in proportion to their number (25 ms for 60,000), so it is
-// done rarely: a count gives an allowance, and the next count is due when that is used up. Between counts the growth is
-// known from our own record, which never estimates less than what the kernel has. What others map meanwhile is not
-// known, so a large allowance ends early enough to notice.
+// done rarely. A count gives an allowance of half of what is left: what others map meanwhile, among them other
+// interpreters with a budget of their own, shows in the next count. Between counts every change of ours is charged with
+// the most that the kernel can make of it, and credited with the least.
 #include "mappings.h"
 
-// This much of what is left is held back until the next count, where more than twice as much is left.
-#define HELD_BACK 8192
+// An allowance is not halved below this: counting again and again would cost more than it tells.
+#define SMALL_ALLOWANCE 4096
+
+// What is allowed when the mappings cannot be counted, for want of a file descriptor: enough to go on for a moment.
+#define BLIND_ALLOWANCE 64
 
 struct MappingBudget {
     int64_t references;
@@ -39,8 +42,9 @@ uint64_t mapping_headroom(const VmemLimits* limits) {
 static int64_t count_allowance(VmemLimits* limits) {
     vmem_get_limits(limits);
     if (limits->mapping_limit == VMEM_UNLIMITED) return INT64_MAX / 2;
+    if (limits->mapping_used == 0) return BLIND_ALLOWANCE;
     int64_t left = (int64_t)(limits->mapping_limit - mapping_headroom(limits)) - (int64_t)limits->mapping_used;
-    return left > 2 * HELD_BACK ? left - HELD_BACK : left;
+    return left > SMALL_ALLOWANCE ? left / 2 : left;
 }
 
 bool mapping_budget_allows(MappingBudget* budget, int64_t growth, VmemLimits* limits) {

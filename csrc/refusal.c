@@ -12,49 +12,59 @@ int system_error(void) {
 #endif
 }
 
+VmemResult result_of(int error) {
+#ifdef _WIN32
+    return error == ERROR_ACCESS_DENIED ? VMEM_ERROR_ACCESS_DENIED : VMEM_ERROR_OUT_OF_MEMORY;
+#else
+    return error == ENOMEM || error == EAGAIN ? VMEM_ERROR_OUT_OF_MEMORY : VMEM_ERROR_SYSTEM;
+#endif
+}
+
 // "cannot commit 4096 bytes at offset 8192 of a region"
 static PyObject* describe_attempt(const Attempt* attempt) {
-    if (attempt->wants_addresses) return PyUnicode_FromFormat("cannot %s %zu bytes", attempt->verb, attempt->num_bytes);
+    if (attempt->new_addresses) return PyUnicode_FromFormat("cannot %s %zu bytes", attempt->verb, attempt->num_bytes);
     return PyUnicode_FromFormat("cannot %s %zu bytes at offset %zu of a %s", attempt->verb, attempt->num_bytes,
                                 attempt->offset, attempt->kind);
 }
 
-static bool exceeds(uint64_t used, size_t num_bytes, uint64_t limit) {
+static bool exceeds(uint64_t used, uint64_t num_bytes, uint64_t limit) {
     return limit != VMEM_UNLIMITED && (used > limit || num_bytes > limit - used);
 }
-
-#define MAPPING_ADVICE "commit larger neighbouring ranges, or raise vm.max_map_count"
 
 // The kernel's own count can be this much above the lines of /proc/self/maps when it refuses.
 #define MAPPING_TOLERANCE 3
 
 // What the kernel keeps back below its commit limit: for the administrator, and for a user with one large process.
-#define COMMIT_TOLERANCE ((size_t)256 << 20)
+#define COMMIT_TOLERANCE ((uint64_t)256 << 20)
+
+static const char* mapping_advice(const Attempt* attempt) {
+    return attempt->new_memory ? "commit larger neighbouring ranges, or raise vm.max_map_count"
+                               : "release what is not needed, or raise vm.max_map_count";
+}
 
 // Which limit refused, as far as the numbers tell. They are compared from the surest cause to the least sure.
 static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits) {
     if (exceeds(limits->mapping_used, MAPPING_TOLERANCE, limits->mapping_limit))
-        return PyUnicode_FromFormat("vm.max_map_count is %llu and this process has %llu mappings; " MAPPING_ADVICE,
-                                    (unsigned long long)limits->mapping_limit,
-                                    (unsigned long long)limits->mapping_used);
-    if (attempt->wants_addresses &&
-        exceeds(limits->address_space_used, attempt->num_bytes, limits->address_space_limit))
+        return PyUnicode_FromFormat("vm.max_map_count is %llu and this process has %llu mappings; %s",
+                                    (unsigned long long)limits->mapping_limit, (unsigned long long)limits->mapping_used,
+                                    mapping_advice(attempt));
+    if (exceeds(limits->address_space_used, attempt->new_addresses, limits->address_space_limit))
         return PyUnicode_FromFormat(
             "the address space limit (RLIMIT_AS, ulimit -v) is %llu bytes and this process uses %llu; reserve less, or "
             "raise the limit",
             (unsigned long long)limits->address_space_limit, (unsigned long long)limits->address_space_used);
-    if (attempt->wants_addresses) return PyUnicode_FromString("there is no free range of addresses of this size");
-    if (!attempt->wants_memory) return PyUnicode_FromString("the system gave no memory for its own records");
-    if (exceeds(limits->data_used, attempt->num_bytes, limits->data_limit))
+    if (attempt->new_addresses) return PyUnicode_FromString("there is no free range of addresses of this size");
+    if (exceeds(limits->data_used, attempt->new_memory, limits->data_limit))
         return PyUnicode_FromFormat(
             "the data limit (RLIMIT_DATA, ulimit -d) is %llu bytes and this process uses %llu; commit less, or raise "
             "the limit",
             (unsigned long long)limits->data_limit, (unsigned long long)limits->data_used);
-    if (exceeds(0, attempt->num_bytes, limits->largest_commit))
+    if (exceeds(0, attempt->new_memory, limits->largest_commit))
         return PyUnicode_FromFormat(
             "one commit cannot be larger than memory and swap together, %llu bytes, while vm.overcommit_memory is 0",
             (unsigned long long)limits->largest_commit);
-    if (exceeds(limits->commit_used, attempt->num_bytes + COMMIT_TOLERANCE, limits->commit_limit))
+    if (attempt->new_memory &&
+        exceeds(limits->commit_used, attempt->new_memory + COMMIT_TOLERANCE, limits->commit_limit))
         return PyUnicode_FromFormat(
             "the system's commit limit is %llu bytes and %llu are committed by all processes together; commit less, "
             "or let the system promise more (vm.overcommit_ratio on Linux, a larger page file on Windows)",
@@ -62,11 +72,11 @@ static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits
     return PyUnicode_FromString("the system gave no more memory");
 }
 
-static void raise_out_of_memory(ModuleState* state, const Attempt* attempt, PyObject* cause) {
+static void raise_out_of_memory(PyObject* out_of_memory_error, const Attempt* attempt, PyObject* cause) {
     PyObject* what = cause ? describe_attempt(attempt) : NULL;
     PyObject* message = what ? PyUnicode_FromFormat("%U: %U", what, cause) : NULL;
     PyObject* arguments = message ? Py_BuildValue("(iO)", ENOMEM, message) : NULL;
-    if (arguments) PyErr_SetObject(state->out_of_memory_error, arguments);
+    if (arguments) PyErr_SetObject(out_of_memory_error, arguments);
     Py_XDECREF(arguments);
     Py_XDECREF(message);
     Py_XDECREF(what);
@@ -89,25 +99,23 @@ static void raise_os_error(const Attempt* attempt, VmemResult result, int error)
     Py_XDECREF(what);
 }
 
-PyObject* raise_refused(ModuleState* state, const Attempt* attempt, VmemResult result, int error) {
+void raise_refused(PyObject* out_of_memory_error, const Attempt* attempt, VmemResult result, int error) {
     if (result == VMEM_ERROR_OUT_OF_MEMORY) {
         VmemLimits limits;
         vmem_get_limits(&limits);
-        raise_out_of_memory(state, attempt, describe_cause(attempt, &limits));
+        raise_out_of_memory(out_of_memory_error, attempt, describe_cause(attempt, &limits));
     } else if (result == VMEM_ERROR_UNSUPPORTED) {
         PyErr_Format(PyExc_NotImplementedError, "cannot %s: %s", attempt->verb, vmem_result_message(result));
     } else {
         raise_os_error(attempt, result, error);
     }
-    return NULL;
 }
 
-PyObject* raise_out_of_mappings(ModuleState* state, const Attempt* attempt, const VmemLimits* limits) {
+void raise_out_of_mappings(PyObject* out_of_memory_error, const Attempt* attempt, const VmemLimits* limits) {
     PyObject* cause = PyUnicode_FromFormat(
         "vm.max_map_count is %llu and this process has %llu mappings, and the last %llu are kept for the rest of the "
-        "process; " MAPPING_ADVICE,
+        "process; %s",
         (unsigned long long)limits->mapping_limit, (unsigned long long)limits->mapping_used,
-        (unsigned long long)mapping_headroom(limits));
-    raise_out_of_memory(state, attempt, cause);
-    return NULL;
+        (unsigned long long)mapping_headroom(limits), mapping_advice(attempt));
+    raise_out_of_memory(out_of_memory_error, attempt, cause);
 }

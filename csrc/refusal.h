@@ -2,7 +2,7 @@
 #ifndef VMEM_REFUSAL_H
 #define VMEM_REFUSAL_H
 
-#include "module.h"
+#include "compat.h"
 #include "vmem.h"
 
 // What was tried, for the message.
@@ -11,17 +11,20 @@ typedef struct Attempt {
     const char* kind;  // "region", ...
     size_t offset;     // not told for "reserve"
     size_t num_bytes;
-    bool wants_addresses;  // it asked for addresses
-    bool wants_memory;     // it asked for memory to be committed
+    size_t new_addresses;  // how many bytes of addresses the system was asked for
+    size_t new_memory;     // how many bytes of memory it was asked to commit
 } Attempt;
 
 // The system's error code, to be fetched straight after a failed call.
 int system_error(void);
 
-// Raises what a failed call of the header means. Always returns NULL.
-PyObject* raise_refused(ModuleState* state, const Attempt* attempt, VmemResult result, int error);
+// What such a code means, for calls that return no VmemResult.
+VmemResult result_of(int error);
 
-// Raises that the mapping limit is near; `limits` is what was counted. Always returns NULL.
-PyObject* raise_out_of_mappings(ModuleState* state, const Attempt* attempt, const VmemLimits* limits);
+// Raises what a failed call of the header means.
+void raise_refused(PyObject* out_of_memory_error, const Attempt* attempt, VmemResult result, int error);
+
+// Raises that the mapping limit is near; `limits` is what was counted.
+void raise_out_of_mappings(PyObject* out_of_memory_error, const Attempt* attempt, const VmemLimits* limits);
 
 #endif

@@ -55,6 +55,10 @@ static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywor
     }
     ModuleState* state = find_state(type);
     if (!state) return NULL;
+    if (!state->pin_type || !state->out_of_memory_error) {  // a collection has taken the module, but not yet the type
+        PyErr_SetString(PyExc_RuntimeError, "vmem has been unloaded");
+        return NULL;
+    }
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Region* self = (Region*)alloc(type, 0);
     if (!self) return NULL;
@@ -69,7 +73,7 @@ static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywor
 static int region_traverse(Region* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE((PyObject*)self));
     Py_VISIT(self->name);  // a subclass of str can hold anything
-    return 0;
+    return reservation_traverse(&self->reservation, visit, arg);
 }
 
 // A cycle through the name is broken here; its memory goes with the last reference.
@@ -116,7 +120,7 @@ static PyObject* region_release(Region* self, PyObject* Py_UNUSED(ignored)) {
 }
 
 PyDoc_STRVAR(region_abandon_doc,
-             "abandon($self, /)\n--\n\nRelease, but let live views keep the memory until the last one is gone.");
+             "_abandon($self, /)\n--\n\nRelease, but let live views keep the memory until the last one is gone.");
 
 static PyObject* region_abandon(Region* self, PyObject* Py_UNUSED(ignored)) {
     int status;
@@ -197,7 +201,7 @@ PyDoc_STRVAR(
 static PyObject* region_view(Region* self, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords) {
     size_t offset, num_bytes;
     PyObject* view;
-    if (parse_range("view", args, num_args, keywords, &offset, &num_bytes) < 0) return NULL;
+    if (parse_range("view", args, num_args, keywords, self->reservation.size, &offset, &num_bytes) < 0) return NULL;
     VMEM_LOCK(self);
     view = reservation_view(&self->reservation, offset, num_bytes);
     VMEM_UNLOCK();
@@ -232,9 +236,10 @@ static PyObject* region_is_committed(Region* self, PyObject* const* args, Py_ssi
     size_t offset, num_bytes;
     int status;
     bool committed = false;
-    if (parse_range("is_committed", args, num_args, keywords, &offset, &num_bytes) < 0) return NULL;
+    size_t size = self->reservation.size;
+    if (parse_range("is_committed", args, num_args, keywords, size, &offset, &num_bytes) < 0) return NULL;
     VMEM_LOCK(self);
-    status = reservation_check_range(&self->reservation, offset, &num_bytes);
+    status = reservation_check_range(&self->reservation, offset, num_bytes);
     if (status == 0) committed = reservation_is_committed(&self->reservation, offset, num_bytes);
     VMEM_UNLOCK();
     return status < 0 ? NULL : PyBool_FromLong(committed);
@@ -315,14 +320,11 @@ static PyObject* get_item(Region* self, PyObject* key) {
 }
 
 static int set_item(Region* self, PyObject* key, PyObject* object) {
-    Py_ssize_t index, value;
+    Py_ssize_t index;
+    unsigned char value;
     int status = -1;
     if (convert_index(key, "a region's index", &index) < 0) return -1;
-    if (convert_index(object, "a byte", &value) < 0) return -1;
-    if (value < 0 || value > 255) {
-        PyErr_Format(PyExc_ValueError, "a byte must be between 0 and 255, got %zd", value);
-        return -1;
-    }
+    if (convert_byte(object, &value) < 0) return -1;
     VMEM_LOCK(self);
     char* byte = find_byte(&self->reservation, index);
     if (byte) {
@@ -335,7 +337,7 @@ static int set_item(Region* self, PyObject* key, PyObject* object) {
 
 // A slice of a region: `count` bytes, `step` apart, of which the first is at `start` and the lowest at `lowest`.
 typedef struct Stride {
-    Py_ssize_t start;
+    size_t start;
     Py_ssize_t step;
     Py_ssize_t count;
     size_t lowest;
@@ -343,12 +345,17 @@ typedef struct Stride {
 } Stride;
 
 static int convert_slice(Region* self, PyObject* slice, Stride* stride) {
-    Py_ssize_t stop;
-    if (PySlice_Unpack(slice, &stride->start, &stop, &stride->step) < 0) return -1;
-    stride->count = PySlice_AdjustIndices((Py_ssize_t)self->reservation.size, &stride->start, &stop, stride->step);
-    Py_ssize_t reach = stride->count > 0 ? (stride->count - 1) * stride->step : 0;
-    stride->lowest = (size_t)(reach < 0 ? stride->start + reach : stride->start);
-    stride->num_bytes = stride->count > 0 ? (size_t)(reach < 0 ? -reach : reach) + 1 : 0;
+    Py_ssize_t start, stop;
+    if (PySlice_Unpack(slice, &start, &stop, &stride->step) < 0) return -1;
+    stride->count = PySlice_AdjustIndices((Py_ssize_t)self->reservation.size, &start, &stop, stride->step);
+    if (stride->count == 0) {  // then the start may lie outside
+        stride->start = stride->lowest = stride->num_bytes = 0;
+        return 0;
+    }
+    Py_ssize_t reach = (stride->count - 1) * stride->step;
+    stride->start = (size_t)start;
+    stride->lowest = (size_t)(reach < 0 ? start + reach : start);
+    stride->num_bytes = (size_t)(reach < 0 ? -reach : reach) + 1;
     return 0;
 }
 
@@ -369,36 +376,47 @@ static PyObject* get_slice(Region* self, PyObject* slice) {
     return stepped;
 }
 
-// Copies into the bytes of a stride. `source` may lie in the same region when the step is 1.
-static int copy_in_locked(Region* self, const Stride* stride, const char* source) {
-    size_t num_bytes = stride->num_bytes;
-    if (reservation_check_range(&self->reservation, stride->lowest, &num_bytes) < 0) return -1;
-    if (reservation_check_committed(&self->reservation, stride->lowest, num_bytes) < 0) return -1;
-    char* first = self->reservation.base + stride->start;
-    if (stride->step == 1) {
-        memmove(first, source, num_bytes);
-    } else {
-        for (Py_ssize_t i = 0; i < stride->count; i++) first[i * stride->step] = source[i];
+static int check_copy(const Reservation* reservation, const Stride* stride, Py_ssize_t num_bytes) {
+    if (reservation_check_range(reservation, stride->lowest, stride->num_bytes) < 0) return -1;
+    if (num_bytes != stride->count) {
+        PyErr_Format(PyExc_ValueError, "cannot put %zd bytes into a slice of %zd bytes: a %s never changes its size",
+                     num_bytes, stride->count, reservation->kind);
+        return -1;
     }
-    return 0;
+    return reservation_check_committed(reservation, stride->lowest, stride->num_bytes);
 }
 
+// Source and target may be the same memory, in part or whole.
 static int copy_in(Region* self, const Stride* stride, const Py_buffer* source) {
-    const char* bytes = source->buf;
-    char* copy = NULL;
     int status;
-    if (stride->step != 1) {  // source and target may overlap, and memmove() knows no steps
-        copy = PyMem_Malloc((size_t)source->len);
-        if (!copy) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        memcpy(copy, source->buf, (size_t)source->len);
-        bytes = copy;
-    }
     VMEM_LOCK(self);
-    status = copy_in_locked(self, stride, bytes);
+    status = check_copy(&self->reservation, stride, source->len);
+    if (status == 0) memmove(self->reservation.base + stride->lowest, source->buf, stride->num_bytes);
     VMEM_UNLOCK();
+    return status;
+}
+
+// The same with a step. The source is a copy, for memmove() knows no steps.
+static int scatter_in(Region* self, const Stride* stride, const char* source, Py_ssize_t num_bytes) {
+    int status;
+    VMEM_LOCK(self);
+    status = check_copy(&self->reservation, stride, num_bytes);
+    if (status == 0 && stride->count > 0) {
+        char* first = self->reservation.base + stride->start;
+        for (Py_ssize_t i = 0; i < stride->count; i++) first[i * stride->step] = source[i];
+    }
+    VMEM_UNLOCK();
+    return status;
+}
+
+static int scatter_copy_in(Region* self, const Stride* stride, const Py_buffer* source) {
+    char* copy = PyMem_Malloc((size_t)source->len);
+    if (!copy) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(copy, source->buf, (size_t)source->len);
+    int status = scatter_in(self, stride, copy, source->len);
     PyMem_Free(copy);
     return status;
 }
@@ -406,15 +424,9 @@ static int copy_in(Region* self, const Stride* stride, const Py_buffer* source) 
 static int set_slice(Region* self, PyObject* slice, PyObject* object) {
     Stride stride;
     Py_buffer source;
-    int status = -1;
     if (convert_slice(self, slice, &stride) < 0) return -1;
     if (PyObject_GetBuffer(object, &source, PyBUF_SIMPLE) < 0) return -1;
-    if (source.len == stride.count)
-        status = copy_in(self, &stride, &source);
-    else
-        PyErr_Format(PyExc_ValueError,
-                     "cannot put %zd bytes into a slice of %zd bytes: a region never changes its size", source.len,
-                     stride.count);
+    int status = stride.step == 1 ? copy_in(self, &stride, &source) : scatter_copy_in(self, &stride, &source);
     PyBuffer_Release(&source);
     return status;
 }
@@ -491,7 +503,7 @@ static PyMethodDef region_methods[] = {
      region_is_committed_doc},
     {"ranges", (PyCFunction)region_ranges, METH_NOARGS, region_ranges_doc},
     {"release", (PyCFunction)region_release, METH_NOARGS, region_release_doc},
-    {"abandon", (PyCFunction)region_abandon, METH_NOARGS, region_abandon_doc},
+    {"_abandon", (PyCFunction)region_abandon, METH_NOARGS, region_abandon_doc},
     {NULL, NULL, 0, NULL},
 };
 

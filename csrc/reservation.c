@@ -1,6 +1,5 @@
 #include "reservation.h"
 
-#include "arguments.h"
 #include "refusal.h"
 
 // One exported range. The memoryview that the user gets holds this object, and this object holds the owner. The pin
@@ -28,7 +27,7 @@ static Pages pages_of(const Reservation* reservation, size_t start, size_t end) 
 }
 
 static Attempt attempt_at(const Reservation* reservation, const char* verb, size_t offset, size_t num_bytes) {
-    Attempt attempt = {verb, reservation->kind, offset, num_bytes, false, false};
+    Attempt attempt = {verb, reservation->kind, offset, num_bytes, 0, 0};
     return attempt;
 }
 
@@ -40,17 +39,16 @@ int reservation_check_open(const Reservation* reservation) {
     return -1;
 }
 
-int reservation_check_range(const Reservation* reservation, size_t offset, size_t* num_bytes) {
+int reservation_check_range(const Reservation* reservation, size_t offset, size_t num_bytes) {
     if (reservation_check_open(reservation) < 0) return -1;
     if (offset > reservation->size) {
         PyErr_Format(PyExc_ValueError, "offset %zu is past the end of a %s of %zu bytes", offset, reservation->kind,
                      reservation->size);
         return -1;
     }
-    if (*num_bytes == TO_THE_END) *num_bytes = reservation->size - offset;
-    if (*num_bytes > reservation->size - offset) {
+    if (num_bytes > reservation->size - offset) {
         PyErr_Format(PyExc_ValueError, "offset %zu + num_bytes %zu is past the end of a %s of %zu bytes", offset,
-                     *num_bytes, reservation->kind, reservation->size);
+                     num_bytes, reservation->kind, reservation->size);
         return -1;
     }
     return 0;
@@ -74,8 +72,10 @@ int reservation_check_committed(const Reservation* reservation, size_t offset, s
 
 // --- pins ---
 
-// They hang in a plain list: taking and dropping a view, which is what happens all the time, costs a few instructions,
-// and only the rarer decommit and release look through the views that are alive.
+// They hang in a plain list: taking and dropping a view, which is what happens all the time, costs a few instructions.
+// Decommit and release look through all views that are alive. Empty views pin nothing and are not in the list.
+
+static bool pins_something(const Pin* pin) { return pin->start < pin->end; }
 
 static void link_pin(Pin* pin) {
     Reservation* reservation = pin->reservation;
@@ -93,12 +93,12 @@ static void unlink_pin(Pin* pin) {
     if (pin->next) pin->next->previous = pin->previous;
 }
 
-// The one gate: raises BufferError when views have bytes on any of these pages. Empty views have none.
+// The one gate: raises BufferError when views have bytes on any of these pages.
 static int check_unpinned(const Reservation* reservation, Pages pages, const char* verb) {
     size_t num_views = 0, first = SIZE_MAX, last = 0;
     for (const Pin* pin = reservation->pins; pin; pin = pin->next) {
         Pages pinned = pages_of(reservation, pin->start, pin->end);
-        if (pin->start == pin->end || pinned.end <= pages.start || pinned.start >= pages.end) continue;
+        if (pinned.end <= pages.start || pinned.start >= pages.end) continue;
         num_views++;
         if (pin->start < first) first = pin->start;
         if (pin->end > last) last = pin->end;
@@ -112,43 +112,61 @@ static int check_unpinned(const Reservation* reservation, Pages pages, const cha
 
 // --- opening and releasing ---
 
-// What this reservation counts for in the budget: a mapping for each span and for the gaps between and around them.
-static int64_t count_mappings(const Reservation* reservation) { return 2 * (int64_t)reservation->spans.num_spans + 1; }
+// The mappings of this reservation as far as the record tells: its spans and the gaps around them. The kernel has these
+// at least, and more where it keeps neighbouring spans apart. The gaps at both ends it may share with others.
+static int64_t count_mappings(const Reservation* reservation) {
+    const SpanMap* spans = &reservation->spans;
+    const Span* first = spans_find(spans, 0);
+    const Span* last = spans_find(spans, reservation->size - 1);
+    return 2 * (int64_t)spans->num_spans + 1 - (first && first->start == 0) - (last != NULL);
+}
 
 static int reserve_mappings(Reservation* reservation, int64_t growth, const Attempt* attempt) {
     VmemLimits limits;
     if (mapping_budget_allows(reservation->budget, growth, &limits)) return 0;
-    raise_out_of_mappings(reservation->state, attempt, &limits);
+    raise_out_of_mappings(reservation->out_of_memory_error, attempt, &limits);
     return -1;
+}
+
+// How many bytes the system has to look for: vmem_reserve_aligned() maps more than it keeps.
+static size_t count_new_addresses(size_t size, size_t align) {
+    return align > vmem_get_allocation_granularity() && size <= SIZE_MAX - align ? size + align : size;
 }
 
 int reservation_open(Reservation* reservation, ModuleState* state, PyObject* owner, const char* kind, size_t num_bytes,
                      size_t align) {
     size_t page_size = vmem_get_page_size();
-    Attempt attempt = {"reserve", kind, 0, num_bytes, true, false};
     spans_init(&reservation->spans);
-    reservation->state = state;
     reservation->owner = owner;
     reservation->kind = kind;
     reservation->page_size = page_size;
     reservation->released = true;  // until there is something
     reservation->budget = mapping_budget_ref(state->mapping_budget);
+    reservation->pin_type = (PyTypeObject*)Py_NewRef((PyObject*)state->pin_type);
+    reservation->out_of_memory_error = Py_NewRef(state->out_of_memory_error);
     if (num_bytes > (size_t)PY_SSIZE_T_MAX - page_size) {
         PyErr_Format(PyExc_ValueError, "num_bytes must be at most %zd, got %zu", PY_SSIZE_T_MAX - (Py_ssize_t)page_size,
                      num_bytes);
         return -1;
     }
+    size_t size = vmem_align_forward(num_bytes, page_size);
+    Attempt attempt = {"reserve", kind, 0, num_bytes, count_new_addresses(size, align), 0};
     if (reserve_mappings(reservation, 1, &attempt) < 0) return -1;
     reservation->base = vmem_reserve_aligned(num_bytes, align);
     if (!reservation->base) {
-        raise_refused(state, &attempt, VMEM_ERROR_OUT_OF_MEMORY, system_error());
+        int error = system_error();
+        raise_refused(reservation->out_of_memory_error, &attempt, result_of(error), error);
         return -1;
     }
-    reservation->size = vmem_align_forward(num_bytes, page_size);
+    reservation->size = size;
     reservation->released = false;
     mapping_budget_add(reservation->budget, 1);
     return 0;
 }
+
+// What unmapping everything adds to the mappings of the process. With nothing committed that can be one more, for the
+// kernel joins neighbouring reservations and has to split them again.
+static int64_t release_growth(const Reservation* reservation) { return 2 - count_mappings(reservation); }
 
 // Unmaps. The record says "released" before the GIL is let go, so nobody can get at memory that is on its way out.
 static VmemResult give_back(Reservation* reservation, bool let_others_run, int* error) {
@@ -169,22 +187,37 @@ static VmemResult give_back(Reservation* reservation, bool let_others_run, int* 
         reservation->base = base;
         return result;
     }
-    mapping_budget_add(reservation->budget, -count_mappings(reservation));
+    mapping_budget_add(reservation->budget, release_growth(reservation));
     spans_free(&reservation->spans);
     return VMEM_SUCCESS;
 }
 
+// The same where nobody can be told that it failed. At the mapping limit the memory goes back, but the addresses stay
+// reserved for good: that takes no mapping, where splitting a joined one would.
+static void give_back_quietly(Reservation* reservation) {
+    VmemLimits limits;
+    int error;
+    if (!reservation->base) return;
+    if (mapping_budget_allows(reservation->budget, release_growth(reservation), &limits) &&
+        give_back(reservation, false, &error) == VMEM_SUCCESS)
+        return;
+    vmem_decommit(reservation->base, reservation->size);
+    reservation->base = NULL;
+    spans_free(&reservation->spans);
+}
+
 int reservation_release(Reservation* reservation) {
     Pages all = {0, reservation->size};
+    Attempt attempt = attempt_at(reservation, "release", 0, reservation->size);
     int error = 0;
     if (reservation->released) return 0;
     if (check_unpinned(reservation, all, "release") < 0) return -1;
+    if (reserve_mappings(reservation, release_growth(reservation), &attempt) < 0) return -1;
     reservation->released = true;
     VmemResult result = give_back(reservation, reservation->spans.num_bytes > 0, &error);
     if (result == VMEM_SUCCESS) return 0;
     reservation->released = false;
-    Attempt attempt = attempt_at(reservation, "release", 0, reservation->size);
-    raise_refused(reservation->state, &attempt, result, error);
+    raise_refused(reservation->out_of_memory_error, &attempt, result, error);
     return -1;
 }
 
@@ -195,31 +228,48 @@ int reservation_abandon(Reservation* reservation) {
 }
 
 void reservation_free(Reservation* reservation) {
-    int error;
     if (!reservation->budget) return;
-    give_back(reservation, false, &error);
+    give_back_quietly(reservation);
     spans_free(&reservation->spans);
     mapping_budget_unref(reservation->budget);
+    Py_CLEAR(reservation->pin_type);
+    Py_CLEAR(reservation->out_of_memory_error);
+}
+
+int reservation_traverse(Reservation* reservation, visitproc visit, void* arg) {
+    Py_VISIT(reservation->pin_type);
+    Py_VISIT(reservation->out_of_memory_error);
+    return 0;
 }
 
 // --- committing and decommitting ---
 
-// What a commit of these pages can add to count_mappings(): two when they join no span and so become one.
-static int64_t commit_growth(const Reservation* reservation, Pages pages) {
-    const Span* span = spans_find(&reservation->spans, pages.start > 0 ? pages.start - 1 : 0);
-    bool touches = span && span->start <= pages.end && span->protection == VMEM_READ_WRITE;
-    return touches ? 0 : 2;
+// Whether the border before `offset` lies inside a gap.
+static bool splits_gap(const Reservation* reservation, size_t offset) {
+    if (offset == 0 || offset == reservation->size) return false;
+    const Span* span = spans_find(&reservation->spans, offset - 1);
+    return !span || span->start > offset;
 }
 
-// The same for a decommit: two when it splits a span. One that only shortens spans is never refused.
+// How many mappings a commit can add at most: one for each end that splits a gap. That the kernel joins what is
+// committed with its neighbours cannot be relied on; after a fork it does not.
+static int64_t commit_growth(const Reservation* reservation, Pages pages) {
+    return splits_gap(reservation, pages.start) + splits_gap(reservation, pages.end);
+}
+
+// How many mappings a decommit can add: two when it splits a span. One that only shortens spans is never refused.
 static int64_t decommit_growth(const Reservation* reservation, Pages pages) {
     const Span* span = spans_find(&reservation->spans, pages.start);
     return span && span->start < pages.start && span->end > pages.end ? 2 : 0;
 }
 
-static size_t count_gaps(const Reservation* reservation, Pages pages) {
+static size_t count_gaps(const Reservation* reservation, Pages pages, size_t* num_bytes) {
     size_t count = 0, start = pages.start, gap_start, gap_end;
-    for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end) count++;
+    *num_bytes = 0;
+    for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end) {
+        *num_bytes += gap_end - gap_start;
+        count++;
+    }
     return count;
 }
 
@@ -247,29 +297,25 @@ static void record_gaps_committed(Reservation* reservation, Pages pages) {
 }
 
 int reservation_commit(Reservation* reservation, size_t offset, size_t num_bytes) {
-    if (reservation_check_range(reservation, offset, &num_bytes) < 0) return -1;
+    if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
     if (num_bytes == 0) return 0;
     Pages pages = pages_of(reservation, offset, offset + num_bytes);
-    size_t num_gaps = count_gaps(reservation, pages);
+    Attempt attempt = attempt_at(reservation, "commit", offset, num_bytes);
+    size_t num_gaps = count_gaps(reservation, pages, &attempt.new_memory);
     if (num_gaps == 0) return 0;
 
-    Attempt attempt = attempt_at(reservation, "commit", offset, num_bytes);
-    attempt.wants_memory = true;
-    if (reserve_mappings(reservation, commit_growth(reservation, pages), &attempt) < 0) return -1;
+    int64_t growth = commit_growth(reservation, pages);
+    if (reserve_mappings(reservation, growth, &attempt) < 0) return -1;
     if (spans_prepare(&reservation->spans, num_gaps) < 0) return -1;
-
-    int64_t mappings_before = count_mappings(reservation);
     int error;
     VmemResult result = commit_gaps(reservation, pages, &error);
     if (result == VMEM_SUCCESS) record_gaps_committed(reservation, pages);
     spans_settle(&reservation->spans);
     if (result != VMEM_SUCCESS) {
-        raise_refused(reservation->state, &attempt, result, error);
+        raise_refused(reservation->out_of_memory_error, &attempt, result, error);
         return -1;
     }
-    // A filled gap surely saves one mapping, not two as in the record: the kernel may keep its neighbours apart.
-    int64_t growth = count_mappings(reservation) - mappings_before;
-    mapping_budget_add(reservation->budget, growth < 0 ? growth / 2 : growth);
+    mapping_budget_add(reservation->budget, growth);
     return 0;
 }
 
@@ -285,7 +331,7 @@ static bool narrow_to_committed(const Reservation* reservation, Pages* pages) {
 }
 
 int reservation_decommit(Reservation* reservation, size_t offset, size_t num_bytes) {
-    if (reservation_check_range(reservation, offset, &num_bytes) < 0) return -1;
+    if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
     if (num_bytes == 0) return 0;
     Pages pages = pages_of(reservation, offset, offset + num_bytes);
     if (check_unpinned(reservation, pages, "decommit") < 0) return -1;
@@ -293,7 +339,7 @@ int reservation_decommit(Reservation* reservation, size_t offset, size_t num_byt
 
     Attempt attempt = attempt_at(reservation, "decommit", offset, num_bytes);
     if (reserve_mappings(reservation, decommit_growth(reservation, pages), &attempt) < 0) return -1;
-    if (spans_prepare(&reservation->spans, 1) < 0) return -1;
+    if (spans_prepare(&reservation->spans, 2) < 0) return -1;
 
     int64_t mappings_before = count_mappings(reservation);
     VmemResult result = vmem_decommit(reservation->base + pages.start, pages.end - pages.start);
@@ -301,7 +347,7 @@ int reservation_decommit(Reservation* reservation, size_t offset, size_t num_byt
     if (result == VMEM_SUCCESS) spans_clear(&reservation->spans, pages.start, pages.end);
     spans_settle(&reservation->spans);
     if (result != VMEM_SUCCESS) {
-        raise_refused(reservation->state, &attempt, result, error);
+        raise_refused(reservation->out_of_memory_error, &attempt, result, error);
         return -1;
     }
     mapping_budget_add(reservation->budget, count_mappings(reservation) - mappings_before);
@@ -309,7 +355,7 @@ int reservation_decommit(Reservation* reservation, size_t offset, size_t num_byt
 }
 
 int reservation_count_resident(Reservation* reservation, size_t offset, size_t num_bytes, size_t* num_resident) {
-    if (reservation_check_range(reservation, offset, &num_bytes) < 0) return -1;
+    if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
     Pages pages = pages_of(reservation, offset, offset + num_bytes);
     *num_resident = 0;
     if (num_bytes == 0) return 0;
@@ -322,7 +368,7 @@ int reservation_count_resident(Reservation* reservation, size_t offset, size_t n
         if (result != VMEM_SUCCESS) {
             int error = system_error();
             Attempt attempt = attempt_at(reservation, "count the resident part of", start, end - start);
-            raise_refused(reservation->state, &attempt, result, error);
+            raise_refused(reservation->out_of_memory_error, &attempt, result, error);
             return -1;
         }
         *num_resident += resident;
@@ -332,28 +378,28 @@ int reservation_count_resident(Reservation* reservation, size_t offset, size_t n
 
 // --- views ---
 
-// Allocating can start a garbage collection, and that can run anything, so it comes before the checks.
-static Pin* new_empty_pin(Reservation* reservation) {
-    Pin* pin = PyObject_GC_New(Pin, reservation->state->pin_type);
+// A pin of no bytes.
+static Pin* new_pin(Reservation* reservation) {
+    Pin* pin = PyObject_GC_New(Pin, reservation->pin_type);
     if (!pin) return NULL;
     pin->owner = Py_NewRef(reservation->owner);
     pin->reservation = reservation;
     pin->start = pin->end = 0;
     pin->bytes = NULL;
-    link_pin(pin);
     PyObject_GC_Track(pin);
     return pin;
 }
 
 PyObject* reservation_view(Reservation* reservation, size_t offset, size_t num_bytes) {
     PyObject* view = NULL;
-    Pin* pin = new_empty_pin(reservation);
+    Pin* pin = new_pin(reservation);  // can start a garbage collection, which can run anything: so before the checks
     if (!pin) return NULL;
-    if (reservation_check_range(reservation, offset, &num_bytes) == 0 &&
+    if (reservation_check_range(reservation, offset, num_bytes) == 0 &&
         reservation_check_committed(reservation, offset, num_bytes) == 0) {
         pin->start = offset;
         pin->end = offset + num_bytes;
         pin->bytes = reservation->base + offset;
+        if (pins_something(pin)) link_pin(pin);
         view = PyMemoryView_FromObject((PyObject*)pin);
     }
     Py_DECREF(pin);
@@ -375,11 +421,8 @@ static void pin_dealloc(Pin* self) {
     PyObject* owner = self->owner;
     PyObject_GC_UnTrack(self);
     VMEM_LOCK(owner);
-    unlink_pin(self);
-    if (self->reservation->released && !self->reservation->pins) {
-        int error;
-        give_back(self->reservation, false, &error);
-    }
+    if (pins_something(self)) unlink_pin(self);
+    if (self->reservation->released && !self->reservation->pins) give_back_quietly(self->reservation);
     VMEM_UNLOCK();
     PyObject_GC_Del(self);
     Py_DECREF(owner);

@@ -10,16 +10,18 @@
 typedef struct Pin Pin;
 
 typedef struct Reservation {
-    ModuleState* state;
     PyObject* owner;   // the object this is a part of; not counted
     const char* kind;  // what users call the owner: "region"
     char* base;        // NULL before it is opened and after the memory went
-    size_t size;       // whole pages; kept after release
+    size_t size;       // whole pages; never changes
     size_t page_size;
     bool released;  // to its user; with views alive, the memory goes with the last of them
     SpanMap spans;
     Pin* pins;
+    // What it needs of the module. It holds them itself: a collection may take the module first.
     MappingBudget* budget;
+    PyTypeObject* pin_type;
+    PyObject* out_of_memory_error;
 } Reservation;
 
 // Takes the addresses. `reservation` is zeroed memory inside `owner`.
@@ -35,11 +37,14 @@ int reservation_abandon(Reservation* reservation);
 // The end of the owner. Never raises; there can be no pins any more, since each holds the owner.
 void reservation_free(Reservation* reservation);
 
+// For the owner's tp_traverse. There is nothing to clear.
+int reservation_traverse(Reservation* reservation, visitproc visit, void* arg);
+
 // Makes sure that it is not released.
 int reservation_check_open(const Reservation* reservation);
 
-// Makes sure that it is not released and the range is in bounds, and resolves TO_THE_END.
-int reservation_check_range(const Reservation* reservation, size_t offset, size_t* num_bytes);
+// Makes sure that it is not released and the range is in bounds.
+int reservation_check_range(const Reservation* reservation, size_t offset, size_t num_bytes);
 
 // Makes sure that every byte of a range, which is in bounds, is committed.
 int reservation_check_committed(const Reservation* reservation, size_t offset, size_t num_bytes);

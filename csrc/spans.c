@@ -2,9 +2,6 @@
 // balanced whatever the order of changes. Two operations, split and merge, make all the others.
 #include "spans.h"
 
-// One change cuts at two places and adds one span.
-#define SPANS_PER_CHANGE 3
-
 // What stays spare between changes, so that a common change allocates nothing.
 #define MAX_SPARE 16
 
@@ -36,10 +33,11 @@ static Span* pop_spare(SpanMap* map) {
     return span;
 }
 
-int spans_prepare(SpanMap* map, size_t num_changes) {
-    while (map->num_spare < num_changes * SPANS_PER_CHANGE) {
+int spans_prepare(SpanMap* map, size_t num_spans) {
+    while (map->num_spare < num_spans) {
         Span* span = PyMem_Malloc(sizeof(Span));
         if (!span) {
+            spans_settle(map);
             PyErr_NoMemory();
             return -1;
         }

@@ -202,7 +202,7 @@ VMEM_API size_t vmem_get_huge_page_size(void);
 VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info);
 
 // The limits that can make the calls above fail: call it after a failure to tell the user which one it was.
-// It allocates nothing. Counting mappings takes time in proportion to their number, about 10 ms for 60,000.
+// It allocates nothing. Counting mappings takes time in proportion to their number, about 25 ms for 60,000.
 //   limits          receives the answer
 //   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is kept
 //   threads         safe
@@ -258,6 +258,9 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #endif
 #ifndef NOMINMAX
 #define NOMINMAX
+#endif
+#ifndef PSAPI_VERSION
+#define PSAPI_VERSION 2  // its functions are in kernel32, whatever version of Windows the program is for
 #endif
 #include <windows.h>
 #include <psapi.h>
@@ -404,12 +407,11 @@ static VmemResult vmem__os_commit(void* ptr, size_t size) {
     return VirtualAlloc(ptr, size, MEM_COMMIT, PAGE_READWRITE) ? VMEM_SUCCESS : vmem__os_last_result();
 }
 
-// C6250 warns that the addresses stay reserved, which is the point. A size of 0 would drop the whole reservation.
+// A size of 0, which never gets here, would drop the whole reservation. MSVC's analysis warns (C6250) that the addresses
+// stay reserved, which is the point.
 static VmemResult vmem__os_decommit(void* ptr, size_t size) {
-#if defined(_MSC_VER)
-#pragma warning(suppress : 6250)
-#endif
-    return VirtualFree(ptr, size, MEM_DECOMMIT) ? VMEM_SUCCESS : vmem__os_last_result();
+    const DWORD decommit = MEM_DECOMMIT;
+    return VirtualFree(ptr, size, decommit) ? VMEM_SUCCESS : vmem__os_last_result();
 }
 
 static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
@@ -475,7 +477,7 @@ static void vmem__os_get_limits(VmemLimits* limits) {
 
 // NetBSD allows mprotect() to give only what mmap() announced.
 #if defined(PROT_MPROTECT)
-#define VMEM__PROT_RESERVED (PROT_NONE | PROT_MPROTECT(PROT_READ | PROT_WRITE | PROT_EXEC))
+#define VMEM__PROT_RESERVED (PROT_NONE | PROT_MPROTECT(PROT_READ | PROT_WRITE))
 #else
 #define VMEM__PROT_RESERVED PROT_NONE
 #endif
@@ -586,6 +588,9 @@ static uint64_t vmem__os_resource_limit(int resource) {
 
 #define VMEM__KIB 1024u
 
+// The kernel's own default for vm.max_map_count, for when that cannot be read.
+#define VMEM__LINUX_MAPPING_LIMIT 65530
+
 // Strict C99 hides O_CLOEXEC; a child that is started at just this moment then inherits the open file.
 #if defined(O_CLOEXEC)
 #define VMEM__OPEN_FLAGS (O_RDONLY | O_CLOEXEC)
@@ -690,7 +695,7 @@ static void vmem__os_get_limits(VmemLimits* limits) {
     limits->address_space_used = fields[0].number * VMEM__KIB;
     limits->data_limit = vmem__os_resource_limit(RLIMIT_DATA);
     limits->data_used = fields[1].number * VMEM__KIB;
-    limits->mapping_limit = vmem__linux_read_number("/proc/sys/vm/max_map_count", VMEM_UNLIMITED);
+    limits->mapping_limit = vmem__linux_read_number("/proc/sys/vm/max_map_count", VMEM__LINUX_MAPPING_LIMIT);
     limits->mapping_used = vmem__linux_count_mappings();
     vmem__linux_get_commit_limits(limits);
     errno = error;

@@ -17,4 +17,4 @@ def region(page: int) -> Iterator[vmem.Region]:
     """64 pages of addresses, nothing committed."""
     region = vmem.reserve(64 * page)
     yield region
-    region.abandon()
+    region._abandon()

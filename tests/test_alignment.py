@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from support import Index
 
 import vmem
 
-LARGEST = 2**64 - 1 if vmem.get_page_size() and np.dtype(np.intp).itemsize == 8 else 2**32 - 1
+LARGEST = 2 * sys.maxsize + 1
 
 addresses = st.integers(0, LARGEST)
 powers = st.integers(0, LARGEST.bit_length() - 1).map(lambda shift: 1 << shift)

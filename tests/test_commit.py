@@ -127,8 +127,9 @@ def test_ranges_outside_the_region_are_refused(region: vmem.Region, verb: str) -
         call(size + 1)
     with pytest.raises(ValueError, match=f"offset {2**64 - 1} is past the end"):
         call(2**64 - 1, 2)
-    with pytest.raises(ValueError, match=f"offset 1 \\+ num_bytes {2**64 - 2} is past the end"):
-        call(1, 2**64 - 2)
+    for num_bytes in (2**63 - 1, 2**63, 2**64 - 2, 2**64 - 1):
+        with pytest.raises(ValueError, match=f"offset 1 \\+ num_bytes {num_bytes} is past the end"):
+            call(1, num_bytes)
     assert region.committed == 0
 
 

@@ -15,6 +15,7 @@ def test_eight_threads_on_one_region(page: int) -> None:
     """Each thread owns one byte of every page; all commit, decommit and view the same pages all the time."""
     region = vmem.reserve(256 * page)
     errors: list[BaseException] = []
+    done = [0] * 8
 
     def work(number: int) -> None:
         try:
@@ -27,6 +28,7 @@ def test_eight_threads_on_one_region(page: int) -> None:
                         assert view[0] == number + 1
                     assert region[offset + number] in (number + 1, 0)
                     region.decommit(offset, page)
+                    done[number] += 1
                 except (BufferError, ValueError):
                     pass  # another thread was faster
         except BaseException as error:
@@ -38,17 +40,21 @@ def test_eight_threads_on_one_region(page: int) -> None:
     for thread in threads:
         thread.join()
     assert not errors
+    assert min(done) > 0
     assert sum(each.num_bytes for each in region.ranges()) == region.size
     assert sum(each.num_bytes for each in region.ranges() if each.committed) == region.committed
     region.release()
 
 
 def test_threads_that_release(page: int) -> None:
+    read = 0
+
     def race(region: vmem.Region) -> None:
+        nonlocal read
         for call in (region.commit, region.decommit, region.release):
             try:
                 call()
-                bytes(region[0:10])
+                read += len(bytes(region[0:10]))
             except (BufferError, ValueError):
                 pass
 
@@ -60,6 +66,7 @@ def test_threads_that_release(page: int) -> None:
         for thread in threads:
             thread.join()
         region.release()
+    assert read > 0
 
 
 @posix_only
@@ -84,6 +91,36 @@ def test_a_forked_child_has_a_copy() -> None:
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert view[0] == 1 and not region.is_committed(1 << 20, 1)
+        """
+    )
+
+
+@posix_only
+def test_a_child_of_a_threaded_parent_can_use_its_regions() -> None:
+    run_python(
+        """
+        import os, threading, vmem
+        region = vmem.reserve(1 << 30)
+        region.commit(0, 1 << 20)
+        stop = threading.Event()
+        def work(number):
+            while not stop.is_set():
+                region.commit((number + 2) << 20, 1 << 20)
+                region[(number + 2) << 20] = 1
+                region.decommit((number + 2) << 20, 1 << 20)
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        [thread.start() for thread in threads]
+        for turn in range(20):
+            child = os.fork()
+            if child == 0:
+                region.commit()
+                region[1 << 29] = turn
+                region.decommit()
+                region.release()
+                os._exit(0)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        stop.set()
+        [thread.join() for thread in threads]
         """
     )
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import sys
 import weakref
 
 import pytest
@@ -12,15 +13,18 @@ import vmem
 
 
 def test_weak_references(page: int) -> None:
+    gone: list[object] = []
     region = vmem.reserve(page)
-    reference = weakref.ref(region)
+    reference = weakref.ref(region, gone.append)
     assert reference() is region
     region.commit()
     view = region[0:1]
     del region
     assert reference() is not None
+    assert not gone
     del view
     assert reference() is None
+    assert gone == [reference]
 
 
 def test_equality_is_identity(region: vmem.Region, page: int) -> None:
@@ -182,5 +186,43 @@ def test_the_module_can_be_imported_anew() -> None:
         except BufferError:
             view.release()
         old.release()
+        """
+    )
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__release_buffer__ came with Python 3.12")
+@pytest.mark.parametrize("use", ["region[0:5]", "region.view()", "region.commit(0, 1 << 62)", "type(region)(4096)"])
+def test_a_region_outlives_its_module(use: str) -> None:
+    """A collection that takes the module may run code that saves the region and goes on to use it."""
+    run_python(
+        f"""
+        import gc, sys
+        gc.collect(); gc.freeze(); gc.disable()
+        import vmem
+        saved = []
+        class Exporter:
+            def __buffer__(self, flags):
+                return memoryview(bytearray(10))
+            def __release_buffer__(self, view):
+                saved.append(self.region)
+                attempt(self.region)
+        def attempt(region):
+            try:
+                {use}
+            except (ValueError, RuntimeError, TypeError, AttributeError) as error:
+                print(repr(error))
+        garbage = []
+        region = vmem.reserve(1 << 20)
+        region.commit()
+        exporter = Exporter()
+        exporter.region = region
+        garbage.append(memoryview(exporter))
+        garbage.append(garbage)
+        for name in [name for name in sys.modules if name.startswith("vmem")]:
+            del sys.modules[name]
+        del vmem, region, garbage, exporter
+        gc.collect()
+        assert len(saved) == 1
+        attempt(saved[0])
         """
     )

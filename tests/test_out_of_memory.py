@@ -52,6 +52,22 @@ def test_address_space_limit() -> None:
 
 @linux_only
 @pytest.mark.exact_memory
+def test_address_space_limit_with_an_alignment() -> None:
+    printed = run_python(
+        """
+        import resource, vmem
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+        try:
+            vmem.reserve(4096, alignment=1 << 30)
+        except vmem.OutOfMemoryError as error:
+            print(error)
+        """
+    )
+    assert "cannot reserve 4096 bytes: the address space limit (RLIMIT_AS, ulimit -v) is 1073741824 " in printed
+
+
+@linux_only
+@pytest.mark.exact_memory
 def test_data_limit() -> None:
     printed = run_python(
         """
@@ -86,7 +102,7 @@ def setting(name: str, value: str) -> Iterator[None]:
 
 
 root_only = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="changes vm.overcommit_memory, which takes root"
+    not os.access("/proc/sys/vm/overcommit_memory", os.W_OK), reason="changes vm.overcommit_memory, which takes root"
 )
 
 
@@ -269,3 +285,134 @@ def test_a_low_mapping_limit() -> None:
     assert "vm.max_map_count is 6000" in message
     assert "the last 3000 are kept" in message
     assert int(used) <= 3000
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_the_last_page_of_the_data_limit() -> None:
+    printed = run_python(
+        """
+        import resource, vmem
+        from vmem import _vmem
+        region = vmem.reserve(1 << 30)
+        resource.setrlimit(resource.RLIMIT_DATA, (_vmem.get_limits()["data_used"] + 100, -1))
+        try:
+            for offset in range(0, 1 << 28, 4096):
+                region.commit(offset, 1)
+        except vmem.OutOfMemoryError as error:
+            message = str(error)
+        print(message)
+        """
+    )
+    assert "the data limit (RLIMIT_DATA" in printed
+
+
+MAPPINGS = """
+    import mmap, os, threading, vmem
+    from vmem import _vmem
+    page = vmem.get_page_size()
+
+    def scatter(region):
+        try:
+            for number in range(1 << 17):
+                region.commit(2 * number * page, page)
+        except vmem.OutOfMemoryError as error:
+            assert "vm.max_map_count" in str(error), error
+        else:
+            raise SystemExit("the limit was passed")
+
+    def check():
+        limits = _vmem.get_limits()
+        assert limits["mapping_used"] < limits["mapping_limit"] - 2000, limits
+        thread = threading.Thread(target=bytearray, args=(1 << 20,))
+        thread.start()
+        thread.join()
+"""
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_mappings_of_others_count_too() -> None:
+    run_python(
+        MAPPINGS
+        + """
+    region = vmem.reserve(1 << 40)
+    region.commit(0, page)
+    others = [mmap.mmap(-1, page, prot=mmap.PROT_READ if number % 2 else mmap.PROT_READ | mmap.PROT_WRITE)
+              for number in range(20000)]
+    scatter(region)
+    check()
+        """
+    )
+
+
+@linux_only
+def test_releasing_every_second_of_many_regions() -> None:
+    """The kernel joins neighbouring reservations. Releasing some of them takes mappings, not gives them back."""
+    run_python(
+        MAPPINGS
+        + """
+    regions = [vmem.reserve(page) for _ in range(140_000)]
+    refused = 0
+    for region in regions[::2]:
+        try:
+            region.release()
+        except vmem.OutOfMemoryError as error:
+            assert "cannot release" in str(error) and "vm.max_map_count" in str(error), error
+            assert not region.released
+            refused += 1
+            if refused > 3:
+                break
+    assert refused
+    check()
+    del regions[::2], region
+    check()
+    regions.clear()
+    check()
+    again = vmem.reserve(1 << 40)
+    again.commit(0, page)
+        """
+    )
+
+
+@linux_only
+def test_no_file_descriptor_is_left_to_count_with() -> None:
+    run_python(
+        MAPPINGS
+        + """
+    import resource
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    region = vmem.reserve(1 << 40)
+    for number in range(1000):
+        region.commit(2 * number * page, page)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    scatter(region)
+    check()
+        """
+    )
+
+
+@linux_only
+def test_growing_in_a_forked_child() -> None:
+    """The kernel does not join new pages with those that a fork has shared: every extension takes a mapping."""
+    run_python(
+        MAPPINGS
+        + """
+    region = vmem.reserve(1 << 40)
+    for number in range(25_000):
+        region.commit(4 * number * page, page)
+        region[4 * number * page] = 1
+    child = os.fork()
+    if child == 0:
+        try:
+            for number in range(25_000):
+                region.commit((4 * number + 1) * page, page)
+                region[(4 * number + 1) * page] = 1
+        except vmem.OutOfMemoryError:
+            pass
+        check()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        """
+    )

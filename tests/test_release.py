@@ -52,6 +52,7 @@ CALLS: list[Callable[[vmem.Region], object]] = [
     lambda region: region.__setitem__(0, 1),
     lambda region: region.__setitem__(slice(0, 1), b"x"),
     lambda region: region.__setitem__(slice(0, 0), b""),
+    lambda region: region.__setitem__(slice(0, 5), b"wrong length"),
     lambda region: region.__enter__(),
 ]
 
@@ -129,6 +130,28 @@ def test_after_an_exception_the_memory_goes_with_the_last_view() -> None:
     second.release()
     assert mappings_in(address, size) == []
     region.release()
+
+
+@linux_only
+def test_an_empty_view_does_not_keep_an_abandoned_region() -> None:
+    with pytest.raises(KeyError), vmem.reserve(1, alignment=1 << 30) as region:
+        address, size = region.address, region.size
+        empty = region[0:0]
+        raise KeyError
+    assert mappings_in(address, size) == []
+    assert empty.nbytes == 0
+
+
+def test_a_subclass_with_a_length_of_its_own_cannot_be_entered_after_release() -> None:
+    class Stack(vmem.Region):
+        def __len__(self) -> int:
+            return 0
+
+    stack = Stack(1)
+    with stack:
+        pass
+    with pytest.raises(ValueError, match="released"), stack:
+        pass
 
 
 @linux_only

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-WANTED_BYTES = 1 << 40
+WANTED_BYTES = min(1 << 40, sys.maxsize // 4)
 COMMIT_STEP = 1 << 20
 READ_STEP = 1 << 18
 

@@ -234,7 +234,7 @@ class Region(_vmem.Region):
         ]
 
     def __enter__(self) -> Self:
-        len(self)  # says so when it is released
+        _vmem.Region.__len__(self)  # says so when it is released
         return self
 
     def __exit__(
@@ -243,7 +243,7 @@ class Region(_vmem.Region):
         if error is None:
             self.release()
         else:  # a BufferError about a view must not hide what went wrong; the memory goes with the last view
-            self.abandon()
+            self._abandon()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object: memory stays in its process")

@@ -39,30 +39,27 @@ def collect_facts() -> dict[str, object]:
     }
 
 
-def describe_limit(limit: int | None, used: int | None) -> str:
-    """A limit on bytes with how much of it is in use."""
-    text = "no limit" if limit is None else format_bytes(limit)
-    return text if not used else f"{text}, {format_bytes(used)} in use"
+def describe_size(num_bytes: int | None, otherwise: str) -> str:
+    """A size, or what it means that there is none."""
+    return format_bytes(num_bytes) if num_bytes else otherwise
 
 
-def describe_known(num_bytes: int | None) -> str:
-    """A size, or that the system does not tell it."""
-    return format_bytes(num_bytes) if num_bytes else "unknown"
+def describe_limit(limit: int | None, used: int) -> str:
+    """A limit on bytes, with how much of it is in use where the system tells."""
+    return describe_size(limit, "no limit") + (f", {format_bytes(used)} in use" if used else "")
 
 
 def describe_facts() -> Iterator[tuple[str, str]]:
     """The rows that ``python -m vmem`` prints: a label and what there is to say."""
     total, available = _vmem.get_memory_info()
     limits = _vmem.get_limits()
-    mappings = "no limit" if limits["mapping_limit"] is None else f"{limits['mapping_limit']}"
-    huge_page_size = _vmem.get_huge_page_size()
     yield "vmem", f"{__version__} on Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     yield "page size", format_bytes(_vmem.get_page_size())
     yield "allocation granularity", format_bytes(_vmem.get_allocation_granularity())
-    yield "huge page size", format_bytes(huge_page_size) if huge_page_size else "none"
-    yield "memory", f"{describe_known(total)}, {describe_known(available)} available"
+    yield "huge page size", describe_size(_vmem.get_huge_page_size(), "none")
+    yield "memory", f"{describe_size(total, 'unknown')}, {describe_size(available, 'unknown')} available"
     yield "address space limit", describe_limit(limits["address_space_limit"], limits["address_space_used"])
     yield "data limit", describe_limit(limits["data_limit"], limits["data_used"])
     yield "commit limit", describe_limit(limits["commit_limit"], limits["commit_used"])
-    yield "largest single commit", describe_limit(limits["largest_commit"], None)
-    yield "mapping limit", f"{mappings}, {limits['mapping_used']} in use" if limits["mapping_used"] else mappings
+    yield "largest single commit", describe_size(limits["largest_commit"], "no limit")
+    yield "mapping limit", f"{limits['mapping_limit'] or 'no limit'}, {limits['mapping_used']} in use"

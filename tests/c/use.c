@@ -1,2 +1,0 @@
-#include "vmem.h"
-int main(void) { return vmem_get_page_size() == 0; }
