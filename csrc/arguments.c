@@ -20,8 +20,12 @@ int convert_size(PyObject* object, const char* what, size_t* result) {
     size_t size = PyLong_AsSize_t(number);
     if (size == (size_t)-1 && PyErr_Occurred()) {
         if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
+            int sign;
             PyErr_Clear();
-            PyErr_Format(PyExc_ValueError, "%s must be between 0 and %zu, got %R", what, SIZE_MAX, number);
+            if (PyLong_AsLongAndOverflow(number, &sign) < 0 && sign <= 0)
+                PyErr_Format(PyExc_ValueError, "%s must not be negative, got %R", what, number);
+            else
+                PyErr_Format(PyExc_ValueError, "%s must be at most %zu, got %R", what, SIZE_MAX, number);
         }
         Py_DECREF(number);
         return -1;

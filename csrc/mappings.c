@@ -10,9 +10,13 @@
 // What is allowed when the mappings cannot be counted, for want of a file descriptor: enough to go on for a moment.
 #define BLIND_ALLOWANCE 64
 
+// How many quiet calls are refused before the mappings are counted again.
+#define QUIET_REFUSALS 1024
+
 struct MappingBudget {
     int64_t references;
     int64_t allowance;
+    int64_t quiet_refusals;  // how many are to come
 };
 
 MappingBudget* mapping_budget_new(void) {
@@ -22,7 +26,7 @@ MappingBudget* mapping_budget_new(void) {
         return NULL;
     }
     budget->references = 1;
-    budget->allowance = 0;
+    budget->allowance = budget->quiet_refusals = 0;
     return budget;
 }
 
@@ -53,6 +57,15 @@ bool mapping_budget_allows(MappingBudget* budget, int64_t growth, VmemLimits* li
     int64_t counted = count_allowance(limits);
     counter_add(&budget->allowance, counted - allowance);
     return growth <= counted;
+}
+
+bool mapping_budget_allows_quietly(MappingBudget* budget, int64_t growth) {
+    VmemLimits limits;
+    if (growth <= 0 || growth <= counter_add(&budget->allowance, 0)) return true;
+    if (counter_add(&budget->quiet_refusals, -1) >= 0) return false;
+    bool allowed = mapping_budget_allows(budget, growth, &limits);
+    counter_add(&budget->quiet_refusals, (allowed ? 0 : QUIET_REFUSALS) - counter_add(&budget->quiet_refusals, 0));
+    return allowed;
 }
 
 void mapping_budget_add(MappingBudget* budget, int64_t growth) { counter_add(&budget->allowance, -growth); }

@@ -23,6 +23,9 @@ void mapping_budget_unref(MappingBudget* budget);
 // Whether `growth` more mappings may be made. When the answer is no, `limits` says why.
 bool mapping_budget_allows(MappingBudget* budget, int64_t growth, VmemLimits* limits);
 
+// The same for where a refusal is no news: close to the limit it does not count again for every call.
+bool mapping_budget_allows_quietly(MappingBudget* budget, int64_t growth);
+
 // Records that mappings were made, or with a negative number, given up.
 void mapping_budget_add(MappingBudget* budget, int64_t growth);
 

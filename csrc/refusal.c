@@ -22,6 +22,9 @@ VmemResult result_of(int error) {
 
 // "cannot commit 4096 bytes at offset 8192 of a region"
 static PyObject* describe_attempt(const Attempt* attempt) {
+    if (attempt->align > 1)
+        return PyUnicode_FromFormat("cannot %s %zu bytes aligned to %zu", attempt->verb, attempt->num_bytes,
+                                    attempt->align);
     if (attempt->new_addresses) return PyUnicode_FromFormat("cannot %s %zu bytes", attempt->verb, attempt->num_bytes);
     return PyUnicode_FromFormat("cannot %s %zu bytes at offset %zu of a %s", attempt->verb, attempt->num_bytes,
                                 attempt->offset, attempt->kind);
@@ -53,7 +56,10 @@ static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits
             "the address space limit (RLIMIT_AS, ulimit -v) is %llu bytes and this process uses %llu; reserve less, or "
             "raise the limit",
             (unsigned long long)limits->address_space_limit, (unsigned long long)limits->address_space_used);
-    if (attempt->new_addresses) return PyUnicode_FromString("there is no free range of addresses of this size");
+    if (attempt->align > 1)
+        return PyUnicode_FromFormat("cannot %s %zu bytes aligned to %zu", attempt->verb, attempt->num_bytes,
+                                    attempt->align);
+    if (attempt->new_addresses) return PyUnicode_FromString("there is no such range of free addresses");
     if (exceeds(limits->data_used, attempt->new_memory, limits->data_limit))
         return PyUnicode_FromFormat(
             "the data limit (RLIMIT_DATA, ulimit -d) is %llu bytes and this process uses %llu; commit less, or raise "

@@ -11,6 +11,7 @@ typedef struct Attempt {
     const char* kind;  // "region", ...
     size_t offset;     // not told for "reserve"
     size_t num_bytes;
+    size_t align;          // told when it is more than 1
     size_t new_addresses;  // how many bytes of addresses the system was asked for
     size_t new_memory;     // how many bytes of memory it was asked to commit
 } Attempt;

@@ -102,7 +102,9 @@ PyDoc_STRVAR(
     "Raises\n"
     "------\n"
     "BufferError\n"
-    "    Views are alive. Nothing has changed then.\n\n"
+    "    Views are alive. Nothing has changed then.\n"
+    "OutOfMemoryError\n"
+    "    The process has too many mappings to split one that the system made of neighbouring regions.\n\n"
     "Examples\n"
     "--------\n"
     ">>> import vmem\n"
@@ -182,8 +184,9 @@ PyDoc_STRVAR(
     "Returns\n"
     "-------\n"
     "memoryview\n"
-    "    One dimension, format ``'B'``, writable. It pins the pages that hold its bytes: until it is gone or\n"
-    "    released, they cannot be decommitted and the region cannot be released. Committing elsewhere is free.\n\n"
+    "    One dimension, format ``'B'``, writable. It pins the pages that hold its bytes: until it is released or\n"
+    "    gone, with every slice, array and other object made from it, they cannot be decommitted and the region\n"
+    "    cannot be released. Committing elsewhere is free.\n\n"
     "Raises\n"
     "------\n"
     "ValueError\n"
@@ -386,37 +389,32 @@ static int check_copy(const Reservation* reservation, const Stride* stride, Py_s
     return reservation_check_committed(reservation, stride->lowest, stride->num_bytes);
 }
 
-// Source and target may be the same memory, in part or whole.
-static int copy_in(Region* self, const Stride* stride, const Py_buffer* source) {
-    int status;
-    VMEM_LOCK(self);
-    status = check_copy(&self->reservation, stride, source->len);
-    if (status == 0) memmove(self->reservation.base + stride->lowest, source->buf, stride->num_bytes);
-    VMEM_UNLOCK();
-    return status;
-}
-
-// The same with a step. The source is a copy, for memmove() knows no steps.
-static int scatter_in(Region* self, const Stride* stride, const char* source, Py_ssize_t num_bytes) {
+// Copies bytes into a slice. They may be the slice's own, in part or whole, as long as the step is 1.
+static int copy_in(Region* self, const Stride* stride, const char* bytes, Py_ssize_t num_bytes) {
     int status;
     VMEM_LOCK(self);
     status = check_copy(&self->reservation, stride, num_bytes);
-    if (status == 0 && stride->count > 0) {
+    if (status == 0) {
         char* first = self->reservation.base + stride->start;
-        for (Py_ssize_t i = 0; i < stride->count; i++) first[i * stride->step] = source[i];
+        if (stride->step == 1) {
+            memmove(first, bytes, (size_t)num_bytes);
+        } else {
+            for (Py_ssize_t i = 0; i < stride->count; i++) first[i * stride->step] = bytes[i];
+        }
     }
     VMEM_UNLOCK();
     return status;
 }
 
-static int scatter_copy_in(Region* self, const Stride* stride, const Py_buffer* source) {
+// The same by way of a copy: for steps, which memmove() does not know, and for sources that lie scattered.
+static int copy_in_twice(Region* self, const Stride* stride, const Py_buffer* source) {
+    int status = -1;
     char* copy = PyMem_Malloc((size_t)source->len);
     if (!copy) {
         PyErr_NoMemory();
         return -1;
     }
-    memcpy(copy, source->buf, (size_t)source->len);
-    int status = scatter_in(self, stride, copy, source->len);
+    if (PyBuffer_ToContiguous(copy, source, source->len, 'C') == 0) status = copy_in(self, stride, copy, source->len);
     PyMem_Free(copy);
     return status;
 }
@@ -424,9 +422,13 @@ static int scatter_copy_in(Region* self, const Stride* stride, const Py_buffer* 
 static int set_slice(Region* self, PyObject* slice, PyObject* object) {
     Stride stride;
     Py_buffer source;
+    int status;
     if (convert_slice(self, slice, &stride) < 0) return -1;
-    if (PyObject_GetBuffer(object, &source, PyBUF_SIMPLE) < 0) return -1;
-    int status = stride.step == 1 ? copy_in(self, &stride, &source) : scatter_copy_in(self, &stride, &source);
+    if (PyObject_GetBuffer(object, &source, PyBUF_FULL_RO) < 0) return -1;
+    if (stride.step == 1 && PyBuffer_IsContiguous(&source, 'C'))
+        status = copy_in(self, &stride, source.buf, source.len);
+    else
+        status = copy_in_twice(self, &stride, &source);
     PyBuffer_Release(&source);
     return status;
 }

@@ -27,7 +27,7 @@ static Pages pages_of(const Reservation* reservation, size_t start, size_t end) 
 }
 
 static Attempt attempt_at(const Reservation* reservation, const char* verb, size_t offset, size_t num_bytes) {
-    Attempt attempt = {verb, reservation->kind, offset, num_bytes, 0, 0};
+    Attempt attempt = {verb, reservation->kind, offset, num_bytes, 0, 0, 0};
     return attempt;
 }
 
@@ -150,7 +150,7 @@ int reservation_open(Reservation* reservation, ModuleState* state, PyObject* own
         return -1;
     }
     size_t size = vmem_align_forward(num_bytes, page_size);
-    Attempt attempt = {"reserve", kind, 0, num_bytes, count_new_addresses(size, align), 0};
+    Attempt attempt = {"reserve", kind, 0, num_bytes, align, count_new_addresses(size, align), 0};
     if (reserve_mappings(reservation, 1, &attempt) < 0) return -1;
     reservation->base = vmem_reserve_aligned(num_bytes, align);
     if (!reservation->base) {
@@ -195,10 +195,9 @@ static VmemResult give_back(Reservation* reservation, bool let_others_run, int* 
 // The same where nobody can be told that it failed. At the mapping limit the memory goes back, but the addresses stay
 // reserved for good: that takes no mapping, where splitting a joined one would.
 static void give_back_quietly(Reservation* reservation) {
-    VmemLimits limits;
     int error;
     if (!reservation->base) return;
-    if (mapping_budget_allows(reservation->budget, release_growth(reservation), &limits) &&
+    if (mapping_budget_allows_quietly(reservation->budget, release_growth(reservation)) &&
         give_back(reservation, false, &error) == VMEM_SUCCESS)
         return;
     vmem_decommit(reservation->base, reservation->size);

@@ -1,24 +1,13 @@
-// A treap: a binary search tree ordered by `start` that is also a heap ordered by random priorities, which keeps it
-// balanced whatever the order of changes. Two operations, split and merge, make all the others.
+// An AVL tree ordered by `start`. Everything is made of two operations: join() puts two trees and a span between them
+// together, split() takes a tree apart.
 #include "spans.h"
 
 // What stays spare between changes, so that a common change allocates nothing.
 #define MAX_SPARE 16
 
-void spans_init(SpanMap* map) {
-    memset(map, 0, sizeof *map);
-    map->random = 0x9E3779B9u;
-}
+void spans_init(SpanMap* map) { memset(map, 0, sizeof *map); }
 
 // --- nodes ---
-
-static uint32_t next_priority(SpanMap* map) {  // xorshift
-    uint32_t x = map->random;
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    return map->random = x;
-}
 
 static void push_spare(SpanMap* map, Span* span) {
     span->right = map->spare;
@@ -51,7 +40,7 @@ static Span* new_span(SpanMap* map, size_t start, size_t end, VmemProtection pro
     span->start = start;
     span->end = end;
     span->protection = protection;
-    span->priority = next_priority(map);
+    span->height = 1;
     span->left = span->right = NULL;
     map->num_spans++;
     map->num_bytes += end - start;
@@ -79,35 +68,82 @@ void spans_free(SpanMap* map) {
 
 // --- tree ---
 
+static int height(const Span* tree) { return tree ? tree->height : 0; }
+
+static Span* with_children(Span* span, Span* left, Span* right) {
+    span->left = left;
+    span->right = right;
+    span->height = 1 + (height(left) > height(right) ? height(left) : height(right));
+    return span;
+}
+
+static Span* rotate_left(Span* span) {
+    Span* top = span->right;
+    return with_children(top, with_children(span, span->left, top->left), top->right);
+}
+
+static Span* rotate_right(Span* span) {
+    Span* top = span->left;
+    return with_children(top, top->left, with_children(span, top->right, span->right));
+}
+
+// Puts a span over two trees whose heights differ by at most two.
+static Span* balanced(Span* span, Span* left, Span* right) {
+    if (height(left) > height(right) + 1) {
+        if (height(left->right) > height(left->left)) left = rotate_left(left);
+        return rotate_right(with_children(span, left, right));
+    }
+    if (height(right) > height(left) + 1) {
+        if (height(right->left) > height(right->right)) right = rotate_right(right);
+        return rotate_left(with_children(span, left, right));
+    }
+    return with_children(span, left, right);
+}
+
+// Joins two trees with a span that lies between them.
+static Span* join(Span* below, Span* span, Span* above) {
+    if (height(below) > height(above) + 1) return balanced(below, below->left, join(below->right, span, above));
+    if (height(above) > height(below) + 1) return balanced(above, join(below, span, above->left), above->right);
+    return with_children(span, below, above);
+}
+
 // Splits a tree into the spans that start below `offset` and the others.
 static void split(Span* tree, size_t offset, Span** below, Span** above) {
     if (!tree) {
         *below = *above = NULL;
-    } else if (tree->start < offset) {
-        split(tree->right, offset, &tree->right, above);
-        *below = tree;
-    } else {
-        split(tree->left, offset, below, &tree->left);
-        *above = tree;
+        return;
     }
+    Span *left = tree->left, *right = tree->right;
+    if (tree->start < offset) {
+        split(right, offset, &right, above);
+        *below = join(left, tree, right);
+    } else {
+        split(left, offset, below, &left);
+        *above = join(left, tree, right);
+    }
+}
+
+// Takes the last span out of a tree and returns what is left.
+static Span* without_last(Span* tree, Span** last) {
+    if (!tree->right) {
+        *last = tree;
+        return tree->left;
+    }
+    return balanced(tree, tree->left, without_last(tree->right, last));
 }
 
 // Joins two trees of which the first lies wholly below the second.
 static Span* merge(Span* below, Span* above) {
+    Span* last;
     if (!below) return above;
-    if (!above) return below;
-    if (below->priority > above->priority) {
-        below->right = merge(below->right, above);
-        return below;
-    }
-    above->left = merge(below, above->left);
-    return above;
+    below = without_last(below, &last);
+    return join(below, last, above);
 }
 
 static void insert(SpanMap* map, Span* span) {
     Span *below, *above;
     split(map->root, span->start, &below, &above);
-    map->root = merge(merge(below, span), above);
+    map->root = join(below, span, above);
 }
 
 static Span* find(const SpanMap* map, size_t offset) {

@@ -11,7 +11,7 @@ typedef struct Span {
     size_t start;
     size_t end;
     VmemProtection protection;
-    uint32_t priority;
+    int height;
     struct Span* left;
     struct Span* right;
 } Span;
@@ -22,7 +22,6 @@ typedef struct SpanMap {
     size_t num_spare;
     size_t num_spans;
     size_t num_bytes;  // in all spans together
-    uint32_t random;
 } SpanMap;
 
 void spans_init(SpanMap* map);

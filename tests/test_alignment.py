@@ -48,10 +48,11 @@ def test_arguments(function: object) -> None:
     for align in (0, 3, 5, LARGEST):
         with pytest.raises(ValueError, match=f"align must be a power of two, got {align}"):
             function(5, align)
-    for number in (-1, LARGEST + 1, 2**100):
-        with pytest.raises(ValueError, match=f"address must be between 0 and {LARGEST}, got {number}"):
+    for number in (-1, -(2**100), LARGEST + 1, 2**100):
+        wrong = "not be negative" if number < 0 else f"be at most {LARGEST}"
+        with pytest.raises(ValueError, match=f"address must {wrong}, got {number}"):
             function(number, 4)
-        with pytest.raises(ValueError, match=f"align must be between 0 and {LARGEST}, got {number}"):
+        with pytest.raises(ValueError, match=f"align must {wrong}, got {number}"):
             function(5, number)
     for value in (1.0, "1", None):
         with pytest.raises(TypeError, match=f"address must be an integer, not {type(value).__name__}"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from support import committed_by_all, linux_only, mappings_in, permissions_in, status_bytes
+from support import committed_by_all, linux_only, mappings_in, permissions_in, run_python, status_bytes
 
 import vmem
 
@@ -126,3 +126,30 @@ def test_the_error_tells_range_and_number_of_views(region: vmem.Region, page: in
     )
     del views
     region.decommit()
+
+
+def test_no_order_of_commits_makes_the_record_slow_or_deep() -> None:
+    """The record is a balanced tree whatever comes, so a thread with a small stack can work on any region."""
+    run_python(
+        """
+        import random, threading, vmem
+        page = vmem.get_page_size()
+        orders = {
+            "up": lambda n: range(n),
+            "down": lambda n: range(n - 1, -1, -1),
+            "inward": lambda n: [i // 2 if i % 2 else n - 1 - i // 2 for i in range(n)],
+            "random": lambda n: random.Random(1).sample(range(n), n),
+        }
+        threading.stack_size(65536)
+        for name, order in orders.items():
+            region = vmem.reserve(1 << 40)
+            for number in order(8000):
+                region.commit(2 * number * page, page)
+            assert len(region.ranges()) == 16000, name
+            thread = threading.Thread(target=region.decommit)
+            thread.start()
+            thread.join()
+            assert region.ranges() == [(0, 1 << 40, False, 0)], name
+            region.release()
+        """
+    )

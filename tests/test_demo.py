@@ -75,8 +75,8 @@ def test_what_a_person_reads(files: Path) -> None:
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert lines[0].startswith("Reserved ")
-    assert "Read 9 files, 12.0 MiB, with a view of each" in lines[1]
-    assert lines[2] == "All 9 early views still show their files, by SHA-256."
+    assert "Read 9 file(s), 12.0 MiB, with a view of each" in lines[1]
+    assert lines[2] == "All 9 early view(s) still show their files, by SHA-256."
     maps = [line.strip() for line in lines if line.startswith("  [")]
     assert len(maps) == 2
     assert maps[0].count("#") > maps[1].count("#") > 0
@@ -91,7 +91,7 @@ def test_half_a_gibibyte_of_addresses(files: Path) -> None:
     done = run("demo", str(files), limit=512 * MIB)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("This process may not have 1 TiB of addresses (ulimit -v), so it takes fewer.\n")
-    assert "All 9 early views" in done.stdout
+    assert "All 9 early view(s)" in done.stdout
 
 
 @linux_only
@@ -106,8 +106,13 @@ def test_too_few_addresses_for_the_files(tmp_path: Path) -> None:
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
-    for path, message in ((tmp_path / "nothing", "there is no file or folder"), (tmp_path, "there are no files")):
-        done = run("demo", str(path))
+    for path, message in (
+        (str(tmp_path / "nothing"), "there is no file or folder"),
+        (str(tmp_path), "there are no files"),
+        ("", "there is no file or folder ''"),
+        (os.devnull, f"{os.devnull!r} is neither a file nor a folder"),
+    ):
+        done = run("demo", path)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith(f"vmem: {message}")
         assert len(done.stderr.splitlines()) == 1
@@ -148,6 +153,22 @@ def test_exit_status() -> None:
 def test_a_reader_that_stops_early() -> None:
     done = subprocess.run(f"{sys.executable} -m vmem | head -1", shell=True, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
+
+
+@posix_only
+def test_no_standard_output_at_all() -> None:
+    for arguments in ("", "--json"):
+        done = subprocess.run(
+            f"{sys.executable} -m vmem {arguments} >&-", shell=True, capture_output=True, text=True, timeout=60
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@linux_only
+def test_a_file_that_cannot_be_read() -> None:
+    done = run("demo", "/proc/self/mem")
+    assert done.returncode == 1
+    assert done.stderr == "vmem: cannot read '/proc/self/mem': Input/output error\n"
 
 
 @posix_only

@@ -23,7 +23,7 @@ def test_it_is_both_kinds_of_error() -> None:
     assert isinstance(error, MemoryError)
     assert error.errno == errno.ENOMEM
     assert str(error) == (
-        f"[Errno {errno.ENOMEM}] cannot reserve {1 << 62} bytes: there is no free range of addresses of this size"
+        f"[Errno {errno.ENOMEM}] cannot reserve {1 << 62} bytes: there is no such range of free addresses"
     )
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), again.args) == (type(error), error.args)
@@ -63,7 +63,10 @@ def test_address_space_limit_with_an_alignment() -> None:
             print(error)
         """
     )
-    assert "cannot reserve 4096 bytes: the address space limit (RLIMIT_AS, ulimit -v) is 1073741824 " in printed
+    assert (
+        "cannot reserve 4096 bytes aligned to 1073741824: the address space limit (RLIMIT_AS, ulimit -v) is 1073741824 "
+        in printed
+    )
 
 
 @linux_only

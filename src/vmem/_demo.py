@@ -17,6 +17,7 @@ from time import perf_counter
 from vmem import _vmem
 from vmem._region import Region, reserve
 from vmem._report import format_bytes
+from vmem._vmem import OutOfMemoryError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,9 +71,12 @@ def find_default_files() -> list[Path]:
 def find_files(paths: Iterable[str]) -> list[Path]:
     """The files named, and those in the folders named."""
     files: list[Path] = []
-    for path in map(Path, paths):
-        if not path.exists():
-            raise DemoError(f"there is no file or folder {str(path)!r}")
+    for name in paths:
+        path = Path(name)
+        if not name or not path.exists():
+            raise DemoError(f"there is no file or folder {name!r}")
+        if not path.is_file() and not path.is_dir():
+            raise DemoError(f"{name!r} is neither a file nor a folder")
         files += sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
     if not files:
         raise DemoError("there are no files to read")
@@ -111,9 +115,14 @@ class Pile:
     def add(self, path: Path) -> None:
         """Reads a file onto the end, and keeps a view of it."""
         start = self.used
-        with path.open("rb", buffering=0) as file:
-            while num_read := file.readinto(self.make_room(READ_STEP)):
-                self.used += num_read
+        try:
+            with path.open("rb", buffering=0) as file:
+                while num_read := file.readinto(self.make_room(READ_STEP)):
+                    self.used += num_read
+        except OutOfMemoryError:
+            raise
+        except OSError as error:
+            raise DemoError(f"cannot read {str(path)!r}: {error.strerror}") from error
         self.files.append(Early(path, self.used, self.region.view(start, self.used - start)))
 
     def make_room(self, num_bytes: int) -> memoryview:
@@ -202,9 +211,11 @@ def run(paths: list[str], write: Callable[[str], None]) -> Result:
         try:
             load(pile, files, progress)
             result.num_files, result.num_bytes = len(files), pile.used
-            write(f"Read {len(files)} files, {format_bytes(pile.used)}, with a view of each from before the next grew.")
+            write(
+                f"Read {len(files)} file(s), {format_bytes(pile.used)}, with a view of each from before the next grew."
+            )
             result.num_verified = verify_all(pile, progress)
-            write(f"All {result.num_verified} early views still show their files, by SHA-256.")
+            write(f"All {result.num_verified} early view(s) still show their files, by SHA-256.")
         finally:
             progress.clear()
         result.full, result.half = decommit_half(pile, write)

@@ -55,7 +55,8 @@ class Region(_vmem.Region):
     `reserve` makes one, and so does calling the class, with the same arguments. Its committed bytes are reached as
     items (``region[i]`` is an int), as slices (``region[a:b]`` is a writable memoryview, never a copy;
     ``region[a:b] = data`` copies in) and with `view`. A view pins the pages that hold its bytes: as long as it lives,
-    they cannot be decommitted and the region cannot be released. Used as a context manager, a region is released at
+    they cannot be decommitted and the region cannot be released. A slice with a step pins all from its first byte to its
+    last, and these must be committed. Used as a context manager, a region is released at
     the end.
 
     Parameters
@@ -72,7 +73,8 @@ class Region(_vmem.Region):
     address : int
         Where the region begins. ValueError once released.
     size : int
-        How many bytes are reserved: what was asked, rounded up to whole pages. ``len(region)`` is the same.
+        How many bytes are reserved: what was asked, rounded up to whole pages. ``len(region)`` is the
+        same, but raises ValueError once released.
     committed : int
         How many of them are committed; 0 once released.
     page_size : int
