@@ -75,7 +75,7 @@ def test_what_a_person_reads(files: Path) -> None:
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert lines[0].startswith("Reserved ")
-    assert "Read 9 file(s), 12.0 MiB, with a view of each" in lines[1]
+    assert "Read 9 file(s), 12.0 MiB, each with a view" in lines[1]
     assert lines[2] == "All 9 early view(s) still show their files, by SHA-256."
     maps = [line.strip() for line in lines if line.startswith("  [")]
     assert len(maps) == 2

@@ -211,9 +211,7 @@ def run(paths: list[str], write: Callable[[str], None]) -> Result:
         try:
             load(pile, files, progress)
             result.num_files, result.num_bytes = len(files), pile.used
-            write(
-                f"Read {len(files)} file(s), {format_bytes(pile.used)}, with a view of each from before the next grew."
-            )
+            write(f"Read {len(files)} file(s), {format_bytes(pile.used)}, each with a view from before the next came.")
             result.num_verified = verify_all(pile, progress)
             write(f"All {result.num_verified} early view(s) still show their files, by SHA-256.")
         finally:

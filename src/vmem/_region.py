@@ -55,9 +55,8 @@ class Region(_vmem.Region):
     `reserve` makes one, and so does calling the class, with the same arguments. Its committed bytes are reached as
     items (``region[i]`` is an int), as slices (``region[a:b]`` is a writable memoryview, never a copy;
     ``region[a:b] = data`` copies in) and with `view`. A view pins the pages that hold its bytes: as long as it lives,
-    they cannot be decommitted and the region cannot be released. A slice with a step pins all from its first byte to its
-    last, and these must be committed. Used as a context manager, a region is released at
-    the end.
+    they cannot be decommitted and the region cannot be released. A slice with a step pins all from its first byte to
+    its last, and these must be committed. Used as a context manager, a region is released at the end.
 
     Parameters
     ----------
