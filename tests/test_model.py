@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from itertools import pairwise
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -143,3 +146,29 @@ class RegionMachine(RuleBasedStateMachine):
 
 TestRegion = RegionMachine.TestCase
 TestRegion.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+
+
+def test_a_record_of_many_ranges() -> None:
+    """Thousands of ranges that come, join, split and go, against a set of page numbers."""
+    numbers = random.Random(20)
+    num_pages = 6000
+    committed: set[int] = set()
+    with vmem.reserve(num_pages * PAGE) as region:
+        for turn in range(20_000):
+            first = numbers.randrange(num_pages)
+            count = min(numbers.choice((1, 1, 1, 2, 3, 50)), num_pages - first)
+            if numbers.random() < 0.55:
+                region.commit(first * PAGE, count * PAGE)
+                committed.update(range(first, first + count))
+            else:
+                region.decommit(first * PAGE, count * PAGE)
+                committed.difference_update(range(first, first + count))
+            assert region.committed == len(committed) * PAGE
+            if turn % 500 == 0:
+                pages = [number for each in region.ranges() if each.committed for number in page_numbers(each)]
+                assert pages == sorted(committed)
+                assert all(one.committed != two.committed for one, two in pairwise(region.ranges()))
+
+
+def page_numbers(each: Range) -> range:
+    return range(each.offset // PAGE, (each.offset + each.num_bytes) // PAGE)
