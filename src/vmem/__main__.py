@@ -56,8 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
             print_demo(options.paths, options.json)
         else:
             print_facts(options.json)
-        if sys.stdout is not None:  # as it is when it was closed before the start
-            sys.stdout.flush()
+        print(end="", flush=True)  # while a broken pipe can still be handled
     except BrokenPipeError:  # the reader has seen enough; keep the interpreter from complaining at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (DemoError, OSError) as error:
