@@ -37,20 +37,22 @@ PyDoc_STRVAR(region_doc,
 
 static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
     PyObject *num_bytes_object, *alignment_object, *name;
-    size_t num_bytes, alignment;
+    size_t num_bytes, alignment = 1;
     if (keywords && PyDict_Size(keywords) > 0) {
         PyErr_SetString(PyExc_TypeError, "Region() takes no keyword arguments");
         return NULL;
     }
     if (!PyArg_ParseTuple(args, "OOO:Region", &num_bytes_object, &alignment_object, &name)) return NULL;
     if (convert_size(num_bytes_object, "num_bytes", &num_bytes) < 0) return NULL;
-    if (convert_alignment(alignment_object, "alignment", &alignment) < 0) return NULL;
+    if (alignment_object != Py_None && convert_alignment(alignment_object, "alignment", &alignment) < 0) return NULL;
     if (num_bytes == 0) {
         PyErr_SetString(PyExc_ValueError, "num_bytes must be at least 1, got 0");
         return NULL;
     }
     if (name != Py_None && !PyUnicode_Check(name)) {
-        PyErr_Format(PyExc_TypeError, "name must be a str or None, not %R", (PyObject*)Py_TYPE(name));
+        PyObject* type_name = PyType_GetName(Py_TYPE(name));
+        if (type_name) PyErr_Format(PyExc_TypeError, "name must be a str or None, not %U", type_name);
+        Py_XDECREF(type_name);
         return NULL;
     }
     ModuleState* state = find_state(type);

@@ -84,7 +84,7 @@ def test_other_types_are_refused(number: int) -> None:
 
 @pytest.mark.parametrize("number", [0, -1, -(2**63), -(2**100)])
 def test_numbers_below_1_are_refused(number: int) -> None:
-    with pytest.raises(ValueError, match=f"num_bytes must be at least 1, got {number}"):
+    with pytest.raises(ValueError, match=f"num_bytes must (be at least 1|not be negative), got {number}"):
         vmem.reserve(number)
 
 
@@ -94,7 +94,7 @@ def test_numbers_above_what_an_object_can_have_are_refused(number: int) -> None:
         vmem.reserve(number)
 
 
-@pytest.mark.parametrize("alignment", [0, 3, -4096, 4097, 2**64 - 1])
+@pytest.mark.parametrize("alignment", [0, 3, 4097, 2**64 - 1])
 def test_alignments_that_are_no_power_of_two_are_refused(alignment: int) -> None:
     with pytest.raises(ValueError, match=f"alignment must be a power of two, got {alignment}"):
         vmem.reserve(1, alignment=alignment)
@@ -105,6 +105,8 @@ def test_impossible_alignments_are_refused() -> None:
         vmem.reserve(1, alignment=(sys.maxsize + 1) // 2)
     with pytest.raises(ValueError, match="alignment must be at most"):
         vmem.reserve(1, alignment=2**64)
+    with pytest.raises(ValueError, match="alignment must not be negative, got -4096"):
+        vmem.reserve(1, alignment=-4096)
     with pytest.raises(TypeError, match="alignment must be an integer, not float"):
         vmem.reserve(1, alignment=4096.0)  # type: ignore[arg-type]
 

@@ -1,6 +1,6 @@
-"""Checks of what users pass, in messages that carry the numbers.
+"""Checks and defaults of the ranges that users pass, in messages that carry the numbers.
 
-The extension checks all of this again, with the state that only it knows. Here the defaults are filled in.
+The extension checks all of this again, together with the state that only it knows.
 """
 
 from __future__ import annotations
@@ -14,44 +14,14 @@ if TYPE_CHECKING:
     from vmem._region import Region
 
 
-def to_integer(value: SupportsIndex, what: str) -> int:
-    """`value` as an int, or a TypeError that names `what`."""
-    if type(value) is int:
-        return value
-    if not hasattr(type(value), "__index__"):
-        raise TypeError(f"{what} must be an integer, not {type(value).__name__}")
-    return index(value)
-
-
 def to_size(value: SupportsIndex, what: str) -> int:
     """`value` as an int of 0 or more."""
-    size = to_integer(value, what)
+    if not hasattr(type(value), "__index__"):
+        raise TypeError(f"{what} must be an integer, not {type(value).__name__}")
+    size = index(value)
     if size < 0:
         raise ValueError(f"{what} must not be negative, got {size}")
     return size
-
-
-def to_positive(value: SupportsIndex, what: str) -> int:
-    """`value` as an int of 1 or more."""
-    size = to_integer(value, what)
-    if size < 1:
-        raise ValueError(f"{what} must be at least 1, got {size}")
-    return size
-
-
-def to_alignment(value: SupportsIndex, what: str) -> int:
-    """`value` as a power of two."""
-    align = to_integer(value, what)
-    if align < 1 or align & (align - 1):
-        raise ValueError(f"{what} must be a power of two, got {align}")
-    return align
-
-
-def to_name(value: object) -> str | None:
-    """`value` as a name that may be left out."""
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"name must be a str or None, not {type(value).__name__}")
-    return value
 
 
 def to_range(region: Region, offset: SupportsIndex, num_bytes: SupportsIndex | None) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vmem import _vmem
-from vmem._arguments import to_alignment, to_name, to_positive, to_range
+from vmem._arguments import to_range
 from vmem._types import Protection, Range
 
 TYPE_CHECKING = False
@@ -46,7 +46,8 @@ def reserve(num_bytes: SupportsIndex, *, alignment: SupportsIndex | None = None,
     ...     len(region), region.committed, vmem.is_aligned(region.address, 1 << 21)
     (1099511627776, 0, True)
     """
-    return Region._make(num_bytes, alignment, name)
+    # The extension checks these. Calling the class would go through type.__call__() and cost as much again.
+    return _vmem.Region.__new__(Region, num_bytes, alignment, name)
 
 
 class Region(_vmem.Region):
@@ -99,17 +100,7 @@ class Region(_vmem.Region):
     def __new__(
         cls, num_bytes: SupportsIndex, *, alignment: SupportsIndex | None = None, name: str | None = None
     ) -> Self:
-        return cls._make(num_bytes, alignment, name)
-
-    @classmethod
-    def _make(cls, num_bytes: SupportsIndex, alignment: SupportsIndex | None, name: str | None) -> Self:
-        # For reserve() too: going through type.__call__() would double its price.
-        return _vmem.Region.__new__(
-            cls,
-            to_positive(num_bytes, "num_bytes"),
-            1 if alignment is None else to_alignment(alignment, "alignment"),
-            to_name(name),
-        )
+        return super().__new__(cls, num_bytes, alignment, name)
 
     def commit(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
         """Commit the pages that hold one or more bytes of a range: they become usable, and read zero.
