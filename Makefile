@@ -56,13 +56,13 @@ build: $(VENV)/build-ready  ## build a wheel and a source distribution into dist
 	$(RUN) -m build
 
 clean:  ## remove everything that was built
-	rm -rf $(VENV) $(SANITIZED) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SANITIZED) build dist *.egg-info src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "vmem needs Python 3.11 or newer, and $(PYTHON) is none: name one, as in make test PYTHON=python3.12" >&2; exit 1; }
+	  echo "vmem needs Python 3.11 or newer, but $(PYTHON) is older or missing. Name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@command -v "$${CC:-cc}" > /dev/null || { \
-	  echo "vmem needs a C compiler (gcc or clang): there is no $${CC:-cc}" >&2; exit 1; }
+	  echo "vmem needs a C compiler, but $${CC:-cc} is missing. Install one (apt install gcc), or name one: make $(MAKECMDGOALS) CC=clang" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade "pip>=25.1"
 	@touch $@

@@ -16,7 +16,14 @@ HEADERS = sorted(path.as_posix() for path in Path("csrc").glob("*.h"))
 if sys.platform == "win32":
     COMPILE_ARGUMENTS = ["/std:c11", "/W3"]
 else:
-    COMPILE_ARGUMENTS = ["-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-missing-field-initializers"]
+    COMPILE_ARGUMENTS = [
+        "-std=c11",
+        "-fvisibility=hidden",
+        "-Wall",
+        "-Wextra",
+        "-Wno-missing-field-initializers",
+        "-g0",
+    ]
 
 setup(
     ext_modules=[

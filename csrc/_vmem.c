@@ -250,8 +250,6 @@ static int add_out_of_memory_error(PyObject* module, ModuleState* state) {
 
 static int module_exec(PyObject* module) {
     ModuleState* state = PyModule_GetState(module);
-    state->mapping_budget = mapping_budget_new();
-    if (!state->mapping_budget) return -1;
     if (add_out_of_memory_error(module, state) < 0) return -1;
     state->pin_type = (PyTypeObject*)PyType_FromModuleAndSpec(module, &pin_spec, NULL);
     if (!state->pin_type) return -1;
@@ -276,12 +274,7 @@ static int module_clear(PyObject* module) {
     return 0;
 }
 
-static void module_free(void* module) {
-    ModuleState* state = PyModule_GetState(module);
-    module_clear(module);
-    if (state->mapping_budget) mapping_budget_unref(state->mapping_budget);
-    state->mapping_budget = NULL;
-}
+static void module_free(void* module) { module_clear(module); }
 
 // --- init ---
 

@@ -27,17 +27,14 @@
 #define VMEM_SLOT_GIL 4  // Py_mod_gil, from 3.13 on
 #define VMEM_GIL_NOT_USED ((void*)1)
 
-// A counter that several threads may change at once; only free-threaded builds have such threads.
-#if !defined(Py_GIL_DISABLED)
-static inline int64_t counter_add(int64_t* counter, int64_t change) { return *counter += change; }
-#elif defined(_MSC_VER)
-#include <intrin.h>
-static inline int64_t counter_add(int64_t* counter, int64_t change) {
-    return _InterlockedExchangeAdd64(counter, change) + change;
+// A counter that threads of several interpreters may change at once. Returns what it is after the change.
+#ifdef _MSC_VER
+static inline Py_ssize_t counter_add(Py_ssize_t* counter, Py_ssize_t change) {
+    return (Py_ssize_t)InterlockedExchangeAddSizeT((SIZE_T*)counter, (SIZE_T)change) + change;
 }
 #else
-static inline int64_t counter_add(int64_t* counter, int64_t change) {
-    return __atomic_add_fetch(counter, change, __ATOMIC_SEQ_CST);
+static inline Py_ssize_t counter_add(Py_ssize_t* counter, Py_ssize_t change) {
+    return __atomic_add_fetch(counter, change, __ATOMIC_RELAXED);
 }
 #endif
 

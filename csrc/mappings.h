@@ -10,23 +10,16 @@
 // How many mappings are left to the rest of the process, where the limit is large enough for that.
 #define MAPPING_HEADROOM 4096
 
-typedef struct MappingBudget MappingBudget;
-
 // How many of the mappings that `limits` allows are left alone: MAPPING_HEADROOM, or half of a very low limit.
 uint64_t mapping_headroom(const VmemLimits* limits);
 
-// A new budget with one reference, or NULL with an exception.
-MappingBudget* mapping_budget_new(void);
-MappingBudget* mapping_budget_ref(MappingBudget* budget);
-void mapping_budget_unref(MappingBudget* budget);
-
 // Whether `growth` more mappings may be made. When the answer is no, `limits` says why.
-bool mapping_budget_allows(MappingBudget* budget, int64_t growth, VmemLimits* limits);
+bool mappings_allow(Py_ssize_t growth, VmemLimits* limits);
 
 // The same for where a refusal is no news: close to the limit it does not count again for every call.
-bool mapping_budget_allows_quietly(MappingBudget* budget, int64_t growth);
+bool mappings_allow_quietly(Py_ssize_t growth);
 
 // Records that mappings were made, or with a negative number, given up.
-void mapping_budget_add(MappingBudget* budget, int64_t growth);
+void mappings_add(Py_ssize_t growth);
 
 #endif

@@ -56,10 +56,7 @@ static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits
             "the address space limit (RLIMIT_AS, ulimit -v) is %llu bytes and this process uses %llu; reserve less, or "
             "raise the limit",
             (unsigned long long)limits->address_space_limit, (unsigned long long)limits->address_space_used);
-    if (attempt->align > 1)
-        return PyUnicode_FromFormat("cannot %s %zu bytes aligned to %zu", attempt->verb, attempt->num_bytes,
-                                    attempt->align);
-    if (attempt->new_addresses) return PyUnicode_FromString("there is no such range of free addresses");
+    if (attempt->new_addresses) return PyUnicode_FromString("there is no such range of free addresses; reserve less");
     if (exceeds(limits->data_used, attempt->new_memory, limits->data_limit))
         return PyUnicode_FromFormat(
             "the data limit (RLIMIT_DATA, ulimit -d) is %llu bytes and this process uses %llu; commit less, or raise "
@@ -67,7 +64,8 @@ static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits
             (unsigned long long)limits->data_limit, (unsigned long long)limits->data_used);
     if (exceeds(0, attempt->new_memory, limits->largest_commit))
         return PyUnicode_FromFormat(
-            "one commit cannot be larger than memory and swap together, %llu bytes, while vm.overcommit_memory is 0",
+            "one commit cannot be larger than memory and swap together, %llu bytes, while vm.overcommit_memory is 0; "
+            "commit less at a time, as it is needed",
             (unsigned long long)limits->largest_commit);
     if (attempt->new_memory &&
         exceeds(limits->commit_used, attempt->new_memory + COMMIT_TOLERANCE, limits->commit_limit))
@@ -75,7 +73,7 @@ static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits
             "the system's commit limit is %llu bytes and %llu are committed by all processes together; commit less, "
             "or let the system promise more (vm.overcommit_ratio on Linux, a larger page file on Windows)",
             (unsigned long long)limits->commit_limit, (unsigned long long)limits->commit_used);
-    return PyUnicode_FromString("the system gave no more memory");
+    return PyUnicode_FromString("the system has no more memory to give; commit less, or release some");
 }
 
 static void raise_out_of_memory(PyObject* out_of_memory_error, const Attempt* attempt, PyObject* cause) {

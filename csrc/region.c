@@ -410,13 +410,18 @@ static int copy_in(Region* self, const Stride* stride, const char* bytes, Py_ssi
 
 // The same by way of a copy: for steps, which memmove() does not know, and for sources that lie scattered.
 static int copy_in_twice(Region* self, const Stride* stride, const Py_buffer* source) {
-    int status = -1;
+    int status;
+    VMEM_LOCK(self);
+    status = check_copy(&self->reservation, stride, source->len);  // before copying gigabytes for nothing
+    VMEM_UNLOCK();
+    if (status < 0) return -1;
     char* copy = PyMem_Malloc((size_t)source->len);
     if (!copy) {
         PyErr_NoMemory();
         return -1;
     }
-    if (PyBuffer_ToContiguous(copy, source, source->len, 'C') == 0) status = copy_in(self, stride, copy, source->len);
+    status = PyBuffer_ToContiguous(copy, source, source->len, 'C');
+    if (status == 0) status = copy_in(self, stride, copy, source->len);
     PyMem_Free(copy);
     return status;
 }

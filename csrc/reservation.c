@@ -1,5 +1,6 @@
 #include "reservation.h"
 
+#include "mappings.h"
 #include "refusal.h"
 
 // One exported range. The memoryview that the user gets holds this object, and this object holds the owner. The pin
@@ -62,11 +63,13 @@ bool reservation_is_committed(const Reservation* reservation, size_t offset, siz
 int reservation_check_committed(const Reservation* reservation, size_t offset, size_t num_bytes) {
     size_t gap_start, gap_end;
     if (!spans_find_gap(&reservation->spans, offset, offset + num_bytes, &gap_start, &gap_end)) return 0;
-    if (num_bytes == 1)
-        PyErr_Format(PyExc_ValueError, "byte %zu of this %s is not committed", offset, reservation->kind);
+    if (gap_end - gap_start == 1)
+        PyErr_Format(PyExc_ValueError, "byte %zu of this %s is not committed; commit(%zu, 1) makes it usable",
+                     gap_start, reservation->kind, gap_start);
     else
-        PyErr_Format(PyExc_ValueError, "bytes %zu to %zu of this %s are not all committed: %zu to %zu are not", offset,
-                     offset + num_bytes, reservation->kind, gap_start, gap_end);
+        PyErr_Format(PyExc_ValueError,
+                     "bytes %zu to %zu of this %s are not committed; commit(%zu, %zu) makes them usable", gap_start,
+                     gap_end, reservation->kind, gap_start, gap_end - gap_start);
     return -1;
 }
 
@@ -104,26 +107,58 @@ static int check_unpinned(const Reservation* reservation, Pages pages, const cha
         if (pin->end > last) last = pin->end;
     }
     if (num_views == 0) return 0;
-    PyErr_Format(PyExc_BufferError, "cannot %s bytes %zu to %zu of this %s: %zu %s of bytes %zu to %zu %s alive", verb,
-                 pages.start, pages.end, reservation->kind, num_views, num_views == 1 ? "view" : "views", first, last,
-                 num_views == 1 ? "is" : "are");
+    PyErr_Format(PyExc_BufferError,
+                 num_views == 1
+                     ? "cannot %s bytes %zu to %zu of this %s: %zu view of bytes %zu to %zu is alive; release "
+                       "or delete it first, with every array and slice made from it"
+                     : "cannot %s bytes %zu to %zu of this %s: %zu views between bytes %zu and %zu are alive; "
+                       "release or delete them first, with every array and slice made from them",
+                 verb, pages.start, pages.end, reservation->kind, num_views, first, last);
     return -1;
 }
 
 // --- opening and releasing ---
 
-// The mappings of this reservation as far as the record tells: its spans and the gaps around them. The kernel has these
-// at least, and more where it keeps neighbouring spans apart. The gaps at both ends it may share with others.
-static int64_t count_mappings(const Reservation* reservation) {
-    const SpanMap* spans = &reservation->spans;
-    const Span* first = spans_find(spans, 0);
-    const Span* last = spans_find(spans, reservation->size - 1);
-    return 2 * (int64_t)spans->num_spans + 1 - (first && first->start == 0) - (last != NULL);
+// What a change adds to the mappings of the process at most. The kernel joins what lies next to each other and is alike,
+// also across the borders of a reservation, so a change there may split a mapping that a neighbour has a part in. That
+// it joins what is committed cannot be relied on: after a fork it does not. What is only reserved it always joins.
+
+static bool is_gap(const Reservation* reservation, size_t offset) {
+    const Span* span = spans_find(&reservation->spans, offset);
+    return !span || span->start > offset;
 }
 
-static int reserve_mappings(Reservation* reservation, int64_t growth, const Attempt* attempt) {
+// One for each end of the pages that may lie inside a mapping of reserved pages.
+static Py_ssize_t commit_growth(const Reservation* reservation, Pages pages) {
+    bool splits_before = is_gap(reservation, pages.start) && (pages.start == 0 || is_gap(reservation, pages.start - 1));
+    bool splits_after =
+        is_gap(reservation, pages.end - 1) && (pages.end == reservation->size || is_gap(reservation, pages.end));
+    return splits_before + splits_after;
+}
+
+// For pages of which the first and the last are committed: one for each end that may lie inside a mapping of committed
+// pages, less what lies between, less one for each end that joins a gap.
+static Py_ssize_t decommit_growth(const Reservation* reservation, Pages pages) {
+    bool gap_before = pages.start > 0 && is_gap(reservation, pages.start - 1);
+    bool gap_after = pages.end < reservation->size && is_gap(reservation, pages.end);
+    const Span* first = spans_find(&reservation->spans, pages.start);
+    const Span* last = spans_find(&reservation->spans, pages.end - 1);
+    bool splits_before = first->start < pages.start || pages.start == 0;
+    bool splits_after = last->end > pages.end || pages.end == reservation->size;
+    Py_ssize_t num_between = 0;
+    for (; first != last; first = spans_find(&reservation->spans, first->end)) num_between += 2;
+    return splits_before + splits_after - num_between - gap_before - gap_after;
+}
+
+static Py_ssize_t release_growth(const Reservation* reservation) {
+    bool gap_first = is_gap(reservation, 0), gap_last = is_gap(reservation, reservation->size - 1);
+    Py_ssize_t num_pieces = 2 * (Py_ssize_t)reservation->spans.num_spans - 1 + gap_first + gap_last;
+    return 2 - num_pieces;
+}
+
+static int reserve_mappings(Reservation* reservation, Py_ssize_t growth, const Attempt* attempt) {
     VmemLimits limits;
-    if (mapping_budget_allows(reservation->budget, growth, &limits)) return 0;
+    if (mappings_allow(growth, &limits)) return 0;
     raise_out_of_mappings(reservation->out_of_memory_error, attempt, &limits);
     return -1;
 }
@@ -141,7 +176,6 @@ int reservation_open(Reservation* reservation, ModuleState* state, PyObject* own
     reservation->kind = kind;
     reservation->page_size = page_size;
     reservation->released = true;  // until there is something
-    reservation->budget = mapping_budget_ref(state->mapping_budget);
     reservation->pin_type = (PyTypeObject*)Py_NewRef((PyObject*)state->pin_type);
     reservation->out_of_memory_error = Py_NewRef(state->out_of_memory_error);
     if (num_bytes > (size_t)PY_SSIZE_T_MAX - page_size) {
@@ -160,13 +194,9 @@ int reservation_open(Reservation* reservation, ModuleState* state, PyObject* own
     }
     reservation->size = size;
     reservation->released = false;
-    mapping_budget_add(reservation->budget, 1);
+    mappings_add(1);
     return 0;
 }
-
-// What unmapping everything adds to the mappings of the process. With nothing committed that can be one more, for the
-// kernel joins neighbouring reservations and has to split them again.
-static int64_t release_growth(const Reservation* reservation) { return 2 - count_mappings(reservation); }
 
 // Unmaps. The record says "released" before the GIL is let go, so nobody can get at memory that is on its way out.
 static VmemResult give_back(Reservation* reservation, bool let_others_run, int* error) {
@@ -187,20 +217,21 @@ static VmemResult give_back(Reservation* reservation, bool let_others_run, int* 
         reservation->base = base;
         return result;
     }
-    mapping_budget_add(reservation->budget, release_growth(reservation));
+    mappings_add(release_growth(reservation));
     spans_free(&reservation->spans);
     return VMEM_SUCCESS;
 }
 
 // The same where nobody can be told that it failed. At the mapping limit the memory goes back, but the addresses stay
-// reserved for good: that takes no mapping, where splitting a joined one would.
+// reserved for good: that splits no mapping.
 static void give_back_quietly(Reservation* reservation) {
     int error;
     if (!reservation->base) return;
-    if (mapping_budget_allows_quietly(reservation->budget, release_growth(reservation)) &&
-        give_back(reservation, false, &error) == VMEM_SUCCESS)
+    if (mappings_allow_quietly(release_growth(reservation)) && give_back(reservation, false, &error) == VMEM_SUCCESS)
         return;
-    vmem_decommit(reservation->base, reservation->size);
+    const Span* span = spans_find(&reservation->spans, 0);
+    for (; span; span = spans_find(&reservation->spans, span->end))
+        vmem_discard(reservation->base + span->start, span->end - span->start);
     reservation->base = NULL;
     spans_free(&reservation->spans);
 }
@@ -227,10 +258,8 @@ int reservation_abandon(Reservation* reservation) {
 }
 
 void reservation_free(Reservation* reservation) {
-    if (!reservation->budget) return;
     give_back_quietly(reservation);
     spans_free(&reservation->spans);
-    mapping_budget_unref(reservation->budget);
     Py_CLEAR(reservation->pin_type);
     Py_CLEAR(reservation->out_of_memory_error);
 }
@@ -242,25 +271,6 @@ int reservation_traverse(Reservation* reservation, visitproc visit, void* arg) {
 }
 
 // --- committing and decommitting ---
-
-// Whether the border before `offset` lies inside a gap.
-static bool splits_gap(const Reservation* reservation, size_t offset) {
-    if (offset == 0 || offset == reservation->size) return false;
-    const Span* span = spans_find(&reservation->spans, offset - 1);
-    return !span || span->start > offset;
-}
-
-// How many mappings a commit can add at most: one for each end that splits a gap. That the kernel joins what is
-// committed with its neighbours cannot be relied on; after a fork it does not.
-static int64_t commit_growth(const Reservation* reservation, Pages pages) {
-    return splits_gap(reservation, pages.start) + splits_gap(reservation, pages.end);
-}
-
-// How many mappings a decommit can add: two when it splits a span. One that only shortens spans is never refused.
-static int64_t decommit_growth(const Reservation* reservation, Pages pages) {
-    const Span* span = spans_find(&reservation->spans, pages.start);
-    return span && span->start < pages.start && span->end > pages.end ? 2 : 0;
-}
 
 static size_t count_gaps(const Reservation* reservation, Pages pages, size_t* num_bytes) {
     size_t count = 0, start = pages.start, gap_start, gap_end;
@@ -303,7 +313,7 @@ int reservation_commit(Reservation* reservation, size_t offset, size_t num_bytes
     size_t num_gaps = count_gaps(reservation, pages, &attempt.new_memory);
     if (num_gaps == 0) return 0;
 
-    int64_t growth = commit_growth(reservation, pages);
+    Py_ssize_t growth = commit_growth(reservation, pages);
     if (reserve_mappings(reservation, growth, &attempt) < 0) return -1;
     if (spans_prepare(&reservation->spans, num_gaps) < 0) return -1;
     int error;
@@ -314,7 +324,7 @@ int reservation_commit(Reservation* reservation, size_t offset, size_t num_bytes
         raise_refused(reservation->out_of_memory_error, &attempt, result, error);
         return -1;
     }
-    mapping_budget_add(reservation->budget, growth);
+    mappings_add(growth);
     return 0;
 }
 
@@ -337,19 +347,19 @@ int reservation_decommit(Reservation* reservation, size_t offset, size_t num_byt
     if (!narrow_to_committed(reservation, &pages)) return 0;
 
     Attempt attempt = attempt_at(reservation, "decommit", offset, num_bytes);
-    if (reserve_mappings(reservation, decommit_growth(reservation, pages), &attempt) < 0) return -1;
+    Py_ssize_t growth = decommit_growth(reservation, pages);
+    if (reserve_mappings(reservation, growth, &attempt) < 0) return -1;
     if (spans_prepare(&reservation->spans, 2) < 0) return -1;
-
-    int64_t mappings_before = count_mappings(reservation);
     VmemResult result = vmem_decommit(reservation->base + pages.start, pages.end - pages.start);
     int error = system_error();
-    if (result == VMEM_SUCCESS) spans_clear(&reservation->spans, pages.start, pages.end);
+    bool done = result == VMEM_SUCCESS || result == VMEM_DECOMMIT_INCOMPLETE;
+    if (done) spans_clear(&reservation->spans, pages.start, pages.end);
     spans_settle(&reservation->spans);
-    if (result != VMEM_SUCCESS) {
+    if (!done) {
         raise_refused(reservation->out_of_memory_error, &attempt, result, error);
         return -1;
     }
-    mapping_budget_add(reservation->budget, count_mappings(reservation) - mappings_before);
+    mappings_add(growth);
     return 0;
 }
 

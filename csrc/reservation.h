@@ -19,7 +19,6 @@ typedef struct Reservation {
     SpanMap spans;
     Pin* pins;
     // What it needs of the module. It holds them itself: a collection may take the module first.
-    MappingBudget* budget;
     PyTypeObject* pin_type;
     PyObject* out_of_memory_error;
 } Reservation;

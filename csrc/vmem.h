@@ -28,7 +28,9 @@ OPTIONS
     Define these before the include, the same way in every file:
 
         VMEM_IMPLEMENTATION   compile the functions into this file
-        VMEM_API              put before every declaration; default `extern`. `static inline` makes a private copy,
+        VMEM_FAIL(call)       for tests: asked before every system call, by name ("mmap", "VirtualAlloc", ...). Where it is
+                          true the call is not made and counts as failed; it has to set errno or SetLastError() itself
+    VMEM_API              put before every declaration; default `extern`. `static inline` makes a private copy,
                               of which the compiler drops what you do not call
 
 RULES THAT HOLD FOR EVERY FUNCTION
@@ -73,6 +75,10 @@ FIND YOUR WAY
 #define VMEM_API extern
 #endif
 
+#ifndef VMEM_FAIL
+#define VMEM_FAIL(call) false
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -86,7 +92,8 @@ extern "C" {
     X(VMEM_ERROR_OUT_OF_MEMORY, 2, "out of memory: the system refused addresses, memory or a mapping")                 \
     X(VMEM_ERROR_ACCESS_DENIED, 3, "access denied by the system")                                                      \
     X(VMEM_ERROR_UNSUPPORTED, 4, "not supported on this system")                                                       \
-    X(VMEM_ERROR_SYSTEM, 5, "the system call failed for another reason, see errno or GetLastError()")
+    X(VMEM_ERROR_SYSTEM, 5, "the system call failed for another reason, see errno or GetLastError()")                  \
+    X(VMEM_DECOMMIT_INCOMPLETE, 6, "decommitted, but the system keeps the commit charge and maybe the access")
 
 #define VMEM__AS_ENUMERATOR(name, value, message) name = value,
 typedef enum VmemResult { VMEM_RESULTS(VMEM__AS_ENUMERATOR) VMEM__RESULT_MAX = 0x7fffffff } VmemResult;
@@ -101,6 +108,37 @@ typedef enum VmemProtection {
     VMEM_READ_EXECUTE = 4,
     VMEM_READ_WRITE_EXECUTE = 5
 } VmemProtection;
+
+// What a range of addresses is used for.
+typedef enum VmemState {
+    VMEM_FREE = 0,      // nothing is there
+    VMEM_RESERVED = 1,  // addresses without memory; on Linux and macOS also committed pages without access
+    VMEM_COMMITTED = 2  // memory
+} VmemState;
+
+// A run of pages with equal properties.
+typedef struct VmemRange {
+    void* base;
+    size_t size;  // in bytes
+    VmemState state;
+    VmemProtection protection;  // VMEM_NO_ACCESS unless committed
+} VmemRange;
+
+// What this system can do, and how it differs from others. What it cannot do is refused with VMEM_ERROR_UNSUPPORTED.
+typedef struct VmemCapabilities {
+    const char* system;           // "Linux", "macOS", "Windows", "FreeBSD", "OpenBSD", "NetBSD" or "other"
+    bool can_reserve;             // reserve, commit, decommit, protect, discard, prefault and lock
+    bool can_count_resident;      // vmem_count_resident()
+    bool can_advise_huge_pages;   // vmem_advise_huge_pages()
+    bool can_set_name;            // vmem_set_name(), where the kernel is configured for it
+    bool can_query;               // vmem_query()
+    bool tells_available_memory;  // vmem_get_memory_info() tells more than the total
+    bool tells_mapping_limit;     // vmem_get_limits() tells the mappings
+    bool commit_is_a_promise;     // memory that was committed is there when it is touched: the system never overcommits
+    bool calls_span_reservations;  // one call may cover parts of two neighbouring reservations
+    bool discard_can_lose_commit;  // a failed vmem_discard() leaves the pages decommitted
+    bool discard_unlocks;          // vmem_discard() ends the locks of its pages
+} VmemCapabilities;
 
 // A limit that is not set, or that this system does not have.
 #define VMEM_UNLIMITED UINT64_MAX
@@ -162,10 +200,70 @@ VMEM_API VmemResult vmem_commit(void* ptr, size_t num_bytes);
 
 // Decommit the pages that hold one or more bytes of [ptr, ptr + num_bytes): contents gone, memory and charge returned.
 //   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0; neither need be aligned
-//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit)
+//   fails           VMEM_ERROR_INVALID_ARGUMENT. VMEM_DECOMMIT_INCOMPLETE on Linux, where the mapping limit or a lowered
+//                   RLIMIT_AS refuses: contents and memory are gone and the pages may be committed again, but the
+//                   commit charge stays, and touching them may not fault. VMEM_ERROR_OUT_OF_MEMORY elsewhere
 //   threads         safe on disjoint pages
 //   systems         mmap(MAP_FIXED, PROT_NONE); VirtualFree(MEM_DECOMMIT)
 VMEM_API VmemResult vmem_decommit(void* ptr, size_t num_bytes);
+
+// Change what may be done with the pages that hold one or more bytes of [ptr, ptr + num_bytes).
+//   ptr, num_bytes  committed, inside one reservation; num_bytes in bytes, > 0
+//   protection      one of the six; what the processor cannot tell apart is granted with it (execute may include read)
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_ACCESS_DENIED (a policy against writable code),
+//                   VMEM_ERROR_OUT_OF_MEMORY (mapping limit; some of the pages may have changed)
+//   threads         safe on disjoint pages
+//   systems         mprotect; VirtualProtect
+VMEM_API VmemResult vmem_protect(void* ptr, size_t num_bytes, VmemProtection protection);
+
+// Drop the contents of the pages that hold one or more bytes of [ptr, ptr + num_bytes): they stay committed, read zero,
+// and take no physical memory until they are touched again.
+//   ptr, num_bytes  committed and readable and writable, inside one reservation; num_bytes in bytes, > 0
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (Windows: the pages are decommitted then)
+//   threads         safe on disjoint pages
+//   systems         Linux: madvise(MADV_DONTNEED), locked pages too; other POSIX: mmap(MAP_FIXED), which unlocks;
+//                   Windows: VirtualFree(MEM_DECOMMIT) and VirtualAlloc(MEM_COMMIT)
+VMEM_API VmemResult vmem_discard(void* ptr, size_t num_bytes);
+
+// Get physical memory for the pages that hold one or more bytes of [ptr, ptr + num_bytes) now, not when they are touched.
+//   ptr, num_bytes  committed and readable and writable, inside one reservation; num_bytes in bytes, > 0
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY. Contents never change
+//   threads         safe, also on the same pages
+//   systems         Linux 5.14: madvise(MADV_POPULATE_WRITE); else one touch a page
+VMEM_API VmemResult vmem_prefault(void* ptr, size_t num_bytes);
+
+// Keep the pages that hold one or more bytes of [ptr, ptr + num_bytes) in physical memory, out of swap.
+//   ptr, num_bytes  committed, with access, inside one reservation; num_bytes in bytes, > 0
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (RLIMIT_MEMLOCK, working set quota),
+//                   VMEM_ERROR_ACCESS_DENIED
+//   threads         safe on disjoint pages
+//   systems         mlock; VirtualLock. Locks do not add up: one unlock ends all; decommitting ends them too
+VMEM_API VmemResult vmem_lock(void* ptr, size_t num_bytes);
+
+// Let the pages that hold one or more bytes of [ptr, ptr + num_bytes) be swapped again. Pages that are not locked are
+// no error.
+//   ptr, num_bytes  committed, inside one reservation; num_bytes in bytes, > 0
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit)
+//   threads         safe on disjoint pages
+//   systems         munlock; VirtualUnlock
+VMEM_API VmemResult vmem_unlock(void* ptr, size_t num_bytes);
+
+// Ask the system to put huge pages under [ptr, ptr + num_bytes) where it can. It uses them for whole ones only: align
+// both ends to vmem_get_huge_page_size(). Decommitting takes the advice back.
+//   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit), VMEM_ERROR_UNSUPPORTED
+//   threads         safe on disjoint pages
+//   systems         Linux: madvise(MADV_HUGEPAGE); elsewhere unsupported
+VMEM_API VmemResult vmem_advise_huge_pages(void* ptr, size_t num_bytes);
+
+// Name the pages that hold one or more bytes of [ptr, ptr + num_bytes), for people who look at the process's mappings.
+// Decommitting takes the name away.
+//   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
+//   name            up to 79 printable ASCII characters without [ ] \ $ `; NULL takes a name away
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit), VMEM_ERROR_UNSUPPORTED
+//   threads         safe on disjoint pages
+//   systems         Linux 5.17, where it is configured: shown as [anon:name] in /proc/self/maps; elsewhere unsupported
+VMEM_API VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name);
 
 // Count the bytes of [ptr, ptr + num_bytes) that are in physical memory, by the pages that hold them.
 //   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
@@ -175,6 +273,20 @@ VMEM_API VmemResult vmem_decommit(void* ptr, size_t num_bytes);
 //   threads         safe; the answer may be out of date when it arrives
 //   systems         mincore; QueryWorkingSetEx
 VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident);
+
+// Find out what the addresses around `ptr` are used for: the run of pages with equal properties that holds it.
+//   ptr             any address of the process
+//   range           receives the answer. In addresses that vmem did not reserve it is what the system makes of them
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM (/proc cannot be read)
+//   threads         safe; the answer may be out of date when it arrives
+//   systems         Linux 6.11: PROCMAP_QUERY, before /proc/self/maps; macOS: mach_vm_region; VirtualQuery
+VMEM_API VmemResult vmem_query(const void* ptr, VmemRange* range);
+
+// What this system can do.
+//   fails           never
+//   threads         safe
+//   systems         all alike
+VMEM_API VmemCapabilities vmem_get_capabilities(void);
 
 // The size of a page in bytes, a power of two: the unit of committing.
 //   fails           never
@@ -194,11 +306,12 @@ VMEM_API size_t vmem_get_allocation_granularity(void);
 //   systems         Linux: /sys/kernel/mm/transparent_hugepage; elsewhere 0
 VMEM_API size_t vmem_get_huge_page_size(void);
 
-// How much memory the machine has.
+// How much memory there is for this process: the machine's, or less where a container or another control group has it.
 //   info            receives the answer; 0 in what the system does not tell
 //   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is kept
 //   threads         safe
-//   systems         Linux: /proc/meminfo; GlobalMemoryStatusEx; else sysconf
+//   systems         Linux: /proc/meminfo, capped by every control group above the process, of version 1 or 2;
+//                   macOS: host_statistics64; GlobalMemoryStatusEx; else sysconf
 VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info);
 
 // The limits that can make the calls above fail: call it after a failure to tell the user which one it was.
@@ -271,6 +384,14 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#if defined(__APPLE__)
+#include <mach/mach.h>
+#include <mach/mach_vm.h>
+#endif
+#if defined(__linux__)
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#endif
 #endif
 
 #ifdef __cplusplus
@@ -289,6 +410,18 @@ static bool vmem__is_power_of_two(size_t value) { return value != 0 && (value & 
 
 static void* vmem__pointer(uintptr_t address) { return (void*)address; }
 
+// Writes to every page without changing it, also when another thread writes there at the same moment.
+static void vmem__touch(void* ptr, size_t size, size_t page_size) {
+    size_t offset;
+    for (offset = 0; offset < size; offset += page_size) {
+#if defined(_MSC_VER) && !defined(__clang__)
+        _InterlockedOr8((volatile char*)ptr + offset, 0);
+#else
+        __atomic_fetch_or((volatile char*)ptr + offset, 0, __ATOMIC_RELAXED);
+#endif
+    }
+}
+
 // >>os contract -------------------------------------------------------------------------------------------------------
 //
 // Each system block below defines all of these. Ranges are whole pages, sizes are > 0, alignments are powers of two
@@ -302,13 +435,32 @@ static void* vmem__os_reserve_aligned(size_t size, size_t align);
 static VmemResult vmem__os_release(void* ptr, size_t size);
 static VmemResult vmem__os_commit(void* ptr, size_t size);
 static VmemResult vmem__os_decommit(void* ptr, size_t size);
+static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protection);
+static VmemResult vmem__os_discard(void* ptr, size_t size);
+static VmemResult vmem__os_prefault(void* ptr, size_t size);
+static VmemResult vmem__os_lock(void* ptr, size_t size);
+static VmemResult vmem__os_unlock(void* ptr, size_t size);
+static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size);
+static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name);  // NULL or a good name
 static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident);
-static void vmem__os_get_memory_info(VmemMemoryInfo* info);  // the struct comes zeroed
-static void vmem__os_get_limits(VmemLimits* limits);         // the struct comes as "nothing is limited"
+static VmemResult vmem__os_query(uintptr_t address, VmemRange* range);  // the address is the start of a page
+static void vmem__os_get_capabilities(VmemCapabilities* capabilities);  // the struct comes zeroed
+static void vmem__os_get_memory_info(VmemMemoryInfo* info);             // the struct comes zeroed
+static void vmem__os_get_limits(VmemLimits* limits);                    // the struct comes as "nothing is limited"
 
 // >>os windows --------------------------------------------------------------------------------------------------------
 
 #if defined(VMEM__WINDOWS)
+
+static void* vmem__virtual_alloc(void* ptr, size_t size, DWORD kind, DWORD protection) {
+    if (VMEM_FAIL("VirtualAlloc")) return NULL;
+    return VirtualAlloc(ptr, size, kind, protection);
+}
+
+static bool vmem__virtual_free(void* ptr, size_t size, DWORD kind) {
+    if (VMEM_FAIL("VirtualFree")) return false;
+    return VirtualFree(ptr, size, kind) != 0;
+}
 
 // How often an aligned reservation is tried again when another thread takes the addresses that were just found free.
 #define VMEM__RESERVE_ATTEMPTS 16
@@ -344,7 +496,7 @@ static size_t vmem__os_allocation_granularity(void) {
 
 static size_t vmem__os_huge_page_size(void) { return 0; }  // large pages need a privilege and cannot be committed late
 
-static void* vmem__os_reserve(size_t size) { return VirtualAlloc(NULL, size, MEM_RESERVE, PAGE_NOACCESS); }
+static void* vmem__os_reserve(size_t size) { return vmem__virtual_alloc(NULL, size, MEM_RESERVE, PAGE_NOACCESS); }
 
 // VirtualAlloc2() and what it takes, declared here because SDKs before Windows 10 1803 lack them.
 typedef struct vmem__AddressRequirements {
@@ -374,11 +526,12 @@ static vmem__VirtualAlloc2 vmem__find_virtual_alloc2(void) {
 static void* vmem__reserve_again_aligned(size_t size, size_t align) {
     int attempt;
     for (attempt = 0; attempt < VMEM__RESERVE_ATTEMPTS; attempt++) {
-        void* room = VirtualAlloc(NULL, size + align, MEM_RESERVE, PAGE_NOACCESS);
+        void* room = vmem__virtual_alloc(NULL, size + align, MEM_RESERVE, PAGE_NOACCESS);
         void* ptr;
         if (!room) return NULL;
-        VirtualFree(room, 0, MEM_RELEASE);
-        ptr = VirtualAlloc(vmem__pointer(vmem_align_forward((uintptr_t)room, align)), size, MEM_RESERVE, PAGE_NOACCESS);
+        VirtualFree(room, 0, MEM_RELEASE);  // not to be failed: the room would be lost
+        ptr = vmem__pointer(vmem_align_forward((uintptr_t)room, align));
+        ptr = vmem__virtual_alloc(ptr, size, MEM_RESERVE, PAGE_NOACCESS);
         if (ptr) return ptr;
     }
     return NULL;
@@ -393,6 +546,7 @@ static void* vmem__os_reserve_aligned(size_t size, size_t align) {
         parameter.type = 1;
         parameter.value.number = 0;
         parameter.value.pointer = &requirements;
+        if (VMEM_FAIL("VirtualAlloc2")) return NULL;
         return virtual_alloc2(GetCurrentProcess(), NULL, size, MEM_RESERVE, PAGE_NOACCESS, &parameter, 1);
     }
     return vmem__reserve_again_aligned(size, align);
@@ -400,18 +554,66 @@ static void* vmem__os_reserve_aligned(size_t size, size_t align) {
 
 static VmemResult vmem__os_release(void* ptr, size_t size) {
     (void)size;  // VirtualFree() releases whole reservations and wants 0 here
-    return VirtualFree(ptr, 0, MEM_RELEASE) ? VMEM_SUCCESS : vmem__os_last_result();
+    return vmem__virtual_free(ptr, 0, MEM_RELEASE) ? VMEM_SUCCESS : vmem__os_last_result();
 }
 
 static VmemResult vmem__os_commit(void* ptr, size_t size) {
-    return VirtualAlloc(ptr, size, MEM_COMMIT, PAGE_READWRITE) ? VMEM_SUCCESS : vmem__os_last_result();
+    return vmem__virtual_alloc(ptr, size, MEM_COMMIT, PAGE_READWRITE) ? VMEM_SUCCESS : vmem__os_last_result();
+}
+
+static DWORD vmem__os_protection(VmemProtection protection) {
+    switch (protection) {
+        case VMEM_READ: return PAGE_READONLY;
+        case VMEM_READ_WRITE: return PAGE_READWRITE;
+        case VMEM_EXECUTE: return PAGE_EXECUTE;
+        case VMEM_READ_EXECUTE: return PAGE_EXECUTE_READ;
+        case VMEM_READ_WRITE_EXECUTE: return PAGE_EXECUTE_READWRITE;
+        default: return PAGE_NOACCESS;
+    }
 }
 
 // A size of 0, which never gets here, would drop the whole reservation. MSVC's analysis warns (C6250) that the addresses
 // stay reserved, which is the point.
 static VmemResult vmem__os_decommit(void* ptr, size_t size) {
     const DWORD decommit = MEM_DECOMMIT;
-    return VirtualFree(ptr, size, decommit) ? VMEM_SUCCESS : vmem__os_last_result();
+    return vmem__virtual_free(ptr, size, decommit) ? VMEM_SUCCESS : vmem__os_last_result();
+}
+
+static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protection) {
+    DWORD before;
+    if (VMEM_FAIL("VirtualProtect")) return vmem__os_last_result();
+    return VirtualProtect(ptr, size, vmem__os_protection(protection), &before) ? VMEM_SUCCESS : vmem__os_last_result();
+}
+
+static VmemResult vmem__os_discard(void* ptr, size_t size) {
+    VmemResult result = vmem__os_decommit(ptr, size);
+    return result == VMEM_SUCCESS ? vmem__os_commit(ptr, size) : result;
+}
+
+static VmemResult vmem__os_prefault(void* ptr, size_t size) {
+    vmem__touch(ptr, size, vmem__os_page_size());
+    return VMEM_SUCCESS;
+}
+
+static VmemResult vmem__os_lock(void* ptr, size_t size) {
+    if (VMEM_FAIL("VirtualLock")) return vmem__os_last_result();
+    return VirtualLock(ptr, size) ? VMEM_SUCCESS : vmem__os_last_result();
+}
+
+static VmemResult vmem__os_unlock(void* ptr, size_t size) {
+    if (VMEM_FAIL("VirtualUnlock")) return vmem__os_last_result();
+    if (VirtualUnlock(ptr, size) || GetLastError() == ERROR_NOT_LOCKED) return VMEM_SUCCESS;
+    return vmem__os_last_result();
+}
+
+static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
+    (void)ptr, (void)size;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
+    (void)ptr, (void)size, (void)name;
+    return VMEM_ERROR_UNSUPPORTED;
 }
 
 static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
@@ -420,6 +622,7 @@ static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* 
     while (done < num_pages) {
         size_t count = num_pages - done < 64 ? num_pages - done : 64;
         for (i = 0; i < count; i++) pages[i].VirtualAddress = vmem__pointer(start + (done + i) * page_size);
+        if (VMEM_FAIL("QueryWorkingSetEx")) return vmem__os_last_result();
         if (!K32QueryWorkingSetEx(GetCurrentProcess(), pages, (DWORD)(count * sizeof pages[0])))
             return vmem__os_last_result();
         for (i = 0; i < count; i++) resident += pages[i].VirtualAttributes.Valid ? page_size : 0;
@@ -427,6 +630,37 @@ static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* 
     }
     *num_resident = resident;
     return VMEM_SUCCESS;
+}
+
+static VmemProtection vmem__os_protection_of(DWORD protection) {
+    switch (protection & 0xff) {
+        case PAGE_READONLY: return VMEM_READ;
+        case PAGE_READWRITE:
+        case PAGE_WRITECOPY: return VMEM_READ_WRITE;
+        case PAGE_EXECUTE: return VMEM_EXECUTE;
+        case PAGE_EXECUTE_READ: return VMEM_READ_EXECUTE;
+        case PAGE_EXECUTE_READWRITE:
+        case PAGE_EXECUTE_WRITECOPY: return VMEM_READ_WRITE_EXECUTE;
+        default: return VMEM_NO_ACCESS;
+    }
+}
+
+static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
+    MEMORY_BASIC_INFORMATION info;
+    if (VMEM_FAIL("VirtualQuery")) return vmem__os_last_result();
+    if (!VirtualQuery(vmem__pointer(address), &info, sizeof info)) return vmem__os_last_result();
+    range->base = info.BaseAddress;
+    range->size = info.RegionSize;
+    range->state = info.State == MEM_COMMIT ? VMEM_COMMITTED : info.State == MEM_RESERVE ? VMEM_RESERVED : VMEM_FREE;
+    range->protection = info.State == MEM_COMMIT ? vmem__os_protection_of(info.Protect) : VMEM_NO_ACCESS;
+    return VMEM_SUCCESS;
+}
+
+static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
+    capabilities->system = "Windows";
+    capabilities->can_reserve = capabilities->can_count_resident = capabilities->can_query = true;
+    capabilities->tells_available_memory = capabilities->commit_is_a_promise = true;
+    capabilities->discard_can_lose_commit = capabilities->discard_unlocks = true;
 }
 
 static bool vmem__memory_status(MEMORYSTATUSEX* status) {
@@ -498,17 +732,38 @@ static VmemResult vmem__os_last_result(void) {
     }
 }
 
+// The system calls, each with the hook for tests before it.
+
+#if defined(__linux__) && !defined(__cplusplus)  // strict C99 hides these
+int mincore(void*, size_t, unsigned char*);
+int madvise(void*, size_t, int);
+#endif
+
+static void* vmem__mmap(void* ptr, size_t size, int protection, int flags) {
+    return VMEM_FAIL("mmap") ? MAP_FAILED : mmap(ptr, size, protection, flags, -1, 0);
+}
+
+static int vmem__munmap(void* ptr, size_t size) { return VMEM_FAIL("munmap") ? -1 : munmap(ptr, size); }
+
+static int vmem__mprotect(void* ptr, size_t size, int protection) {
+    return VMEM_FAIL("mprotect") ? -1 : mprotect(ptr, size, protection);
+}
+
+static VmemResult vmem__os_result_of(int status) { return status == 0 ? VMEM_SUCCESS : vmem__os_last_result(); }
+
 static size_t vmem__os_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
 static size_t vmem__os_allocation_granularity(void) { return vmem__os_page_size(); }
 
 static void* vmem__os_reserve(size_t size) {
-    void* ptr = mmap(NULL, size, VMEM__PROT_RESERVED, VMEM__MAP_RESERVED, -1, 0);
+    void* ptr = vmem__mmap(NULL, size, VMEM__PROT_RESERVED, VMEM__MAP_RESERVED);
     return ptr == MAP_FAILED ? NULL : ptr;
 }
 
 // Unmaps [start, end), which may be empty.
-static bool vmem__os_unmap(char* start, char* end) { return start == end || munmap(start, (size_t)(end - start)) == 0; }
+static bool vmem__os_unmap(char* start, char* end) {
+    return start == end || vmem__munmap(start, (size_t)(end - start)) == 0;
+}
 
 // Maps more than is needed and trims both ends. The mapping limit can refuse a trim; then all of it goes back.
 static void* vmem__os_reserve_aligned(size_t size, size_t align) {
@@ -530,19 +785,128 @@ static void* vmem__os_reserve_aligned(size_t size, size_t align) {
     return NULL;
 }
 
-static VmemResult vmem__os_release(void* ptr, size_t size) {
-    return munmap(ptr, size) == 0 ? VMEM_SUCCESS : vmem__os_last_result();
+static VmemResult vmem__os_release(void* ptr, size_t size) { return vmem__os_result_of(vmem__munmap(ptr, size)); }
+
+static int vmem__os_protection(VmemProtection protection) {
+    switch (protection) {
+        case VMEM_READ: return PROT_READ;
+        case VMEM_READ_WRITE: return PROT_READ | PROT_WRITE;
+        case VMEM_EXECUTE: return PROT_EXEC;
+        case VMEM_READ_EXECUTE: return PROT_READ | PROT_EXEC;
+        case VMEM_READ_WRITE_EXECUTE: return PROT_READ | PROT_WRITE | PROT_EXEC;
+        default: return PROT_NONE;
+    }
 }
 
-static VmemResult vmem__os_commit(void* ptr, size_t size) {
-    return mprotect(ptr, size, PROT_READ | PROT_WRITE) == 0 ? VMEM_SUCCESS : vmem__os_last_result();
+static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protection) {
+    return vmem__os_result_of(vmem__mprotect(ptr, size, vmem__os_protection(protection)));
 }
+
+static VmemResult vmem__os_commit(void* ptr, size_t size) { return vmem__os_protect(ptr, size, VMEM_READ_WRITE); }
 
 // A fresh mapping over the old one drops the contents and, unlike madvise() or mprotect(), the commit charge.
-static VmemResult vmem__os_decommit(void* ptr, size_t size) {
-    void* fresh = mmap(ptr, size, VMEM__PROT_RESERVED, VMEM__MAP_RESERVED | MAP_FIXED, -1, 0);
+static VmemResult vmem__os_remap(void* ptr, size_t size, int protection) {
+    void* fresh = vmem__mmap(ptr, size, protection, VMEM__MAP_RESERVED | MAP_FIXED);
     return fresh == MAP_FAILED ? vmem__os_last_result() : VMEM_SUCCESS;
 }
+
+static VmemResult vmem__os_lock(void* ptr, size_t size) {
+    return vmem__os_result_of(VMEM_FAIL("mlock") ? -1 : mlock(ptr, size));
+}
+
+static VmemResult vmem__os_unlock(void* ptr, size_t size) {
+    return vmem__os_result_of(VMEM_FAIL("munlock") ? -1 : munlock(ptr, size));
+}
+
+#if defined(__linux__)
+
+// Numbers that the kernel knows and the C library's headers may not.
+#if defined(__hppa__)
+#define VMEM__MADV_HUGEPAGE 67
+#else
+#define VMEM__MADV_HUGEPAGE 14
+#endif
+#if defined(__alpha__)
+#define VMEM__MADV_DONTNEED 6
+#else
+#define VMEM__MADV_DONTNEED 4
+#endif
+#define VMEM__MADV_POPULATE_WRITE 23
+#define VMEM__MADV_DONTNEED_LOCKED 24
+#define VMEM__PR_SET_VMA 0x53564d41
+#define VMEM__PR_SET_VMA_ANON_NAME 0
+
+static int vmem__madvise(void* ptr, size_t size, int advice) {
+    return VMEM_FAIL("madvise") ? -1 : madvise(ptr, size, advice);
+}
+
+// MADV_DONTNEED refuses locked pages, and before Linux 5.18 nothing else would take them.
+static VmemResult vmem__os_discard(void* ptr, size_t size) {
+    int status = vmem__madvise(ptr, size, VMEM__MADV_DONTNEED);
+    if (status != 0 && errno == EINVAL) status = vmem__madvise(ptr, size, VMEM__MADV_DONTNEED_LOCKED);
+    return vmem__os_result_of(status);
+}
+
+// At the mapping limit no fresh mapping can be made. The memory can still go back, and mostly the access too.
+static VmemResult vmem__os_decommit(void* ptr, size_t size) {
+    VmemResult result = vmem__os_remap(ptr, size, VMEM__PROT_RESERVED);
+    int error = errno;
+    if (result != VMEM_ERROR_OUT_OF_MEMORY || vmem__os_discard(ptr, size) != VMEM_SUCCESS) {
+        errno = error;
+        return result;
+    }
+    vmem__mprotect(ptr, size, PROT_NONE);
+    errno = error;
+    return VMEM_DECOMMIT_INCOMPLETE;
+}
+
+// Whether the kernel knows the advice can be asked about no bytes. About real ones EINVAL can have other reasons.
+static VmemResult vmem__os_prefault(void* ptr, size_t size) {
+    int error = errno;
+    if (vmem__madvise(ptr, 0, VMEM__MADV_POPULATE_WRITE) == 0)
+        return vmem__os_result_of(vmem__madvise(ptr, size, VMEM__MADV_POPULATE_WRITE));
+    errno = error;
+    vmem__touch(ptr, size, vmem__os_page_size());
+    return VMEM_SUCCESS;
+}
+
+static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
+    VmemResult result = vmem__os_result_of(vmem__madvise(ptr, size, VMEM__MADV_HUGEPAGE));
+    return result == VMEM_ERROR_INVALID_ARGUMENT ? VMEM_ERROR_UNSUPPORTED : result;  // a kernel without them
+}
+
+static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
+    VmemResult result = vmem__os_result_of(
+        VMEM_FAIL("prctl") ? -1 : prctl(VMEM__PR_SET_VMA, VMEM__PR_SET_VMA_ANON_NAME, ptr, size, name));
+    return result == VMEM_ERROR_INVALID_ARGUMENT ? VMEM_ERROR_UNSUPPORTED : result;  // a kernel without them
+}
+
+#else
+
+static VmemResult vmem__os_decommit(void* ptr, size_t size) { return vmem__os_remap(ptr, size, VMEM__PROT_RESERVED); }
+
+// MADV_FREE and MADV_DONTNEED of these systems may leave the old contents.
+static VmemResult vmem__os_discard(void* ptr, size_t size) {
+    VmemResult result = vmem__os_decommit(ptr, size);
+    return result == VMEM_SUCCESS ? vmem__os_commit(ptr, size) : result;
+}
+
+static VmemResult vmem__os_prefault(void* ptr, size_t size) {
+    vmem__touch(ptr, size, vmem__os_page_size());
+    return VMEM_SUCCESS;
+}
+
+static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
+    (void)ptr, (void)size;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
+    (void)ptr, (void)size, (void)name;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+#endif
 
 #if defined(__OpenBSD__)
 
@@ -555,9 +919,6 @@ static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* 
 
 #if defined(__linux__)
 typedef unsigned char vmem__Residency;
-#if !defined(__cplusplus)
-int mincore(void*, size_t, unsigned char*);  // strict C99 hides it
-#endif
 #else
 typedef char vmem__Residency;
 #endif
@@ -567,7 +928,7 @@ static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* 
     size_t page_size = vmem__os_page_size(), num_pages = size / page_size, done = 0, resident = 0, i;
     while (done < num_pages) {
         size_t count = num_pages - done < sizeof pages ? num_pages - done : sizeof pages;
-        if (mincore(vmem__pointer(start + done * page_size), count * page_size, pages) != 0)
+        if (VMEM_FAIL("mincore") || mincore(vmem__pointer(start + done * page_size), count * page_size, pages) != 0)
             return vmem__os_last_result();
         for (i = 0; i < count; i++) resident += (pages[i] & 1) ? page_size : 0;
         done += count;
@@ -580,7 +941,8 @@ static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* 
 
 static uint64_t vmem__os_resource_limit(int resource) {
     struct rlimit limit;
-    if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return VMEM_UNLIMITED;
+    if (VMEM_FAIL("getrlimit") || getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return VMEM_UNLIMITED;
     return (uint64_t)limit.rlim_cur;
 }
 
@@ -604,6 +966,12 @@ typedef struct vmem__Field {
     uint64_t number;  // keeps its value where there is no such line
 } vmem__Field;
 
+static int vmem__linux_open(const char* path) { return VMEM_FAIL("open") ? -1 : open(path, VMEM__OPEN_FLAGS); }
+
+static ssize_t vmem__linux_read(int file, char* text, size_t size) {
+    return VMEM_FAIL("read") ? -1 : read(file, text, size);
+}
+
 static void vmem__linux_read_line(const char* line, vmem__Field* fields, size_t num_fields) {
     size_t i;
     for (i = 0; i < num_fields; i++) {
@@ -622,9 +990,9 @@ static void vmem__linux_read_fields(const char* path, vmem__Field* fields, size_
     char text[1024], line[64];  // of longer lines only the beginning matters
     size_t length = 0;
     ssize_t count, i;
-    int file = open(path, VMEM__OPEN_FLAGS);
+    int file = vmem__linux_open(path);
     if (file < 0) return;
-    while ((count = read(file, text, sizeof text)) > 0) {
+    while ((count = vmem__linux_read(file, text, sizeof text)) > 0) {
         for (i = 0; i < count; i++) {
             if (text[i] != '\n') {
                 if (length < sizeof line - 1) line[length++] = text[i];
@@ -651,14 +1019,219 @@ static uint64_t vmem__linux_count_mappings(void) {
     char text[4096];
     uint64_t count = 0;
     ssize_t length;
-    int file = open("/proc/self/maps", VMEM__OPEN_FLAGS);
+    int file = vmem__linux_open("/proc/self/maps");
     if (file < 0) return 0;
-    while ((length = read(file, text, sizeof text)) > 0) {
+    while ((length = vmem__linux_read(file, text, sizeof text)) > 0) {
         const char *at = text, *end = text + length;
         while ((at = (const char*)memchr(at, '\n', (size_t)(end - at))) != NULL) count++, at++;
     }
     close(file);
     return count;
+}
+
+// The kernel's answer to the question which mapping holds an address.
+typedef struct vmem__MappingQuery {
+    uint64_t size, flags, address;              // asked
+    uint64_t start, end, protection;            // answered
+    uint64_t page_size, offset, inode;          // of no interest
+    uint32_t device[2], name_size, build_size;  // of no interest
+    uint64_t name, build;                       // of no interest
+} vmem__MappingQuery;
+
+#if defined(__GLIBC__)
+typedef unsigned long vmem__Request;
+#else
+typedef int vmem__Request;  // musl and bionic
+#endif
+#if defined(_IOWR)
+#define VMEM__PROCMAP_QUERY ((vmem__Request)_IOWR(0x66, 17, vmem__MappingQuery))
+#else
+#define VMEM__PROCMAP_QUERY ((vmem__Request)0xc0686611u)
+#endif
+#define VMEM__COVERING_OR_NEXT 0x10
+
+static VmemProtection vmem__linux_protection(bool can_read, bool can_write, bool can_execute) {
+    if (can_execute) return can_write ? VMEM_READ_WRITE_EXECUTE : can_read ? VMEM_READ_EXECUTE : VMEM_EXECUTE;
+    return can_write ? VMEM_READ_WRITE : can_read ? VMEM_READ : VMEM_NO_ACCESS;
+}
+
+// What is known of an address from the first mapping that ends above it. Where there is none, `start` and `end` are 0.
+static void vmem__linux_describe(uintptr_t address, uintptr_t start, uintptr_t end, VmemProtection protection,
+                                 VmemRange* range) {
+    bool is_free = end == 0 || address < start;
+    uintptr_t first = is_free ? address : start;
+    uintptr_t last = is_free ? start : end;  // 0 is what comes after the last address
+    range->base = vmem__pointer(first);
+    range->size = last - first;
+    range->state = is_free ? VMEM_FREE : protection == VMEM_NO_ACCESS ? VMEM_RESERVED : VMEM_COMMITTED;
+    range->protection = is_free ? VMEM_NO_ACCESS : protection;
+}
+
+// Asks an open /proc/self/maps. ENOENT says that there is no such mapping, anything else that the kernel cannot tell.
+static bool vmem__linux_ask_for_mapping(int file, uintptr_t address, VmemRange* range) {
+    vmem__MappingQuery query;
+    memset(&query, 0, sizeof query);
+    query.size = sizeof query;
+    query.flags = VMEM__COVERING_OR_NEXT;
+    query.address = address;
+    if (VMEM_FAIL("ioctl") || ioctl(file, VMEM__PROCMAP_QUERY, &query) != 0) {
+        if (errno != ENOENT) return false;
+        query.start = query.end = 0;
+    }
+    vmem__linux_describe(
+        address, (uintptr_t)query.start, (uintptr_t)query.end,
+        vmem__linux_protection((query.protection & 1) != 0, (query.protection & 2) != 0, (query.protection & 4) != 0),
+        range);
+    return true;
+}
+
+static uintptr_t vmem__linux_read_hexadecimal(const char** text) {
+    uintptr_t number = 0;
+    for (;; (*text)++) {
+        char c = **text;
+        if (c >= '0' && c <= '9')
+            number = number * 16 + (uintptr_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            number = number * 16 + (uintptr_t)(c - 'a' + 10);
+        else
+            return number;
+    }
+}
+
+// Describes the address by one line of /proc/self/maps, "start-end rwxp ..."; false when the mapping ends below it.
+static bool vmem__linux_read_mapping(const char* line, uintptr_t address, VmemRange* range) {
+    uintptr_t start, end;
+    start = vmem__linux_read_hexadecimal(&line);
+    line += *line == '-';
+    end = vmem__linux_read_hexadecimal(&line);
+    line += *line == ' ';
+    if (end <= address || strlen(line) < 3) return false;
+    vmem__linux_describe(address, start, end, vmem__linux_protection(line[0] == 'r', line[1] == 'w', line[2] == 'x'),
+                         range);
+    return true;
+}
+
+static VmemResult vmem__linux_search_mappings(int file, uintptr_t address, VmemRange* range) {
+    char text[4096], line[64];
+    size_t length = 0;
+    ssize_t count, i;
+    while ((count = vmem__linux_read(file, text, sizeof text)) > 0) {
+        for (i = 0; i < count; i++) {
+            if (text[i] != '\n') {
+                if (length < sizeof line - 1) line[length++] = text[i];
+                continue;
+            }
+            line[length] = 0;
+            length = 0;
+            if (vmem__linux_read_mapping(line, address, range)) return VMEM_SUCCESS;
+        }
+    }
+    if (count < 0) return VMEM_ERROR_SYSTEM;
+    vmem__linux_describe(address, 0, 0, VMEM_NO_ACCESS, range);
+    return VMEM_SUCCESS;
+}
+
+static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
+    int error = errno, file = vmem__linux_open("/proc/self/maps");
+    VmemResult result = VMEM_SUCCESS;
+    if (file < 0) return VMEM_ERROR_SYSTEM;
+    if (!vmem__linux_ask_for_mapping(file, address, range)) result = vmem__linux_search_mappings(file, address, range);
+    if (result != VMEM_SUCCESS) error = errno;
+    close(file);
+    errno = error;
+    return result;
+}
+
+static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
+    int error = errno;
+    capabilities->system = "Linux";
+    capabilities->can_reserve = capabilities->can_count_resident = capabilities->can_advise_huge_pages = true;
+    capabilities->can_set_name = capabilities->can_query = true;
+    capabilities->tells_available_memory = capabilities->tells_mapping_limit = true;
+    capabilities->commit_is_a_promise = vmem__linux_read_number("/proc/sys/vm/overcommit_memory", 0) == 2;
+    capabilities->calls_span_reservations = true;
+    errno = error;
+}
+
+// Where one version of control groups keeps what it knows of memory.
+typedef struct vmem__ControlGroups {
+    const char* root;
+    const char* limit;
+    const char* used;
+    const char* inactive;  // the line of memory.stat with what can be had back at once
+} vmem__ControlGroups;
+
+#define VMEM__MAX_PATH 1024
+
+static size_t vmem__linux_append(char* path, size_t length, const char* part) {
+    while (*part && *part != '\n' && length < VMEM__MAX_PATH - 1) path[length++] = *part++;
+    path[length] = 0;
+    return length;
+}
+
+static uint64_t vmem__linux_read_group(char* path, size_t length, const char* name, uint64_t otherwise) {
+    vmem__linux_append(path, length, name);
+    return vmem__linux_read_number(path, otherwise);
+}
+
+// Lowers `info` to what one group has. The file of a group without a limit says "max", or a number larger than any.
+static void vmem__linux_cap_by_group(const vmem__ControlGroups* groups, char* path, size_t length,
+                                     VmemMemoryInfo* info) {
+    uint64_t limit = vmem__linux_read_group(path, length, groups->limit, 0);
+    uint64_t used = vmem__linux_read_group(path, length, groups->used, 0);
+    vmem__Field inactive = {"", 0};
+    uint64_t left;
+    if (limit == 0 || limit >= info->total) return;
+    inactive.key = groups->inactive;
+    vmem__linux_append(path, length, "/memory.stat");
+    vmem__linux_read_fields(path, &inactive, 1);
+    used -= inactive.number < used ? inactive.number : used;
+    left = used < limit ? limit - used : 0;
+    info->total = limit;
+    if (left < info->available) info->available = left;
+}
+
+// Lowers `info` to what a group and all above it have.
+static void vmem__linux_cap_by_groups(const vmem__ControlGroups* groups, const char* group, VmemMemoryInfo* info) {
+    char path[VMEM__MAX_PATH + 64];
+    size_t root = vmem__linux_append(path, 0, groups->root), length = vmem__linux_append(path, root, group);
+    for (;;) {
+        vmem__linux_cap_by_group(groups, path, length, info);
+        if (length <= root) return;
+        do length--;
+        while (length > root && path[length] != '/');
+    }
+}
+
+// Follows one line of /proc/self/cgroup, "number:controllers:/group": version 2 has the number 0 and no controllers.
+static void vmem__linux_cap_by_line(const char* line, VmemMemoryInfo* info) {
+    static const vmem__ControlGroups version1 = {"/sys/fs/cgroup/memory", "/memory.limit_in_bytes",
+                                                 "/memory.usage_in_bytes", "total_inactive_file"};
+    static const vmem__ControlGroups version2 = {"/sys/fs/cgroup", "/memory.max", "/memory.current", "inactive_file"};
+    const char* group = strstr(line, ":/");
+    const char* controller = strstr(line, "memory");
+    if (!group) return;
+    if (strncmp(line, "0::", 3) == 0)
+        vmem__linux_cap_by_groups(&version2, group + 1, info);
+    else if (controller && controller < group)
+        vmem__linux_cap_by_groups(&version1, group + 1, info);
+}
+
+static void vmem__linux_cap_by_control_groups(VmemMemoryInfo* info) {
+    char text[4096];
+    size_t length = 0;
+    ssize_t count = 0;
+    char *line, *end;
+    int file = vmem__linux_open("/proc/self/cgroup");
+    if (file < 0) return;
+    while (length < sizeof text - 1 && (count = vmem__linux_read(file, text + length, sizeof text - 1 - length)) > 0)
+        length += (size_t)count;
+    close(file);
+    text[length] = 0;
+    for (line = text; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = 0;
+        vmem__linux_cap_by_line(line, info);
+    }
 }
 
 static size_t vmem__os_huge_page_size(void) {
@@ -674,6 +1247,7 @@ static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
     vmem__linux_read_fields("/proc/meminfo", fields, 2);
     info->total = fields[0].number * VMEM__KIB;
     info->available = fields[1].number * VMEM__KIB;
+    vmem__linux_cap_by_control_groups(info);
     errno = error;
 }
 
@@ -704,6 +1278,61 @@ static void vmem__os_get_limits(VmemLimits* limits) {
 #else
 
 static size_t vmem__os_huge_page_size(void) { return 0; }
+
+static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
+#if defined(__APPLE__)
+    capabilities->system = "macOS";
+    capabilities->can_query = true;
+#elif defined(__FreeBSD__)
+    capabilities->system = "FreeBSD";
+#elif defined(__NetBSD__)
+    capabilities->system = "NetBSD";
+#elif defined(__OpenBSD__)
+    capabilities->system = "OpenBSD";
+#endif
+#if !defined(__OpenBSD__)
+    capabilities->can_count_resident = true;
+#endif
+    capabilities->can_reserve = capabilities->calls_span_reservations = true;
+    capabilities->discard_can_lose_commit = capabilities->discard_unlocks = true;
+}
+
+#if defined(__APPLE__)
+
+static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
+    mach_vm_address_t start = address;
+    mach_vm_size_t size = 0;
+    vm_region_basic_info_data_64_t info;
+    mach_msg_type_number_t count = VM_REGION_BASIC_INFO_COUNT_64;
+    mach_port_t object = MACH_PORT_NULL;
+    bool is_free;
+    if (VMEM_FAIL("mach_vm_region")) return VMEM_ERROR_SYSTEM;
+    if (mach_vm_region(mach_task_self(), &start, &size, VM_REGION_BASIC_INFO_64, (vm_region_info_t)&info, &count,
+                       &object) != KERN_SUCCESS) {
+        start = size = 0;  // nothing from here to the last address, after which comes 0
+    }
+    is_free = address < start || size == 0;
+    range->base = vmem__pointer(is_free ? address : (uintptr_t)start);
+    range->size = is_free ? (size_t)((uintptr_t)start - address) : (size_t)size;
+    range->protection = VMEM_NO_ACCESS;
+    if (!is_free && (info.protection & VM_PROT_EXECUTE))
+        range->protection = (info.protection & VM_PROT_WRITE)  ? VMEM_READ_WRITE_EXECUTE
+                            : (info.protection & VM_PROT_READ) ? VMEM_READ_EXECUTE
+                                                               : VMEM_EXECUTE;
+    else if (!is_free && (info.protection & VM_PROT_READ))
+        range->protection = (info.protection & VM_PROT_WRITE) ? VMEM_READ_WRITE : VMEM_READ;
+    range->state = is_free ? VMEM_FREE : range->protection == VMEM_NO_ACCESS ? VMEM_RESERVED : VMEM_COMMITTED;
+    return VMEM_SUCCESS;
+}
+
+#else
+
+static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
+    (void)address, (void)range;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+#endif
 
 static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
     int error = errno;
@@ -752,10 +1381,37 @@ static VmemResult vmem__os_commit(void* ptr, size_t size) { return vmem__os_rele
 
 static VmemResult vmem__os_decommit(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
 
+static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protection) {
+    (void)protection;
+    return vmem__os_release(ptr, size);
+}
+
+static VmemResult vmem__os_discard(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
+
+static VmemResult vmem__os_prefault(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
+
+static VmemResult vmem__os_lock(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
+
+static VmemResult vmem__os_unlock(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
+
+static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
+
+static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
+    (void)name;
+    return vmem__os_release(ptr, size);
+}
+
 static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
     (void)num_resident;
     return vmem__os_release(vmem__pointer(start), size);
 }
+
+static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
+    (void)range;
+    return vmem__os_release(vmem__pointer(address), 0);
+}
+
+static void vmem__os_get_capabilities(VmemCapabilities* capabilities) { (void)capabilities; }
 
 static void vmem__os_get_memory_info(VmemMemoryInfo* info) { (void)info; }
 
@@ -780,6 +1436,17 @@ static bool vmem__find_pages(const void* ptr, size_t num_bytes, vmem__Pages* pag
     if (address > last_page || num_bytes > last_page - address) return false;
     pages->start = vmem_align_backward(address, page_size);
     pages->size = (size_t)(vmem_align_forward(address + num_bytes, page_size) - pages->start);
+    return true;
+}
+
+// Whether the kernel takes a name: it is the strictest of those who could read it.
+static bool vmem__is_name(const char* name) {
+    size_t length;
+    for (length = 0; name[length]; length++) {
+        char c = name[length];
+        if (length == 79 || c < ' ' || c > '~') return false;
+        if (c == '[' || c == ']' || c == '\\' || c == '$' || c == '`') return false;
+    }
     return true;
 }
 
@@ -818,10 +1485,67 @@ VMEM_API VmemResult vmem_decommit(void* ptr, size_t num_bytes) {
     return vmem__os_decommit(vmem__pointer(pages.start), pages.size);
 }
 
+VMEM_API VmemResult vmem_protect(void* ptr, size_t num_bytes, VmemProtection protection) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if ((unsigned)protection > VMEM_READ_WRITE_EXECUTE) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_protect(vmem__pointer(pages.start), pages.size, protection);
+}
+
+VMEM_API VmemResult vmem_discard(void* ptr, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_discard(vmem__pointer(pages.start), pages.size);
+}
+
+VMEM_API VmemResult vmem_prefault(void* ptr, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_prefault(vmem__pointer(pages.start), pages.size);
+}
+
+VMEM_API VmemResult vmem_lock(void* ptr, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_lock(vmem__pointer(pages.start), pages.size);
+}
+
+VMEM_API VmemResult vmem_unlock(void* ptr, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_unlock(vmem__pointer(pages.start), pages.size);
+}
+
+VMEM_API VmemResult vmem_advise_huge_pages(void* ptr, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_advise_huge_pages(vmem__pointer(pages.start), pages.size);
+}
+
+VMEM_API VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (name && !vmem__is_name(name)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_set_name(vmem__pointer(pages.start), pages.size, name);
+}
+
 VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident) {
     vmem__Pages pages;
     if (!num_resident || !vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_count_resident(pages.start, pages.size, num_resident);
+}
+
+VMEM_API VmemResult vmem_query(const void* ptr, VmemRange* range) {
+    uintptr_t address = vmem_align_backward((uintptr_t)ptr, vmem__os_page_size());
+    if (!range) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_query(address, range);
+}
+
+VMEM_API VmemCapabilities vmem_get_capabilities(void) {
+    VmemCapabilities capabilities = {"other", false, false, false, false, false,
+                                     false,   false, false, false, false, false};
+    vmem__os_get_capabilities(&capabilities);
+    return capabilities;
 }
 
 VMEM_API size_t vmem_get_page_size(void) { return vmem__os_page_size(); }

@@ -122,7 +122,8 @@ def test_the_error_tells_range_and_number_of_views(region: vmem.Region, page: in
         region.decommit(page + 1, 2 * page - 1)
     assert str(raised.value) == (
         f"cannot decommit bytes {page} to {3 * page} of this region: "
-        f"2 views of bytes {page} to {2 * page + 5} are alive"
+        f"2 views between bytes {page} and {2 * page + 5} are alive; "
+        "release or delete them first, with every array and slice made from them"
     )
     del views
     region.decommit()

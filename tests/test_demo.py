@@ -75,8 +75,8 @@ def test_what_a_person_reads(files: Path) -> None:
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert lines[0].startswith("Reserved ")
-    assert "Read 9 file(s), 12.0 MiB, each with a view" in lines[1]
-    assert lines[2] == "All 9 early view(s) still show their files, by SHA-256."
+    assert "Read 9 files, 12.0 MiB, each with a view of it." in lines[1]
+    assert lines[2] == "9 early views checked: every file is as it was read, by SHA-256."
     maps = [line.strip() for line in lines if line.startswith("  [")]
     assert len(maps) == 2
     assert maps[0].count("#") > maps[1].count("#") > 0
@@ -91,7 +91,7 @@ def test_half_a_gibibyte_of_addresses(files: Path) -> None:
     done = run("demo", str(files), limit=512 * MIB)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("This process may not have 1 TiB of addresses (ulimit -v), so it takes fewer.\n")
-    assert "All 9 early view(s)" in done.stdout
+    assert "9 early views checked" in done.stdout
 
 
 @linux_only
@@ -121,7 +121,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
 def test_facts() -> None:
     done = run()
     assert done.returncode == 0
-    labels = [line[:24].strip() for line in done.stdout.splitlines()]
+    labels = [line[:26].strip() for line in done.stdout.splitlines()]
     assert labels[:4] == ["vmem", "page size", "allocation granularity", "huge page size"]
 
 

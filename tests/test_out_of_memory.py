@@ -23,7 +23,7 @@ def test_it_is_both_kinds_of_error() -> None:
     assert isinstance(error, MemoryError)
     assert error.errno == errno.ENOMEM
     assert str(error) == (
-        f"[Errno {errno.ENOMEM}] cannot reserve {1 << 62} bytes: there is no such range of free addresses"
+        f"[Errno {errno.ENOMEM}] cannot reserve {1 << 62} bytes: there is no such range of free addresses; reserve less"
     )
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), again.args) == (type(error), error.args)
@@ -233,7 +233,7 @@ def test_the_last_mappings_are_left_alone() -> None:
         else:
             raise SystemExit("the limit was passed")
     region.commit(page, page)         # fills a gap
-    region.decommit(0, page)          # shortens a span
+    region.decommit(2 * page, page)   # shortens a span
     region.decommit(100 * page, 100 * page)
     region.commit(1 << 39, page)
     region.commit((1 << 39) + page, 5 * page)
@@ -417,5 +417,80 @@ def test_growing_in_a_forked_child() -> None:
         check()
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        """
+    )
+
+
+NEIGHBOURS = (
+    MAPPINGS
+    + """
+    def make(count, num_pages, committed):
+        regions = sorted((vmem.reserve(num_pages * page) for _ in range(count)), key=lambda region: region.address)
+        for region in regions if committed else ():
+            region.commit()
+        return regions
+
+    def until_refused(call, regions, step):
+        for region in regions[::step]:
+            try:
+                call(region)
+            except vmem.OutOfMemoryError as error:
+                assert "vm.max_map_count" in str(error), error
+                return
+        raise SystemExit("the limit was passed")
+"""
+)
+
+
+@linux_only
+@pytest.mark.parametrize(
+    "use",
+    [
+        "until_refused(lambda region: region.commit(), regions := make(70_000, 1, False), 2)",
+        "until_refused(lambda region: region.decommit(0, page), regions := make(40_000, 2, True), 1)",
+        "until_refused(lambda region: region.decommit(), regions := make(70_000, 1, True), 2)",
+    ],
+)
+def test_neighbouring_regions_that_the_kernel_has_joined(use: str) -> None:
+    run_python(NEIGHBOURS + f"\n    {use}\n    check()\n    regions.clear()\n    check()\n")
+
+
+@linux_only
+def test_dropping_neighbours_at_the_limit() -> None:
+    run_python(
+        NEIGHBOURS
+        + """
+    regions = make(20_000, 1, True)
+    for region in regions:
+        region[0] = 1
+    full = vmem.reserve(1 << 40)
+    scatter(full)
+    check()
+    before = _vmem.get_limits()["mapping_used"]
+    regions[::2] = [None] * 10_000
+    del region
+    check()
+    assert _vmem.get_limits()["mapping_used"] <= before + 10
+        """
+    )
+
+
+@linux_only
+def test_several_copies_of_the_module_share_the_limit() -> None:
+    run_python(
+        MAPPINGS
+        + """
+    import sys
+    copies = []
+    for _ in range(4):
+        for name in [name for name in sys.modules if name.startswith("vmem")]:
+            del sys.modules[name]
+        import vmem
+        region = vmem.reserve(1 << 40)
+        region.commit(0, page)
+        copies.append((vmem, region))
+    for vmem, region in copies:
+        scatter(region)
+        check()
         """
     )

@@ -69,7 +69,7 @@ def test_live_views_refuse_the_release(region: vmem.Region, page: int) -> None:
     region.commit(0, page)
     region[0] = 5
     first, second = region[0:10], region.view(100, 50)
-    with pytest.raises(BufferError, match=r"cannot release .*: 2 views of bytes 0 to 150 are alive"):
+    with pytest.raises(BufferError, match=r"cannot release .*: 2 views between bytes 0 and 150 are alive"):
         region.release()
     assert (region.released, region.committed, first[0]) == (False, page, 5)
     first.release()

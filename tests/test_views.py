@@ -30,11 +30,15 @@ def test_only_committed_bytes_are_viewed(region: vmem.Region, page: int) -> None
         region.view(0, 1)
     region.commit(0, page)
     region.commit(2 * page, page)
-    with pytest.raises(ValueError, match=f"bytes 0 to {page + 1} .* not all committed: {page} to {page + 1} are not"):
+    with pytest.raises(
+        ValueError, match=f"byte {page} of this region is not committed; commit\\({page}, 1\\) makes it usable"
+    ):
         region.view(0, page + 1)
-    with pytest.raises(ValueError, match=f"not all committed: {page} to {2 * page} are not"):
+    with pytest.raises(
+        ValueError, match=f"bytes {page} to {2 * page} of this region are not committed; commit\\({page}, {page}\\)"
+    ):
         region.view(0, 3 * page)
-    with pytest.raises(ValueError, match=f"not all committed: {3 * page} to {region.size} are not"):
+    with pytest.raises(ValueError, match=f"bytes {3 * page} to {region.size} of this region are not committed"):
         region.view(2 * page)
     region.commit(page, page)
     assert region.view(0, 3 * page).nbytes == 3 * page
@@ -113,10 +117,10 @@ def test_a_region_is_no_buffer_itself(region: vmem.Region) -> None:
 def test_many_views(region: vmem.Region, page: int) -> None:
     region.commit()
     views = [region[number : number + 1] for number in range(10_000)]
-    with pytest.raises(BufferError, match="10000 views of bytes 0 to 10000 are alive"):
+    with pytest.raises(BufferError, match="10000 views between bytes 0 and 10000 are alive"):
         region.decommit()
     del views[::2]
-    with pytest.raises(BufferError, match="5000 views of bytes 1 to 10000 are alive"):
+    with pytest.raises(BufferError, match="5000 views between bytes 1 and 10000 are alive"):
         region.decommit()
     for view in views:
         view.release()

@@ -10,14 +10,13 @@
     ...     early.release()
     b'hello'
 
-Sizes and offsets are in bytes. Ranges are half-open and default to everything (``offset=0, num_bytes=None``). Memory is
-committed and decommitted by whole pages: a range covers every page that holds one or more of its bytes. Every integer
-argument takes any object with ``__index__``.
-
-Where things are: ``_region`` has `Region` and `reserve`, ``_types`` the enums and records, ``_arguments`` the checks,
-``_about`` the version,
-``_report`` what ``python -m vmem`` prints, ``_demo`` what ``python -m vmem demo`` does. ``_vmem`` is the extension.
+Start with help(vmem.reserve) and help(vmem.Region). Sizes and offsets are in bytes. Ranges are half-open and
+default to everything (``offset=0, num_bytes=None``). Memory is committed and decommitted by whole pages: a range
+covers every page that holds one or more of its bytes. Every integer argument takes any object with ``__index__``.
 """
+
+# Where things are: _region has Region and reserve, _types the enums and records, _arguments the checks, _about the
+# version, _report what `python -m vmem` prints, _demo what `python -m vmem demo` does. _vmem is the extension.
 
 from vmem._about import __version__, get_include
 from vmem._region import Region, reserve

@@ -38,7 +38,7 @@ def print_facts(as_json: bool) -> None:
         print(json.dumps(collect_facts(), indent=2))
         return
     for label, text in describe_facts():
-        print(f"{label:<24}{text}")
+        print(f"{label:<26}{text}")
 
 
 def print_demo(paths: list[str], as_json: bool) -> None:

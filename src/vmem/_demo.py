@@ -172,11 +172,13 @@ def draw_map(region: Region, extent: int, width: int) -> list[str]:
 
 
 def describe_usage(usage: Usage) -> str:
-    """A line of what a region uses."""
-    text = f"committed {format_bytes(usage.committed)}, resident {format_bytes(usage.resident)}"
-    if usage.process_writable:
-        text += f", writable in the whole process {format_bytes(usage.process_writable)}"
-    return text
+    """What a region uses, in a few words."""
+    return f"committed {format_bytes(usage.committed)}, resident {format_bytes(usage.resident)}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things, in words: ``1 file``, ``2 files``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class Progress:
@@ -211,9 +213,9 @@ def run(paths: list[str], write: Callable[[str], None]) -> Result:
         try:
             load(pile, files, progress)
             result.num_files, result.num_bytes = len(files), pile.used
-            write(f"Read {len(files)} file(s), {format_bytes(pile.used)}, each with a view from before the next came.")
+            write(f"Read {count(len(files), 'file')}, {format_bytes(pile.used)}, each with a view of it.")
             result.num_verified = verify_all(pile, progress)
-            write(f"All {result.num_verified} early view(s) still show their files, by SHA-256.")
+            write(f"{count(result.num_verified, 'early view')} checked: every file is as it was read, by SHA-256.")
         finally:
             progress.clear()
         result.full, result.half = decommit_half(pile, write)
@@ -247,6 +249,8 @@ def decommit_half(pile: Pile, write: Callable[[str], None]) -> tuple[Usage, Usag
         pile.drop_from(offset)
         usages.append(Usage.of(region))
         write(f"{heading}: {describe_usage(usages[-1])}")
+        if usages[-1].process_writable:
+            write(f"  writable memory of the whole process: {format_bytes(usages[-1].process_writable)}")
         for line in draw_map(region, extent, width):
             write(line)
     return usages[0], usages[1]

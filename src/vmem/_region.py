@@ -57,7 +57,10 @@ class Region(_vmem.Region):
     items (``region[i]`` is an int), as slices (``region[a:b]`` is a writable memoryview, never a copy;
     ``region[a:b] = data`` copies in) and with `view`. A view pins the pages that hold its bytes: as long as it lives,
     they cannot be decommitted and the region cannot be released. A slice with a step pins all from its first byte to
-    its last, and these must be committed. Used as a context manager, a region is released at the end.
+    its last, and these must be committed. A region itself is no buffer: pass ``region[a:b]`` to NumPy and others.
+
+    At the end of a ``with`` block the region is released. Live views are a BufferError then; but when the block raised,
+    that error is kept, the region can no longer be used, and its memory goes with the last view.
 
     Parameters
     ----------
@@ -238,7 +241,7 @@ class Region(_vmem.Region):
             self._abandon()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"cannot pickle {type(self).__name__!r} object: memory stays in its process")
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object, nor copy it: its memory stays where it is")
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f" {self.name!r}"

@@ -60,6 +60,6 @@ def describe_facts() -> Iterator[tuple[str, str]]:
     yield "memory", f"{describe_size(total, 'unknown')}, {describe_size(available, 'unknown')} available"
     yield "address space limit", describe_limit(limits["address_space_limit"], limits["address_space_used"])
     yield "data limit", describe_limit(limits["data_limit"], limits["data_used"])
-    yield "commit limit", describe_limit(limits["commit_limit"], limits["commit_used"])
+    yield "commit limit (system)", describe_limit(limits["commit_limit"], limits["commit_used"])
     yield "largest single commit", describe_size(limits["largest_commit"], "no limit")
     yield "mapping limit", f"{limits['mapping_limit'] or 'no limit'}, {limits['mapping_used']} in use"
