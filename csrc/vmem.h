@@ -20,18 +20,29 @@ HOW TO USE IT
         if (!bytes) return 1;
         if (vmem_commit(bytes, 1 << 20)) return 1;       // the first MiB is usable, and zero
         bytes[0] = 42;
-        vmem_commit(bytes + (1 << 20), 1 << 20);         // grows; bytes[0] has not moved
+        if (vmem_commit(bytes + (1 << 20), 1 << 20)) return 1;  // grows; bytes[0] has not moved
         vmem_decommit(bytes, 2 << 20);                   // gives the memory back, keeps the addresses
         vmem_release(bytes, room);
 
-OPTIONS
-    Define these before the include, the same way in every file:
+FUNCTIONS
+    reserve     vmem_reserve, vmem_reserve_aligned, vmem_release
+    commit      vmem_commit, vmem_decommit, vmem_discard, vmem_prefault
+    manage      vmem_protect, vmem_lock, vmem_unlock, vmem_advise_huge_pages, vmem_set_name
+    ask         vmem_query, vmem_count_resident, vmem_get_memory_info, vmem_get_limits, vmem_get_capabilities,
+                vmem_get_page_size, vmem_get_allocation_granularity, vmem_get_huge_page_size, vmem_result_message
+    calculate   vmem_align_forward, vmem_align_backward, vmem_is_aligned
 
-        VMEM_IMPLEMENTATION   compile the functions into this file
-        VMEM_FAIL(call)       for tests: asked before every system call, by name ("mmap", "VirtualAlloc", ...). Where it is
-                          true the call is not made and counts as failed; it has to set errno or SetLastError() itself
-    VMEM_API              put before every declaration; default `extern`. `static inline` makes a private copy,
-                              of which the compiler drops what you do not call
+    Each is described above its declaration: search for >>api.
+
+OPTIONS
+    Define these before the include:
+
+        VMEM_IMPLEMENTATION   compile the functions into this file; in exactly one file
+        VMEM_API              put before every declaration, the same in every file; default `extern`. `static inline`
+                              makes a private copy: then define VMEM_IMPLEMENTATION in every file that includes this
+        VMEM_FAIL(call)       for tests, where VMEM_IMPLEMENTATION is: asked before every system call, by name ("mmap",
+                              "VirtualAlloc", ...). Where it is true the call is not made and counts as failed; it has
+                              to set errno or call SetLastError() itself
 
 RULES THAT HOLD FOR EVERY FUNCTION
     pages     Memory is committed and decommitted by whole pages. A range covers every page that holds one or more of
