@@ -8,7 +8,7 @@ SOURCES = $(wildcard csrc/*.[ch] src/vmem/*.py src/vmem/*.pyi) pyproject.toml se
 
 SANITIZED = $(VENV)-sanitized
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g
-SANITIZED_TESTS = $(filter-out tests/test_header.py tests/test_typing.py,$(wildcard tests/test_*.py))
+SANITIZED_TESTS = $(filter-out tests/test_header.py tests/test_header_platforms.py tests/test_typing.py,$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-c sanitize lint format bench build clean
@@ -24,7 +24,7 @@ test: $(VENV)/test-ready  ## build the package and run its tests
 	$(RUN) -m pytest
 
 test-c: $(VENV)/test-ready  ## run only the tests of the header
-	$(RUN) -m pytest tests/test_header.py
+	$(RUN) -m pytest tests/test_header.py tests/test_header_platforms.py
 
 # Sanitizers take memory for themselves, so tests that limit or measure that of the process cannot run under them.
 # The interpreter is not built for them: their libraries must be loaded before it, and its leaks are its own business.

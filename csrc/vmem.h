@@ -117,7 +117,8 @@ typedef enum VmemProtection {
     VMEM_READ_WRITE = 2,
     VMEM_EXECUTE = 3,
     VMEM_READ_EXECUTE = 4,
-    VMEM_READ_WRITE_EXECUTE = 5
+    VMEM_READ_WRITE_EXECUTE = 5,
+    VMEM__PROTECTION_MAX = 0x7fffffff
 } VmemProtection;
 
 // What a range of addresses is used for.
@@ -140,7 +141,7 @@ typedef struct VmemCapabilities {
     const char* system;           // "Linux", "macOS", "Windows", "FreeBSD", "OpenBSD", "NetBSD" or "other"
     bool can_reserve;             // reserve, commit, decommit, protect, discard, prefault and lock
     bool can_count_resident;      // vmem_count_resident()
-    bool can_advise_huge_pages;   // vmem_advise_huge_pages()
+    bool can_advise_huge_pages;   // vmem_advise_huge_pages(), where the kernel is configured for it
     bool can_set_name;            // vmem_set_name(), where the kernel is configured for it
     bool can_query;               // vmem_query()
     bool tells_available_memory;  // vmem_get_memory_info() tells more than the total
@@ -213,7 +214,7 @@ VMEM_API VmemResult vmem_commit(void* ptr, size_t num_bytes);
 //   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0; neither need be aligned
 //   fails           VMEM_ERROR_INVALID_ARGUMENT. VMEM_DECOMMIT_INCOMPLETE on Linux, where the mapping limit or a lowered
 //                   RLIMIT_AS refuses: contents and memory are gone and the pages may be committed again, but the
-//                   commit charge stays, and touching them may not fault. VMEM_ERROR_OUT_OF_MEMORY elsewhere
+//                   commit charge and locks stay, and touching them may not fault. VMEM_ERROR_OUT_OF_MEMORY elsewhere
 //   threads         safe on disjoint pages
 //   systems         mmap(MAP_FIXED, PROT_NONE); VirtualFree(MEM_DECOMMIT)
 VMEM_API VmemResult vmem_decommit(void* ptr, size_t num_bytes);
@@ -230,7 +231,8 @@ VMEM_API VmemResult vmem_protect(void* ptr, size_t num_bytes, VmemProtection pro
 // Drop the contents of the pages that hold one or more bytes of [ptr, ptr + num_bytes): they stay committed, read zero,
 // and take no physical memory until they are touched again.
 //   ptr, num_bytes  committed and readable and writable, inside one reservation; num_bytes in bytes, > 0
-//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (Windows: the pages are decommitted then)
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for locked pages before Linux 5.18), VMEM_ERROR_OUT_OF_MEMORY
+//                   (where VmemCapabilities.discard_can_lose_commit says so, the pages are decommitted then)
 //   threads         safe on disjoint pages
 //   systems         Linux: madvise(MADV_DONTNEED), locked pages too; other POSIX: mmap(MAP_FIXED), which unlocks;
 //                   Windows: VirtualFree(MEM_DECOMMIT) and VirtualAlloc(MEM_COMMIT)
@@ -246,7 +248,7 @@ VMEM_API VmemResult vmem_prefault(void* ptr, size_t num_bytes);
 // Keep the pages that hold one or more bytes of [ptr, ptr + num_bytes) in physical memory, out of swap.
 //   ptr, num_bytes  committed, with access, inside one reservation; num_bytes in bytes, > 0
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (RLIMIT_MEMLOCK, working set quota),
-//                   VMEM_ERROR_ACCESS_DENIED
+//                   VMEM_ERROR_ACCESS_DENIED (RLIMIT_MEMLOCK is 0). Some of the pages may be locked then
 //   threads         safe on disjoint pages
 //   systems         mlock; VirtualLock. Locks do not add up: one unlock ends all; decommitting ends them too
 VMEM_API VmemResult vmem_lock(void* ptr, size_t num_bytes);
@@ -285,12 +287,13 @@ VMEM_API VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name)
 //   systems         mincore; QueryWorkingSetEx
 VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident);
 
-// Find out what the addresses around `ptr` are used for: the run of pages with equal properties that holds it.
+// Find out what the addresses around `ptr` are used for: the run of pages with equal properties that holds it. Where
+// nothing is, the run begins at the page of `ptr`.
 //   ptr             any address of the process
 //   range           receives the answer. In addresses that vmem did not reserve it is what the system makes of them
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM (/proc cannot be read)
 //   threads         safe; the answer may be out of date when it arrives
-//   systems         Linux 6.11: PROCMAP_QUERY, before /proc/self/maps; macOS: mach_vm_region; VirtualQuery
+//   systems         Linux 6.11: PROCMAP_QUERY, before /proc/self/maps; macOS: vm_region_64; VirtualQuery
 VMEM_API VmemResult vmem_query(const void* ptr, VmemRange* range);
 
 // What this system can do.
@@ -322,7 +325,7 @@ VMEM_API size_t vmem_get_huge_page_size(void);
 //   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is kept
 //   threads         safe
 //   systems         Linux: /proc/meminfo, capped by every control group above the process, of version 1 or 2;
-//                   macOS: host_statistics64; GlobalMemoryStatusEx; else sysconf
+//                   GlobalMemoryStatusEx; else sysconf, which tells only the total
 VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info);
 
 // The limits that can make the calls above fail: call it after a failure to tell the user which one it was.
@@ -397,7 +400,6 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #include <unistd.h>
 #if defined(__APPLE__)
 #include <mach/mach.h>
-#include <mach/mach_vm.h>
 #endif
 #if defined(__linux__)
 #include <sys/ioctl.h>
@@ -421,6 +423,8 @@ static bool vmem__is_power_of_two(size_t value) { return value != 0 && (value & 
 
 static void* vmem__pointer(uintptr_t address) { return (void*)address; }
 
+#if defined(VMEM__WINDOWS) || defined(VMEM__POSIX)
+
 // Writes to every page without changing it, also when another thread writes there at the same moment.
 static void vmem__touch(void* ptr, size_t size, size_t page_size) {
     size_t offset;
@@ -428,10 +432,14 @@ static void vmem__touch(void* ptr, size_t size, size_t page_size) {
 #if defined(_MSC_VER) && !defined(__clang__)
         _InterlockedOr8((volatile char*)ptr + offset, 0);
 #else
-        __atomic_fetch_or((volatile char*)ptr + offset, 0, __ATOMIC_RELAXED);
+        char zero = 0;  // a compare-exchange, because clang drops an addition of nothing
+        __atomic_compare_exchange_n((volatile char*)ptr + offset, &zero, (char)0, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED);
 #endif
     }
 }
+
+#endif
 
 // >>os contract -------------------------------------------------------------------------------------------------------
 //
@@ -658,8 +666,16 @@ static VmemProtection vmem__os_protection_of(DWORD protection) {
 
 static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     MEMORY_BASIC_INFORMATION info;
+    uintptr_t start = address;
     if (VMEM_FAIL("VirtualQuery")) return vmem__os_last_result();
     if (!VirtualQuery(vmem__pointer(address), &info, sizeof info)) return vmem__os_last_result();
+    // The answer begins with the page asked about, so its run is looked for from the start of the reservation on.
+    if (info.State != MEM_FREE) start = (uintptr_t)info.AllocationBase;
+    for (;;) {
+        if (!VirtualQuery(vmem__pointer(start), &info, sizeof info)) return vmem__os_last_result();
+        if (address - start < info.RegionSize) break;
+        start += info.RegionSize;
+    }
     range->base = info.BaseAddress;
     range->size = info.RegionSize;
     range->state = info.State == MEM_COMMIT ? VMEM_COMMITTED : info.State == MEM_RESERVE ? VMEM_RESERVED : VMEM_FREE;
@@ -845,7 +861,7 @@ static VmemResult vmem__os_unlock(void* ptr, size_t size) {
 #define VMEM__MADV_POPULATE_WRITE 23
 #define VMEM__MADV_DONTNEED_LOCKED 24
 #define VMEM__PR_SET_VMA 0x53564d41
-#define VMEM__PR_SET_VMA_ANON_NAME 0
+#define VMEM__PR_SET_VMA_ANON_NAME 0ul
 
 static int vmem__madvise(void* ptr, size_t size, int advice) {
     return VMEM_FAIL("madvise") ? -1 : madvise(ptr, size, advice);
@@ -888,7 +904,7 @@ static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
 
 static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
     VmemResult result = vmem__os_result_of(
-        VMEM_FAIL("prctl") ? -1 : prctl(VMEM__PR_SET_VMA, VMEM__PR_SET_VMA_ANON_NAME, ptr, size, name));
+        VMEM_FAIL("prctl") ? -1 : prctl(VMEM__PR_SET_VMA, VMEM__PR_SET_VMA_ANON_NAME, ptr, (unsigned long)size, name));
     return result == VMEM_ERROR_INVALID_ARGUMENT ? VMEM_ERROR_UNSUPPORTED : result;  // a kernel without them
 }
 
@@ -1192,13 +1208,13 @@ static void vmem__linux_cap_by_group(const vmem__ControlGroups* groups, char* pa
     uint64_t used = vmem__linux_read_group(path, length, groups->used, 0);
     vmem__Field inactive = {"", 0};
     uint64_t left;
-    if (limit == 0 || limit >= info->total) return;
+    if (limit == 0) return;
     inactive.key = groups->inactive;
     vmem__linux_append(path, length, "/memory.stat");
     vmem__linux_read_fields(path, &inactive, 1);
     used -= inactive.number < used ? inactive.number : used;
     left = used < limit ? limit - used : 0;
-    info->total = limit;
+    if (limit < info->total) info->total = limit;
     if (left < info->available) info->available = left;
 }
 
@@ -1268,8 +1284,8 @@ static void vmem__linux_get_commit_limits(VmemLimits* limits) {
     vmem__Field fields[] = {{"Committed_AS:", 0}, {"CommitLimit:", 0}, {"MemTotal:", 0}, {"SwapTotal:", 0}};
     vmem__linux_read_fields("/proc/meminfo", fields, 4);
     limits->commit_used = fields[0].number * VMEM__KIB;
-    if (mode == 2) limits->commit_limit = fields[1].number * VMEM__KIB;
-    if (mode == 0) limits->largest_commit = (fields[2].number + fields[3].number) * VMEM__KIB;
+    if (mode == 2 && fields[1].number != 0) limits->commit_limit = fields[1].number * VMEM__KIB;
+    if (mode == 0 && fields[2].number != 0) limits->largest_commit = (fields[2].number + fields[3].number) * VMEM__KIB;
 }
 
 static void vmem__os_get_limits(VmemLimits* limits) {
@@ -1311,15 +1327,15 @@ static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
 #if defined(__APPLE__)
 
 static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
-    mach_vm_address_t start = address;
-    mach_vm_size_t size = 0;
+    vm_address_t start = address;
+    vm_size_t size = 0;
     vm_region_basic_info_data_64_t info;
     mach_msg_type_number_t count = VM_REGION_BASIC_INFO_COUNT_64;
     mach_port_t object = MACH_PORT_NULL;
     bool is_free;
-    if (VMEM_FAIL("mach_vm_region")) return VMEM_ERROR_SYSTEM;
-    if (mach_vm_region(mach_task_self(), &start, &size, VM_REGION_BASIC_INFO_64, (vm_region_info_t)&info, &count,
-                       &object) != KERN_SUCCESS) {
+    if (VMEM_FAIL("vm_region_64")) return VMEM_ERROR_SYSTEM;
+    if (vm_region_64(mach_task_self(), &start, &size, VM_REGION_BASIC_INFO_64, (vm_region_info_t)&info, &count,
+                     &object) != KERN_SUCCESS) {
         start = size = 0;  // nothing from here to the last address, after which comes 0
     }
     is_free = address < start || size == 0;

@@ -1,10 +1,11 @@
 """csrc/vmem.h on its own: built as C and as C++ by the compilers at hand, without a warning, and run."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ SOURCE_FOLDER = Path(__file__).parent / "c"
 
 # Three files, because the header must work when many files use it and one has the implementation.
 TEST_PROGRAM = ("test_vmem.c", "implementation.c", "second_user.c")
+# Has an implementation of its own, whose system calls it makes fail.
+FAULT_PROGRAM = ("test_faults.c",)
 SMALL_PROGRAMS = ("documented_api.c", "private_copy.c")
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
@@ -24,12 +27,23 @@ CXX_STANDARDS = ("c++11", "c++20")
 CXX_COMPILERS = {"gcc": "g++", "clang": "clang++"}
 WINDOWS_COMPILER = "x86_64-w64-mingw32-gcc"
 
+MIN_COVERAGE = 0.98  # of the lines of the header that Linux compiles
+
+GROUP_LIMIT = 1 << 30
+GROUP_ROOT_1 = Path("/sys/fs/cgroup/memory")
+GROUP_ROOT_2 = Path("/sys/fs/cgroup")
+
+# The faults must end the children by their signal and not in a report of the sanitizer.
+SANITIZER_OPTIONS = {"ASAN_OPTIONS": "handle_segv=0:handle_sigbus=0:detect_leaks=0"}
+
 EXECUTABLE = "program.exe" if sys.platform == "win32" else "program"
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32" and not any(map(shutil.which, CXX_COMPILERS)),
     reason="gcc and clang are not installed",
 )
+
+only_on_linux = pytest.mark.skipif(sys.platform != "linux", reason="these are the system calls of Linux")
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> str:
@@ -99,13 +113,23 @@ def test_c_and_cxx_link_with_each_other(compiler: str, user: str, implementation
     run_tests(program)
 
 
+@only_on_linux
+@pytest.mark.parametrize("standard", ["c99", "c++11"])
 @pytest.mark.parametrize("compiler", CXX_COMPILERS)
-def test_under_sanitizers(compiler: str, tmp_path: Path) -> None:
+def test_every_system_call_failing(compiler: str, standard: str, tmp_path: Path) -> None:
+    run_tests(build(find_compiler(compiler, standard), FAULT_PROGRAM, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [TEST_PROGRAM, pytest.param(FAULT_PROGRAM, marks=only_on_linux)],
+    ids=lambda sources: sources[0],
+)
+@pytest.mark.parametrize("compiler", CXX_COMPILERS)
+def test_under_sanitizers(compiler: str, sources: Sequence[str], tmp_path: Path) -> None:
     command = [*find_compiler(compiler, "c99"), *SANITIZERS]
     skip_without_sanitizers(command, tmp_path)
-    # The faults must end the children by their signal and not in a report of the sanitizer.
-    options = "handle_segv=0:handle_sigbus=0:detect_leaks=0"
-    run_tests(build(command, TEST_PROGRAM, tmp_path), {**os.environ, "ASAN_OPTIONS": options})
+    run_tests(build(command, sources, tmp_path), {**os.environ, **SANITIZER_OPTIONS})
 
 
 def skip_without_sanitizers(command: Sequence[str], folder: Path) -> None:
@@ -121,5 +145,94 @@ def test_linking_for_windows(sources: Sequence[str], tmp_path: Path) -> None:
     build([find_tool(WINDOWS_COMPILER), "-std=c99"], sources, tmp_path)
 
 
-def test_every_function_with_musl(tmp_path: Path) -> None:
-    run_tests(build([find_tool("musl-gcc"), "-std=c99"], TEST_PROGRAM, tmp_path))
+@pytest.mark.parametrize("sources", [TEST_PROGRAM, FAULT_PROGRAM], ids=lambda sources: sources[0])
+def test_every_function_with_musl(sources: Sequence[str], tmp_path: Path) -> None:
+    run_tests(build([find_tool("musl-gcc"), "-std=c99"], sources, tmp_path))
+
+
+def run_counting_lines(sources: Sequence[str], folder: Path) -> dict[int, int]:
+    """How often each line of the header ran in the program that these files make."""
+    folder.mkdir()
+    program = folder / EXECUTABLE
+    files = [SOURCE_FOLDER / source for source in sources]
+    for source in files:
+        run(["gcc", "-std=c99", "-O0", "--coverage", "-c", f"-I{HEADER_FOLDER}", source, "-o", folder / source.stem])
+    run(["gcc", "--coverage", *(folder / source.stem for source in files), "-o", program])
+    run_tests(program)
+    counts: dict[int, int] = {}
+    for notes in sorted(folder.glob("*.gcno")):
+        for file in json.loads(run(["gcov", "--json-format", "--stdout", notes]))["files"]:
+            if Path(file["file"]).name != "vmem.h":
+                continue
+            for line in file["lines"]:
+                counts[line["line_number"]] = counts.get(line["line_number"], 0) + line["count"]
+    return counts
+
+
+@only_on_linux
+def test_coverage(tmp_path: Path) -> None:
+    find_tool("gcc")
+    find_tool("gcov")
+    counts = run_counting_lines(TEST_PROGRAM, tmp_path / "all")
+    for number, count in run_counting_lines(FAULT_PROGRAM, tmp_path / "faults").items():
+        counts[number] = counts.get(number, 0) + count
+    lines = (HEADER_FOLDER / "vmem.h").read_text(encoding="utf-8").splitlines()
+    missed = [f"{number}: {lines[number - 1]}" for number, count in sorted(counts.items()) if count == 0]
+    assert len(counts) > 300
+    assert 1 - len(missed) / len(counts) >= MIN_COVERAGE, "\n".join(["lines that never ran:", *missed])
+
+
+def find_group_files() -> tuple[Path, str]:
+    """The folder to make a control group in, and the name of the file with its limit."""
+    if GROUP_ROOT_1.is_dir():
+        return GROUP_ROOT_1, "memory.limit_in_bytes"
+    controllers = GROUP_ROOT_2 / "cgroup.subtree_control"
+    if not controllers.exists() or "memory" not in controllers.read_text().split():
+        pytest.skip("no control group of version 1 or 2 limits memory here")
+    return GROUP_ROOT_2, "memory.max"
+
+
+@pytest.fixture
+def memory_group() -> Iterator[Path]:
+    """A new control group with GROUP_LIMIT bytes."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only the superuser of Linux makes control groups")
+    root, limit = find_group_files()
+    group = root / f"vmem-test-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"{root} is not writable: {error.strerror}")
+    try:
+        (group / limit).write_text(str(GROUP_LIMIT))
+        yield group
+    finally:
+        group.rmdir()
+
+
+def run_in_group(program: Path, group: Path) -> tuple[int, int]:
+    """The total and the available memory that the program tells from within the group."""
+    total, available = run(["sh", "-c", 'echo $$ > "$1" && exec "$2"', "sh", group / "cgroup.procs", program]).split()
+    return int(total), int(available)
+
+
+def test_memory_of_a_control_group(memory_group: Path, tmp_path: Path) -> None:
+    program = build([find_tool("gcc"), "-std=c99"], ["print_memory_info.c"], tmp_path)
+    outside = int(run([program]).split()[0])
+    if outside < GROUP_LIMIT:
+        pytest.skip("there is less memory than the group would get")
+    total, available = run_in_group(program, memory_group)
+    assert total == GROUP_LIMIT
+    assert GROUP_LIMIT // 2 < available <= total
+
+
+def test_memory_of_a_group_inside_another(memory_group: Path, tmp_path: Path) -> None:
+    program = build([find_tool("gcc"), "-std=c99"], ["print_memory_info.c"], tmp_path)
+    if int(run([program]).split()[0]) < GROUP_LIMIT:
+        pytest.skip("there is less memory than the group would get")
+    inner = memory_group / "inner"
+    inner.mkdir()
+    try:
+        assert run_in_group(program, inner)[0] == GROUP_LIMIT
+    finally:
+        inner.rmdir()

@@ -231,6 +231,14 @@ static void check_range_refused(char* ptr, size_t num_bytes) {
     CHECK_REFUSED(vmem_commit(ptr, num_bytes));
     CHECK_REFUSED(vmem_decommit(ptr, num_bytes));
     CHECK_REFUSED(vmem_release(ptr, num_bytes));
+    CHECK_REFUSED(vmem_protect(ptr, num_bytes, VMEM_READ));
+    CHECK_REFUSED(vmem_discard(ptr, num_bytes));
+    CHECK_REFUSED(vmem_prefault(ptr, num_bytes));
+    CHECK_REFUSED(vmem_lock(ptr, num_bytes));
+    CHECK_REFUSED(vmem_unlock(ptr, num_bytes));
+    CHECK_REFUSED(vmem_advise_huge_pages(ptr, num_bytes));
+    CHECK_REFUSED(vmem_set_name(ptr, num_bytes, "name"));
+    CHECK_REFUSED(vmem_set_name(ptr, num_bytes, NULL));
     CHECK_REFUSED(vmem_count_resident(ptr, num_bytes, &num_resident));
     CHECK(num_resident == 99);
     if (num_failed > num_failed_before)
@@ -462,13 +470,258 @@ static void test_limits(void) {
     CHECK(limits.mapping_used <= limits.mapping_limit);
 }
 
+static void test_protect_refuses_what_is_no_protection(void) {
+    const int wrong[] = {6, 7, -1};
+    char* base = commit_pages(1);
+    size_t i;
+    for (i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        CHECK_REFUSED(vmem_protect(base, pages(1), (VmemProtection)wrong[i]));
+        base[0] = 1;
+    }
+    release_pages(base, 1);
+}
+
+static void test_protecting_keeps_contents(void) {
+    char* base = commit_pages(4);
+    fill_pages(base, 4, 1);
+    CHECK(vmem_protect(base + pages(2) - 1, 2, VMEM_READ) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 4, 1));
+    fill_pages(base, 1, 2);
+    fill_pages(base + pages(3), 1, 2);
+    CHECK(vmem_protect(base + pages(1), pages(2), VMEM_NO_ACCESS) == VMEM_SUCCESS);
+    CHECK(vmem_protect(base, pages(4), VMEM_READ_WRITE) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 1, 2));
+    CHECK(pages_are(base + pages(1), 2, 1));
+    CHECK(pages_are(base + pages(3), 1, 2));
+    fill_pages(base, 4, 3);
+    CHECK(pages_are(base, 4, 3));
+    release_pages(base, 4);
+}
+
+static void test_discarded_pages_read_zero_and_stay_committed(void) {
+    char* base = commit_pages(4);
+    fill_pages(base, 4, 1);
+    CHECK(vmem_discard(base + pages(2) - 1, 2) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 1, 1));
+    CHECK(pages_are(base + pages(1), 2, 0));
+    CHECK(pages_are(base + pages(3), 1, 1));
+    fill_pages(base + pages(1), 2, 2);
+    CHECK(pages_are(base + pages(1), 2, 2));
+    CHECK(vmem_discard(base + pages(1), pages(1)) == VMEM_SUCCESS);
+    CHECK(vmem_discard(base + pages(1), pages(1)) == VMEM_SUCCESS);
+    CHECK(pages_are(base + pages(1), 1, 0));
+    CHECK(pages_are(base + pages(2), 1, 2));
+    release_pages(base, 4);
+}
+
+static void test_prefault_changes_no_contents(void) {
+    char* base = commit_pages(4);
+    size_t num_resident;
+    fill_pages(base + pages(1), 1, 1);
+    errno = UNTOUCHED;
+    CHECK(vmem_prefault(base + pages(1) + 1, pages(1)) == VMEM_SUCCESS);  // two pages
+    CHECK(errno == UNTOUCHED);
+    if (vmem_count_resident(base, 1, &num_resident) == VMEM_SUCCESS) {
+        CHECK(count_resident(base, pages(1)) == 0);
+        CHECK(count_resident(base + pages(1), pages(2)) == pages(2));
+        CHECK(count_resident(base + pages(3), pages(1)) == 0);
+    }
+    CHECK(vmem_prefault(base, pages(4)) == VMEM_SUCCESS);
+    CHECK(vmem_prefault(base, pages(4)) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 1, 0));
+    CHECK(pages_are(base + pages(1), 1, 1));
+    CHECK(pages_are(base + pages(2), 2, 0));
+    release_pages(base, 4);
+}
+
+static void test_locking_changes_no_contents(void) {
+    char* base = commit_pages(4);
+    fill_pages(base, 2, 1);
+    CHECK(vmem_unlock(base, pages(4)) == VMEM_SUCCESS);  // not locked, which is no error
+    CHECK(vmem_lock(base + pages(1), pages(2)) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 2, 1));
+    CHECK(pages_are(base + pages(2), 2, 0));
+    fill_pages(base + pages(1), 2, 2);
+    CHECK(vmem_unlock(base + pages(1), pages(2)) == VMEM_SUCCESS);
+    CHECK(vmem_unlock(base + pages(1), pages(2)) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 1, 1));
+    CHECK(pages_are(base + pages(1), 2, 2));
+    release_pages(base, 4);
+}
+
+static void test_discarding_locked_pages(void) {
+    char* base = commit_pages(2);
+    VmemResult result;
+    fill_pages(base, 2, 1);
+    CHECK(vmem_lock(base, pages(1)) == VMEM_SUCCESS);
+    result = vmem_discard(base, pages(1));
+    CHECK(result == VMEM_SUCCESS || result == VMEM_ERROR_INVALID_ARGUMENT);  // the latter before Linux 5.18
+    CHECK(pages_are(base, 1, result == VMEM_SUCCESS ? 0 : 1));
+    CHECK(pages_are(base + pages(1), 1, 1));
+    release_pages(base, 2);
+}
+
+static void test_huge_page_advice_is_only_advice(void) {
+    char* base = commit_pages(4);
+    VmemResult result = vmem_advise_huge_pages(base + pages(1) + 1, pages(1));
+    CHECK(result == VMEM_SUCCESS || result == VMEM_ERROR_UNSUPPORTED);
+    CHECK(pages_are(base, 4, 0));
+    fill_pages(base, 4, 1);
+    CHECK(vmem_advise_huge_pages(base, pages(4)) == result);
+    CHECK(pages_are(base, 4, 1));
+    CHECK(vmem_decommit(base, pages(4)) == VMEM_SUCCESS);
+    CHECK(vmem_advise_huge_pages(base, pages(4)) == result);  // reserved is enough
+    release_pages(base, 4);
+}
+
+// Every byte there is, in the middle of a name.
+static void check_characters_of_names(char* base, VmemResult of_good_names) {
+    int character;
+    for (character = 1; character < 256; character++) {
+        char name[] = "a?z";
+        bool is_good = character >= ' ' && character <= '~' && strchr("[]\\$`", character) == NULL;
+        VmemResult result;
+        name[1] = (char)character;
+        errno = UNTOUCHED;
+        result = vmem_set_name(base, pages(1), name);
+        CHECK(result == (is_good ? of_good_names : VMEM_ERROR_INVALID_ARGUMENT));
+        CHECK(is_good || errno == UNTOUCHED);
+    }
+}
+
+static void test_names(void) {
+    char* base = commit_pages(2);
+    char name[81];
+    VmemResult result = vmem_set_name(base, pages(1), "a name");
+    CHECK(result == VMEM_SUCCESS || result == VMEM_ERROR_UNSUPPORTED);
+    CHECK(vmem_set_name(base, pages(1), NULL) == result);
+    CHECK(vmem_set_name(base, pages(1), NULL) == result);
+    memset(name, 'n', 80);
+    name[80] = 0;
+    CHECK_REFUSED(vmem_set_name(base, pages(1), name));
+    name[79] = 0;
+    CHECK(vmem_set_name(base, pages(1), name) == result);
+    CHECK(vmem_set_name(base, pages(1), "") == result);
+    check_characters_of_names(base, result);
+    fill_pages(base, 2, 1);
+    CHECK(vmem_decommit(base, pages(1)) == VMEM_SUCCESS);
+    CHECK(vmem_set_name(base, pages(1), "reserved") == result);
+    CHECK(pages_are(base + pages(1), 1, 1));
+    release_pages(base, 2);
+}
+
+// Whether the system says that exactly the pages [start, start + count) are in this state.
+static bool range_is(const char* asked, const char* start, size_t count, VmemState state, VmemProtection protection) {
+    VmemRange range;
+    memset(&range, 0xff, sizeof range);
+    errno = UNTOUCHED;
+    if (vmem_query(asked, &range) != VMEM_SUCCESS || errno != UNTOUCHED) return false;
+    return range.base == start && range.size == pages(count) && range.state == state && range.protection == protection;
+}
+
+// Whether a page is in this state, with any number of its neighbours.
+static bool page_is(const char* asked, VmemState state, VmemProtection protection) {
+    VmemRange range;
+    size_t before;
+    if (vmem_query(asked, &range) != VMEM_SUCCESS) return false;
+    before = (size_t)((uintptr_t)asked - (uintptr_t)range.base);
+    return (uintptr_t)range.base <= (uintptr_t)asked && before < range.size && range.size % pages(1) == 0 &&
+           vmem_is_aligned((uintptr_t)range.base, pages(1)) && range.state == state && range.protection == protection;
+}
+
+static void check_query(void) {
+    char* base = reserve_pages(8);
+    CHECK(page_is(base + pages(4), VMEM_RESERVED, VMEM_NO_ACCESS));
+    CHECK(vmem_commit(base + pages(1), pages(5)) == VMEM_SUCCESS);
+    CHECK(vmem_protect(base + pages(3), pages(2), VMEM_READ) == VMEM_SUCCESS);
+    CHECK(page_is(base, VMEM_RESERVED, VMEM_NO_ACCESS));
+    CHECK(page_is(base + pages(1) - 1, VMEM_RESERVED, VMEM_NO_ACCESS));
+    CHECK(range_is(base + pages(1), base + pages(1), 2, VMEM_COMMITTED, VMEM_READ_WRITE));
+    CHECK(range_is(base + pages(3) - 1, base + pages(1), 2, VMEM_COMMITTED, VMEM_READ_WRITE));
+    CHECK(range_is(base + pages(3), base + pages(3), 2, VMEM_COMMITTED, VMEM_READ));
+    CHECK(range_is(base + pages(5) - 1, base + pages(3), 2, VMEM_COMMITTED, VMEM_READ));
+    CHECK(range_is(base + pages(5), base + pages(5), 1, VMEM_COMMITTED, VMEM_READ_WRITE));
+    CHECK(page_is(base + pages(6), VMEM_RESERVED, VMEM_NO_ACCESS));
+    CHECK(vmem_discard(base + pages(1), pages(2)) == VMEM_SUCCESS);
+    CHECK(range_is(base + pages(2), base + pages(1), 2, VMEM_COMMITTED, VMEM_READ_WRITE));
+    CHECK(vmem_decommit(base + pages(1), pages(1)) == VMEM_SUCCESS);
+    CHECK(page_is(base + pages(1), VMEM_RESERVED, VMEM_NO_ACCESS));
+    CHECK(range_is(base + pages(2), base + pages(2), 1, VMEM_COMMITTED, VMEM_READ_WRITE));
+    release_pages(base, 8);
+    CHECK(page_is(base, VMEM_FREE, VMEM_NO_ACCESS));
+    CHECK(page_is(base + pages(8) - 1, VMEM_FREE, VMEM_NO_ACCESS));
+}
+
+static void test_query(void) {
+    VmemRange range;
+    CHECK_REFUSED(vmem_query(&range, NULL));
+    CHECK_REFUSED(vmem_query(NULL, NULL));
+    if (vmem_query(&range, &range) != VMEM_ERROR_UNSUPPORTED) check_query();
+}
+
+// What is said to be possible is not refused as unsupported, and the other way round.
+static void test_capabilities(void) {
+    char* base = commit_pages(1);
+    VmemCapabilities capabilities;
+    VmemMemoryInfo info;
+    VmemLimits limits;
+    VmemRange range;
+    size_t num_resident;
+    errno = UNTOUCHED;
+    capabilities = vmem_get_capabilities();
+    CHECK(errno == UNTOUCHED);
+    CHECK(capabilities.system != NULL && strlen(capabilities.system) > 0);
+    CHECK(capabilities.can_reserve);
+    CHECK(capabilities.can_count_resident == (vmem_count_resident(base, 1, &num_resident) != VMEM_ERROR_UNSUPPORTED));
+    CHECK(capabilities.can_query == (vmem_query(base, &range) != VMEM_ERROR_UNSUPPORTED));
+    CHECK(capabilities.can_advise_huge_pages || vmem_advise_huge_pages(base, 1) == VMEM_ERROR_UNSUPPORTED);
+    CHECK(capabilities.can_advise_huge_pages || vmem_get_huge_page_size() == 0);
+    CHECK(vmem_get_huge_page_size() == 0 || vmem_advise_huge_pages(base, 1) == VMEM_SUCCESS);
+    CHECK(capabilities.can_set_name || vmem_set_name(base, 1, "name") == VMEM_ERROR_UNSUPPORTED);
+    CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
+    CHECK(capabilities.tells_available_memory == (info.available > 0));
+    CHECK(vmem_get_limits(&limits) == VMEM_SUCCESS);
+    CHECK(capabilities.tells_mapping_limit == (limits.mapping_limit != VMEM_UNLIMITED));
+    release_pages(base, 1);
+}
+
+// Systems put reservations next to each other when they can: one of these is likely to be next to the one before.
+static void test_calls_that_span_reservations(void) {
+    enum { COUNT = 8 };
+    char* bases[COUNT];
+    size_t i;
+    for (i = 0; i < COUNT; i++) bases[i] = reserve_pages(2);
+    for (i = 1; i < COUNT && vmem_get_capabilities().calls_span_reservations; i++) {
+        char* low = bases[i] < bases[i - 1] ? bases[i] : bases[i - 1];
+        if (low + pages(2) != bases[i] && low + pages(2) != bases[i - 1]) continue;
+        CHECK(vmem_commit(low, pages(4)) == VMEM_SUCCESS);
+        fill_pages(low, 4, 1);
+        CHECK(vmem_protect(low + pages(1), pages(2), VMEM_READ) == VMEM_SUCCESS);
+        CHECK(vmem_protect(low + pages(1), pages(2), VMEM_READ_WRITE) == VMEM_SUCCESS);
+        CHECK(vmem_discard(low + pages(1), pages(2)) == VMEM_SUCCESS);
+        CHECK(vmem_prefault(low + pages(1), pages(2)) == VMEM_SUCCESS);
+        CHECK(pages_are(low, 1, 1) && pages_are(low + pages(1), 2, 0) && pages_are(low + pages(3), 1, 1));
+        CHECK(vmem_decommit(low, pages(4)) == VMEM_SUCCESS);
+    }
+    for (i = 0; i < COUNT; i++) release_pages(bases[i], 2);
+}
+
 // Compiled with warnings as errors: nobody is made to look at a result.
 static void test_results_may_be_ignored(void) {
     char* base = reserve_pages(1);
     size_t num_resident = 0;
     VmemLimits limits;
     VmemMemoryInfo info;
+    VmemRange range;
     vmem_commit(base, 1);
+    vmem_protect(base, 1, VMEM_READ_WRITE);
+    vmem_prefault(base, 1);
+    vmem_lock(base, 1);
+    vmem_unlock(base, 1);
+    vmem_discard(base, 1);
+    vmem_advise_huge_pages(base, 1);
+    vmem_set_name(base, 1, "name");
+    vmem_query(base, &range);
     vmem_count_resident(base, 1, &num_resident);
     vmem_decommit(base, 1);
     vmem_get_limits(&limits);
@@ -512,6 +765,17 @@ static void test_everywhere(void) {
     test_result_messages();
     test_memory_info();
     test_limits();
+    test_protect_refuses_what_is_no_protection();
+    test_protecting_keeps_contents();
+    test_discarded_pages_read_zero_and_stay_committed();
+    test_prefault_changes_no_contents();
+    test_locking_changes_no_contents();
+    test_discarding_locked_pages();
+    test_huge_page_advice_is_only_advice();
+    test_names();
+    test_query();
+    test_capabilities();
+    test_calls_that_span_reservations();
     test_results_may_be_ignored();
     test_two_files_share_one_implementation();
 }
@@ -665,6 +929,38 @@ static void test_children_have_their_own_copy(void) {
     release_pages(base, 2);
 }
 
+static void test_read_only_pages(void) {
+    char* base = commit_pages(4);
+    fill_pages(base, 4, 1);
+    CHECK(vmem_protect(base + pages(2) - 1, 2, VMEM_READ) == VMEM_SUCCESS);
+    CHECK(succeeds_in_child(read_byte, base + pages(1)));
+    CHECK(succeeds_in_child(read_byte, base + pages(3) - 1));
+    CHECK(faults_in_child(write_byte, base + pages(1)));
+    CHECK(faults_in_child(write_byte, base + pages(3) - 1));
+    CHECK(succeeds_in_child(write_byte, base + pages(1) - 1));
+    CHECK(succeeds_in_child(write_byte, base + pages(3)));
+    release_pages(base, 4);
+}
+
+static void test_pages_without_access(void) {
+    char* base = commit_pages(4);
+    fill_pages(base, 4, 1);
+    CHECK(vmem_protect(base + pages(1), pages(2), VMEM_NO_ACCESS) == VMEM_SUCCESS);
+    CHECK(usable_pages_are(base, "1001"));
+    CHECK(vmem_protect(base + pages(2), 1, VMEM_READ_WRITE) == VMEM_SUCCESS);
+    CHECK(usable_pages_are(base, "1011"));
+    CHECK(pages_are(base + pages(2), 2, 1));
+    release_pages(base, 4);
+}
+
+static void test_discarded_memory_is_usable(void) {
+    char* base = commit_pages(4);
+    fill_pages(base, 4, 1);
+    CHECK(vmem_discard(base + pages(1), pages(2)) == VMEM_SUCCESS);
+    CHECK(usable_pages_are(base, "1111"));
+    release_pages(base, 4);
+}
+
 static void test_posix(void) {
     test_reserved_memory_is_a_fault();
     test_aligned_reserved_memory_is_a_fault();
@@ -676,6 +972,9 @@ static void test_posix(void) {
     test_decommit_covers_every_page_that_holds_a_byte();
     test_sizes_no_system_has();
     test_children_have_their_own_copy();
+    test_read_only_pages();
+    test_pages_without_access();
+    test_discarded_memory_is_usable();
 }
 
 #else
@@ -737,21 +1036,60 @@ static bool starts_mapping(const char* line, const char* ptr, bool* holds_ptr) {
     return true;
 }
 
-// Whether the mapping that holds `ptr` is charged to the commit limit, which is "ac" among its flags.
-static bool is_charged(const char* ptr) {
+// Whether the mapping that holds `ptr` has one of the flags of smaps, two letters with a blank before them.
+static bool has_flag(const char* ptr, const char* flag) {
     static char text[1 << 20];
     char *line, *end;
-    bool inside = false, found = false, charged = false;
+    bool inside = false, found = false, has = false;
     read_file("/proc/self/smaps", text, sizeof text);
     for (line = text; !found && (end = strchr(line, '\n')) != NULL; line = end + 1) {
         *end = 0;
         if (starts_mapping(line, ptr, &inside)) continue;
         found = inside && strncmp(line, "VmFlags:", 8) == 0;
-        charged = found && strstr(line, " ac") != NULL;
+        has = found && strstr(line, flag) != NULL;
     }
     REQUIRE(found);
-    return charged;
+    return has;
 }
+
+static bool is_charged(const char* ptr) { return has_flag(ptr, " ac"); }
+
+// The line of /proc/self/maps about the mapping that holds `ptr`. It stays what it is until the next call.
+static const char* find_mapping(const char* ptr) {
+    static char text[1 << 18];
+    char *line, *end;
+    bool inside = false;
+    read_file("/proc/self/maps", text, sizeof text);
+    for (line = text; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = 0;
+        if (starts_mapping(line, ptr, &inside) && inside) return line;
+    }
+    REQUIRE(inside);
+    return "";
+}
+
+// Whether the mapping has exactly these rights: "rwx", with '-' for those that are missing.
+static bool has_rights(const char* ptr, const char* rights) {
+    const char* line = strchr(find_mapping(ptr), ' ');
+    REQUIRE(line != NULL);
+    return strncmp(line + 1, rights, 3) == 0;
+}
+
+static uint64_t locked(void) { return read_kib_field("/proc/self/status", "\nVmLck:"); }
+
+static uint64_t resident(void) { return read_kib_field("/proc/self/status", "\nRssAnon:"); }
+
+// The address sanitizer makes mlock() and munlock() do nothing.
+#if defined(__SANITIZE_ADDRESS__)
+#define LOCKS_WORK 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LOCKS_WORK 0
+#endif
+#endif
+#if !defined(LOCKS_WORK)
+#define LOCKS_WORK 1
+#endif
 
 static void test_reserving_and_releasing_leaves_no_mappings(void) {
     size_t before = count_mappings(), i;
@@ -868,7 +1206,8 @@ static void test_limits_tell_what_is_in_use(void) {
 static void test_memory_info_tells_the_total(void) {
     VmemMemoryInfo info;
     CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
-    CHECK(info.total == read_kib_field("/proc/meminfo", "MemTotal:"));
+    CHECK(info.total > 0);
+    CHECK(info.total <= read_kib_field("/proc/meminfo", "MemTotal:"));  // less in a control group: see test_faults.c
 }
 
 // The three below limit or fill up their process, so each has one to itself.
@@ -953,6 +1292,206 @@ static void test_mapping_limit(void) {
     CHECK(succeeds_in_child(meet_the_mapping_limit, NULL));
 }
 
+static void test_protections_as_the_kernel_tells_them(void) {
+    static const struct {
+        VmemProtection protection;
+        const char* rights;
+    } expected[] = {{VMEM_NO_ACCESS, "---"},  {VMEM_READ, "r--"},         {VMEM_READ_WRITE, "rw-"},
+                    {VMEM_EXECUTE, "--x"},    {VMEM_READ_EXECUTE, "r-x"}, {VMEM_READ_WRITE_EXECUTE, "rwx"},
+                    {VMEM_READ_WRITE, "rw-"}, {VMEM_NO_ACCESS, "---"}};
+    char* base = commit_pages(4);
+    size_t i;
+    for (i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        VmemProtection protection = expected[i].protection;
+        CHECK(vmem_protect(base + pages(2) - 1, 2, protection) == VMEM_SUCCESS);
+        CHECK(has_rights(base, "rw-"));
+        CHECK(has_rights(base + pages(1), expected[i].rights));
+        CHECK(has_rights(base + pages(2), expected[i].rights));
+        CHECK(has_rights(base + pages(3), "rw-"));
+        CHECK(page_is(base + pages(1), protection == VMEM_NO_ACCESS ? VMEM_RESERVED : VMEM_COMMITTED, protection));
+    }
+    release_pages(base, 4);
+}
+
+static void test_discarding_returns_memory(void) {
+    const size_t count = 1024;
+    char* base = commit_pages(count);
+    uint64_t before = resident();
+    fill_pages(base, count, 1);
+    CHECK(resident() >= before + pages(count - 64));
+    CHECK(vmem_discard(base + pages(1), pages(count - 2)) == VMEM_SUCCESS);
+    CHECK(resident() <= before + pages(64));
+    CHECK(count_resident(base, pages(count)) == pages(2));
+    CHECK(has_rights(base + pages(1), "rw-"));
+    CHECK(is_charged(base + pages(1)));
+    release_pages(base, count);
+}
+
+static void test_prefaulting_takes_memory(void) {
+    const size_t count = 1024;
+    char* base = commit_pages(count);
+    uint64_t before = resident();
+    CHECK(vmem_prefault(base, pages(count)) == VMEM_SUCCESS);
+    CHECK(resident() >= before + pages(count - 64));
+    CHECK(count_resident(base, pages(count)) == pages(count));
+    release_pages(base, count);
+}
+
+static void test_locks_as_the_kernel_tells_them(void) {
+    char* base = commit_pages(4);
+    uint64_t before = locked();
+    if (!LOCKS_WORK) return;
+    fill_pages(base, 1, 1);
+    errno = UNTOUCHED;
+    CHECK(vmem_lock(base + pages(2) - 1, 2) == VMEM_SUCCESS);
+    CHECK(errno == UNTOUCHED);
+    CHECK(locked() == before + pages(2));
+    CHECK(has_flag(base + pages(1), " lo"));
+    CHECK(!has_flag(base, " lo"));
+    CHECK(count_resident(base, pages(4)) == pages(3));
+    CHECK(vmem_lock(base + pages(1), pages(2)) == VMEM_SUCCESS);  // locks do not add up
+    CHECK(locked() == before + pages(2));
+    if (vmem_discard(base + pages(1), pages(1)) == VMEM_SUCCESS) {
+        CHECK(pages_are(base + pages(1), 1, 0));
+        CHECK(locked() == before + pages(vmem_get_capabilities().discard_unlocks ? 1 : 2));
+    }
+    CHECK(vmem_unlock(base + pages(1), 1) == VMEM_SUCCESS);
+    CHECK(locked() == before + pages(1));
+    CHECK(vmem_decommit(base, pages(4)) == VMEM_SUCCESS);
+    CHECK(locked() == before);
+    release_pages(base, 4);
+}
+
+static void meet_the_lock_limit(char* base) {
+    struct rlimit limit = {0, 0};
+    limit.rlim_cur = limit.rlim_max = (rlim_t)(locked() + pages(4));
+    REQUIRE(setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+    if (geteuid() == 0) REQUIRE(setuid(65534) == 0);  // the superuser is not limited
+    errno = UNTOUCHED;
+    CHECK(vmem_lock(base, pages(5)) == VMEM_ERROR_OUT_OF_MEMORY);
+    CHECK(errno == ENOMEM);
+    CHECK(pages_are(base, 8, 1));
+    CHECK(vmem_lock(base, pages(4)) == VMEM_SUCCESS);
+    CHECK(vmem_lock(base + pages(4), 1) == VMEM_ERROR_OUT_OF_MEMORY);
+    CHECK(vmem_unlock(base, pages(1)) == VMEM_SUCCESS);
+    CHECK(vmem_lock(base + pages(4), 1) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 8, 1));
+}
+
+// Who may lock nothing at all is told so differently.
+static void meet_the_lock_limit_of_zero(char* base) {
+    struct rlimit limit = {0, 0};
+    REQUIRE(setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+    if (geteuid() == 0) REQUIRE(setuid(65534) == 0);
+    errno = UNTOUCHED;
+    CHECK(vmem_lock(base, pages(1)) == VMEM_ERROR_ACCESS_DENIED);
+    CHECK(errno == EPERM);
+    CHECK(pages_are(base, 8, 1));
+}
+
+static void test_lock_limit(void) {
+    char* base = commit_pages(8);
+    if (!LOCKS_WORK) return;
+    fill_pages(base, 8, 1);
+    CHECK(succeeds_in_child(meet_the_lock_limit, base));
+    CHECK(succeeds_in_child(meet_the_lock_limit_of_zero, base));
+    release_pages(base, 8);
+}
+
+static void test_huge_page_advice_as_the_kernel_tells_it(void) {
+    char* base = commit_pages(4);
+    if (vmem_advise_huge_pages(base + pages(1), pages(2)) != VMEM_ERROR_UNSUPPORTED) {
+        CHECK(has_flag(base + pages(1), " hg"));
+        CHECK(!has_flag(base, " hg"));
+        CHECK(!has_flag(base + pages(3), " hg"));
+        CHECK(vmem_decommit(base + pages(1), pages(2)) == VMEM_SUCCESS);
+        CHECK(!has_flag(base + pages(1), " hg"));
+    }
+    release_pages(base, 4);
+}
+
+static void test_names_as_the_kernel_tells_them(void) {
+    char* base = commit_pages(4);
+    if (vmem_set_name(base + pages(2) - 1, 2, "one & two") == VMEM_SUCCESS) {
+        CHECK(strstr(find_mapping(base + pages(1)), "[anon:one & two]") != NULL);
+        CHECK(strstr(find_mapping(base + pages(2)), "[anon:one & two]") != NULL);
+        CHECK(strstr(find_mapping(base), "[anon:one & two]") == NULL);
+        CHECK(strstr(find_mapping(base + pages(3)), "[anon:one & two]") == NULL);
+        CHECK(vmem_set_name(base + pages(1), 1, NULL) == VMEM_SUCCESS);
+        CHECK(strstr(find_mapping(base + pages(1)), "[anon:one & two]") == NULL);
+        CHECK(strstr(find_mapping(base + pages(2)), "[anon:one & two]") != NULL);
+        CHECK(vmem_decommit(base + pages(2), 1) == VMEM_SUCCESS);
+        CHECK(strstr(find_mapping(base + pages(2)), "[anon:one & two]") == NULL);
+    }
+    release_pages(base, 4);
+}
+
+static void test_query_of_what_others_mapped(void) {
+    static const char constant[] = "constant";
+    char variable = 0;
+    VmemRange range;
+    CHECK(page_is(&variable, VMEM_COMMITTED, VMEM_READ_WRITE));
+    CHECK(page_is((const char*)&num_checks, VMEM_COMMITTED, VMEM_READ_WRITE));
+    CHECK(page_is(constant, VMEM_COMMITTED, VMEM_READ));
+    CHECK(page_is((const char*)(uintptr_t)test_query_of_what_others_mapped, VMEM_COMMITTED, VMEM_READ_EXECUTE));
+    CHECK(page_is(NULL, VMEM_FREE, VMEM_NO_ACCESS));
+    CHECK(vmem_query(NULL, &range) == VMEM_SUCCESS && range.base == NULL);
+    CHECK(page_is((const char*)UINTPTR_MAX, VMEM_FREE, VMEM_NO_ACCESS));
+    CHECK(range_is((const char*)UINTPTR_MAX, (const char*)(UINTPTR_MAX - pages(1) + 1), 1, VMEM_FREE, VMEM_NO_ACCESS));
+}
+
+static void test_query_of_a_released_range(void) {
+    char *base = commit_pages(8), *middle = base + pages(3);
+    VmemRange range;
+    release_pages(middle, 2);
+    CHECK(range_is(middle, middle, 2, VMEM_FREE, VMEM_NO_ACCESS));
+    CHECK(range_is(middle + pages(1), middle + pages(1), 1, VMEM_FREE, VMEM_NO_ACCESS));  // up to what comes next
+    CHECK(vmem_query(middle - 1, &range) == VMEM_SUCCESS && (char*)range.base + range.size == middle);
+    CHECK(range.state == VMEM_COMMITTED);
+    CHECK(vmem_query(middle + pages(2), &range) == VMEM_SUCCESS && range.base == middle + pages(2));
+    release_pages(base, 3);
+    release_pages(middle + pages(2), 3);
+}
+
+static void test_capabilities_of_linux(void) {
+    VmemCapabilities capabilities = vmem_get_capabilities();
+    char mode[16];
+    read_file("/proc/sys/vm/overcommit_memory", mode, sizeof mode);
+    CHECK(strcmp(capabilities.system, "Linux") == 0);
+    CHECK(capabilities.commit_is_a_promise == (mode[0] == '2'));
+    CHECK(capabilities.calls_span_reservations);
+    CHECK(!capabilities.discard_can_lose_commit && !capabilities.discard_unlocks);
+    CHECK(capabilities.can_query && capabilities.can_count_resident);
+}
+
+// The kernel then refuses any fresh mapping, also over an old one.
+static void decommit_above_the_address_space_limit(char* base) {
+    struct rlimit limit = {0, 0};
+    limit.rlim_cur = limit.rlim_max = (rlim_t)(address_space() - pages(1));
+    REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
+    errno = UNTOUCHED;
+    CHECK(vmem_decommit(base + pages(1), pages(2)) == VMEM_DECOMMIT_INCOMPLETE);
+    CHECK(errno == ENOMEM);
+    CHECK(count_resident(base, pages(4)) == pages(2));
+    CHECK(page_is(base + pages(1), VMEM_RESERVED, VMEM_NO_ACCESS));
+    CHECK(is_charged(base + pages(1)));  // what is incomplete about it
+    CHECK(usable_pages_are(base, "1001"));
+    CHECK(pages_are(base, 1, 1));
+    CHECK(pages_are(base + pages(3), 1, 1));
+    CHECK(vmem_commit(base + pages(1), pages(2)) == VMEM_SUCCESS);
+    CHECK(pages_are(base + pages(1), 2, 0));
+    fill_pages(base, 4, 2);
+    CHECK(vmem_release(base, pages(4)) == VMEM_SUCCESS);
+}
+
+static void test_decommit_above_the_address_space_limit(void) {
+    char* base = commit_pages(4);
+    fill_pages(base, 4, 1);
+    CHECK(succeeds_in_child(decommit_above_the_address_space_limit, base));
+    CHECK(pages_are(base, 4, 1));
+    release_pages(base, 4);
+}
+
 static void test_linux(void) {
     test_reserving_and_releasing_leaves_no_mappings();
     test_committing_and_decommitting_leaves_no_mappings();
@@ -965,6 +1504,17 @@ static void test_linux(void) {
     test_address_space_limit();
     test_data_limit();
     test_mapping_limit();
+    test_protections_as_the_kernel_tells_them();
+    test_discarding_returns_memory();
+    test_prefaulting_takes_memory();
+    test_locks_as_the_kernel_tells_them();
+    test_lock_limit();
+    test_huge_page_advice_as_the_kernel_tells_it();
+    test_names_as_the_kernel_tells_them();
+    test_query_of_what_others_mapped();
+    test_query_of_a_released_range();
+    test_capabilities_of_linux();
+    test_decommit_above_the_address_space_limit();
 }
 
 #else

@@ -1,0 +1,751 @@
+// Makes every system call of vmem.h fail, one after the other and together, and checks what comes of it. Linux only.
+// Prints each check that fails, then "N checks, M failed".
+//
+// Search for >>hook, >>files, >>checks, >>fixture, >>sequences, >>operations, >>decommit, >>control groups, >>main.
+
+#include <stdbool.h>
+
+static bool fails(const char* call);
+#define VMEM_FAIL(call) fails(call)
+
+#include <fcntl.h>
+
+// Control groups are read from files that this test pretends to have.
+static int open_pretended(const char* path, int flags);
+#define open open_pretended
+
+#define VMEM_IMPLEMENTATION
+#include "vmem.h"
+
+#undef open
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+
+// >>hook --------------------------------------------------------------------------------------------------------------
+
+#define MAX_CALLS 64
+
+// The system calls of the function under test: which of them fail, and what they were.
+static struct {
+    bool is_counting;
+    size_t num_calls;
+    const char* calls[MAX_CALLS];
+    int errors[MAX_CALLS];  // 0: the call is made
+    int last_error;         // of the call that failed last
+} hook;
+
+static bool fails(const char* call) {
+    size_t index = hook.num_calls;
+    if (!hook.is_counting || index == MAX_CALLS) return false;
+    hook.calls[index] = call;
+    hook.num_calls++;
+    if (hook.errors[index] == 0) return false;
+    errno = hook.last_error = hook.errors[index];
+    return true;
+}
+
+static void start_counting(void) {
+    hook.num_calls = 0;
+    hook.last_error = 0;
+    hook.is_counting = true;
+}
+
+// >>files -------------------------------------------------------------------------------------------------------------
+
+typedef struct File {
+    const char* path;
+    const char* text;
+} File;
+
+// What is under /sys/fs/cgroup, and /proc/self/cgroup. Without them, those of the system are read.
+static const File* pretended;
+static size_t num_pretended;
+
+// A pipe that holds the text: short as it is, nothing waits for anything.
+static int open_text(const char* text) {
+    int ends[2];
+    if (pipe(ends) != 0) return -1;
+    if (write(ends[1], text, strlen(text)) != (ssize_t)strlen(text)) abort();
+    close(ends[1]);
+    return ends[0];
+}
+
+static int open_pretended(const char* path, int flags) {
+    size_t i;
+    if (!pretended) return open(path, flags);
+    for (i = 0; i < num_pretended; i++) {
+        if (strcmp(path, pretended[i].path) == 0) return open_text(pretended[i].text);
+    }
+    if (strncmp(path, "/sys/fs/cgroup", 14) != 0) return open(path, flags);
+    errno = ENOENT;
+    return -1;
+}
+
+// >>checks ------------------------------------------------------------------------------------------------------------
+
+static int num_checks, num_failed;
+
+static void check(bool holds, const char* expression, int line) {
+    num_checks++;
+    if (holds) return;
+    num_failed++;
+    printf("%s:%d: %s\n", __FILE__, line, expression);
+}
+
+#define CHECK(expression) check((expression), #expression, __LINE__)
+
+static int report(void) {
+    printf("%d checks, %d failed\n", num_checks, num_failed);
+    return num_failed ? 1 : 0;
+}
+
+static void require(bool holds, const char* expression, int line) {
+    check(holds, expression, line);
+    if (!holds) exit(report());
+}
+
+#define REQUIRE(expression) require((expression), #expression, __LINE__)
+
+// An error code that no call under test gives.
+#define UNTOUCHED EDOM
+
+// >>fixture -----------------------------------------------------------------------------------------------------------
+//
+// A reservation of eight pages. The four in the middle are what is worked on; the committed page on either side of them
+// must never change.
+
+#define NUM_PAGES 8
+#define NUM_SUBJECT 4
+
+static size_t pages(size_t count) { return count * vmem_get_page_size(); }
+
+static bool pages_are(const char* start, size_t count, char value) {
+    size_t i;
+    for (i = 0; i < pages(count); i++) {
+        if (start[i] != value) return false;
+    }
+    return true;
+}
+
+static char* make_fixture(bool is_committed) {
+    char* base = (char*)vmem_reserve(pages(NUM_PAGES));
+    REQUIRE(base != NULL);
+    REQUIRE(vmem_commit(base + pages(1), pages(NUM_SUBJECT + 2)) == VMEM_SUCCESS);
+    memset(base + pages(1), 1, pages(NUM_SUBJECT + 2));
+    if (!is_committed) REQUIRE(vmem_decommit(base + pages(2), pages(NUM_SUBJECT)) == VMEM_SUCCESS);
+    return base + pages(2);
+}
+
+static bool neighbours_are_intact(const char* subject) {
+    return pages_are(subject - pages(1), 1, 1) && pages_are(subject + pages(NUM_SUBJECT), 1, 1);
+}
+
+static void end_fixture(char* subject) {
+    CHECK(neighbours_are_intact(subject));
+    CHECK(vmem_release(subject - pages(2), pages(NUM_PAGES)) == VMEM_SUCCESS);
+}
+
+static uint64_t address_space_used(void) {
+    VmemLimits limits;
+    REQUIRE(vmem_get_limits(&limits) == VMEM_SUCCESS);
+    return limits.address_space_used;
+}
+
+static uint64_t mapping_used(void) {
+    VmemLimits limits;
+    REQUIRE(vmem_get_limits(&limits) == VMEM_SUCCESS);
+    return limits.mapping_used;
+}
+
+// The lowest free number: it grows when a file is left open.
+static int next_file(void) {
+    int file = open("/dev/null", O_RDONLY);
+    REQUIRE(file >= 0);
+    close(file);
+    return file;
+}
+
+static VmemResult result_of(int error) {
+    if (error == 0) return VMEM_SUCCESS;
+    if (error == ENOMEM || error == EAGAIN) return VMEM_ERROR_OUT_OF_MEMORY;
+    if (error == EACCES || error == EPERM) return VMEM_ERROR_ACCESS_DENIED;
+    if (error == EINVAL) return VMEM_ERROR_INVALID_ARGUMENT;
+    return error == ENOSYS ? VMEM_ERROR_UNSUPPORTED : VMEM_ERROR_SYSTEM;
+}
+
+// >>sequences ---------------------------------------------------------------------------------------------------------
+
+static const int mmap_errors[] = {ENOMEM, EAGAIN, EPERM, 0}, munmap_errors[] = {ENOMEM, 0},
+                 mprotect_errors[] = {ENOMEM, EACCES, 0}, madvise_errors[] = {EINVAL, ENOMEM, EAGAIN, 0},
+                 mlock_errors[] = {ENOMEM, EPERM, EAGAIN, 0}, munlock_errors[] = {ENOMEM, 0},
+                 mincore_errors[] = {EAGAIN, ENOSYS, 0}, prctl_errors[] = {EINVAL, ENOMEM, EBADF, 0},
+                 ioctl_errors[] = {ENOTTY, ENOENT, 0}, open_errors[] = {EMFILE, ENOENT, 0}, read_errors[] = {EIO, 0},
+                 getrlimit_errors[] = {EINVAL, 0};
+
+static const struct {
+    const char* call;
+    const int* errors;
+} errors_of_calls[] = {{"mmap", mmap_errors},       {"munmap", munmap_errors}, {"mprotect", mprotect_errors},
+                       {"madvise", madvise_errors}, {"mlock", mlock_errors},   {"munlock", munlock_errors},
+                       {"mincore", mincore_errors}, {"prctl", prctl_errors},   {"ioctl", ioctl_errors},
+                       {"open", open_errors},       {"read", read_errors},     {"getrlimit", getrlimit_errors}};
+
+static const int* errors_of(const char* call) {
+    size_t i;
+    for (i = 0; i < sizeof errors_of_calls / sizeof errors_of_calls[0]; i++) {
+        if (strcmp(errors_of_calls[i].call, call) == 0) return errors_of_calls[i].errors;
+    }
+    require(false, call, __LINE__);  // a system call that is not in the table
+    return NULL;
+}
+
+typedef struct Operation {
+    const char* name;
+    bool is_committed;  // the subject
+    size_t max_failures;
+    VmemResult (*run)(char* subject);
+    VmemResult (*expect)(int* error);  // from the hook; may change the error that errno must tell
+    void (*check_contents)(char* subject, VmemResult result);  // or NULL
+} Operation;
+
+static void print_sequence(const Operation* operation) {
+    size_t i;
+    printf("    in %s with", operation->name);
+    for (i = 0; i < hook.num_calls; i++) printf(" %s:%d", hook.calls[i], hook.errors[i]);
+    printf("\n");
+}
+
+// Runs the operation with the failures that are set up, and once more without any.
+static void run_once(const Operation* operation) {
+    int num_failed_before = num_failed, file = next_file(), error, expected_error;
+    uint64_t addresses = address_space_used(), mappings = mapping_used();
+    char* subject = make_fixture(operation->is_committed);
+    VmemResult result, expected;
+    errno = UNTOUCHED;
+    start_counting();
+    result = operation->run(subject);
+    hook.is_counting = false;
+    error = errno;
+    expected_error = hook.last_error ? hook.last_error : UNTOUCHED;
+    expected = operation->expect(&expected_error);
+    CHECK(result == expected);
+    CHECK(error == expected_error);
+    CHECK(neighbours_are_intact(subject));
+    if (operation->check_contents) operation->check_contents(subject, result);
+    CHECK(operation->run(subject) == VMEM_SUCCESS);
+    end_fixture(subject);
+    CHECK(address_space_used() == addresses);
+    CHECK(mapping_used() == mappings);
+    CHECK(next_file() == file);
+    if (num_failed > num_failed_before) print_sequence(operation);
+}
+
+// Runs with the failures that are set up, then with one more at each later call, and so on.
+static void run_sequences(const Operation* operation, size_t first, size_t num_failures) {
+    const char* calls[MAX_CALLS];
+    size_t num_calls, i, j;
+    run_once(operation);
+    if (num_failures == operation->max_failures) return;
+    num_calls = hook.num_calls;
+    REQUIRE(num_calls < MAX_CALLS);
+    for (i = 0; i < num_calls; i++) calls[i] = hook.calls[i];
+    for (i = first; i < num_calls; i++) {
+        const int* errors = errors_of(calls[i]);
+        for (j = 0; errors[j]; j++) {
+            hook.errors[i] = errors[j];
+            run_sequences(operation, i + 1, num_failures + 1);
+        }
+        hook.errors[i] = 0;
+    }
+}
+
+// >>operations --------------------------------------------------------------------------------------------------------
+
+static bool call_failed(size_t index) { return index < hook.num_calls && hook.errors[index] != 0; }
+
+static VmemResult expect_result_of_last(int* error) {
+    (void)error;
+    return result_of(hook.last_error);
+}
+
+static VmemResult expect_success(int* error) {
+    *error = UNTOUCHED;
+    return VMEM_SUCCESS;
+}
+
+static VmemResult expect_unsupported_for_invalid(int* error) {
+    return *error == EINVAL ? VMEM_ERROR_UNSUPPORTED : result_of(hook.last_error);
+}
+
+// The errno after a failed reservation is that of the call that refused, not of the clean-up.
+static VmemResult expect_first(int* error) {
+    size_t i;
+    for (i = 0; i < hook.num_calls; i++) {
+        if (!call_failed(i)) continue;
+        *error = hook.errors[i];
+        return result_of(*error);
+    }
+    return VMEM_SUCCESS;
+}
+
+static void check_unchanged(char* subject, VmemResult result) {
+    (void)result;
+    CHECK(pages_are(subject, NUM_SUBJECT, 1));
+}
+
+static VmemResult run_reserve(char* subject) {
+    void* ptr = vmem_reserve(pages(4));
+    (void)subject;
+    if (!ptr) return result_of(errno);
+    CHECK(munmap(ptr, pages(4)) == 0);
+    return VMEM_SUCCESS;
+}
+
+static VmemResult run_reserve_aligned(char* subject) {
+    const size_t align = (size_t)4 << 20;
+    void* ptr = vmem_reserve_aligned(pages(4), align);
+    (void)subject;
+    if (!ptr) return result_of(errno);
+    CHECK((uintptr_t)ptr % align == 0);
+    CHECK(munmap(ptr, pages(4)) == 0);
+    return VMEM_SUCCESS;
+}
+
+static VmemResult run_release(char* subject) {
+    VmemResult result = vmem_release(subject, pages(NUM_SUBJECT));
+    if (result == VMEM_SUCCESS) {  // for the end of the fixture, which releases it once more
+        CHECK(mmap(subject, pages(NUM_SUBJECT), PROT_NONE, VMEM__MAP_RESERVED | MAP_FIXED, -1, 0) == subject);
+    }
+    return result;
+}
+
+static void check_released(char* subject, VmemResult result) {
+    if (result != VMEM_SUCCESS) check_unchanged(subject, result);
+}
+
+static VmemResult run_commit(char* subject) { return vmem_commit(subject, pages(NUM_SUBJECT)); }
+
+static void check_committed(char* subject, VmemResult result) {
+    VmemRange range;
+    CHECK(vmem_query(subject, &range) == VMEM_SUCCESS);
+    CHECK(range.state == (result == VMEM_SUCCESS ? VMEM_COMMITTED : VMEM_RESERVED));
+    if (result == VMEM_SUCCESS) CHECK(pages_are(subject, NUM_SUBJECT, 0));
+}
+
+static VmemResult run_protect(char* subject) { return vmem_protect(subject, pages(NUM_SUBJECT), VMEM_READ); }
+
+static VmemResult run_discard(char* subject) { return vmem_discard(subject, pages(NUM_SUBJECT)); }
+
+// MADV_DONTNEED that says EINVAL is tried again for locked pages; any other error counts.
+static VmemResult expect_discard(int* error) {
+    if (hook.errors[0] == EINVAL && !call_failed(1)) {
+        *error = EINVAL;
+        return VMEM_SUCCESS;
+    }
+    return result_of(hook.last_error);
+}
+
+static void check_discarded(char* subject, VmemResult result) {
+    CHECK(pages_are(subject, NUM_SUBJECT, result == VMEM_SUCCESS ? 0 : 1));
+    memset(subject, 1, pages(NUM_SUBJECT));
+}
+
+static VmemResult run_prefault(char* subject) { return vmem_prefault(subject, pages(NUM_SUBJECT)); }
+
+// The first call only asks whether the kernel knows the advice. Without it, pages are touched.
+static VmemResult expect_prefault(int* error) {
+    if (call_failed(1)) return result_of(hook.last_error);
+    *error = UNTOUCHED;
+    return VMEM_SUCCESS;
+}
+
+static void check_prefaulted(char* subject, VmemResult result) {
+    size_t num_resident = 0;
+    check_unchanged(subject, result);
+    CHECK(vmem_discard(subject, pages(NUM_SUBJECT)) == VMEM_SUCCESS);
+    hook.is_counting = true;  // the same failures again, now with nothing there
+    hook.num_calls = 0;
+    CHECK(vmem_prefault(subject, pages(NUM_SUBJECT)) == result);
+    hook.is_counting = false;
+    CHECK(vmem_count_resident(subject, pages(NUM_SUBJECT), &num_resident) == VMEM_SUCCESS);
+    CHECK(num_resident == (result == VMEM_SUCCESS ? pages(NUM_SUBJECT) : 0));
+    CHECK(pages_are(subject, NUM_SUBJECT, 0));
+}
+
+static VmemResult run_lock(char* subject) { return vmem_lock(subject, pages(NUM_SUBJECT)); }
+
+static VmemResult run_unlock(char* subject) { return vmem_unlock(subject, pages(NUM_SUBJECT)); }
+
+// A kernel that is built without what is asked for: as good as success here.
+static VmemResult without_support(VmemResult result) {
+    if (result != VMEM_ERROR_UNSUPPORTED || (hook.is_counting && call_failed(0))) return result;
+    errno = UNTOUCHED;
+    return VMEM_SUCCESS;
+}
+
+static VmemResult run_set_name(char* subject) {
+    return without_support(vmem_set_name(subject, pages(NUM_SUBJECT), "name"));
+}
+
+static VmemResult run_advise_huge_pages(char* subject) {
+    return without_support(vmem_advise_huge_pages(subject, pages(NUM_SUBJECT)));
+}
+
+static VmemResult run_count_resident(char* subject) {
+    size_t num_resident = 99;
+    VmemResult result = vmem_count_resident(subject, pages(NUM_SUBJECT), &num_resident);
+    CHECK(num_resident == (result == VMEM_SUCCESS ? pages(NUM_SUBJECT) : 99));
+    return result;
+}
+
+static VmemResult run_count_resident_of_many(char* subject) {
+    const size_t count = 4096 + 1;  // asked for in two pieces
+    size_t num_resident = 99;
+    char* base;
+    VmemResult result;
+    int error;
+    (void)subject;
+    base = (char*)mmap(NULL, pages(count), PROT_NONE, VMEM__MAP_RESERVED, -1, 0);
+    result = vmem_count_resident(base, pages(count), &num_resident);
+    error = errno;
+    CHECK(num_resident == (result == VMEM_SUCCESS ? 0 : 99));
+    CHECK(munmap(base, pages(count)) == 0);
+    errno = error;
+    return result;
+}
+
+static VmemRange queried;
+
+static VmemResult run_query(char* subject) {
+    VmemResult result;
+    queried.base = &queried;
+    result = vmem_query(subject + 1, &queried);
+    CHECK(result == VMEM_SUCCESS || queried.base == &queried);
+    return result;
+}
+
+// A kernel that cannot tell is not asked again: /proc/self/maps is read. ENOENT says that nothing is mapped there.
+static VmemResult expect_query(int* error) {
+    size_t last = hook.num_calls - 1;
+    if (call_failed(last) && strcmp(hook.calls[last], "ioctl") != 0) return VMEM_ERROR_SYSTEM;
+    *error = UNTOUCHED;
+    return VMEM_SUCCESS;
+}
+
+static void check_queried(char* subject, VmemResult result) {
+    if (result != VMEM_SUCCESS) return;
+    if (hook.errors[1] == ENOENT) {
+        CHECK(queried.base == subject && queried.state == VMEM_FREE);
+        CHECK((uintptr_t)queried.base + queried.size == 0);  // up to the last address
+        return;
+    }
+    CHECK(queried.base == subject - pages(1) && queried.size == pages(NUM_SUBJECT + 2));
+    CHECK(queried.state == VMEM_COMMITTED && queried.protection == VMEM_READ_WRITE);
+}
+
+static VmemResult run_get_huge_page_size(char* subject) {
+    size_t size = vmem_get_huge_page_size();
+    (void)subject;
+    CHECK((size & (size - 1)) == 0);
+    CHECK(!(call_failed(0) || call_failed(1)) || size == 0 || !hook.is_counting);
+    return VMEM_SUCCESS;
+}
+
+static VmemResult run_get_capabilities(char* subject) {
+    VmemCapabilities capabilities = vmem_get_capabilities();
+    (void)subject;
+    CHECK(strcmp(capabilities.system, "Linux") == 0 && capabilities.can_reserve);
+    return VMEM_SUCCESS;
+}
+
+static VmemResult run_get_memory_info(char* subject) {
+    VmemMemoryInfo info;
+    (void)subject;
+    CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
+    CHECK(info.available <= info.total);
+    CHECK(info.total > 0 || call_failed(0) || call_failed(1));
+    return VMEM_SUCCESS;
+}
+
+static VmemResult run_get_limits(char* subject) {
+    VmemLimits limits;
+    (void)subject;
+    CHECK(vmem_get_limits(&limits) == VMEM_SUCCESS);
+    CHECK(limits.mapping_limit > 0 && limits.largest_commit > 0 && limits.commit_limit > 0);
+    return VMEM_SUCCESS;
+}
+
+// >>decommit ----------------------------------------------------------------------------------------------------------
+
+static VmemResult run_decommit(char* subject) { return vmem_decommit(subject, pages(NUM_SUBJECT)); }
+
+// mmap; where that is out of memory madvise, for locked pages a second one, and mprotect, which does not matter.
+static VmemResult expect_decommit(int* error) {
+    VmemResult result = result_of(hook.errors[0]);
+    *error = hook.errors[0] ? hook.errors[0] : UNTOUCHED;
+    if (result != VMEM_ERROR_OUT_OF_MEMORY) return result;
+    if (hook.errors[1] == 0 || (hook.errors[1] == EINVAL && hook.errors[2] == 0)) return VMEM_DECOMMIT_INCOMPLETE;
+    return VMEM_ERROR_OUT_OF_MEMORY;
+}
+
+static void check_decommitted(char* subject, VmemResult result) {
+    bool is_gone = result == VMEM_SUCCESS || result == VMEM_DECOMMIT_INCOMPLETE;
+    size_t num_resident = 99, last = hook.num_calls - 1;
+    VmemRange range;
+    CHECK(vmem_query(subject, &range) == VMEM_SUCCESS);
+    CHECK(range.state == (is_gone && !call_failed(last) ? VMEM_RESERVED : VMEM_COMMITTED));
+    CHECK(vmem_count_resident(subject, pages(NUM_SUBJECT), &num_resident) == VMEM_SUCCESS);
+    CHECK(num_resident == (is_gone ? 0 : pages(NUM_SUBJECT)));
+    CHECK(vmem_commit(subject, pages(NUM_SUBJECT)) == VMEM_SUCCESS);
+    CHECK(pages_are(subject, NUM_SUBJECT, is_gone ? 0 : 1));
+}
+
+static const Operation operations[] = {
+    {"vmem_reserve", true, 2, run_reserve, expect_result_of_last, check_unchanged},
+    {"vmem_reserve_aligned", true, 1, run_reserve_aligned, expect_first, check_unchanged},
+    {"vmem_release", true, 2, run_release, expect_result_of_last, check_released},
+    {"vmem_commit", false, 2, run_commit, expect_result_of_last, check_committed},
+    {"vmem_commit again", true, 2, run_commit, expect_result_of_last, check_unchanged},
+    {"vmem_decommit", true, 4, run_decommit, expect_decommit, check_decommitted},
+    {"vmem_protect", true, 2, run_protect, expect_result_of_last, check_unchanged},
+    {"vmem_discard", true, 3, run_discard, expect_discard, check_discarded},
+    {"vmem_prefault", true, 3, run_prefault, expect_prefault, check_prefaulted},
+    {"vmem_lock", true, 2, run_lock, expect_result_of_last, check_unchanged},
+    {"vmem_unlock", true, 2, run_unlock, expect_result_of_last, check_unchanged},
+    {"vmem_advise_huge_pages", true, 2, run_advise_huge_pages, expect_unsupported_for_invalid, check_unchanged},
+    {"vmem_set_name", true, 2, run_set_name, expect_unsupported_for_invalid, check_unchanged},
+    {"vmem_count_resident", true, 2, run_count_resident, expect_result_of_last, check_unchanged},
+    {"vmem_count_resident, many", true, 2, run_count_resident_of_many, expect_result_of_last, check_unchanged},
+    {"vmem_query", true, 3, run_query, expect_query, check_queried},
+    {"vmem_get_huge_page_size", true, 2, run_get_huge_page_size, expect_success, check_unchanged},
+    {"vmem_get_capabilities", true, 2, run_get_capabilities, expect_success, check_unchanged},
+    {"vmem_get_memory_info", true, 2, run_get_memory_info, expect_success, check_unchanged},
+    {"vmem_get_limits", true, 2, run_get_limits, expect_success, check_unchanged},
+};
+
+static void test_every_failure(void) {
+    size_t i;
+    for (i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+        memset(hook.errors, 0, sizeof hook.errors);
+        run_sequences(&operations[i], 0, 0);
+        CHECK(hook.num_calls > 0);
+    }
+    memset(hook.errors, 0, sizeof hook.errors);
+}
+
+static bool same_range(const VmemRange* one, const VmemRange* other) {
+    return one->base == other->base && one->size == other->size && one->state == other->state &&
+           one->protection == other->protection;
+}
+
+// Both ways to find a mapping must give the same answer, in every page and beyond both ends.
+static void test_both_ways_to_query(void) {
+    static const VmemProtection protections[] = {VMEM_NO_ACCESS, VMEM_READ,         VMEM_READ_WRITE,
+                                                 VMEM_EXECUTE,   VMEM_READ_EXECUTE, VMEM_READ_WRITE_EXECUTE};
+    char* base = (char*)vmem_reserve(pages(10));
+    VmemRange asked, searched;
+    size_t i;
+    REQUIRE(base != NULL);
+    for (i = 0; i < 6; i++) {
+        CHECK(vmem_commit(base + pages(i + 1), 1) == VMEM_SUCCESS);
+        CHECK(vmem_protect(base + pages(i + 1), 1, protections[i]) == VMEM_SUCCESS);
+    }
+    CHECK(munmap(base + pages(8), pages(1)) == 0);
+    for (i = 0; i < 14; i++) {
+        const char* address = i < 10    ? base + pages(i) + i
+                              : i == 10 ? NULL
+                              : i == 11 ? (const char*)UINTPTR_MAX
+                              : i == 12 ? (const char*)&operations
+                                        : (const char*)&asked;
+        CHECK(vmem_query(address, &asked) == VMEM_SUCCESS);
+        hook.errors[1] = ENOTTY;
+        start_counting();
+        CHECK(vmem_query(address, &searched) == VMEM_SUCCESS);
+        hook.is_counting = false;
+        hook.errors[1] = 0;
+        CHECK(hook.num_calls > 2);
+        CHECK(same_range(&asked, &searched));
+        if (i >= 1 && i < 7) CHECK(searched.protection == protections[i - 1]);
+        if (i == 8) CHECK(searched.state == VMEM_FREE && searched.size == pages(1));
+    }
+    CHECK(vmem_release(base, pages(8)) == VMEM_SUCCESS);
+    CHECK(vmem_release(base + pages(9), pages(1)) == VMEM_SUCCESS);
+}
+
+// What is read of a system whose files cannot be opened.
+static void test_limits_without_files(void) {
+    VmemLimits limits;
+    size_t i;
+    for (i = 0; i < MAX_CALLS; i++) hook.errors[i] = ENOENT;
+    start_counting();
+    CHECK(vmem_get_limits(&limits) == VMEM_SUCCESS);
+    hook.is_counting = false;
+    memset(hook.errors, 0, sizeof hook.errors);
+    CHECK(limits.address_space_limit == VMEM_UNLIMITED && limits.data_limit == VMEM_UNLIMITED);
+    CHECK(limits.commit_limit == VMEM_UNLIMITED && limits.largest_commit == VMEM_UNLIMITED);
+    CHECK(limits.address_space_used == 0 && limits.data_used == 0 && limits.commit_used == 0);
+    CHECK(limits.mapping_limit == 65530 && limits.mapping_used == 0);
+}
+
+// Maps single pages that cannot be joined until the kernel refuses: then no mapping can be made or cut in two.
+static void decommit_at_the_mapping_limit(char* subject, size_t limit) {
+    size_t num_resident = 99, i;
+    for (i = 0; i < 2 * limit; i++) {
+        int protection = i % 2 ? PROT_READ : PROT_NONE;
+        if (mmap(NULL, pages(1), protection, VMEM__MAP_RESERVED, -1, 0) == MAP_FAILED) break;
+    }
+    CHECK(i < 2 * limit);
+    errno = UNTOUCHED;
+    CHECK(vmem_decommit(subject, pages(NUM_SUBJECT)) == VMEM_DECOMMIT_INCOMPLETE);
+    CHECK(errno == ENOMEM);
+    CHECK(vmem_count_resident(subject, pages(NUM_SUBJECT), &num_resident) == VMEM_SUCCESS);
+    CHECK(num_resident == 0);
+    CHECK(neighbours_are_intact(subject));
+    CHECK(vmem_commit(subject, pages(NUM_SUBJECT)) == VMEM_SUCCESS);
+    CHECK(pages_are(subject, NUM_SUBJECT, 0));
+    memset(subject, 2, pages(NUM_SUBJECT));
+    CHECK(neighbours_are_intact(subject));
+}
+
+static void test_decommit_at_the_mapping_limit(void) {
+    VmemLimits limits;
+    char* subject;
+    pid_t child;
+    int status = 0;
+    CHECK(vmem_get_limits(&limits) == VMEM_SUCCESS);
+    if (limits.mapping_limit > 100000) return;  // filling it would take too long
+    subject = make_fixture(true);
+    child = fork();
+    if (child == 0) {
+        num_failed = 0;
+        decommit_at_the_mapping_limit(subject, (size_t)limits.mapping_limit);
+        _exit(num_failed ? 1 : 0);
+    }
+    REQUIRE(child > 0);
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    end_fixture(subject);
+}
+
+// >>control groups ----------------------------------------------------------------------------------------------------
+
+#define MIB ((uint64_t)1 << 20)
+
+static VmemMemoryInfo info_with(const File* files, size_t num_files) {
+    VmemMemoryInfo info;
+    pretended = files;
+    num_pretended = num_files;
+    errno = UNTOUCHED;
+    CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
+    CHECK(errno == UNTOUCHED);
+    pretended = NULL;
+    return info;
+}
+
+#define MACHINE {"/proc/meminfo", "MemTotal:  1048576 kB\nMemFree: 1 kB\nMemAvailable:  917504 kB\n"}  // 1024, 896 MiB
+#define CHECK_INFO(files, total_mib, available_mib)                          \
+    do {                                                                     \
+        VmemMemoryInfo info = info_with(files, sizeof files / sizeof(File)); \
+        CHECK(info.total == (total_mib) * MIB);                              \
+        CHECK(info.available == (available_mib) * MIB);                      \
+    } while (0)
+
+static void test_no_control_groups(void) {
+    static const File none[] = {MACHINE, {"/proc/self/cgroup", ""}};
+    static const File other[] = {MACHINE,
+                                 {"/proc/self/cgroup", "3:cpu,cpuacct:/a\nnonsense\n2:freezer:/memory\n"},
+                                 {"/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "1048576\n"},
+                                 {"/sys/fs/cgroup/memory/memory/memory.limit_in_bytes", "1048576\n"}};
+    CHECK_INFO(none, 1024, 896);
+    CHECK_INFO(other, 1024, 896);
+}
+
+// 256 MiB of which 100 are used, 20 of those by files that can be dropped.
+static void test_version_1(void) {
+    static const File files[] = {MACHINE,
+                                 {"/proc/self/cgroup", "9:pids:/x\n8:hugetlb,memory:/a/b\n0::/a/b\n"},
+                                 {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"},
+                                 {"/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "9223372036854771712\n"},
+                                 {"/sys/fs/cgroup/memory/a/b/memory.limit_in_bytes", "268435456\n"},
+                                 {"/sys/fs/cgroup/memory/a/b/memory.usage_in_bytes", "104857600\n"},
+                                 {"/sys/fs/cgroup/memory/a/b/memory.stat",
+                                  "cache 5\ninactive_file 7\ntotal_inactive_file 20971520\ntotal_active_file 9\n"}};
+    CHECK_INFO(files, 256, 256 - 80);
+}
+
+static void test_version_2(void) {
+    static const File files[] = {MACHINE,
+                                 {"/proc/self/cgroup", "0::/a/b\n"},
+                                 {"/sys/fs/cgroup/a/memory.max", "268435456\n"},
+                                 {"/sys/fs/cgroup/a/memory.current", "104857600\n"},
+                                 {"/sys/fs/cgroup/a/memory.stat", "anon 5\ninactive_file 20971520\n"},
+                                 {"/sys/fs/cgroup/a/b/memory.max", "max\n"},
+                                 {"/sys/fs/cgroup/a/b/memory.current", "1048576\n"}};
+    CHECK_INFO(files, 256, 256 - 80);
+}
+
+// In a container the path is that of the host, and only the top of what is there can be found.
+static void test_group_of_a_container(void) {
+    static const File version1[] = {MACHINE,
+                                    {"/proc/self/cgroup", "8:memory:/docker/0123\n"},
+                                    {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "268435456\n"},
+                                    {"/sys/fs/cgroup/memory/memory.usage_in_bytes", "1048576\n"}};
+    static const File version2[] = {MACHINE,
+                                    {"/proc/self/cgroup", "0::/\n"},
+                                    {"/sys/fs/cgroup/memory.max", "268435456\n"},
+                                    {"/sys/fs/cgroup/memory.current", "1048576\n"}};
+    CHECK_INFO(version1, 256, 255);
+    CHECK_INFO(version2, 256, 255);
+}
+
+static void test_group_that_is_full(void) {
+    static const File files[] = {MACHINE,
+                                 {"/proc/self/cgroup", "0::/a\n"},
+                                 {"/sys/fs/cgroup/a/memory.max", "268435456\n"},
+                                 {"/sys/fs/cgroup/a/memory.current", "268439552\n"}};
+    CHECK_INFO(files, 256, 0);
+}
+
+static void test_group_larger_than_the_machine(void) {
+    static const File files[] = {MACHINE,
+                                 {"/proc/self/cgroup", "0::/a\n"},
+                                 {"/sys/fs/cgroup/a/memory.max", "2147483648\n"},
+                                 {"/sys/fs/cgroup/a/memory.current", "1048576\n"}};
+    CHECK_INFO(files, 1024, 896);
+}
+
+// The inner group may have 256 MiB, but the outer one has only 38 MiB left: others in it took the rest.
+static void test_group_in_a_fuller_one(void) {
+    static const File files[] = {MACHINE,
+                                 {"/proc/self/cgroup", "0::/a/b\n"},
+                                 {"/sys/fs/cgroup/a/memory.max", "536870912\n"},
+                                 {"/sys/fs/cgroup/a/memory.current", "497025024\n"},
+                                 {"/sys/fs/cgroup/a/b/memory.max", "268435456\n"},
+                                 {"/sys/fs/cgroup/a/b/memory.current", "1048576\n"}};
+    CHECK_INFO(files, 256, 512 - 474);
+}
+
+static void test_control_groups(void) {
+    test_no_control_groups();
+    test_version_1();
+    test_version_2();
+    test_group_of_a_container();
+    test_group_that_is_full();
+    test_group_larger_than_the_machine();
+    test_group_in_a_fuller_one();
+}
+
+// >>main --------------------------------------------------------------------------------------------------------------
+
+int main(void) {
+    setvbuf(stdout, NULL, _IONBF, 0);
+    test_every_failure();
+    test_both_ways_to_query();
+    test_limits_without_files();
+    test_decommit_at_the_mapping_limit();
+    test_control_groups();
+    return report();
+}

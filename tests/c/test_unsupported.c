@@ -1,0 +1,88 @@
+// Tests vmem.h where it knows nothing of the system: built with what would tell it undefined. Prints each check that
+// fails, then "N checks, M failed".
+
+#define VMEM_IMPLEMENTATION
+#include "vmem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int num_checks, num_failed;
+
+static void check(bool holds, const char* expression, int line) {
+    num_checks++;
+    if (holds) return;
+    num_failed++;
+    printf("%s:%d: %s\n", __FILE__, line, expression);
+}
+
+#define CHECK(expression) check((expression), #expression, __LINE__)
+#define CHECK_UNSUPPORTED(call) CHECK((call) == VMEM_ERROR_UNSUPPORTED)
+#define CHECK_REFUSED(call) CHECK((call) == VMEM_ERROR_INVALID_ARGUMENT)
+
+static char memory[16384];
+
+static void test_nothing_can_be_done(void) {
+    char* page = (char*)vmem_align_forward((uintptr_t)memory, 4096);
+    VmemRange range;
+    size_t num_resident = 99;
+    CHECK(vmem_reserve(4096) == NULL);
+    CHECK(vmem_reserve_aligned(4096, 64) == NULL);
+    CHECK(vmem_reserve_aligned(4096, 1 << 20) == NULL);
+    CHECK_UNSUPPORTED(vmem_release(page, 4096));
+    CHECK_UNSUPPORTED(vmem_commit(page, 1));
+    CHECK_UNSUPPORTED(vmem_decommit(page, 1));
+    CHECK_UNSUPPORTED(vmem_protect(page, 1, VMEM_READ));
+    CHECK_UNSUPPORTED(vmem_discard(page, 1));
+    CHECK_UNSUPPORTED(vmem_prefault(page, 1));
+    CHECK_UNSUPPORTED(vmem_lock(page, 1));
+    CHECK_UNSUPPORTED(vmem_unlock(page, 1));
+    CHECK_UNSUPPORTED(vmem_advise_huge_pages(page, 1));
+    CHECK_UNSUPPORTED(vmem_set_name(page, 1, "name"));
+    CHECK_UNSUPPORTED(vmem_count_resident(page, 1, &num_resident));
+    CHECK_UNSUPPORTED(vmem_query(page, &range));
+    CHECK(num_resident == 99);
+}
+
+static void test_wrong_arguments_are_refused_all_the_same(void) {
+    CHECK_REFUSED(vmem_release(NULL, 1));
+    CHECK_REFUSED(vmem_commit(memory, 0));
+    CHECK_REFUSED(vmem_protect(memory, 1, (VmemProtection)6));
+    CHECK_REFUSED(vmem_set_name(memory, 1, "["));
+    CHECK_REFUSED(vmem_count_resident(memory, 1, NULL));
+    CHECK_REFUSED(vmem_query(memory, NULL));
+    CHECK_REFUSED(vmem_get_memory_info(NULL));
+    CHECK_REFUSED(vmem_get_limits(NULL));
+}
+
+static void test_questions_are_answered(void) {
+    VmemCapabilities capabilities = vmem_get_capabilities();
+    VmemMemoryInfo info;
+    VmemLimits limits;
+    memset(&info, 0xff, sizeof info);
+    memset(&limits, 0, sizeof limits);
+    CHECK(strcmp(capabilities.system, "other") == 0);
+    CHECK(!capabilities.can_reserve && !capabilities.can_count_resident && !capabilities.can_advise_huge_pages);
+    CHECK(!capabilities.can_set_name && !capabilities.can_query);
+    CHECK(vmem_get_page_size() == 4096);
+    CHECK(vmem_get_allocation_granularity() == 4096);
+    CHECK(vmem_get_huge_page_size() == 0);
+    CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
+    CHECK(info.total == 0 && info.available == 0);
+    CHECK(vmem_get_limits(&limits) == VMEM_SUCCESS);
+    CHECK(limits.address_space_limit == VMEM_UNLIMITED && limits.address_space_used == 0);
+    CHECK(limits.data_limit == VMEM_UNLIMITED && limits.data_used == 0);
+    CHECK(limits.commit_limit == VMEM_UNLIMITED && limits.commit_used == 0);
+    CHECK(limits.mapping_limit == VMEM_UNLIMITED && limits.mapping_used == 0);
+    CHECK(limits.largest_commit == VMEM_UNLIMITED);
+    CHECK(vmem_is_aligned(8192, 4096) && vmem_align_backward(8193, 4096) == 8192);
+    CHECK(vmem_result_message(VMEM_ERROR_UNSUPPORTED) != NULL);
+}
+
+int main(void) {
+    test_nothing_can_be_done();
+    test_wrong_arguments_are_refused_all_the_same();
+    test_questions_are_answered();
+    printf("%d checks, %d failed\n", num_checks, num_failed);
+    return num_failed ? 1 : 0;
+}
