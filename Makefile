@@ -6,9 +6,11 @@ RUN = $(VENV)/bin/python
 
 SOURCES = $(wildcard csrc/*.[ch] src/vmem/*.py src/vmem/*.pyi) pyproject.toml setup.py README.md LICENSE
 
+C_FILES = $(wildcard csrc/*.[ch] tests/c/*.c benchmarks/*.c examples/c/*.c)
+
 SANITIZED = $(VENV)-sanitized
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g
-SANITIZED_TESTS = $(filter-out tests/test_header.py tests/test_header_platforms.py tests/test_typing.py,$(wildcard tests/test_*.py))
+SANITIZED_TESTS = $(filter-out tests/test_header%.py tests/test_typing.py,$(wildcard tests/test_*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-c sanitize lint format bench build clean
@@ -24,7 +26,7 @@ test: $(VENV)/test-ready  ## build the package and run its tests
 	$(RUN) -m pytest
 
 test-c: $(VENV)/test-ready  ## run only the tests of the header
-	$(RUN) -m pytest tests/test_header.py tests/test_header_platforms.py
+	$(RUN) -m pytest tests/test_header*.py
 
 # Sanitizers take memory for themselves, so tests that limit or measure that of the process cannot run under them.
 # The interpreter is not built for them: their libraries must be loaded before it, and its leaks are its own business.
@@ -37,7 +39,7 @@ sanitize:  ## run the tests of the extension under ASan and UBSan
 lint: $(VENV)/lint-ready  ## check style and types
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
-	$(VENV)/bin/clang-format --dry-run --Werror csrc/*.[ch] tests/c/*.c benchmarks/*.c
+	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
 	$(RUN) -m mypy --package vmem
 	$(RUN) -m mypy tests/*.py benchmarks/*.py
 	$(RUN) -m mypy.stubtest vmem --mypy-config-file pyproject.toml
@@ -47,10 +49,11 @@ lint: $(VENV)/lint-ready  ## check style and types
 format: $(VENV)/lint-ready  ## put all sources into the project's format
 	$(RUN) -m ruff check --fix
 	$(RUN) -m ruff format
-	$(VENV)/bin/clang-format -i csrc/*.[ch] tests/c/*.c benchmarks/*.c
+	$(VENV)/bin/clang-format -i $(C_FILES)
 
 bench: $(VENV)/installed  ## measure against the same system calls in C
 	$(RUN) benchmarks/region.py
+	$(RUN) benchmarks/header.py
 
 build: $(VENV)/build-ready  ## build a wheel and a source distribution into dist/
 	$(RUN) -m build

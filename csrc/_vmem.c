@@ -173,6 +173,19 @@ static PyObject* is_aligned(PyObject* Py_UNUSED(module), PyObject* const* args, 
     return PyBool_FromLong(vmem_is_aligned(address, align));
 }
 
+PyDoc_STRVAR(reserve_doc,
+             "reserve(cls, num_bytes, alignment, name, /)\n--\n\n"
+             "A new region of a class, which is Region or a subclass of it. Cheaper than calling the class.");
+
+static PyObject* reserve(PyObject* module, PyObject* const* args, Py_ssize_t num_args) {
+    ModuleState* state = PyModule_GetState(module);
+    if (num_args != 4)
+        return PyErr_Format(PyExc_TypeError, "reserve() takes exactly 4 arguments (%zd given)", num_args);
+    if (!PyType_Check(args[0]) || !PyType_IsSubtype((PyTypeObject*)args[0], state->region_type))
+        return PyErr_Format(PyExc_TypeError, "%R is no type of regions", args[0]);
+    return region_reserve(state, (PyTypeObject*)args[0], args[1], args[2], args[3]);
+}
+
 PyDoc_STRVAR(get_memory_info_doc,
              "get_memory_info()\n--\n\n"
              "The machine's memory in bytes, as a tuple (total, available); 0 where the system does not tell.");
@@ -219,6 +232,7 @@ static PyMethodDef module_functions[] = {
     {"align_forward", (PyCFunction)(void (*)(void))align_forward, METH_FASTCALL | METH_KEYWORDS, align_forward_doc},
     {"align_backward", (PyCFunction)(void (*)(void))align_backward, METH_FASTCALL | METH_KEYWORDS, align_backward_doc},
     {"is_aligned", (PyCFunction)(void (*)(void))is_aligned, METH_FASTCALL | METH_KEYWORDS, is_aligned_doc},
+    {"reserve", (PyCFunction)(void (*)(void))reserve, METH_FASTCALL, reserve_doc},
     {"get_memory_info", get_memory_info, METH_NOARGS, get_memory_info_doc},
     {"get_limits", get_limits, METH_NOARGS, get_limits_doc},
     {NULL, NULL, 0, NULL},

@@ -27,12 +27,14 @@
 #define VMEM_SLOT_GIL 4  // Py_mod_gil, from 3.13 on
 #define VMEM_GIL_NOT_USED ((void*)1)
 
-// A counter that threads of several interpreters may change at once. Returns what it is after the change.
+// A counter that threads of several interpreters may change at once. counter_add() returns what it is after the change.
 #ifdef _MSC_VER
+static inline Py_ssize_t counter_get(const Py_ssize_t* counter) { return *(volatile const Py_ssize_t*)counter; }
 static inline Py_ssize_t counter_add(Py_ssize_t* counter, Py_ssize_t change) {
     return (Py_ssize_t)InterlockedExchangeAddSizeT((SIZE_T*)counter, (SIZE_T)change) + change;
 }
 #else
+static inline Py_ssize_t counter_get(const Py_ssize_t* counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
 static inline Py_ssize_t counter_add(Py_ssize_t* counter, Py_ssize_t change) {
     return __atomic_add_fetch(counter, change, __ATOMIC_RELAXED);
 }

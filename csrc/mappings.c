@@ -29,12 +29,10 @@ static Py_ssize_t count_allowance(VmemLimits* limits) {
     return left > SMALL_ALLOWANCE ? left / 2 : left;
 }
 
-static void counter_set(Py_ssize_t* counter, Py_ssize_t value) {
-    counter_add(counter, value - counter_add(counter, 0));
-}
+static void counter_set(Py_ssize_t* counter, Py_ssize_t value) { counter_add(counter, value - counter_get(counter)); }
 
 bool mappings_allow(Py_ssize_t growth, VmemLimits* limits) {
-    if (growth <= 0 || growth <= counter_add(&allowance, 0)) return true;
+    if (growth <= 0 || growth <= counter_get(&allowance)) return true;
     Py_ssize_t counted = count_allowance(limits);
     counter_set(&allowance, counted);
     return growth <= counted;
@@ -42,10 +40,10 @@ bool mappings_allow(Py_ssize_t growth, VmemLimits* limits) {
 
 bool mappings_allow_quietly(Py_ssize_t growth) {
     VmemLimits limits;
-    if (growth <= 0 || growth <= counter_add(&allowance, 0)) return true;
+    if (growth <= 0 || growth <= counter_get(&allowance)) return true;
     if (counter_add(&quiet_refusals, -1) >= 0) return false;
     bool allowed = mappings_allow(growth, &limits);
-    counter_set(&quiet_refusals, counter_add(&allowance, 0) < QUIET_REFUSALS ? QUIET_REFUSALS : 0);
+    counter_set(&quiet_refusals, counter_get(&allowance) < QUIET_REFUSALS ? QUIET_REFUSALS : 0);
     return allowed;
 }
 

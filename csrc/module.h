@@ -10,6 +10,10 @@ typedef struct ModuleState {
     PyObject* out_of_memory_error;
 } ModuleState;
 
+// Makes a region of a type that is Region or a subclass of it: what the type and the function reserve() do alike.
+PyObject* region_reserve(ModuleState* state, PyTypeObject* type, PyObject* num_bytes, PyObject* alignment,
+                         PyObject* name);
+
 extern PyType_Spec region_spec;
 extern PyType_Spec pin_spec;
 

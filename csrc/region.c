@@ -35,14 +35,9 @@ PyDoc_STRVAR(region_doc,
              "Region(num_bytes, alignment, name, /)\n--\n\n"
              "A range of reserved addresses. vmem.Region is the documented class over this one.");
 
-static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
-    PyObject *num_bytes_object, *alignment_object, *name;
+PyObject* region_reserve(ModuleState* state, PyTypeObject* type, PyObject* num_bytes_object, PyObject* alignment_object,
+                         PyObject* name) {
     size_t num_bytes, alignment = 1;
-    if (keywords && PyDict_Size(keywords) > 0) {
-        PyErr_SetString(PyExc_TypeError, "Region() takes no keyword arguments");
-        return NULL;
-    }
-    if (!PyArg_ParseTuple(args, "OOO:Region", &num_bytes_object, &alignment_object, &name)) return NULL;
     if (convert_size(num_bytes_object, "num_bytes", &num_bytes) < 0) return NULL;
     if (alignment_object != Py_None && convert_alignment(alignment_object, "alignment", &alignment) < 0) return NULL;
     if (num_bytes == 0) {
@@ -55,8 +50,6 @@ static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywor
         Py_XDECREF(type_name);
         return NULL;
     }
-    ModuleState* state = find_state(type);
-    if (!state) return NULL;
     if (!state->pin_type || !state->out_of_memory_error) {  // a collection has taken the module, but not yet the type
         PyErr_SetString(PyExc_RuntimeError, "vmem has been unloaded");
         return NULL;
@@ -70,6 +63,17 @@ static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywor
         return NULL;
     }
     return (PyObject*)self;
+}
+
+static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
+    PyObject *num_bytes, *alignment, *name;
+    if (keywords && PyDict_Size(keywords) > 0) {
+        PyErr_SetString(PyExc_TypeError, "Region() takes no keyword arguments");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "OOO:Region", &num_bytes, &alignment, &name)) return NULL;
+    ModuleState* state = find_state(type);
+    return state ? region_reserve(state, type, num_bytes, alignment, name) : NULL;
 }
 
 static int region_traverse(Region* self, visitproc visit, void* arg) {

@@ -191,7 +191,8 @@ VMEM_API void* vmem_reserve(size_t num_bytes);
 //   returns         the first address; NULL on failure
 //   fails           as vmem_reserve(), or `align` not a power of two; POSIX systems look for num_bytes + align bytes
 //   threads         safe
-//   systems         mmap of more than was asked, both ends trimmed; VirtualAlloc2, or VirtualAlloc tried again
+//   systems         mmap of more than was asked, both ends trimmed; FreeBSD and NetBSD: MAP_ALIGNED; VirtualAlloc2, or
+//                   VirtualAlloc tried again
 VMEM_API void* vmem_reserve_aligned(size_t num_bytes, size_t align);
 
 // Release a whole reservation: its addresses and all memory in it.
@@ -325,7 +326,7 @@ VMEM_API size_t vmem_get_huge_page_size(void);
 //   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is kept
 //   threads         safe
 //   systems         Linux: /proc/meminfo, capped by every control group above the process, of version 1 or 2;
-//                   GlobalMemoryStatusEx; else sysconf, which tells only the total
+//                   macOS: host_statistics64; GlobalMemoryStatusEx; else sysconf, which tells only the total
 VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info);
 
 // The limits that can make the calls above fail: call it after a failure to tell the user which one it was.
@@ -759,6 +760,13 @@ static VmemResult vmem__os_last_result(void) {
     }
 }
 
+// macOS tells tools like vmmap whose memory it is by a tag in place of a file.
+#if defined(__APPLE__)
+#define VMEM__NO_FILE VM_MAKE_TAG(VM_MEMORY_APPLICATION_SPECIFIC_1)
+#else
+#define VMEM__NO_FILE (-1)
+#endif
+
 // The system calls, each with the hook for tests before it.
 
 #if defined(__linux__) && !defined(__cplusplus)  // strict C99 hides these
@@ -767,7 +775,7 @@ int madvise(void*, size_t, int);
 #endif
 
 static void* vmem__mmap(void* ptr, size_t size, int protection, int flags) {
-    return VMEM_FAIL("mmap") ? MAP_FAILED : mmap(ptr, size, protection, flags, -1, 0);
+    return VMEM_FAIL("mmap") ? MAP_FAILED : mmap(ptr, size, protection, flags, VMEM__NO_FILE, 0);
 }
 
 static int vmem__munmap(void* ptr, size_t size) { return VMEM_FAIL("munmap") ? -1 : munmap(ptr, size); }
@@ -786,6 +794,19 @@ static void* vmem__os_reserve(size_t size) {
     void* ptr = vmem__mmap(NULL, size, VMEM__PROT_RESERVED, VMEM__MAP_RESERVED);
     return ptr == MAP_FAILED ? NULL : ptr;
 }
+
+#if defined(MAP_ALIGNED)
+
+// FreeBSD and NetBSD align by themselves.
+static void* vmem__os_reserve_aligned(size_t size, size_t align) {
+    int shift = 0;
+    void* ptr;
+    while (((size_t)1 << shift) < align) shift++;
+    ptr = vmem__mmap(NULL, size, VMEM__PROT_RESERVED, VMEM__MAP_RESERVED | MAP_ALIGNED(shift));
+    return ptr == MAP_FAILED ? NULL : ptr;
+}
+
+#else
 
 // Unmaps [start, end), which may be empty.
 static bool vmem__os_unmap(char* start, char* end) {
@@ -811,6 +832,8 @@ static void* vmem__os_reserve_aligned(size_t size, size_t align) {
     errno = error;
     return NULL;
 }
+
+#endif
 
 static VmemResult vmem__os_release(void* ptr, size_t size) { return vmem__os_result_of(vmem__munmap(ptr, size)); }
 
@@ -1309,7 +1332,7 @@ static size_t vmem__os_huge_page_size(void) { return 0; }
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
 #if defined(__APPLE__)
     capabilities->system = "macOS";
-    capabilities->can_query = true;
+    capabilities->can_query = capabilities->tells_available_memory = true;
 #elif defined(__FreeBSD__)
     capabilities->system = "FreeBSD";
 #elif defined(__NetBSD__)
@@ -1361,8 +1384,26 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
 
 #endif
 
+#if defined(__APPLE__)
+
+// What is free, and what is at hand with contents that can be dropped or read again.
+static uint64_t vmem__os_available_memory(void) {
+    vm_statistics64_data_t statistics;
+    mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
+    if (host_statistics64(mach_host_self(), HOST_VM_INFO64, (host_info64_t)&statistics, &count) != KERN_SUCCESS)
+        return 0;
+    return ((uint64_t)statistics.free_count + statistics.inactive_count) * vmem__os_page_size();
+}
+
+#else
+
+static uint64_t vmem__os_available_memory(void) { return 0; }
+
+#endif
+
 static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
     int error = errno;
+    info->available = vmem__os_available_memory();
 #if defined(_SC_PHYS_PAGES)
     long num_pages = sysconf(_SC_PHYS_PAGES);
     if (num_pages > 0) info->total = (uint64_t)num_pages * vmem__os_page_size();

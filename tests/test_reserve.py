@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -168,6 +168,14 @@ def test_the_extension_checks_its_arguments_too(page: int) -> None:
     with pytest.raises(TypeError):
         _vmem.Region(num_bytes=page, alignment=1, name=None)  # type: ignore[call-arg]
     assert _vmem.Region(page, 1, "x").name == "x"
+
+
+def test_the_extension_makes_regions_of_region_types_only(page: int) -> None:
+    reserve: Any = _vmem.reserve
+    assert type(reserve(vmem.Region, page, None, None)) is vmem.Region
+    for arguments in ((), (vmem.Region, page), (object, page, None, None), (page, page, None, None), (1, 2, 3, 4, 5)):
+        with pytest.raises(TypeError):
+            reserve(*arguments)
 
 
 def test_many_regions_at_once(page: int) -> None:

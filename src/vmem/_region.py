@@ -47,7 +47,7 @@ def reserve(num_bytes: SupportsIndex, *, alignment: SupportsIndex | None = None,
     (1099511627776, 0, True)
     """
     # The extension checks these. Calling the class would go through type.__call__() and cost as much again.
-    return _vmem.Region.__new__(Region, num_bytes, alignment, name)
+    return _vmem.reserve(Region, num_bytes, alignment, name)
 
 
 class Region(_vmem.Region):

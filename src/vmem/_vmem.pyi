@@ -1,7 +1,9 @@
 from collections.abc import Sequence
-from typing import Self, SupportsIndex, TypedDict, overload, type_check_only
+from typing import Self, SupportsIndex, TypedDict, TypeVar, overload, type_check_only
 
 from typing_extensions import Buffer, disjoint_base
+
+_AnyRegion = TypeVar("_AnyRegion", bound=Region)
 
 @type_check_only
 class _Limits(TypedDict):
@@ -50,6 +52,9 @@ class Region:
     @overload
     def __setitem__(self, key: slice, value: Buffer, /) -> None: ...
 
+def reserve(
+    cls: type[_AnyRegion], num_bytes: SupportsIndex, alignment: SupportsIndex | None, name: str | None, /
+) -> _AnyRegion: ...
 def get_page_size() -> int: ...
 def get_allocation_granularity() -> int: ...
 def get_huge_page_size() -> int: ...

@@ -1,0 +1,64 @@
+"""What vmem.h costs in C, next to the bare system calls that it makes.
+
+    python benchmarks/header.py
+
+It needs the installed package, a POSIX system and a C compiler: ``$CC``, or else ``cc``. See README.md.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from side_by_side import Comparison, Work, compare_works, run
+
+TARGET = 1.03
+
+
+@functools.cache
+def load_program() -> ctypes.CDLL:
+    """Compile header.c and load it. Once it is loaded, its file can go."""
+    source = Path(__file__).with_name("header.c")
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder, "header.so")
+        compiler = shlex.split(os.environ.get("CC", "cc"))
+        subprocess.run([*compiler, "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
+        return ctypes.CDLL(str(library), use_errno=True)
+
+
+def find_work(name: str, is_yardstick: bool) -> Work:
+    """A function of header.c, which times itself; its failure as OSError."""
+    function = load_program()[name]
+    function.restype = ctypes.c_double
+
+    def work(iterations: int) -> float:
+        nanoseconds = float(function(ctypes.c_size_t(iterations), ctypes.c_int(is_yardstick)))
+        if nanoseconds < 0:
+            error = ctypes.get_errno()
+            raise OSError(error, f"{name}: {os.strerror(error)}")
+        return nanoseconds
+
+    return work
+
+
+def compare(work: str, name: str, target: float | None) -> Comparison:
+    return compare_works(work, find_work(name, is_yardstick=False), find_work(name, is_yardstick=True), target)
+
+
+def list_comparisons() -> Iterator[Comparison]:
+    yield compare("vmem_commit 64 KiB, vs mprotect", "time_commit", TARGET)
+    yield compare("vmem_decommit 64 KiB, vs mmap", "time_decommit", TARGET)
+    yield compare("vmem_protect 64 KiB, vs mprotect", "time_protect", TARGET)
+    if sys.platform == "linux":
+        yield compare("vmem_query by PROCMAP_QUERY, vs by reading /proc/self/maps", "time_query", None)
+
+
+if __name__ == "__main__":
+    run("Compare vmem.h with the bare system calls that it makes.", list_comparisons)
