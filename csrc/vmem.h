@@ -40,7 +40,7 @@ OPTIONS
         VMEM_IMPLEMENTATION   compile the functions into this file; in exactly one file
         VMEM_API              put before every declaration, the same in every file; default `extern`. `static inline`
                               makes a private copy: then define VMEM_IMPLEMENTATION in every file that includes this
-        VMEM_FAIL(call)       for tests, where VMEM_IMPLEMENTATION is: asked before every system call, by name ("mmap",
+        VMEM_FAIL(call)       for tests, where VMEM_IMPLEMENTATION is: asked before system calls that can fail, by name ("mmap",
                               "VirtualAlloc", ...). Where it is true the call is not made and counts as failed; it has
                               to set errno or call SetLastError() itself
 
@@ -86,10 +86,6 @@ FIND YOUR WAY
 #define VMEM_API extern
 #endif
 
-#ifndef VMEM_FAIL
-#define VMEM_FAIL(call) false
-#endif
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -97,13 +93,14 @@ extern "C" {
 // >>types -------------------------------------------------------------------------------------------------------------
 
 // Every result: X(name, value, message). The enum and vmem_result_message() are made from this one table.
-#define VMEM_RESULTS(X)                                                                                                \
-    X(VMEM_SUCCESS, 0, "success")                                                                                      \
-    X(VMEM_ERROR_INVALID_ARGUMENT, 1, "invalid argument: null, zero bytes, a range that overflows or a bad alignment") \
-    X(VMEM_ERROR_OUT_OF_MEMORY, 2, "out of memory: the system refused addresses, memory or a mapping")                 \
-    X(VMEM_ERROR_ACCESS_DENIED, 3, "access denied by the system")                                                      \
-    X(VMEM_ERROR_UNSUPPORTED, 4, "not supported on this system")                                                       \
-    X(VMEM_ERROR_SYSTEM, 5, "the system call failed for another reason, see errno or GetLastError()")                  \
+#define VMEM_RESULTS(X)                                                                                        \
+    X(VMEM_SUCCESS, 0, "success")                                                                              \
+    X(VMEM_ERROR_INVALID_ARGUMENT, 1,                                                                          \
+      "invalid argument: null, zero bytes, a range that overflows, a bad option, or pages in the wrong state") \
+    X(VMEM_ERROR_OUT_OF_MEMORY, 2, "out of memory: the system refused addresses, memory or a mapping")         \
+    X(VMEM_ERROR_ACCESS_DENIED, 3, "access denied by the system")                                              \
+    X(VMEM_ERROR_UNSUPPORTED, 4, "not supported on this system")                                               \
+    X(VMEM_ERROR_SYSTEM, 5, "the system call failed for another reason, see errno or GetLastError()")          \
     X(VMEM_DECOMMIT_INCOMPLETE, 6, "decommitted, but the system keeps the commit charge and maybe the access")
 
 #define VMEM__AS_ENUMERATOR(name, value, message) name = value,
@@ -288,8 +285,8 @@ VMEM_API VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name)
 //   systems         mincore; QueryWorkingSetEx
 VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident);
 
-// Find out what the addresses around `ptr` are used for: the run of pages with equal properties that holds it. Where
-// nothing is, the run begins at the page of `ptr`.
+// Find out what the addresses around `ptr` are used for: a run of pages with equal properties that holds it. The next
+// run can have the same ones, where the system keeps them apart. Where nothing is, the run begins at the page of `ptr`.
 //   ptr             any address of the process
 //   range           receives the answer. In addresses that vmem did not reserve it is what the system makes of them
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM (/proc cannot be read)
@@ -329,7 +326,8 @@ VMEM_API size_t vmem_get_huge_page_size(void);
 //                   macOS: host_statistics64; GlobalMemoryStatusEx; else sysconf, which tells only the total
 VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info);
 
-// The limits that can make the calls above fail: call it after a failure to tell the user which one it was.
+// The limits that can make the calls above fail, but for vmem_lock(): call it after a failure to tell the user which one
+// it was.
 // It allocates nothing. Counting mappings takes time in proportion to their number, about 25 ms for 60,000.
 //   limits          receives the answer
 //   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is kept
@@ -373,6 +371,10 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 
 #if defined(VMEM_IMPLEMENTATION) && !defined(VMEM_IMPLEMENTATION_DONE)
 #define VMEM_IMPLEMENTATION_DONE
+
+#ifndef VMEM_FAIL
+#define VMEM_FAIL(call) false
+#endif
 
 #if defined(_WIN32)
 #define VMEM__WINDOWS 1
@@ -892,9 +894,12 @@ static int vmem__madvise(void* ptr, size_t size, int advice) {
 
 // MADV_DONTNEED refuses locked pages, and before Linux 5.18 nothing else would take them.
 static VmemResult vmem__os_discard(void* ptr, size_t size) {
+    int error = errno;
     int status = vmem__madvise(ptr, size, VMEM__MADV_DONTNEED);
     if (status != 0 && errno == EINVAL) status = vmem__madvise(ptr, size, VMEM__MADV_DONTNEED_LOCKED);
-    return vmem__os_result_of(status);
+    if (status != 0) return vmem__os_last_result();
+    errno = error;
+    return VMEM_SUCCESS;
 }
 
 // At the mapping limit no fresh mapping can be made. The memory can still go back, and mostly the access too.

@@ -342,7 +342,7 @@ static VmemResult run_discard(char* subject) { return vmem_discard(subject, page
 // MADV_DONTNEED that says EINVAL is tried again for locked pages; any other error counts.
 static VmemResult expect_discard(int* error) {
     if (hook.errors[0] == EINVAL && !call_failed(1)) {
-        *error = EINVAL;
+        *error = UNTOUCHED;
         return VMEM_SUCCESS;
     }
     return result_of(hook.last_error);
