@@ -6,7 +6,7 @@ RUN = $(VENV)/bin/python
 
 SOURCES = $(wildcard csrc/*.[ch] src/vmem/*.py src/vmem/*.pyi) pyproject.toml setup.py README.md LICENSE
 
-C_FILES = $(wildcard csrc/*.[ch] tests/c/*.c benchmarks/*.c examples/c/*.c)
+C_FILES = $(wildcard csrc/*.[ch] tests/c/*.[ch] benchmarks/*.c examples/c/*.c)
 
 SANITIZED = $(VENV)-sanitized
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g

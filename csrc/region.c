@@ -3,7 +3,8 @@
 #include "reservation.h"
 
 typedef struct Region {
-    PyObject_HEAD Reservation reservation;
+    PyObject_HEAD
+    Reservation reservation;
     PyObject* name;  // str or None
     PyObject* weakrefs;
 } Region;

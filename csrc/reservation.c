@@ -7,7 +7,8 @@
 // lasts as long as this object does, not only while buffers are exported: a consumer that keeps the object but lets go
 // of its buffer early still has its memory.
 struct Pin {
-    PyObject_HEAD PyObject* owner;
+    PyObject_HEAD
+    PyObject* owner;
     Reservation* reservation;
     size_t start;  // the exported bytes, as offsets
     size_t end;

@@ -86,28 +86,7 @@ static int open_pretended(const char* path, int flags) {
 
 // >>checks ------------------------------------------------------------------------------------------------------------
 
-static int num_checks, num_failed;
-
-static void check(bool holds, const char* expression, int line) {
-    num_checks++;
-    if (holds) return;
-    num_failed++;
-    printf("%s:%d: %s\n", __FILE__, line, expression);
-}
-
-#define CHECK(expression) check((expression), #expression, __LINE__)
-
-static int report(void) {
-    printf("%d checks, %d failed\n", num_checks, num_failed);
-    return num_failed ? 1 : 0;
-}
-
-static void require(bool holds, const char* expression, int line) {
-    check(holds, expression, line);
-    if (!holds) exit(report());
-}
-
-#define REQUIRE(expression) require((expression), #expression, __LINE__)
+#include "check.h"
 
 // An error code that no call under test gives.
 #define UNTOUCHED EDOM
@@ -198,7 +177,7 @@ static const int* errors_of(const char* call) {
     for (i = 0; i < sizeof errors_of_calls / sizeof errors_of_calls[0]; i++) {
         if (strcmp(errors_of_calls[i].call, call) == 0) return errors_of_calls[i].errors;
     }
-    require(false, call, __LINE__);  // a system call that is not in the table
+    require(false, call, __FILE__, __LINE__);  // a system call that is not in the table
     return NULL;
 }
 

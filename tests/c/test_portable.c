@@ -23,29 +23,7 @@
 
 // >>checks ------------------------------------------------------------------------------------------------------------
 
-static int num_checks, num_failed;
-
-static void check(bool holds, const char* expression, int line) {
-    num_checks++;
-    if (holds) return;
-    num_failed++;
-    printf("%s:%d: %s\n", __FILE__, line, expression);
-}
-
-#define CHECK(expression) check((expression), #expression, __LINE__)
-
-static int report(void) {
-    printf("%d checks, %d failed\n", num_checks, num_failed);
-    return num_failed ? 1 : 0;
-}
-
-// For what all later checks stand on: without it they could only crash.
-static void require(bool holds, const char* expression, int line) {
-    check(holds, expression, line);
-    if (!holds) exit(report());
-}
-
-#define REQUIRE(expression) require((expression), #expression, __LINE__)
+#include "check.h"
 
 // An error code that no call under test gives.
 #define UNTOUCHED 33

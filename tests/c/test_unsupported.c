@@ -7,16 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int num_checks, num_failed;
-
-static void check(bool holds, const char* expression, int line) {
-    num_checks++;
-    if (holds) return;
-    num_failed++;
-    printf("%s:%d: %s\n", __FILE__, line, expression);
-}
-
-#define CHECK(expression) check((expression), #expression, __LINE__)
+#include "check.h"
 #define CHECK_UNSUPPORTED(call) CHECK((call) == VMEM_ERROR_UNSUPPORTED)
 #define CHECK_REFUSED(call) CHECK((call) == VMEM_ERROR_INVALID_ARGUMENT)
 
@@ -83,6 +74,5 @@ int main(void) {
     test_nothing_can_be_done();
     test_wrong_arguments_are_refused_all_the_same();
     test_questions_are_answered();
-    printf("%d checks, %d failed\n", num_checks, num_failed);
-    return num_failed ? 1 : 0;
+    return report();
 }
