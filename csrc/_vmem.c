@@ -6,14 +6,30 @@
 //   arguments.c     from Python objects to C numbers
 //   refusal.c       from failed calls to exceptions that say why
 //   mappings.c      keeps the process away from its mapping limit
+//   growth.c        what a change adds to the mappings
 //   spans.c         the record of what is committed
-//   reservation.c   the core under every type: addresses, record, pins and the exporter of memoryviews
+//   reservation.c   the core under every type: addresses, record, checks
+//   busy.c          marks on the pages that a long call works on
+//   pins.c          views, and the pins that keep their bytes in place
+//   paging.c        the verbs: commit, decommit, discard, prefault, protect, lock
 //   region.c        the type Region
+#include "arguments.h"
+#include "module.h"
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
 
-#include "arguments.h"
-#include "module.h"
+// --- audit ---
+
+int module_audit(ModuleState* state, PyObject* event) {
+    if (!event) return -1;
+    PyObject* audit = Py_XNewRef(state->audit);  // a hook can make a collection take the module
+    PyObject* nothing = audit ? PyObject_CallObject(audit, event) : NULL;
+    if (!audit) PyErr_SetString(PyExc_RuntimeError, "vmem has been unloaded");
+    Py_DECREF(event);
+    Py_XDECREF(audit);
+    Py_XDECREF(nothing);
+    return nothing ? 0 : -1;
+}
 
 // --- functions ---
 
@@ -72,11 +88,12 @@ static PyObject* get_huge_page_size(PyObject* Py_UNUSED(module), PyObject* Py_UN
 // The arguments (address, align) that the three functions below share. Returns -1 with an exception.
 static int parse_address(const char* function, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords,
                          size_t* address, size_t* align) {
-    static const char* const names[2] = {"address", "align"};
+    const Signature signature = {function, 2, 2, {"address", "align"}};
     PyObject* parsed[2];
-    if (parse_two(function, names, args, num_args, keywords, parsed) < 0) return -1;
+    if (parse_arguments(&signature, args, num_args, keywords, parsed) < 0) return -1;
     if (!parsed[0] || !parsed[1]) {
-        PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'", function, names[parsed[0] ? 1 : 0]);
+        PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'", function,
+                     signature.names[parsed[0] ? 1 : 0]);
         return -1;
     }
     if (convert_size(parsed[0], "address", address) < 0) return -1;
@@ -174,16 +191,17 @@ static PyObject* is_aligned(PyObject* Py_UNUSED(module), PyObject* const* args, 
 }
 
 PyDoc_STRVAR(reserve_doc,
-             "reserve(cls, num_bytes, alignment, name, /)\n--\n\n"
+             "reserve(cls, num_bytes, alignment, huge_pages, name, /)\n--\n\n"
              "A new region of a class, which is Region or a subclass of it. Cheaper than calling the class.");
 
 static PyObject* reserve(PyObject* module, PyObject* const* args, Py_ssize_t num_args) {
     ModuleState* state = PyModule_GetState(module);
-    if (num_args != 4)
-        return PyErr_Format(PyExc_TypeError, "reserve() takes exactly 4 arguments (%zd given)", num_args);
+    if (num_args != 5)
+        return PyErr_Format(PyExc_TypeError, "reserve() takes exactly 5 arguments (%zd given)", num_args);
     if (!PyType_Check(args[0]) || !PyType_IsSubtype((PyTypeObject*)args[0], state->region_type))
         return PyErr_Format(PyExc_TypeError, "%R is no type of regions", args[0]);
-    return region_reserve(state, (PyTypeObject*)args[0], args[1], args[2], args[3]);
+    ReserveArguments arguments = {args[1], args[2], args[3], args[4]};
+    return region_reserve(state, (PyTypeObject*)args[0], &arguments);
 }
 
 PyDoc_STRVAR(get_memory_info_doc,
@@ -264,6 +282,11 @@ static int add_out_of_memory_error(PyObject* module, ModuleState* state) {
 
 static int module_exec(PyObject* module) {
     ModuleState* state = PyModule_GetState(module);
+    state->audit = Py_XNewRef(PySys_GetObject("audit"));
+    if (!state->audit) {
+        PyErr_SetString(PyExc_RuntimeError, "sys.audit is missing");
+        return -1;
+    }
     if (add_out_of_memory_error(module, state) < 0) return -1;
     state->pin_type = (PyTypeObject*)PyType_FromModuleAndSpec(module, &pin_spec, NULL);
     if (!state->pin_type) return -1;
@@ -277,6 +300,7 @@ static int module_traverse(PyObject* module, visitproc visit, void* arg) {
     Py_VISIT(state->region_type);
     Py_VISIT(state->pin_type);
     Py_VISIT(state->out_of_memory_error);
+    Py_VISIT(state->audit);
     return 0;
 }
 
@@ -285,6 +309,7 @@ static int module_clear(PyObject* module) {
     Py_CLEAR(state->region_type);
     Py_CLEAR(state->pin_type);
     Py_CLEAR(state->out_of_memory_error);
+    Py_CLEAR(state->audit);
     return 0;
 }
 

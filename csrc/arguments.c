@@ -78,43 +78,39 @@ int convert_alignment(PyObject* object, const char* what, size_t* result) {
 }
 
 // Puts one keyword argument into its place. Returns -1 with an exception.
-static int place_keyword(const char* function, const char* const names[2], PyObject* name, PyObject* value,
-                         PyObject* parsed[2]) {
-    for (int i = 0; i < 2; i++) {
-        if (PyUnicode_CompareWithASCIIString(name, names[i]) != 0) continue;
+static int place_keyword(const Signature* signature, PyObject* name, PyObject* value, PyObject** parsed) {
+    for (Py_ssize_t i = 0; i < signature->num_names; i++) {
+        if (PyUnicode_CompareWithASCIIString(name, signature->names[i]) != 0) continue;
         if (parsed[i]) {
-            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%s'", function, names[i]);
+            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%s'", signature->function,
+                         signature->names[i]);
             return -1;
         }
         parsed[i] = value;
         return 0;
     }
-    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, name);
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", signature->function, name);
     return -1;
 }
 
-int parse_two(const char* function, const char* const names[2], PyObject* const* args, Py_ssize_t num_positional,
-              PyObject* keywords, PyObject* parsed[2]) {
-    if (num_positional > 2) {
-        PyErr_Format(PyExc_TypeError, "%s() takes at most 2 arguments (%zd given)", function, num_positional);
+int parse_arguments(const Signature* signature, PyObject* const* args, Py_ssize_t num_positional, PyObject* keywords,
+                    PyObject** parsed) {
+    if (num_positional > signature->max_positional) {
+        PyErr_Format(PyExc_TypeError, "%s() takes at most %zd positional arguments (%zd given)", signature->function,
+                     signature->max_positional, num_positional);
         return -1;
     }
-    parsed[0] = num_positional > 0 ? args[0] : NULL;
-    parsed[1] = num_positional > 1 ? args[1] : NULL;
+    for (Py_ssize_t i = 0; i < signature->num_names; i++) parsed[i] = i < num_positional ? args[i] : NULL;
     if (!keywords) return 0;
     Py_ssize_t num_keywords = PyTuple_Size(keywords);
     for (Py_ssize_t i = 0; i < num_keywords; i++) {
         PyObject* name = PyTuple_GetItem(keywords, i);
-        if (place_keyword(function, names, name, args[num_positional + i], parsed) < 0) return -1;
+        if (place_keyword(signature, name, args[num_positional + i], parsed) < 0) return -1;
     }
     return 0;
 }
 
-int parse_range(const char* function, PyObject* const* args, Py_ssize_t num_positional, PyObject* keywords, size_t size,
-                size_t* offset, size_t* num_bytes) {
-    static const char* const names[2] = {"offset", "num_bytes"};
-    PyObject* parsed[2];
-    if (parse_two(function, names, args, num_positional, keywords, parsed) < 0) return -1;
+int convert_range(PyObject* const parsed[2], size_t size, size_t* offset, size_t* num_bytes) {
     *offset = 0;
     if (parsed[0] && convert_size(parsed[0], "offset", offset) < 0) return -1;
     if (parsed[1] && parsed[1] != Py_None) return convert_size(parsed[1], "num_bytes", num_bytes);

@@ -17,13 +17,20 @@ int convert_byte(PyObject* object, unsigned char* result);
 // A power of two. Returns -1 with an exception.
 int convert_alignment(PyObject* object, const char* what, size_t* result);
 
-// The arguments of a METH_FASTCALL | METH_KEYWORDS call that takes up to two, by position or by name. Those that were
-// not given stay NULL. Without keywords this is one comparison. Returns -1 with an exception.
-int parse_two(const char* function, const char* const names[2], PyObject* const* args, Py_ssize_t num_positional,
-              PyObject* keywords, PyObject* parsed[2]);
+// What a METH_FASTCALL | METH_KEYWORDS function takes. All arguments may be given by name, none must be given.
+typedef struct Signature {
+    const char* function;
+    Py_ssize_t num_names;
+    Py_ssize_t max_positional;
+    const char* names[3];
+} Signature;
 
-// The range (offset=0, num_bytes=None) of such a call on `size` bytes, of which None means all from the offset on.
-int parse_range(const char* function, PyObject* const* args, Py_ssize_t num_positional, PyObject* keywords, size_t size,
-                size_t* offset, size_t* num_bytes);
+// Puts the arguments of a call in the order of the names. Those that were not given are NULL. Without keywords this is a
+// few comparisons. Returns -1 with an exception.
+int parse_arguments(const Signature* signature, PyObject* const* args, Py_ssize_t num_positional, PyObject* keywords,
+                    PyObject** parsed);
+
+// The range (offset=0, num_bytes=None) of parsed arguments, in `size` bytes, of which None means all from the offset on.
+int convert_range(PyObject* const parsed[2], size_t size, size_t* offset, size_t* num_bytes);
 
 #endif

@@ -4,11 +4,15 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <structmember.h>
+#include <stdbool.h>
 #include <string.h>
+#include <structmember.h>
 
 #ifdef _WIN32
 #include <windows.h>
+#else
+#include <time.h>
+#include <unistd.h>
 #endif
 
 // Locking. With a GIL the GIL orders everything and nothing else is paid for. Free-threaded builds take the object's
@@ -37,6 +41,29 @@ static inline Py_ssize_t counter_add(Py_ssize_t* counter, Py_ssize_t change) {
 static inline Py_ssize_t counter_get(const Py_ssize_t* counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
 static inline Py_ssize_t counter_add(Py_ssize_t* counter, Py_ssize_t change) {
     return __atomic_add_fetch(counter, change, __ATOMIC_RELAXED);
+}
+#endif
+
+// Which process this is. It changes where a process can fork, so not on Windows.
+#ifdef _WIN32
+static inline long get_process_id(void) { return 0; }
+#else
+static inline long get_process_id(void) { return (long)getpid(); }
+#endif
+
+// Seconds since some moment. They never run backwards.
+#ifdef _WIN32
+static inline double get_seconds(void) {
+    LARGE_INTEGER ticks, ticks_per_second;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&ticks_per_second);
+    return (double)ticks.QuadPart / (double)ticks_per_second.QuadPart;
+}
+#else
+static inline double get_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 #endif
 

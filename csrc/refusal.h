@@ -14,6 +14,7 @@ typedef struct Attempt {
     size_t align;          // told when it is more than 1
     size_t new_addresses;  // how many bytes of addresses the system was asked for
     size_t new_memory;     // how many bytes of memory it was asked to commit
+    size_t new_locks;      // how many bytes of memory it was asked to lock
 } Attempt;
 
 // The system's error code, to be fetched straight after a failed call.

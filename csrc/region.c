@@ -1,6 +1,7 @@
 // _vmem.Region: one reservation, its verbs, and its bytes as items and slices.
 #include "arguments.h"
-#include "reservation.h"
+#include "paging.h"
+#include "pins.h"
 
 typedef struct Region {
     PyObject_HEAD
@@ -20,8 +21,8 @@ static ModuleState* find_state(PyTypeObject* type) {
 }
 
 // The two arguments (offset, num_bytes) of a positional method, both required.
-static int convert_range(const char* function, PyObject* const* args, Py_ssize_t num_args, size_t* offset,
-                         size_t* num_bytes) {
+static int convert_two_sizes(const char* function, PyObject* const* args, Py_ssize_t num_args, size_t* offset,
+                             size_t* num_bytes) {
     if (num_args != 2) {
         PyErr_Format(PyExc_TypeError, "%s() takes exactly 2 arguments (%zd given)", function, num_args);
         return -1;
@@ -33,24 +34,33 @@ static int convert_range(const char* function, PyObject* const* args, Py_ssize_t
 // --- making and ending ---
 
 PyDoc_STRVAR(region_doc,
-             "Region(num_bytes, alignment, name, /)\n--\n\n"
+             "Region(num_bytes, alignment, huge_pages, name, /)\n--\n\n"
              "A range of reserved addresses. vmem.Region is the documented class over this one.");
 
-PyObject* region_reserve(ModuleState* state, PyTypeObject* type, PyObject* num_bytes_object, PyObject* alignment_object,
-                         PyObject* name) {
-    size_t num_bytes, alignment = 1;
-    if (convert_size(num_bytes_object, "num_bytes", &num_bytes) < 0) return NULL;
-    if (alignment_object != Py_None && convert_alignment(alignment_object, "alignment", &alignment) < 0) return NULL;
-    if (num_bytes == 0) {
-        PyErr_SetString(PyExc_ValueError, "num_bytes must be at least 1, got 0");
-        return NULL;
-    }
-    if (name != Py_None && !PyUnicode_Check(name)) {
-        PyObject* type_name = PyType_GetName(Py_TYPE(name));
+// Everything is converted before anything is looked at: all of this can run Python code.
+static int convert_options(const ReserveArguments* arguments, ReservationOptions* options) {
+    options->align = 1;
+    options->name = arguments->name;
+    if (convert_size(arguments->num_bytes, "num_bytes", &options->num_bytes) < 0) return -1;
+    if (arguments->alignment != Py_None && convert_alignment(arguments->alignment, "alignment", &options->align) < 0)
+        return -1;
+    int huge_pages = PyObject_IsTrue(arguments->huge_pages);
+    if (huge_pages < 0) return -1;
+    options->huge_pages = huge_pages;
+    if (options->name != Py_None && !PyUnicode_Check(options->name)) {
+        PyObject* type_name = PyType_GetName(Py_TYPE(options->name));
         if (type_name) PyErr_Format(PyExc_TypeError, "name must be a str or None, not %U", type_name);
         Py_XDECREF(type_name);
-        return NULL;
+        return -1;
     }
+    return 0;
+}
+
+PyObject* region_reserve(ModuleState* state, PyTypeObject* type, const ReserveArguments* arguments) {
+    ReservationOptions options;
+    if (convert_options(arguments, &options) < 0) return NULL;
+    PyObject* event = Py_BuildValue("(sKO)", "vmem.reserve", (unsigned long long)options.num_bytes, options.name);
+    if (module_audit(state, event) < 0) return NULL;
     if (!state->pin_type || !state->out_of_memory_error) {  // a collection has taken the module, but not yet the type
         PyErr_SetString(PyExc_RuntimeError, "vmem has been unloaded");
         return NULL;
@@ -58,8 +68,8 @@ PyObject* region_reserve(ModuleState* state, PyTypeObject* type, PyObject* num_b
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Region* self = (Region*)alloc(type, 0);
     if (!self) return NULL;
-    self->name = Py_NewRef(name);
-    if (reservation_open(&self->reservation, state, (PyObject*)self, "region", num_bytes, alignment) < 0) {
+    self->name = Py_NewRef(options.name);
+    if (reservation_open(&self->reservation, state, (PyObject*)self, "region", &options) < 0) {
         Py_DECREF(self);
         return NULL;
     }
@@ -67,14 +77,16 @@ PyObject* region_reserve(ModuleState* state, PyTypeObject* type, PyObject* num_b
 }
 
 static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
-    PyObject *num_bytes, *alignment, *name;
+    ReserveArguments arguments;
     if (keywords && PyDict_Size(keywords) > 0) {
         PyErr_SetString(PyExc_TypeError, "Region() takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "OOO:Region", &num_bytes, &alignment, &name)) return NULL;
+    if (!PyArg_ParseTuple(args, "OOOO:Region", &arguments.num_bytes, &arguments.alignment, &arguments.huge_pages,
+                          &arguments.name))
+        return NULL;
     ModuleState* state = find_state(type);
-    return state ? region_reserve(state, type, num_bytes, alignment, name) : NULL;
+    return state ? region_reserve(state, type, &arguments) : NULL;
 }
 
 static int region_traverse(Region* self, visitproc visit, void* arg) {
@@ -141,63 +153,133 @@ static PyObject* region_abandon(Region* self, PyObject* Py_UNUSED(ignored)) {
 
 // --- verbs ---
 
+typedef int (*Verb)(Reservation* reservation, size_t offset, size_t num_bytes);
+
+// A method (offset, num_bytes) whose verb takes the lock itself.
+static PyObject* call_verb(Region* self, const char* name, Verb verb, PyObject* const* args, Py_ssize_t num_args) {
+    size_t offset, num_bytes;
+    if (convert_two_sizes(name, args, num_args, &offset, &num_bytes) < 0) return NULL;
+    return verb(&self->reservation, offset, num_bytes) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
 PyDoc_STRVAR(region_commit_doc, "commit($self, offset, num_bytes, /)\n--\n\nCommit the pages of a range.");
 
 static PyObject* region_commit(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     size_t offset, num_bytes;
     int status;
-    if (convert_range("commit", args, num_args, &offset, &num_bytes) < 0) return NULL;
+    if (convert_two_sizes("commit", args, num_args, &offset, &num_bytes) < 0) return NULL;
     VMEM_LOCK(self);
-    status = reservation_commit(&self->reservation, offset, num_bytes);
+    status = paging_commit(&self->reservation, offset, num_bytes);
     VMEM_UNLOCK();
     return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyDoc_STRVAR(region_commit_and_prefault_doc,
+             "_commit_and_prefault($self, offset, num_bytes, /)\n--\n\n"
+             "Commit the pages of a range and get memory for them, or do neither.");
+
+static PyObject* region_commit_and_prefault(Region* self, PyObject* const* args, Py_ssize_t num_args) {
+    return call_verb(self, "_commit_and_prefault", paging_commit_and_prefault, args, num_args);
+}
+
+PyDoc_STRVAR(region_prefault_doc, "prefault($self, offset, num_bytes, /)\n--\n\nGet memory for the pages of a range.");
+
+static PyObject* region_prefault(Region* self, PyObject* const* args, Py_ssize_t num_args) {
+    return call_verb(self, "prefault", paging_prefault, args, num_args);
 }
 
 PyDoc_STRVAR(region_decommit_doc, "decommit($self, offset, num_bytes, /)\n--\n\nDecommit the pages of a range.");
 
 static PyObject* region_decommit(Region* self, PyObject* const* args, Py_ssize_t num_args) {
-    size_t offset, num_bytes;
-    int status;
-    if (convert_range("decommit", args, num_args, &offset, &num_bytes) < 0) return NULL;
-    VMEM_LOCK(self);
-    status = reservation_decommit(&self->reservation, offset, num_bytes);
-    VMEM_UNLOCK();
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return call_verb(self, "decommit", paging_decommit, args, num_args);
+}
+
+PyDoc_STRVAR(region_discard_doc, "discard($self, offset, num_bytes, /)\n--\n\nDrop what the pages of a range hold.");
+
+static PyObject* region_discard(Region* self, PyObject* const* args, Py_ssize_t num_args) {
+    return call_verb(self, "discard", paging_discard, args, num_args);
+}
+
+PyDoc_STRVAR(region_lock_doc, "lock($self, offset, num_bytes, /)\n--\n\nKeep the pages of a range in memory.");
+
+static PyObject* region_lock(Region* self, PyObject* const* args, Py_ssize_t num_args) {
+    return call_verb(self, "lock", paging_lock, args, num_args);
+}
+
+PyDoc_STRVAR(region_unlock_doc, "unlock($self, offset, num_bytes, /)\n--\n\nEnd the locks of the pages of a range.");
+
+static PyObject* region_unlock(Region* self, PyObject* const* args, Py_ssize_t num_args) {
+    return call_verb(self, "unlock", paging_unlock, args, num_args);
 }
 
 PyDoc_STRVAR(region_resident_doc,
              "resident($self, offset, num_bytes, /)\n--\n\nCount the committed bytes of a range that are in memory.");
 
 static PyObject* region_resident(Region* self, PyObject* const* args, Py_ssize_t num_args) {
-    size_t offset, num_bytes, num_resident = 0;
-    int status;
-    if (convert_range("resident", args, num_args, &offset, &num_bytes) < 0) return NULL;
-    VMEM_LOCK(self);
-    status = reservation_count_resident(&self->reservation, offset, num_bytes, &num_resident);
-    VMEM_UNLOCK();
-    return status < 0 ? NULL : PyLong_FromSize_t(num_resident);
+    size_t offset, num_bytes, num_resident;
+    if (convert_two_sizes("resident", args, num_args, &offset, &num_bytes) < 0) return NULL;
+    if (paging_count_resident(&self->reservation, offset, num_bytes, &num_resident) < 0) return NULL;
+    return PyLong_FromSize_t(num_resident);
 }
+
+// Memory that is made executable is news for audit hooks.
+static int audit_protect(Region* self, size_t offset, size_t num_bytes, VmemProtection protection) {
+    if (!can_execute(protection)) return 0;
+    ModuleState* state = find_state(Py_TYPE((PyObject*)self));
+    if (!state) return -1;
+    return module_audit(state, Py_BuildValue("(sOiKK)", "vmem.protect", self, (int)protection,
+                                             (unsigned long long)offset, (unsigned long long)num_bytes));
+}
+
+PyDoc_STRVAR(region_protect_doc,
+             "protect($self, protection, offset, num_bytes, /)\n--\n\n"
+             "Change what may be done with the pages of a range.");
+
+static PyObject* region_protect(Region* self, PyObject* const* args, Py_ssize_t num_args) {
+    size_t protection, offset, num_bytes;
+    int status;
+    if (num_args != 3)
+        return PyErr_Format(PyExc_TypeError, "protect() takes exactly 3 arguments (%zd given)", num_args);
+    if (convert_size(args[0], "protection", &protection) < 0) return NULL;
+    if (protection > VMEM_READ_WRITE_EXECUTE)
+        return PyErr_Format(PyExc_ValueError, "protection must be at most %d, got %zu", (int)VMEM_READ_WRITE_EXECUTE,
+                            protection);
+    if (convert_two_sizes("protect", args + 1, num_args - 1, &offset, &num_bytes) < 0) return NULL;
+    if (audit_protect(self, offset, num_bytes, (VmemProtection)protection) < 0) return NULL;
+    VMEM_LOCK(self);
+    status = paging_protect(&self->reservation, offset, num_bytes, (VmemProtection)protection);
+    VMEM_UNLOCK();
+    return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+// --- views ---
 
 PyDoc_STRVAR(
     region_view_doc,
-    "view($self, /, offset=0, num_bytes=None)\n--\n\n"
-    "A writable memoryview of committed bytes. It stays valid, at the same address, while it lives.\n\n"
+    "view($self, /, offset=0, num_bytes=None, *, readonly=False)\n--\n\n"
+    "A memoryview of committed bytes. It stays valid, at the same address, while it lives.\n\n"
     "Parameters\n"
     "----------\n"
     "offset : int, default 0\n"
     "    Where the view begins, in bytes from the start of the region.\n"
     "num_bytes : int, optional\n"
-    "    How many bytes it covers. By default everything up to the end of the region.\n\n"
+    "    How many bytes it covers. By default everything up to the end of the region.\n"
+    "readonly : bool, default False\n"
+    "    Whether it is to be read-only, also where the pages can be written.\n\n"
     "Returns\n"
     "-------\n"
     "memoryview\n"
-    "    One dimension, format ``'B'``, writable. It pins the pages that hold its bytes: until it is released or\n"
-    "    gone, with every slice, array and other object made from it, they cannot be decommitted and the region\n"
-    "    cannot be released. Committing elsewhere is free.\n\n"
+    "    One dimension, format ``'B'``, writable if all its pages are. It pins the pages that hold its bytes: until "
+    "it\n"
+    "    is released or gone, with every slice, array and other object made from it, they cannot be decommitted or\n"
+    "    discarded, what the view allows cannot be taken from them, and the region cannot be released. Committing\n"
+    "    elsewhere is free.\n\n"
     "Raises\n"
     "------\n"
+    "BufferError\n"
+    "    Another thread is about to decommit or discard these pages.\n"
     "ValueError\n"
-    "    A byte of the range is not committed or not in the region, or the region is released.\n\n"
+    "    A byte of the range is not committed, not readable or not in the region, or the region is released.\n\n"
     "Examples\n"
     "--------\n"
     ">>> import vmem\n"
@@ -209,11 +291,15 @@ PyDoc_STRVAR(
     "b'ell'");
 
 static PyObject* region_view(Region* self, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords) {
+    static const Signature signature = {"view", 3, 2, {"offset", "num_bytes", "readonly"}};
+    PyObject *parsed[3], *view;
     size_t offset, num_bytes;
-    PyObject* view;
-    if (parse_range("view", args, num_args, keywords, self->reservation.size, &offset, &num_bytes) < 0) return NULL;
+    if (parse_arguments(&signature, args, num_args, keywords, parsed) < 0) return NULL;
+    if (convert_range(parsed, self->reservation.size, &offset, &num_bytes) < 0) return NULL;
+    int readonly = parsed[2] ? PyObject_IsTrue(parsed[2]) : 0;
+    if (readonly < 0) return NULL;
     VMEM_LOCK(self);
-    view = reservation_view(&self->reservation, offset, num_bytes);
+    view = pins_view(&self->reservation, offset, num_bytes, readonly);
     VMEM_UNLOCK();
     return view;
 }
@@ -243,11 +329,13 @@ PyDoc_STRVAR(region_is_committed_doc,
              "(True, False)");
 
 static PyObject* region_is_committed(Region* self, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords) {
+    static const Signature signature = {"is_committed", 2, 2, {"offset", "num_bytes"}};
+    PyObject* parsed[2];
     size_t offset, num_bytes;
     int status;
     bool committed = false;
-    size_t size = self->reservation.size;
-    if (parse_range("is_committed", args, num_args, keywords, size, &offset, &num_bytes) < 0) return NULL;
+    if (parse_arguments(&signature, args, num_args, keywords, parsed) < 0) return NULL;
+    if (convert_range(parsed, self->reservation.size, &offset, &num_bytes) < 0) return NULL;
     VMEM_LOCK(self);
     status = reservation_check_range(&self->reservation, offset, num_bytes);
     if (status == 0) committed = reservation_is_committed(&self->reservation, offset, num_bytes);
@@ -266,14 +354,26 @@ static int append_range(PyObject* list, size_t start, size_t end, bool committed
     return status;
 }
 
+// The end of a run of pages that look alike to users, who do not see locks here.
+static size_t find_range(const Reservation* reservation, size_t start, bool* committed, VmemProtection* protection) {
+    const Span* span = spans_find(&reservation->spans, start);
+    *committed = span && span->start <= start;
+    *protection = *committed ? span->state.protection : VMEM_NO_ACCESS;
+    if (!*committed) return span ? span->start : reservation->size;
+    size_t end = span->end;
+    while ((span = spans_find(&reservation->spans, end)) && span->start == end && span->state.protection == *protection)
+        end = span->end;
+    return end;
+}
+
 static int append_ranges(const Reservation* reservation, PyObject* list) {
     size_t start = 0;
     while (start < reservation->size) {
+        bool committed;
+        VmemProtection protection;
         if (reservation_check_open(reservation) < 0) return -1;
-        const Span* span = spans_find(&reservation->spans, start);
-        bool committed = span && span->start <= start;
-        size_t end = !span ? reservation->size : committed ? span->end : span->start;
-        if (append_range(list, start, end, committed, committed ? span->protection : VMEM_NO_ACCESS) < 0) return -1;
+        size_t end = find_range(reservation, start, &committed, &protection);
+        if (append_range(list, start, end, committed, protection) < 0) return -1;
         start = end;
     }
     return 0;
@@ -305,8 +405,10 @@ static Py_ssize_t region_length(Region* self) {
     return status < 0 ? -1 : (Py_ssize_t)self->reservation.size;
 }
 
-// The address of one committed byte, or NULL with an exception.
-static char* find_byte(const Reservation* reservation, Py_ssize_t index) {
+typedef int (*Check)(Reservation* reservation, size_t offset, size_t num_bytes);
+
+// The address of one byte that passes a check, or NULL with an exception.
+static char* find_byte(Reservation* reservation, Py_ssize_t index, Check check) {
     Py_ssize_t size = (Py_ssize_t)reservation->size;
     if (reservation_check_open(reservation) < 0) return NULL;
     Py_ssize_t offset = index < 0 ? index + size : index;
@@ -314,8 +416,7 @@ static char* find_byte(const Reservation* reservation, Py_ssize_t index) {
         PyErr_Format(PyExc_IndexError, "index %zd is outside a %s of %zd bytes", index, reservation->kind, size);
         return NULL;
     }
-    if (reservation_check_committed(reservation, (size_t)offset, 1) < 0) return NULL;
-    return reservation->base + offset;
+    return check(reservation, (size_t)offset, 1) < 0 ? NULL : reservation->base + offset;
 }
 
 static PyObject* get_item(Region* self, PyObject* key) {
@@ -323,7 +424,7 @@ static PyObject* get_item(Region* self, PyObject* key) {
     int value = -1;
     if (convert_index(key, "a region's index", &index) < 0) return NULL;
     VMEM_LOCK(self);
-    const char* byte = find_byte(&self->reservation, index);
+    const char* byte = find_byte(&self->reservation, index, reservation_check_readable);
     if (byte) value = (unsigned char)*byte;
     VMEM_UNLOCK();
     return value < 0 ? NULL : PyLong_FromLong(value);
@@ -336,7 +437,7 @@ static int set_item(Region* self, PyObject* key, PyObject* object) {
     if (convert_index(key, "a region's index", &index) < 0) return -1;
     if (convert_byte(object, &value) < 0) return -1;
     VMEM_LOCK(self);
-    char* byte = find_byte(&self->reservation, index);
+    char* byte = find_byte(&self->reservation, index, reservation_check_writable);
     if (byte) {
         *byte = (char)value;
         status = 0;
@@ -374,7 +475,7 @@ static PyObject* get_slice(Region* self, PyObject* slice) {
     PyObject* view;
     if (convert_slice(self, slice, &stride) < 0) return NULL;
     VMEM_LOCK(self);
-    view = reservation_view(&self->reservation, stride.lowest, stride.num_bytes);
+    view = pins_view(&self->reservation, stride.lowest, stride.num_bytes, false);
     VMEM_UNLOCK();
     if (!view || stride.step == 1) return view;
     PyObject* step = PyLong_FromSsize_t(stride.step);
@@ -386,14 +487,14 @@ static PyObject* get_slice(Region* self, PyObject* slice) {
     return stepped;
 }
 
-static int check_copy(const Reservation* reservation, const Stride* stride, Py_ssize_t num_bytes) {
+static int check_copy(Reservation* reservation, const Stride* stride, Py_ssize_t num_bytes) {
     if (reservation_check_range(reservation, stride->lowest, stride->num_bytes) < 0) return -1;
     if (num_bytes != stride->count) {
         PyErr_Format(PyExc_ValueError, "cannot put %zd bytes into a slice of %zd bytes: a %s never changes its size",
                      num_bytes, stride->count, reservation->kind);
         return -1;
     }
-    return reservation_check_committed(reservation, stride->lowest, stride->num_bytes);
+    return reservation_check_writable(reservation, stride->lowest, stride->num_bytes);
 }
 
 // Copies bytes into a slice. They may be the slice's own, in part or whole, as long as the step is 1.
@@ -487,6 +588,10 @@ static PyObject* region_get_name(Region* self, void* Py_UNUSED(closure)) {
     return Py_NewRef(self->name ? self->name : Py_None);
 }
 
+static PyObject* region_get_huge_pages(Region* self, void* Py_UNUSED(closure)) {
+    return PyBool_FromLong(self->reservation.huge_pages);
+}
+
 static PyObject* region_get_released(Region* self, void* Py_UNUSED(closure)) {
     bool released;
     VMEM_LOCK(self);
@@ -502,6 +607,7 @@ static PyGetSetDef region_getset[] = {
     {"committed", (getter)region_get_committed, NULL, "How many bytes are committed; 0 once released.", NULL},
     {"page_size", (getter)region_get_page_size, NULL, "The size of a page in bytes: the unit of committing.", NULL},
     {"name", (getter)region_get_name, NULL, "The name given to reserve(), or None.", NULL},
+    {"huge_pages", (getter)region_get_huge_pages, NULL, "Whether it was made with huge_pages=True.", NULL},
     {"released", (getter)region_get_released, NULL, "Whether the region was released.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -510,7 +616,14 @@ static PyGetSetDef region_getset[] = {
 
 static PyMethodDef region_methods[] = {
     {"commit", (PyCFunction)(void (*)(void))region_commit, METH_FASTCALL, region_commit_doc},
+    {"_commit_and_prefault", (PyCFunction)(void (*)(void))region_commit_and_prefault, METH_FASTCALL,
+     region_commit_and_prefault_doc},
+    {"prefault", (PyCFunction)(void (*)(void))region_prefault, METH_FASTCALL, region_prefault_doc},
     {"decommit", (PyCFunction)(void (*)(void))region_decommit, METH_FASTCALL, region_decommit_doc},
+    {"discard", (PyCFunction)(void (*)(void))region_discard, METH_FASTCALL, region_discard_doc},
+    {"lock", (PyCFunction)(void (*)(void))region_lock, METH_FASTCALL, region_lock_doc},
+    {"unlock", (PyCFunction)(void (*)(void))region_unlock, METH_FASTCALL, region_unlock_doc},
+    {"protect", (PyCFunction)(void (*)(void))region_protect, METH_FASTCALL, region_protect_doc},
     {"resident", (PyCFunction)(void (*)(void))region_resident, METH_FASTCALL, region_resident_doc},
     {"view", (PyCFunction)(void (*)(void))region_view, METH_FASTCALL | METH_KEYWORDS, region_view_doc},
     {"is_committed", (PyCFunction)(void (*)(void))region_is_committed, METH_FASTCALL | METH_KEYWORDS,

@@ -1,31 +1,52 @@
-// The core under every type: one range of addresses, the record of what is committed in it, and the pins that keep
-// exported bytes in place. Functions that can fail return -1, NULL or false with an exception set, and have changed
-// nothing then. The caller holds the owner's lock, except for reservation_open() and reservation_free().
+// The core under every type: one range of addresses, the record of what is committed in it, the pins that keep exported
+// bytes in place, and the marks of calls at work. Functions that can fail return -1, NULL or false with an exception set,
+// and have changed nothing then, unless they say otherwise. The caller holds the owner's lock, except where it says so.
 #ifndef VMEM_RESERVATION_H
 #define VMEM_RESERVATION_H
 
+#include "busy.h"
 #include "module.h"
+#include "refusal.h"
 #include "spans.h"
 
 typedef struct Pin Pin;
 
-typedef struct Reservation {
+struct Reservation {
     PyObject* owner;   // the object this is a part of; not counted
     const char* kind;  // what users call the owner: "region"
     char* base;        // NULL before it is opened and after the memory went
     size_t size;       // whole pages; never changes
     size_t page_size;
-    bool released;  // to its user; with views alive, the memory goes with the last of them
+    bool released;    // to its user; the memory goes with the last view and the last call at work
+    bool huge_pages;  // committed pages are advised to be huge
+    char* label;      // put on committed pages, for people who look at the process's mappings; NULL for none
     SpanMap spans;
     Pin* pins;
+    BusyMark* busy;
     // What it needs of the module. It holds them itself: a collection may take the module first.
     PyTypeObject* pin_type;
     PyObject* out_of_memory_error;
-} Reservation;
+};
 
-// Takes the addresses. `reservation` is zeroed memory inside `owner`.
-int reservation_open(Reservation* reservation, ModuleState* state, PyObject* owner, const char* kind, size_t num_bytes,
-                     size_t align);
+// What a user asks for.
+typedef struct ReservationOptions {
+    size_t num_bytes;
+    size_t align;
+    bool huge_pages;
+    PyObject* name;  // str or None
+} ReservationOptions;
+
+// Whole pages, as offsets.
+typedef struct Pages {
+    size_t start;
+    size_t end;
+} Pages;
+
+// --- opening and releasing ---
+
+// Takes the addresses. `reservation` is zeroed memory inside `owner`. The caller holds no lock.
+int reservation_open(Reservation* reservation, ModuleState* state, PyObject* owner, const char* kind,
+                     const ReservationOptions* options);
 
 // Gives everything back. BufferError while views are alive. Doing it twice is fine.
 int reservation_release(Reservation* reservation);
@@ -33,11 +54,16 @@ int reservation_release(Reservation* reservation);
 // The same for a user who is leaving because of an exception: live views keep the memory until the last one is gone.
 int reservation_abandon(Reservation* reservation);
 
-// The end of the owner. Never raises; there can be no pins any more, since each holds the owner.
+// Gives back what a released reservation still has, once nothing uses it any more. Never raises.
+void reservation_settle(Reservation* reservation);
+
+// The end of the owner. Never raises; there can be no pins any more, since each holds the owner. The caller holds no lock.
 void reservation_free(Reservation* reservation);
 
 // For the owner's tp_traverse. There is nothing to clear.
 int reservation_traverse(Reservation* reservation, visitproc visit, void* arg);
+
+// --- checks ---
 
 // Makes sure that it is not released.
 int reservation_check_open(const Reservation* reservation);
@@ -48,11 +74,22 @@ int reservation_check_range(const Reservation* reservation, size_t offset, size_
 // Makes sure that every byte of a range, which is in bounds, is committed.
 int reservation_check_committed(const Reservation* reservation, size_t offset, size_t num_bytes);
 
-// The verbs. They check the range. Zero bytes, in bounds, are no work and no error.
-int reservation_commit(Reservation* reservation, size_t offset, size_t num_bytes);
-int reservation_decommit(Reservation* reservation, size_t offset, size_t num_bytes);
-PyObject* reservation_view(Reservation* reservation, size_t offset, size_t num_bytes);
-int reservation_count_resident(Reservation* reservation, size_t offset, size_t num_bytes, size_t* num_resident);
+// Makes sure that every byte of a range, which is in bounds, can be read; or also written.
+int reservation_check_readable(Reservation* reservation, size_t offset, size_t num_bytes);
+int reservation_check_writable(Reservation* reservation, size_t offset, size_t num_bytes);
+
 bool reservation_is_committed(const Reservation* reservation, size_t offset, size_t num_bytes);
+
+// Makes sure that `growth` more mappings may be made for what is attempted.
+int reservation_check_mappings(const Reservation* reservation, Py_ssize_t growth, const Attempt* attempt);
+
+// --- small parts ---
+
+bool can_read(VmemProtection protection);
+bool can_write(VmemProtection protection);
+bool can_execute(VmemProtection protection);
+
+Pages pages_of(const Reservation* reservation, size_t start, size_t end);
+Attempt attempt_at(const Reservation* reservation, const char* verb, size_t offset, size_t num_bytes);
 
 #endif

@@ -23,7 +23,7 @@ static Span* pop_spare(SpanMap* map) {
 }
 
 int spans_prepare(SpanMap* map, size_t num_spans) {
-    while (map->num_spare < num_spans) {
+    while (map->num_spare < map->num_promised + num_spans) {
         Span* span = PyMem_Malloc(sizeof(Span));
         if (!span) {
             spans_settle(map);
@@ -35,11 +35,22 @@ int spans_prepare(SpanMap* map, size_t num_spans) {
     return 0;
 }
 
-static Span* new_span(SpanMap* map, size_t start, size_t end, VmemProtection protection) {
+int spans_promise(SpanMap* map, size_t num_spans) {
+    if (spans_prepare(map, num_spans) < 0) return -1;
+    map->num_promised += num_spans;
+    return 0;
+}
+
+void spans_drop_promise(SpanMap* map, size_t num_spans) {
+    map->num_promised -= num_spans;
+    spans_settle(map);
+}
+
+static Span* new_span(SpanMap* map, size_t start, size_t end, PageState state) {
     Span* span = pop_spare(map);
     span->start = start;
     span->end = end;
-    span->protection = protection;
+    span->state = state;
     span->height = 1;
     span->left = span->right = NULL;
     map->num_spans++;
@@ -57,7 +68,7 @@ static void drop_tree(SpanMap* map, Span* tree) {
 }
 
 void spans_settle(SpanMap* map) {
-    while (map->num_spare > MAX_SPARE) PyMem_Free(pop_spare(map));
+    while (map->num_spare > map->num_promised + MAX_SPARE) PyMem_Free(pop_spare(map));
 }
 
 void spans_free(SpanMap* map) {
@@ -166,7 +177,7 @@ static void cut(SpanMap* map, size_t offset) {
     size_t end = span->end;
     span->end = offset;
     map->num_bytes -= end - offset;
-    insert(map, new_span(map, offset, end, span->protection));
+    insert(map, new_span(map, offset, end, span->state));
 }
 
 // --- interface ---
@@ -195,12 +206,16 @@ void spans_clear(SpanMap* map, size_t start, size_t end) {
     map->root = merge(below, above);
 }
 
-void spans_set(SpanMap* map, size_t start, size_t end, VmemProtection protection) {
+static bool are_alike(PageState one, PageState other) {
+    return one.protection == other.protection && one.locked == other.locked;
+}
+
+void spans_set(SpanMap* map, size_t start, size_t end, PageState state) {
     const Span* before = start > 0 ? find(map, start - 1) : NULL;
     const Span* after = find(map, end);
-    if (before && before->start < start && before->protection == protection) start = before->start;
-    if (after && after->start <= end && after->protection == protection) end = after->end;
+    if (before && before->start < start && are_alike(before->state, state)) start = before->start;
+    if (after && after->start <= end && are_alike(after->state, state)) end = after->end;
     const Span* inside = find(map, start);
     if (inside && inside->start < end) spans_clear(map, start, end);
-    insert(map, new_span(map, start, end, protection));
+    insert(map, new_span(map, start, end, state));
 }

@@ -150,30 +150,42 @@ def test_subclasses(page: int) -> None:
     assert "Tape" in repr(tape)
 
 
+class Untruthful:
+    def __bool__(self) -> bool:
+        raise ZeroDivisionError
+
+
 def test_the_extension_checks_its_arguments_too(page: int) -> None:
     for arguments, error in (
         ((), TypeError),
         ((page,), TypeError),
-        ((page, 1, None, None), TypeError),
-        ((0, 1, None), ValueError),
-        ((-1, 1, None), ValueError),
-        ((2**64, 1, None), ValueError),
-        ((page, 3, None), ValueError),
-        ((page, 0, None), ValueError),
-        ((1.5, 1, None), TypeError),
-        ((page, 1, 5), TypeError),
+        ((page, 1, False, None, None), TypeError),
+        ((0, 1, False, None), ValueError),
+        ((-1, 1, False, None), ValueError),
+        ((2**64, 1, False, None), ValueError),
+        ((page, 3, False, None), ValueError),
+        ((page, 0, False, None), ValueError),
+        ((1.5, 1, False, None), TypeError),
+        ((page, 1, False, 5), TypeError),
+        ((page, 1, Untruthful(), None), ZeroDivisionError),
     ):
         with pytest.raises(error):
             _vmem.Region(*arguments)
     with pytest.raises(TypeError):
-        _vmem.Region(num_bytes=page, alignment=1, name=None)  # type: ignore[call-arg]
-    assert _vmem.Region(page, 1, "x").name == "x"
+        _vmem.Region(num_bytes=page, alignment=1, huge_pages=False, name=None)  # type: ignore[call-arg]
+    assert _vmem.Region(page, 1, False, "x").name == "x"
 
 
 def test_the_extension_makes_regions_of_region_types_only(page: int) -> None:
     reserve: Any = _vmem.reserve
-    assert type(reserve(vmem.Region, page, None, None)) is vmem.Region
-    for arguments in ((), (vmem.Region, page), (object, page, None, None), (page, page, None, None), (1, 2, 3, 4, 5)):
+    assert type(reserve(vmem.Region, page, None, False, None)) is vmem.Region
+    for arguments in (
+        (),
+        (vmem.Region, page),
+        (object, page, None, False, None),
+        (page, page, None, False, None),
+        (1, 2, 3, 4, 5),
+    ):
         with pytest.raises(TypeError):
             reserve(*arguments)
 

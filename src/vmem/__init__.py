@@ -15,12 +15,14 @@ default to everything (``offset=0, num_bytes=None``). Memory is committed and de
 covers every page that holds one or more of its bytes. Every integer argument takes any object with ``__index__``.
 """
 
-# Where things are: _region has Region and reserve, _types the enums and records, _arguments the checks, _about the
-# version, _report what `python -m vmem` prints, _demo what `python -m vmem demo` does. _vmem is the extension.
+# Where things are: _region has Region and reserve, _types the enums and records, _arguments the checks, _memory what
+# the system says about its memory, _about the version, _report what `python -m vmem` prints, _demo what
+# `python -m vmem demo` does. _vmem is the extension.
 
 from vmem._about import __version__, get_include
+from vmem._memory import memory_info
 from vmem._region import Region, reserve
-from vmem._types import Protection, Range
+from vmem._types import MemoryInfo, Protection, Range
 from vmem._vmem import (
     OutOfMemoryError,
     align_backward,
@@ -32,11 +34,12 @@ from vmem._vmem import (
 )
 
 # They are to be known, in tracebacks, help() and pickles, by where users find them.
-for _public in (Protection, Region, get_include, reserve):
+for _public in (Protection, Region, get_include, memory_info, reserve):
     _public.__module__ = __name__
 del _public
 
 __all__ = [
+    "MemoryInfo",
     "OutOfMemoryError",
     "Protection",
     "Range",
@@ -49,5 +52,6 @@ __all__ = [
     "get_include",
     "get_page_size",
     "is_aligned",
+    "memory_info",
     "reserve",
 ]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from operator import index
 
+from vmem._types import Protection
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import SupportsIndex
@@ -32,3 +34,13 @@ def to_range(region: Region, offset: SupportsIndex, num_bytes: SupportsIndex | N
     if num_bytes is None:
         return offset, max(region.size - offset, 0)
     return offset, to_size(num_bytes, "num_bytes")
+
+
+def to_protection(value: SupportsIndex) -> Protection:
+    """`value` as a Protection."""
+    if not hasattr(type(value), "__index__"):
+        raise TypeError(f"protection must be a Protection, not {type(value).__name__}")
+    try:
+        return Protection(index(value))
+    except ValueError:
+        raise ValueError(f"protection must be from 0 to {max(Protection)}, got {index(value)}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vmem import _vmem
-from vmem._arguments import to_range
+from vmem._arguments import to_protection, to_range
 from vmem._types import Protection, Range
 
 TYPE_CHECKING = False
@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from typing import NoReturn, Self, SupportsIndex
 
 
-def reserve(num_bytes: SupportsIndex, *, alignment: SupportsIndex | None = None, name: str | None = None) -> Region:
+def reserve(
+    num_bytes: SupportsIndex,
+    *,
+    alignment: SupportsIndex | None = None,
+    huge_pages: bool = False,
+    name: str | None = None,
+) -> Region:
     """Reserve a range of addresses, without committing any memory to it.
 
     Reserving takes microseconds and no memory, whatever the size. The addresses stay the region's own until it is
@@ -25,8 +31,13 @@ def reserve(num_bytes: SupportsIndex, *, alignment: SupportsIndex | None = None,
     alignment : int, optional
         A power of two, in bytes: the region then begins at a multiple of it. By default it begins at a multiple of
         `get_allocation_granularity()`.
+    huge_pages : bool, default False
+        Ask the system to put huge pages under committed memory where it can: under whole ones, so commit multiples of
+        `get_huge_page_size()`, which the region then also begins at. Fewer, larger pages make the first touch of large
+        memory several times faster and cost fewer TLB misses; a single byte takes a huge page then.
     name : str, optional
-        Shown by `repr`.
+        Shown by `repr`, and where the system can (Linux 5.17, if so configured) beside committed memory in
+        ``/proc/self/maps``, up to 79 ASCII characters of it.
 
     Returns
     -------
@@ -36,8 +47,14 @@ def reserve(num_bytes: SupportsIndex, *, alignment: SupportsIndex | None = None,
     ------
     OutOfMemoryError
         The process has no such range of addresses, or may not have it; the message says which limit was hit.
+    NotImplementedError
+        `huge_pages` on a system that has none to put under ordinary memory: `get_huge_page_size()` is 0 there.
     TypeError, ValueError
         A wrong argument.
+
+    Notes
+    -----
+    Raises an auditing event ``vmem.reserve`` with arguments ``num_bytes`` and ``name``.
 
     Examples
     --------
@@ -47,17 +64,21 @@ def reserve(num_bytes: SupportsIndex, *, alignment: SupportsIndex | None = None,
     (1099511627776, 0, True)
     """
     # The extension checks these. Calling the class would go through type.__call__() and cost as much again.
-    return _vmem.reserve(Region, num_bytes, alignment, name)
+    return _vmem.reserve(Region, num_bytes, alignment, huge_pages, name)
 
 
 class Region(_vmem.Region):
     r"""A range of addresses that never moves, of which any part can be committed and decommitted.
 
     `reserve` makes one, and so does calling the class, with the same arguments. Its committed bytes are reached as
-    items (``region[i]`` is an int), as slices (``region[a:b]`` is a writable memoryview, never a copy;
+    items (``region[i]`` is an int), as slices (``region[a:b]`` is a memoryview, never a copy;
     ``region[a:b] = data`` copies in) and with `view`. A view pins the pages that hold its bytes: as long as it lives,
-    they cannot be decommitted and the region cannot be released. A slice with a step pins all from its first byte to
-    its last, and these must be committed. A region itself is no buffer: pass ``region[a:b]`` to NumPy and others.
+    they cannot be decommitted or discarded and the region cannot be released. A slice with a step pins all from its
+    first byte to its last, and these must be committed. A region itself is no buffer: pass ``region[a:b]`` to NumPy and
+    others.
+
+    Any number of threads may use a region. Calls that take long let the other threads run, and Ctrl-C stops them; what
+    meets the pages that such a call works on is a BufferError, never a deadlock.
 
     At the end of a ``with`` block the region is released. Live views are a BufferError then; but when the block raised,
     that error is kept, the region can no longer be used, and its memory goes with the last view.
@@ -68,8 +89,10 @@ class Region(_vmem.Region):
         How many bytes to reserve, at least 1; rounded up to whole pages.
     alignment : int, optional
         A power of two, in bytes: the region then begins at a multiple of it.
+    huge_pages : bool, default False
+        Ask the system to put huge pages under committed memory where it can.
     name : str, optional
-        Shown by `repr`.
+        Shown by `repr`, and by some systems beside the memory.
 
     Attributes
     ----------
@@ -84,6 +107,8 @@ class Region(_vmem.Region):
         The size of a page in bytes: the unit of committing.
     name : str or None
         The name given when it was made.
+    huge_pages : bool
+        Whether huge pages were asked for.
     released : bool
         Whether it was released.
 
@@ -101,14 +126,21 @@ class Region(_vmem.Region):
     __slots__ = ()
 
     def __new__(
-        cls, num_bytes: SupportsIndex, *, alignment: SupportsIndex | None = None, name: str | None = None
+        cls,
+        num_bytes: SupportsIndex,
+        *,
+        alignment: SupportsIndex | None = None,
+        huge_pages: bool = False,
+        name: str | None = None,
     ) -> Self:
-        return super().__new__(cls, num_bytes, alignment, name)
+        return super().__new__(cls, num_bytes, alignment, huge_pages, name)
 
-    def commit(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
+    def commit(
+        self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None, *, prefault: bool = False
+    ) -> None:
         """Commit the pages that hold one or more bytes of a range: they become usable, and read zero.
 
-        Pages that are committed already keep their contents. Live views stay valid.
+        Pages that are committed already keep their contents and their protection. Live views stay valid.
 
         Parameters
         ----------
@@ -116,9 +148,14 @@ class Region(_vmem.Region):
             Where the range begins, in bytes from the start of the region.
         num_bytes : int, optional
             How many bytes it covers. By default everything up to the end of the region. 0 commits nothing.
+        prefault : bool, default False
+            Also get physical memory for the pages now, as `prefault` does; read-only ones are left alone. If that
+            fails or is interrupted, nothing is committed.
 
         Raises
         ------
+        BufferError
+            Another thread is at work on these pages.
         OutOfMemoryError
             The system refused; the message says which limit was hit. Nothing has changed then.
         ValueError
@@ -132,13 +169,17 @@ class Region(_vmem.Region):
         ...     region.committed == 2 * region.page_size
         True
         """
-        _vmem.Region.commit(self, *to_range(self, offset, num_bytes))
+        if prefault:
+            self._commit_and_prefault(*to_range(self, offset, num_bytes))
+        else:
+            _vmem.Region.commit(self, *to_range(self, offset, num_bytes))
 
     def decommit(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
         """Decommit the pages that hold one or more bytes of a range: the memory goes back to the system.
 
         The contents of whole pages are lost, also of those bytes on the first and last page that are outside the
-        range. Pages that are not committed stay so. To use decommitted pages again, commit them; they read zero then.
+        range. Protection and locks end too. Pages that are not committed stay so. To use decommitted pages again,
+        commit them; they read zero then.
 
         Parameters
         ----------
@@ -150,11 +191,15 @@ class Region(_vmem.Region):
         Raises
         ------
         BufferError
-            Views of bytes on these pages are alive. Nothing has changed then.
+            Views of bytes on these pages are alive, or another thread is at work on them. Nothing has changed then.
         OutOfMemoryError
             Too many mappings would be needed. Nothing has changed then.
         ValueError
             The range is not in the region, or the region is released.
+
+        Notes
+        -----
+        Interrupted by an exception from a signal handler, such as KeyboardInterrupt, it has decommitted a first part.
 
         Examples
         --------
@@ -166,6 +211,193 @@ class Region(_vmem.Region):
         True
         """
         _vmem.Region.decommit(self, *to_range(self, offset, num_bytes))
+
+    def discard(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
+        """Drop what the pages that hold one or more bytes of a range contain: they read zero, and stay committed.
+
+        They take no physical memory until they are touched again. This is cheaper than decommitting and committing,
+        and cannot be refused for lack of memory afterwards, because the system's promise of memory stays. The contents
+        of whole pages are lost, also of those bytes on the first and last page that are outside the range.
+
+        Parameters
+        ----------
+        offset : int, default 0
+            Where the range begins, in bytes from the start of the region.
+        num_bytes : int, optional
+            How many bytes it covers. By default everything up to the end of the region. 0 discards nothing.
+
+        Raises
+        ------
+        BufferError
+            Views of bytes on these pages are alive, or another thread is at work on them. Nothing has changed then.
+        OutOfMemoryError
+            The system refused (not on Linux). On Windows the pages are decommitted then.
+        ValueError
+            A byte of the range is not committed, not writable or not in the region, or the region is released.
+
+        Notes
+        -----
+        On Linux locked pages stay locked; elsewhere discarding ends locks and makes pages READ_WRITE. Interrupted by an
+        exception from a signal handler, such as KeyboardInterrupt, it has discarded a first part.
+
+        Examples
+        --------
+        >>> import vmem
+        >>> with vmem.reserve(1 << 30) as region:
+        ...     region.commit(0, 100)
+        ...     region[0:5] = b"hello"
+        ...     region.discard(0, 100)
+        ...     region[0], region.is_committed(0, 100)
+        (0, True)
+        """
+        _vmem.Region.discard(self, *to_range(self, offset, num_bytes))
+
+    def prefault(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
+        """Get physical memory for the pages that hold one or more bytes of a range now, not when they are touched.
+
+        Contents never change. Other threads run meanwhile and may use the pages; changing them is a BufferError.
+
+        Parameters
+        ----------
+        offset : int, default 0
+            Where the range begins, in bytes from the start of the region.
+        num_bytes : int, optional
+            How many bytes it covers. By default everything up to the end of the region.
+
+        Raises
+        ------
+        BufferError
+            Another thread is about to decommit or discard these pages.
+        OutOfMemoryError
+            There is not so much memory.
+        ValueError
+            A byte of the range is not committed, not writable or not in the region, or the region is released.
+
+        Notes
+        -----
+        Interrupted by an exception from a signal handler, such as KeyboardInterrupt, it has done a first part.
+
+        Examples
+        --------
+        >>> import vmem
+        >>> with vmem.reserve(1 << 30) as region:
+        ...     region.commit(0, 1 << 20)
+        ...     region.prefault(0, 1 << 20)
+        ...     region.resident(0, 1 << 20)
+        1048576
+        """
+        _vmem.Region.prefault(self, *to_range(self, offset, num_bytes))
+
+    def protect(
+        self, protection: SupportsIndex, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None
+    ) -> None:
+        """Change what may be done with the pages that hold one or more bytes of a range.
+
+        Views follow it: read-only pages give read-only views, pages without access give none. Items and slices that it
+        forbids raise ValueError; native code that breaks it gets a fault from the processor.
+
+        Parameters
+        ----------
+        protection : Protection
+            What is allowed from now on. What the processor cannot tell apart is granted with it: most can read what
+            they can execute.
+        offset : int, default 0
+            Where the range begins, in bytes from the start of the region.
+        num_bytes : int, optional
+            How many bytes it covers. By default everything up to the end of the region. 0 changes nothing.
+
+        Raises
+        ------
+        BufferError
+            Views are alive that need what would be taken away, or another thread is at work on these pages.
+        OutOfMemoryError
+            Too many mappings would be needed. Nothing has changed then.
+        OSError
+            The system refused, as one with a policy against writable code does. Nothing has changed then.
+        ValueError
+            A byte of the range is not committed or not in the region, or the region is released, or `protection` is no
+            Protection.
+
+        Notes
+        -----
+        Before memory is made executable, an auditing event ``vmem.protect`` is raised with arguments ``region``,
+        ``protection``, ``offset`` and ``num_bytes``.
+
+        Examples
+        --------
+        >>> import vmem
+        >>> with vmem.reserve(1 << 30) as region:
+        ...     region.commit(0, 100)
+        ...     region[0:5] = b"hello"
+        ...     region.protect(vmem.Protection.READ, 0, 100)
+        ...     region[0:5].readonly
+        True
+        """
+        _vmem.Region.protect(self, to_protection(protection), *to_range(self, offset, num_bytes))
+
+    def lock(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
+        """Keep the pages that hold one or more bytes of a range in physical memory: they are never written to swap.
+
+        Pages that have no physical memory yet get it. Locks do not add up: one `unlock` ends them, and so does
+        `decommit`.
+
+        Parameters
+        ----------
+        offset : int, default 0
+            Where the range begins, in bytes from the start of the region.
+        num_bytes : int, optional
+            How many bytes it covers. By default everything up to the end of the region.
+
+        Raises
+        ------
+        BufferError
+            Another thread is at work on these pages.
+        OutOfMemoryError
+            The system lets this process lock no more; the message says how much that is. Nothing has changed then.
+        ValueError
+            A byte of the range is not committed, not readable or not in the region, or the region is released.
+
+        Examples
+        --------
+        >>> import vmem
+        >>> with vmem.reserve(1 << 30) as region:
+        ...     region.commit(0, 32)
+        ...     region.lock(0, 32)                          # a secret that must not reach a disk
+        ...     region[0:6] = b"secret"
+        ...     region[0:32] = bytes(32)
+        ...     region.unlock(0, 32)
+        """
+        _vmem.Region.lock(self, *to_range(self, offset, num_bytes))
+
+    def unlock(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
+        """End the locks of the pages that hold one or more bytes of a range. Pages that are not locked are no error.
+
+        Parameters
+        ----------
+        offset : int, default 0
+            Where the range begins, in bytes from the start of the region.
+        num_bytes : int, optional
+            How many bytes it covers. By default everything up to the end of the region.
+
+        Raises
+        ------
+        BufferError
+            Another thread is at work on these pages.
+        OutOfMemoryError
+            Too many mappings would be needed.
+        ValueError
+            A byte of the range is not committed or not in the region, or the region is released.
+
+        Examples
+        --------
+        >>> import vmem
+        >>> with vmem.reserve(1 << 30) as region:
+        ...     region.commit(0, 32)
+        ...     region.lock(0, 32)
+        ...     region.unlock(0, 32)
+        ...     region.unlock(0, 32)
+        """
+        _vmem.Region.unlock(self, *to_range(self, offset, num_bytes))
 
     def resident(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> int:
         """How many bytes of a range are in physical memory, by the pages that hold them.

@@ -6,6 +6,7 @@ import platform
 
 from vmem import _vmem
 from vmem._about import __version__
+from vmem._memory import memory_info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def format_bytes(num_bytes: float) -> str:
 
 def collect_facts() -> dict[str, object]:
     """Everything ``python -m vmem --json`` prints. Sizes are in bytes, None stands for no limit."""
-    total, available = _vmem.get_memory_info()
+    total, available = memory_info()
     return {
         "version": __version__,
         "python": platform.python_version(),
@@ -51,7 +52,7 @@ def describe_limit(limit: int | None, used: int) -> str:
 
 def describe_facts() -> Iterator[tuple[str, str]]:
     """The rows that ``python -m vmem`` prints: a label and what there is to say."""
-    total, available = _vmem.get_memory_info()
+    total, available = memory_info()
     limits = _vmem.get_limits()
     yield "vmem", f"{__version__} on Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     yield "page size", format_bytes(_vmem.get_page_size())

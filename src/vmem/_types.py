@@ -39,6 +39,10 @@ if TYPE_CHECKING:
         committed: bool
         protection: Protection
 
+    class MemoryInfo(NamedTuple):
+        total: int
+        available: int
+
 else:
     # Importing typing would double the time that importing vmem takes.
     Range = namedtuple("Range", ["offset", "num_bytes", "committed", "protection"], module="vmem")  # noqa: PYI024
@@ -62,4 +66,22 @@ else:
     ...     region.commit()
     ...     region.ranges()[0].committed
     True
+    """
+
+    MemoryInfo = namedtuple("MemoryInfo", ["total", "available"], module="vmem")  # noqa: PYI024
+    MemoryInfo.__doc__ = """How much memory there is: what `memory_info()` returns. In bytes.
+
+    Attributes
+    ----------
+    total : int
+        The machine's physical memory, or what a container or another control group has of it. 0 if the system does not
+        tell.
+    available : int
+        What can be had of it now without swapping. 0 if the system does not tell.
+
+    Examples
+    --------
+    >>> import vmem
+    >>> vmem.memory_info()._fields
+    ('total', 'available')
     """

@@ -1,0 +1,663 @@
+#include "paging.h"
+
+#include "growth.h"
+#include "mappings.h"
+#include "pins.h"
+
+static const PageState FRESH = {VMEM_READ_WRITE, false};
+
+// The end of the first run of pages that are alike, in a committed range.
+static size_t find_run(const Reservation* reservation, Pages pages, PageState* state) {
+    const Span* span = spans_find(&reservation->spans, pages.start);
+    *state = span->state;
+    return span->end < pages.end ? span->end : pages.end;
+}
+
+// --- what a verb is made of ---
+
+typedef struct Call Call;
+
+typedef struct Operation {
+    const char* verb;
+    bool changes;    // not only uses pages, but changes what they are: no other call may be at work on them
+    bool exclusive;  // nobody may use the pages meanwhile
+    // The owner's lock is held. Checks, and does once what can be refused; narrows or empties `pages` to what is left.
+    int (*prepare)(Call* call);
+    // The owner's lock is held. Finds the first piece at or after `done`. Returns false when there is none.
+    bool (*find)(const Call* call, Pages* piece);
+    // Nothing is held, and only the marked pages stay as they are.
+    VmemResult (*work)(Call* call, void* ptr, size_t size);
+    // The owner's lock is held. Records a piece, everything, or that it was stopped; cannot fail. May be NULL.
+    void (*finish)(Call* call);
+    void (*complete)(Call* call);
+    void (*undo)(Call* call);
+} Operation;
+
+// One call of a verb that can take long.
+struct Call {
+    const Operation* operation;
+    Reservation* reservation;
+    Attempt attempt;
+    Pages pages;  // all of them
+    Pages piece;  // the one at work
+    size_t done;  // up to where it is done
+    size_t num_promised;
+    Py_ssize_t growth;    // of the mappings
+    size_t num_resident;  // the answer of count_resident
+    BusyMark* mark;       // NULL for a short call
+    bool lost;            // a fork took the mark away, and others may have changed the pages
+    VmemResult result;
+    int error;
+};
+
+static int check_growth(Call* call, Py_ssize_t growth) {
+    call->growth = growth;
+    return reservation_check_mappings(call->reservation, growth, &call->attempt);
+}
+
+// What is recorded later, when others may have used up the spare spans, is provided for now.
+static int promise_spans(Call* call, size_t num_spans) {
+    if (spans_promise(&call->reservation->spans, num_spans) < 0) return -1;
+    call->num_promised = num_spans;
+    return 0;
+}
+
+static void add_growth(Call* call) { mappings_add(call->growth); }
+
+// What is left from the first committed page on.
+static bool find_committed(const Call* call, Pages* piece) {
+    const Span* span = spans_find(&call->reservation->spans, call->done);
+    if (call->done == call->pages.end || !span || span->start >= call->pages.end) return false;
+    piece->start = span->start > call->done ? span->start : call->done;
+    piece->end = call->pages.end;
+    return true;
+}
+
+// The next run of pages that are alike.
+static bool find_span(const Call* call, Pages* piece) {
+    if (!find_committed(call, piece)) return false;
+    const Span* span = spans_find(&call->reservation->spans, piece->start);
+    if (span->end < piece->end) piece->end = span->end;
+    return true;
+}
+
+// --- doing it ---
+
+// Up to this size a call is done at once: it takes less than letting others run is worth.
+#define SHORT_CALL ((size_t)4 << 20)
+
+// The size of a piece starts here, and doubles as long as pieces go fast: those where little is in memory do.
+#define FIRST_PIECE ((size_t)16 << 20)
+#define LARGEST_PIECE ((size_t)64 << 20)
+#define FAST_PIECE 1e-3  // seconds
+
+static bool next_piece(Call* call, size_t max_size) {
+    if (!call->operation->find(call, &call->piece)) return false;
+    if (call->piece.end - call->piece.start > max_size) call->piece.end = call->piece.start + max_size;
+    return true;
+}
+
+static void work_on_piece(Call* call, char* base) {
+    call->result = call->operation->work(call, base + call->piece.start, call->piece.end - call->piece.start);
+    call->error = system_error();
+}
+
+// Returns -1, without an exception yet, when the system has refused.
+static int finish_piece(Call* call) {
+    if (call->result != VMEM_SUCCESS) return -1;
+    if (call->operation->finish) call->operation->finish(call);
+    call->done = call->piece.end;
+    return 0;
+}
+
+static int work_at_once(Call* call) {
+    while (next_piece(call, SIZE_MAX)) {
+        work_on_piece(call, call->reservation->base);
+        if (finish_piece(call) < 0) return -1;
+    }
+    return 0;
+}
+
+// Returns 1 when there is a piece, 0 when all is done, -1 with an exception.
+static int start_piece(Call* call, size_t max_size) {
+    Reservation* reservation = call->reservation;
+    if (!busy_holds(reservation, call->mark)) {
+        call->lost = true;
+        PyErr_Format(PyExc_BufferError,
+                     "cannot %s bytes %zu to %zu of this %s any further after a fork: another thread has used it",
+                     call->attempt.verb, call->pages.start, call->pages.end, reservation->kind);
+        return -1;
+    }
+    if (reservation_check_open(reservation) < 0) return -1;
+    return next_piece(call, max_size);
+}
+
+// Returns -1 with or without an exception.
+static int work_piece_by_piece(Call* call) {
+    size_t size = FIRST_PIECE;
+    char* base = call->reservation->base;
+    int status;
+    do {
+        VMEM_LOCK(call->reservation->owner);
+        status = start_piece(call, size);
+        VMEM_UNLOCK();
+        if (status <= 0) break;
+        double start = get_seconds();
+        Py_BEGIN_ALLOW_THREADS
+        work_on_piece(call, base);
+        Py_END_ALLOW_THREADS
+        if (size < LARGEST_PIECE && get_seconds() - start < FAST_PIECE) size *= 2;
+        VMEM_LOCK(call->reservation->owner);
+        status = finish_piece(call);
+        VMEM_UNLOCK();
+        if (status == 0) status = PyErr_CheckSignals();
+    } while (status == 0);
+    return status;
+}
+
+// Leaves everything as it was before the preparation.
+static int take_back(Call* call) {
+    if (call->operation->undo) call->operation->undo(call);
+    spans_drop_promise(&call->reservation->spans, call->num_promised);
+    return -1;
+}
+
+static int begin(Call* call, size_t offset, size_t num_bytes) {
+    Reservation* reservation = call->reservation;
+    const Operation* operation = call->operation;
+    if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
+    if (num_bytes == 0) return 0;
+    call->attempt = attempt_at(reservation, operation->verb, offset, num_bytes);
+    call->pages = pages_of(reservation, offset, offset + num_bytes);
+    Pages pages = call->pages;
+    if (operation->changes && busy_check_changeable(reservation, pages.start, pages.end, operation->verb) < 0)
+        return -1;
+    if (operation->prepare(call) < 0) return -1;
+    pages = call->pages;
+    call->done = pages.start;
+    if (pages.end - pages.start <= SHORT_CALL) return 0;
+    BusyKind kind = operation->exclusive ? BUSY_EXCLUSIVE : BUSY_SHARED;
+    call->mark = busy_mark(reservation, pages.start, pages.end, kind, operation->verb);
+    return call->mark ? 0 : take_back(call);
+}
+
+// Exceptions come last: making one can start a garbage collection, which can run anything.
+static int end(Call* call, int status) {
+    Reservation* reservation = call->reservation;
+    void (*record)(Call*) = status == 0 ? call->operation->complete : call->operation->undo;
+    if (record && !call->lost) record(call);
+    spans_drop_promise(&reservation->spans, call->num_promised);
+    if (call->mark) {
+        busy_unmark(reservation, call->mark);
+        reservation_settle(reservation);
+    }
+    if (call->result != VMEM_SUCCESS)
+        raise_refused(reservation->out_of_memory_error, &call->attempt, call->result, call->error);
+    return status;
+}
+
+static int run(Call* call, size_t offset, size_t num_bytes) {
+    int status;
+    VMEM_LOCK(call->reservation->owner);
+    status = begin(call, offset, num_bytes);
+    if (status == 0 && !call->mark) status = end(call, work_at_once(call));
+    VMEM_UNLOCK();
+    if (status < 0 || !call->mark) return status;
+    status = work_piece_by_piece(call);
+    VMEM_LOCK(call->reservation->owner);
+    status = end(call, status);
+    VMEM_UNLOCK();
+    return status;
+}
+
+// --- commit ---
+
+static size_t count_gaps(const Reservation* reservation, Pages pages, size_t* num_bytes) {
+    size_t count = 0, start = pages.start, gap_start, gap_end;
+    *num_bytes = 0;
+    for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end) {
+        *num_bytes += gap_end - gap_start;
+        count++;
+    }
+    return count;
+}
+
+static void decommit_gaps(Reservation* reservation, Pages pages) {
+    size_t start = pages.start, gap_start, gap_end;
+    for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end)
+        vmem_decommit(reservation->base + gap_start, gap_end - gap_start);
+}
+
+// Advice and names go with the commit, because decommitting takes them away. Neither is worth failing for.
+static void dress(const Reservation* reservation, void* ptr, size_t size) {
+    if (reservation->huge_pages) vmem_advise_huge_pages(ptr, size);
+    if (reservation->label) vmem_set_name(ptr, size, reservation->label);
+}
+
+// Commits every gap in the record, and only those: pages that are committed keep their protection. When one fails, the
+// gaps up to it are decommitted again. They were never in the record, so nobody has seen them.
+static VmemResult commit_gaps(Reservation* reservation, Pages pages, int* error) {
+    size_t start = pages.start, gap_start, gap_end;
+    for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end) {
+        char* gap = reservation->base + gap_start;
+        VmemResult result = vmem_commit(gap, gap_end - gap_start);
+        *error = system_error();
+        if (result != VMEM_SUCCESS) {
+            pages.end = gap_end;
+            decommit_gaps(reservation, pages);
+            return result;
+        }
+        dress(reservation, gap, gap_end - gap_start);
+    }
+    return VMEM_SUCCESS;
+}
+
+static void record_gaps_committed(Reservation* reservation, Pages pages) {
+    size_t start = pages.start, gap_start, gap_end;
+    for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end)
+        spans_set(&reservation->spans, gap_start, gap_end, FRESH);
+}
+
+int paging_commit(Reservation* reservation, size_t offset, size_t num_bytes) {
+    if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
+    if (num_bytes == 0) return 0;
+    Pages pages = pages_of(reservation, offset, offset + num_bytes);
+    if (busy_check_changeable(reservation, pages.start, pages.end, "commit") < 0) return -1;
+    Attempt attempt = attempt_at(reservation, "commit", offset, num_bytes);
+    size_t num_gaps = count_gaps(reservation, pages, &attempt.new_memory);
+    if (num_gaps == 0) return 0;
+
+    Py_ssize_t growth = commit_growth(&reservation->spans, reservation->size, pages.start, pages.end);
+    if (reservation_check_mappings(reservation, growth, &attempt) < 0) return -1;
+    if (spans_prepare(&reservation->spans, num_gaps) < 0) return -1;
+    int error;
+    VmemResult result = commit_gaps(reservation, pages, &error);
+    if (result == VMEM_SUCCESS) record_gaps_committed(reservation, pages);
+    spans_settle(&reservation->spans);
+    if (result != VMEM_SUCCESS) {
+        raise_refused(reservation->out_of_memory_error, &attempt, result, error);
+        return -1;
+    }
+    mappings_add(growth);
+    return 0;
+}
+
+// --- commit and prefault ---
+
+// The gaps are committed at once, and come into the record when they have their memory: until then nobody else can use
+// them, so they can be decommitted again when that fails.
+static int prepare_commit_and_prefault(Call* call) {
+    Reservation* reservation = call->reservation;
+    Pages pages = call->pages;
+    size_t num_gaps = count_gaps(reservation, pages, &call->attempt.new_memory);
+    if (num_gaps > 0) {
+        Py_ssize_t growth = commit_growth(&reservation->spans, reservation->size, pages.start, pages.end);
+        if (check_growth(call, growth) < 0) return -1;
+    }
+    if (promise_spans(call, num_gaps) < 0) return -1;
+    call->result = commit_gaps(reservation, pages, &call->error);
+    if (call->result == VMEM_SUCCESS) return 0;
+    spans_drop_promise(&reservation->spans, call->num_promised);
+    raise_refused(reservation->out_of_memory_error, &call->attempt, call->result, call->error);
+    return -1;
+}
+
+// The next pages that can be written to: those just committed, and of the others those whose protection allows it.
+static bool find_gap_or_writable(const Call* call, Pages* piece) {
+    size_t start = call->done;
+    while (start < call->pages.end) {
+        const Span* span = spans_find(&call->reservation->spans, start);
+        bool gap = !span || span->start > start;
+        size_t end = !span ? call->pages.end : gap ? span->start : span->end;
+        if (gap || can_write(span->state.protection)) {
+            piece->start = start;
+            piece->end = end < call->pages.end ? end : call->pages.end;
+            return true;
+        }
+        start = end;
+    }
+    return false;
+}
+
+static VmemResult prefault_piece(Call* call, void* ptr, size_t size) {
+    (void)call;
+    return vmem_prefault(ptr, size);
+}
+
+static void record_commit(Call* call) {
+    record_gaps_committed(call->reservation, call->pages);
+    add_growth(call);
+}
+
+static void take_commit_back(Call* call) { decommit_gaps(call->reservation, call->pages); }
+
+static const Operation COMMIT_AND_PREFAULT = {
+    .verb = "commit and prefault",
+    .changes = true,
+    .prepare = prepare_commit_and_prefault,
+    .find = find_gap_or_writable,
+    .work = prefault_piece,
+    .complete = record_commit,
+    .undo = take_commit_back,
+};
+
+int paging_commit_and_prefault(Reservation* reservation, size_t offset, size_t num_bytes) {
+    Call call = {.operation = &COMMIT_AND_PREFAULT, .reservation = reservation};
+    return run(&call, offset, num_bytes);
+}
+
+// --- prefault ---
+
+static int prepare_prefault(Call* call) {
+    return reservation_check_writable(call->reservation, call->attempt.offset, call->attempt.num_bytes);
+}
+
+static const Operation PREFAULT = {
+    .verb = "prefault",
+    .prepare = prepare_prefault,
+    .find = find_committed,
+    .work = prefault_piece,
+};
+
+int paging_prefault(Reservation* reservation, size_t offset, size_t num_bytes) {
+    Call call = {.operation = &PREFAULT, .reservation = reservation};
+    return run(&call, offset, num_bytes);
+}
+
+// --- decommit ---
+
+// Narrows pages to those from the first committed one to the last. There may be none.
+static void narrow_to_committed(const Reservation* reservation, Pages* pages) {
+    const Span* span = spans_find(&reservation->spans, pages->start);
+    size_t end = pages->start;
+    if (span && span->start > pages->start) pages->start = span->start;
+    for (; span && span->start < pages->end; span = spans_find(&reservation->spans, span->end)) end = span->end;
+    if (end < pages->end) pages->end = end;
+    if (pages->start > pages->end) pages->start = pages->end;
+}
+
+static int prepare_decommit(Call* call) {
+    Reservation* reservation = call->reservation;
+    if (pins_check_none(reservation, call->pages, "decommit") < 0) return -1;
+    narrow_to_committed(reservation, &call->pages);
+    Pages pages = call->pages;
+    if (pages.start == pages.end) return 0;
+    if (check_growth(call, decommit_growth(&reservation->spans, reservation->size, pages.start, pages.end)) < 0)
+        return -1;
+    return promise_spans(call, SPANS_FOR_CHANGE);
+}
+
+// At the mapping limit locks can survive. Then they are ended, if that can be done: pages that are not committed have none.
+static VmemResult decommit_piece(Call* call, void* ptr, size_t size) {
+    (void)call;
+    VmemResult result = vmem_decommit(ptr, size);
+    if (result != VMEM_DECOMMIT_INCOMPLETE) return result;
+    vmem_unlock(ptr, size);
+    return VMEM_SUCCESS;
+}
+
+static void record_decommit(Call* call) { spans_clear(&call->reservation->spans, call->piece.start, call->piece.end); }
+
+static const Operation DECOMMIT = {
+    .verb = "decommit",
+    .changes = true,
+    .exclusive = true,
+    .prepare = prepare_decommit,
+    .find = find_committed,
+    .work = decommit_piece,
+    .finish = record_decommit,
+    .complete = add_growth,
+};
+
+int paging_decommit(Reservation* reservation, size_t offset, size_t num_bytes) {
+    Call call = {.operation = &DECOMMIT, .reservation = reservation};
+    return run(&call, offset, num_bytes);
+}
+
+// --- discard ---
+
+static int prepare_discard(Call* call) {
+    Reservation* reservation = call->reservation;
+    if (reservation_check_writable(reservation, call->attempt.offset, call->attempt.num_bytes) < 0) return -1;
+    if (pins_check_none(reservation, call->pages, "discard") < 0) return -1;
+    return promise_spans(call, SPANS_FOR_CHANGE);
+}
+
+static VmemResult discard_piece(Call* call, void* ptr, size_t size) {
+    (void)call;
+    return vmem_discard(ptr, size);
+}
+
+// Systems that discard by mapping or committing the pages again make them as fresh ones are.
+static void record_discard(Call* call) {
+    if (!vmem_get_capabilities().discard_unlocks) return;
+    spans_set(&call->reservation->spans, call->piece.start, call->piece.end, FRESH);
+}
+
+// Some lose the pages when that fails.
+static void record_failed_discard(Call* call) {
+    if (call->result == VMEM_SUCCESS || !vmem_get_capabilities().discard_can_lose_commit) return;
+    spans_clear(&call->reservation->spans, call->piece.start, call->piece.end);
+}
+
+static const Operation DISCARD = {
+    .verb = "discard",
+    .changes = true,
+    .exclusive = true,
+    .prepare = prepare_discard,
+    .find = find_committed,
+    .work = discard_piece,
+    .finish = record_discard,
+    .undo = record_failed_discard,
+};
+
+int paging_discard(Reservation* reservation, size_t offset, size_t num_bytes) {
+    Call call = {.operation = &DISCARD, .reservation = reservation};
+    return run(&call, offset, num_bytes);
+}
+
+// --- lock and unlock ---
+
+static void record_locks(Reservation* reservation, Pages pages, bool locked) {
+    while (pages.start < pages.end) {
+        PageState state;
+        size_t end = find_run(reservation, pages, &state);
+        state.locked = locked;
+        spans_set(&reservation->spans, pages.start, end, state);
+        pages.start = end;
+    }
+}
+
+static size_t count_unlocked(const Reservation* reservation, Pages pages) {
+    size_t num_bytes = 0;
+    while (pages.start < pages.end) {
+        PageState state;
+        size_t end = find_run(reservation, pages, &state);
+        if (!state.locked) num_bytes += end - pages.start;
+        pages.start = end;
+    }
+    return num_bytes;
+}
+
+static int prepare_lock(Call* call) {
+    Reservation* reservation = call->reservation;
+    if (reservation_check_readable(reservation, call->attempt.offset, call->attempt.num_bytes) < 0) return -1;
+    call->attempt.new_locks = count_unlocked(reservation, call->pages);
+    Py_ssize_t growth = change_growth(&reservation->spans, reservation->size, call->pages.start, call->pages.end);
+    if (check_growth(call, growth) < 0) return -1;
+    return promise_spans(call, SPANS_FOR_CHANGE);
+}
+
+static VmemResult lock_piece(Call* call, void* ptr, size_t size) {
+    (void)call;
+    return vmem_lock(ptr, size);
+}
+
+static void record_lock(Call* call) {
+    record_locks(call->reservation, call->pages, true);
+    add_growth(call);
+}
+
+// Also of the piece that failed: a part of it may be locked.
+static void take_locks_back(Call* call) {
+    Reservation* reservation = call->reservation;
+    Pages pages = {call->pages.start, call->piece.end};
+    while (pages.start < pages.end) {
+        PageState state;
+        size_t end = find_run(reservation, pages, &state);
+        if (!state.locked) vmem_unlock(reservation->base + pages.start, end - pages.start);
+        pages.start = end;
+    }
+}
+
+static const Operation LOCK = {
+    .verb = "lock",
+    .changes = true,
+    .prepare = prepare_lock,
+    .find = find_committed,
+    .work = lock_piece,
+    .complete = record_lock,
+    .undo = take_locks_back,
+};
+
+int paging_lock(Reservation* reservation, size_t offset, size_t num_bytes) {
+    Call call = {.operation = &LOCK, .reservation = reservation};
+    return run(&call, offset, num_bytes);
+}
+
+static int prepare_unlock(Call* call) {
+    Reservation* reservation = call->reservation;
+    if (reservation_check_committed(reservation, call->attempt.offset, call->attempt.num_bytes) < 0) return -1;
+    Py_ssize_t growth = change_growth(&reservation->spans, reservation->size, call->pages.start, call->pages.end);
+    if (check_growth(call, growth) < 0) return -1;
+    return promise_spans(call, SPANS_FOR_CHANGE);
+}
+
+static VmemResult unlock_piece(Call* call, void* ptr, size_t size) {
+    (void)call;
+    return vmem_unlock(ptr, size);
+}
+
+static void record_unlock(Call* call) { record_locks(call->reservation, call->piece, false); }
+
+static const Operation UNLOCK = {
+    .verb = "unlock",
+    .changes = true,
+    .prepare = prepare_unlock,
+    .find = find_committed,
+    .work = unlock_piece,
+    .finish = record_unlock,
+    .complete = add_growth,
+};
+
+int paging_unlock(Reservation* reservation, size_t offset, size_t num_bytes) {
+    Call call = {.operation = &UNLOCK, .reservation = reservation};
+    return run(&call, offset, num_bytes);
+}
+
+// --- counting what is resident ---
+
+static int prepare_count(Call* call) {
+    (void)call;
+    return 0;
+}
+
+static VmemResult count_piece(Call* call, void* ptr, size_t size) {
+    size_t num_resident;
+    VmemResult result = vmem_count_resident(ptr, size, &num_resident);
+    if (result == VMEM_SUCCESS) call->num_resident += num_resident;
+    return result;
+}
+
+static const Operation COUNT_RESIDENT = {
+    .verb = "count the resident part of",
+    .prepare = prepare_count,
+    .find = find_span,
+    .work = count_piece,
+};
+
+int paging_count_resident(Reservation* reservation, size_t offset, size_t num_bytes, size_t* num_resident) {
+    Call call = {.operation = &COUNT_RESIDENT, .reservation = reservation};
+    int status = run(&call, offset, num_bytes);
+    *num_resident = call.num_resident;
+    return status;
+}
+
+// --- protect ---
+
+// What both of two protections allow.
+static VmemProtection common_protection(VmemProtection one, VmemProtection other) {
+    static const VmemProtection WITHOUT_READING[] = {VMEM_NO_ACCESS, VMEM_EXECUTE};
+    static const VmemProtection READING[] = {VMEM_READ, VMEM_READ_EXECUTE};
+    static const VmemProtection WRITING[] = {VMEM_READ_WRITE, VMEM_READ_WRITE_EXECUTE};
+    bool executes = can_execute(one) && can_execute(other);
+    if (can_write(one) && can_write(other)) return WRITING[executes];
+    return (can_read(one) && can_read(other) ? READING : WITHOUT_READING)[executes];
+}
+
+// After a refusal that may have changed some of the pages. If the old protection cannot be had again, the record claims
+// only what pages have either way.
+static void restore_protection(Reservation* reservation, Pages pages, VmemProtection refused) {
+    while (pages.start < pages.end) {
+        PageState state;
+        size_t end = find_run(reservation, pages, &state);
+        if (vmem_protect(reservation->base + pages.start, end - pages.start, state.protection) != VMEM_SUCCESS) {
+            state.protection = common_protection(state.protection, refused);
+            spans_set(&reservation->spans, pages.start, end, state);
+        }
+        pages.start = end;
+    }
+}
+
+static void record_protection(Reservation* reservation, Pages pages, VmemProtection protection) {
+    while (pages.start < pages.end) {
+        PageState state;
+        size_t end = find_run(reservation, pages, &state);
+        state.protection = protection;
+        spans_set(&reservation->spans, pages.start, end, state);
+        pages.start = end;
+    }
+}
+
+static bool has_protection(const Reservation* reservation, Pages pages, VmemProtection protection) {
+    while (pages.start < pages.end) {
+        PageState state;
+        pages.start = find_run(reservation, pages, &state);
+        if (state.protection != protection) return false;
+    }
+    return true;
+}
+
+static int check_views_allow(const Reservation* reservation, Pages pages, VmemProtection protection) {
+    if (!can_read(protection)) return pins_check_none(reservation, pages, "take access from");
+    if (!can_write(protection)) return pins_check_none_writable(reservation, pages, "take write access from");
+    return 0;
+}
+
+int paging_protect(Reservation* reservation, size_t offset, size_t num_bytes, VmemProtection protection) {
+    if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
+    if (num_bytes == 0) return 0;
+    Pages pages = pages_of(reservation, offset, offset + num_bytes);
+    if (reservation_check_committed(reservation, offset, num_bytes) < 0) return -1;
+    if (busy_check_changeable(reservation, pages.start, pages.end, "protect") < 0) return -1;
+    if (check_views_allow(reservation, pages, protection) < 0) return -1;
+    if (has_protection(reservation, pages, protection)) return 0;
+
+    Attempt attempt = attempt_at(reservation, "protect", offset, num_bytes);
+    Py_ssize_t growth = change_growth(&reservation->spans, reservation->size, pages.start, pages.end);
+    if (reservation_check_mappings(reservation, growth, &attempt) < 0) return -1;
+    if (spans_prepare(&reservation->spans, SPANS_FOR_CHANGE) < 0) return -1;
+    VmemResult result = vmem_protect(reservation->base + pages.start, pages.end - pages.start, protection);
+    int error = system_error();
+    if (result == VMEM_SUCCESS)
+        record_protection(reservation, pages, protection);
+    else
+        restore_protection(reservation, pages, protection);
+    spans_settle(&reservation->spans);
+    if (result != VMEM_SUCCESS) {
+        raise_refused(reservation->out_of_memory_error, &attempt, result, error);
+        return -1;
+    }
+    mappings_add(growth);
+    return 0;
+}

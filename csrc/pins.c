@@ -1,0 +1,158 @@
+#include "pins.h"
+
+// One exported range. The memoryview that the user gets holds this object, and this object holds the owner. The pin
+// lasts as long as this object does, not only while buffers are exported: a consumer that keeps the object but lets go
+// of its buffer early still has its memory.
+struct Pin {
+    PyObject_HEAD
+    PyObject* owner;
+    Reservation* reservation;
+    size_t start;  // the exported bytes, as offsets
+    size_t end;
+    char* bytes;
+    bool readonly;
+    Pin* previous;
+    Pin* next;
+};
+
+// They hang in a plain list: taking and dropping a view, which is what happens all the time, costs a few instructions.
+// Decommit and release look through all views that are alive. Empty views pin nothing and are not in the list.
+
+static bool pins_something(const Pin* pin) { return pin->start < pin->end; }
+
+static void link_pin(Pin* pin) {
+    Reservation* reservation = pin->reservation;
+    pin->previous = NULL;
+    pin->next = reservation->pins;
+    if (pin->next) pin->next->previous = pin;
+    reservation->pins = pin;
+}
+
+static void unlink_pin(Pin* pin) {
+    if (pin->previous)
+        pin->previous->next = pin->next;
+    else
+        pin->reservation->pins = pin->next;
+    if (pin->next) pin->next->previous = pin->previous;
+}
+
+// --- the gate ---
+
+static int check_unpinned(const Reservation* reservation, Pages pages, const char* verb, bool readonly_too) {
+    size_t num_views = 0, first = SIZE_MAX, last = 0;
+    for (const Pin* pin = reservation->pins; pin; pin = pin->next) {
+        if (pin->readonly && !readonly_too) continue;
+        Pages pinned = pages_of(reservation, pin->start, pin->end);
+        if (pinned.end <= pages.start || pinned.start >= pages.end) continue;
+        num_views++;
+        if (pin->start < first) first = pin->start;
+        if (pin->end > last) last = pin->end;
+    }
+    if (num_views == 0) return 0;
+    const char* what = readonly_too ? "" : "writable ";
+    PyErr_Format(PyExc_BufferError,
+                 num_views == 1
+                     ? "cannot %s bytes %zu to %zu of this %s: %zu %sview of bytes %zu to %zu is alive; release "
+                       "or delete it first, with every array and slice made from it"
+                     : "cannot %s bytes %zu to %zu of this %s: %zu %sviews between bytes %zu and %zu are alive; "
+                       "release or delete them first, with every array and slice made from them",
+                 verb, pages.start, pages.end, reservation->kind, num_views, what, first, last);
+    return -1;
+}
+
+int pins_check_none(const Reservation* reservation, Pages pages, const char* verb) {
+    return check_unpinned(reservation, pages, verb, true);
+}
+
+int pins_check_none_writable(const Reservation* reservation, Pages pages, const char* verb) {
+    return check_unpinned(reservation, pages, verb, false);
+}
+
+// --- views ---
+
+// A pin of no bytes.
+static Pin* new_pin(Reservation* reservation) {
+    Pin* pin = PyObject_GC_New(Pin, reservation->pin_type);
+    if (!pin) return NULL;
+    pin->owner = Py_NewRef(reservation->owner);
+    pin->reservation = reservation;
+    pin->start = pin->end = 0;
+    pin->bytes = NULL;
+    pin->readonly = false;
+    PyObject_GC_Track(pin);
+    return pin;
+}
+
+static bool is_writable(const Reservation* reservation, size_t start, size_t end) {
+    while (start < end) {
+        const Span* span = spans_find(&reservation->spans, start);
+        if (!can_write(span->state.protection)) return false;
+        start = span->end;
+    }
+    return true;
+}
+
+// Makes the pin one of a range, if that can be had.
+static int pin_range(Pin* pin, size_t offset, size_t num_bytes, bool readonly) {
+    Reservation* reservation = pin->reservation;
+    if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
+    if (reservation_check_readable(reservation, offset, num_bytes) < 0) return -1;
+    pin->start = offset;
+    pin->end = offset + num_bytes;
+    pin->bytes = reservation->base + offset;
+    pin->readonly = readonly || !is_writable(reservation, pin->start, pin->end);
+    if (pins_something(pin)) link_pin(pin);
+    return 0;
+}
+
+PyObject* pins_view(Reservation* reservation, size_t offset, size_t num_bytes, bool readonly) {
+    PyObject* view = NULL;
+    Pin* pin = new_pin(reservation);  // can start a garbage collection, which can run anything: so before the checks
+    if (!pin) return NULL;
+    if (pin_range(pin, offset, num_bytes, readonly) == 0) view = PyMemoryView_FromObject((PyObject*)pin);
+    Py_DECREF(pin);
+    return view;
+}
+
+// --- the type ---
+
+static int pin_getbuffer(Pin* self, Py_buffer* view, int flags) {
+    return PyBuffer_FillInfo(view, (PyObject*)self, self->bytes, (Py_ssize_t)(self->end - self->start), self->readonly,
+                             flags);
+}
+
+static int pin_traverse(Pin* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE((PyObject*)self));
+    Py_VISIT(self->owner);
+    return 0;
+}
+
+static void pin_dealloc(Pin* self) {
+    PyTypeObject* type = Py_TYPE((PyObject*)self);
+    PyObject* owner = self->owner;
+    PyObject_GC_UnTrack(self);
+    VMEM_LOCK(owner);
+    if (pins_something(self)) unlink_pin(self);
+    reservation_settle(self->reservation);
+    VMEM_UNLOCK();
+    PyObject_GC_Del(self);
+    Py_DECREF(owner);
+    Py_DECREF(type);
+}
+
+// No tp_clear: a cycle through a pin also goes through a memoryview or the attributes of the owner, which clear
+// themselves, and the memory must stay as long as a buffer over it can be used.
+static PyType_Slot pin_slots[] = {
+    {Py_tp_doc, "Keeps exported bytes of a region in place; held by the memoryviews over them."},
+    {Py_tp_dealloc, pin_dealloc},
+    {Py_tp_traverse, pin_traverse},
+    {Py_bf_getbuffer, pin_getbuffer},
+    {0, NULL},
+};
+
+PyType_Spec pin_spec = {
+    .name = "vmem._vmem.Pin",
+    .basicsize = sizeof(Pin),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = pin_slots,
+};
