@@ -40,9 +40,10 @@ OPTIONS
         VMEM_IMPLEMENTATION   compile the functions into this file; in exactly one file
         VMEM_API              put before every declaration, the same in every file; default `extern`. `static inline`
                               makes a private copy: then define VMEM_IMPLEMENTATION in every file that includes this
-        VMEM_FAIL(call)       for tests, where VMEM_IMPLEMENTATION is: asked before system calls that can fail, by name ("mmap",
-                              "VirtualAlloc", ...). Where it is true the call is not made and counts as failed; it has
-                              to set errno or call SetLastError() itself
+        VMEM_FAIL(call)       for tests, where VMEM_IMPLEMENTATION is: asked before every system call, by name ("mmap",
+                              "VirtualAlloc", ...), except those that cannot fail: for the page size, and for the
+                              handles of process, task and host. Where it is true the call is not made and counts as
+                              failed; it has to set errno or call SetLastError() itself
 
 RULES THAT HOLD FOR EVERY FUNCTION
     pages     Memory is committed and decommitted by whole pages. A range covers every page that holds one or more of
@@ -164,6 +165,8 @@ typedef struct VmemLimits {
     uint64_t largest_commit;  // the most that one call may commit
     uint64_t mapping_limit;   // mappings this process may have (vm.max_map_count)
     uint64_t mapping_used;
+    uint64_t lock_limit;  // memory this process may lock, unless it is privileged (RLIMIT_MEMLOCK)
+    uint64_t lock_used;
 } VmemLimits;
 
 // The machine's memory, in bytes; 0 where the system does not tell.
@@ -326,13 +329,14 @@ VMEM_API size_t vmem_get_huge_page_size(void);
 //                   macOS: host_statistics64; GlobalMemoryStatusEx; else sysconf, which tells only the total
 VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info);
 
-// The limits that can make the calls above fail, but for vmem_lock(): call it after a failure to tell the user which one
-// it was.
+// The limits that can make the calls above fail: call it after a failure to tell the user which one it was.
 // It allocates nothing. Counting mappings takes time in proportion to their number, about 25 ms for 60,000.
 //   limits          receives the answer
 //   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is kept
 //   threads         safe
-//   systems         getrlimit, on Linux also /proc; GlobalMemoryStatusEx
+//   systems         Linux: getrlimit and /proc, which tell all; other POSIX: getrlimit, which tells the limits of
+//                   addresses, data and locks, and nothing of what is in use; GlobalMemoryStatusEx, which tells addresses
+//                   and commits. Windows locks up to the minimum working set, of which nothing is told
 VMEM_API VmemResult vmem_get_limits(VmemLimits* limits);
 
 // The first multiple of `align` at or above `address`. It wraps to 0 when there is none.
@@ -1027,38 +1031,78 @@ static ssize_t vmem__linux_read(int file, char* text, size_t size) {
     return VMEM_FAIL("read") ? -1 : read(file, text, size);
 }
 
-static void vmem__linux_read_line(const char* line, vmem__Field* fields, size_t num_fields) {
-    size_t i;
-    for (i = 0; i < num_fields; i++) {
-        size_t length = strlen(fields[i].key);
-        const char* at = line + length;
-        uint64_t number = 0;
-        if (strncmp(line, fields[i].key, length) != 0) continue;
-        while (*at == ' ' || *at == '\t') at++;
-        while (*at >= '0' && *at <= '9') number = number * 10 + (uint64_t)(*at++ - '0');
-        fields[i].number = number;
-    }
+static void vmem__linux_close(int file) {
+    if (!VMEM_FAIL("close")) close(file);
 }
 
-// Reads fields from a file of any length. No stdio and no allocation: this must work when there is no memory left.
-static void vmem__linux_read_fields(const char* path, vmem__Field* fields, size_t num_fields) {
-    char text[1024], line[64];  // of longer lines only the beginning matters
-    size_t length = 0;
-    ssize_t count, i;
+// A file that is read line by line. No stdio and no allocation: this must work when there is no memory left.
+typedef struct vmem__Lines {
+    int file;
+    char* line;          // the one that was read last; of longer ones than there is room for only the beginning
+    size_t size;         // the room for a line
+    size_t next, end;    // what of `text` is still to be read
+    ssize_t last_count;  // what the last read() gave: 0 at the end of the file, -1 after a failure
+    char text[1024];
+} vmem__Lines;
+
+static void vmem__linux_start_lines(vmem__Lines* lines, int file, char* line, size_t size) {
+    lines->file = file;
+    lines->line = line;
+    lines->size = size;
+    lines->next = lines->end = 0;
+    lines->last_count = 0;
+}
+
+static bool vmem__linux_open_lines(vmem__Lines* lines, const char* path, char* line, size_t size) {
     int file = vmem__linux_open(path);
-    if (file < 0) return;
-    while ((count = vmem__linux_read(file, text, sizeof text)) > 0) {
-        for (i = 0; i < count; i++) {
-            if (text[i] != '\n') {
-                if (length < sizeof line - 1) line[length++] = text[i];
-                continue;
-            }
-            line[length] = 0;
-            length = 0;
-            vmem__linux_read_line(line, fields, num_fields);
-        }
+    vmem__linux_start_lines(lines, file, line, size);
+    return file >= 0;
+}
+
+static bool vmem__linux_read_text(vmem__Lines* lines) {
+    lines->last_count = vmem__linux_read(lines->file, lines->text, sizeof lines->text);
+    lines->next = 0;
+    lines->end = lines->last_count > 0 ? (size_t)lines->last_count : 0;
+    return lines->end > 0;
+}
+
+// Reads the next line; false when there is none, or when it cannot be read.
+static bool vmem__linux_next_line(vmem__Lines* lines) {
+    size_t length = 0;
+    const char* newline = NULL;
+    while (!newline) {
+        size_t room = lines->size - 1 - length, count, i;
+        const char* text;
+        if (lines->next == lines->end && !vmem__linux_read_text(lines)) return false;
+        text = lines->text + lines->next;
+        newline = (const char*)memchr(text, '\n', lines->end - lines->next);
+        count = newline ? (size_t)(newline - text) : lines->end - lines->next;
+        for (i = 0; i < count && i < room; i++) lines->line[length++] = text[i];
+        lines->next += count + (newline ? 1 : 0);
     }
-    close(file);
+    lines->line[length] = 0;
+    return true;
+}
+
+static void vmem__linux_read_field(const char* line, vmem__Field* field) {
+    size_t length = strlen(field->key);
+    const char* at = line + length;
+    uint64_t number = 0;
+    if (strncmp(line, field->key, length) != 0) return;
+    while (*at == ' ' || *at == '\t') at++;
+    while (*at >= '0' && *at <= '9') number = number * 10 + (uint64_t)(*at++ - '0');
+    field->number = number;
+}
+
+static void vmem__linux_read_fields(const char* path, vmem__Field* fields, size_t num_fields) {
+    vmem__Lines lines;
+    char line[64];
+    size_t i;
+    if (!vmem__linux_open_lines(&lines, path, line, sizeof line)) return;
+    while (vmem__linux_next_line(&lines)) {
+        for (i = 0; i < num_fields; i++) vmem__linux_read_field(line, &fields[i]);
+    }
+    vmem__linux_close(lines.file);
 }
 
 // The number that is all of a file; `otherwise` where it cannot be read.
@@ -1069,18 +1113,65 @@ static uint64_t vmem__linux_read_number(const char* path, uint64_t otherwise) {
     return field.number;
 }
 
-// One line of /proc/self/maps a mapping.
-static uint64_t vmem__linux_count_mappings(void) {
-    char text[4096];
-    uint64_t count = 0;
-    ssize_t length;
-    int file = vmem__linux_open("/proc/self/maps");
-    if (file < 0) return 0;
-    while ((length = vmem__linux_read(file, text, sizeof text)) > 0) {
-        const char *at = text, *end = text + length;
-        while ((at = (const char*)memchr(at, '\n', (size_t)(end - at))) != NULL) count++, at++;
+static VmemProtection vmem__linux_protection(bool can_read, bool can_write, bool can_execute) {
+    if (can_execute) return can_write ? VMEM_READ_WRITE_EXECUTE : can_read ? VMEM_READ_EXECUTE : VMEM_EXECUTE;
+    return can_write ? VMEM_READ_WRITE : can_read ? VMEM_READ : VMEM_NO_ACCESS;
+}
+
+typedef struct vmem__Mapping {
+    uintptr_t start, end;
+    VmemProtection protection;
+} vmem__Mapping;
+
+static uintptr_t vmem__linux_read_hexadecimal(const char** text) {
+    uintptr_t number = 0;
+    for (;; (*text)++) {
+        char c = **text;
+        if (c >= '0' && c <= '9')
+            number = number * 16 + (uintptr_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            number = number * 16 + (uintptr_t)(c - 'a' + 10);
+        else
+            return number;
     }
-    close(file);
+}
+
+// The page that some processors have at a fixed address above what a process can map, [vsyscall] and [vectors], is listed
+// but is the kernel's: it counts for no limit, and other ways to ask do not tell of it.
+static bool vmem__linux_is_of_kernel(uintptr_t address) {
+#if defined(__x86_64__) && defined(__LP64__)
+    return address >> 63 != 0;
+#elif defined(__arm__)
+    return address >= 0xffff0000u;
+#else
+    (void)address;
+    return false;
+#endif
+}
+
+// Reads the next line of /proc/self/maps, "start-end rwxp ..."; false when there is none, or when it cannot be read.
+static bool vmem__linux_next_mapping(vmem__Lines* lines, vmem__Mapping* mapping) {
+    while (vmem__linux_next_line(lines)) {
+        const char* at = lines->line;
+        mapping->start = vmem__linux_read_hexadecimal(&at);
+        at += *at == '-';
+        mapping->end = vmem__linux_read_hexadecimal(&at);
+        at += *at == ' ';
+        if (strlen(at) < 3 || vmem__linux_is_of_kernel(mapping->start)) continue;
+        mapping->protection = vmem__linux_protection(at[0] == 'r', at[1] == 'w', at[2] == 'x');
+        return true;
+    }
+    return false;
+}
+
+static uint64_t vmem__linux_count_mappings(void) {
+    vmem__Lines lines;
+    vmem__Mapping mapping;
+    char line[64];
+    uint64_t count = 0;
+    if (!vmem__linux_open_lines(&lines, "/proc/self/maps", line, sizeof line)) return 0;
+    while (vmem__linux_next_mapping(&lines, &mapping)) count++;
+    vmem__linux_close(lines.file);
     return count;
 }
 
@@ -1105,84 +1196,48 @@ typedef int vmem__Request;  // musl and bionic
 #endif
 #define VMEM__COVERING_OR_NEXT 0x10
 
-static VmemProtection vmem__linux_protection(bool can_read, bool can_write, bool can_execute) {
-    if (can_execute) return can_write ? VMEM_READ_WRITE_EXECUTE : can_read ? VMEM_READ_EXECUTE : VMEM_EXECUTE;
-    return can_write ? VMEM_READ_WRITE : can_read ? VMEM_READ : VMEM_NO_ACCESS;
-}
-
 // What is known of an address from the first mapping that ends above it. Where there is none, `start` and `end` are 0.
-static void vmem__linux_describe(uintptr_t address, uintptr_t start, uintptr_t end, VmemProtection protection,
-                                 VmemRange* range) {
-    bool is_free = end == 0 || address < start;
-    uintptr_t first = is_free ? address : start;
-    uintptr_t last = is_free ? start : end;  // 0 is what comes after the last address
+static void vmem__linux_describe(uintptr_t address, const vmem__Mapping* mapping, VmemRange* range) {
+    bool is_free = mapping->end == 0 || address < mapping->start;
+    uintptr_t first = is_free ? address : mapping->start;
+    uintptr_t last = is_free ? mapping->start : mapping->end;  // 0 is what comes after the last address
     range->base = vmem__pointer(first);
     range->size = last - first;
-    range->state = is_free ? VMEM_FREE : protection == VMEM_NO_ACCESS ? VMEM_RESERVED : VMEM_COMMITTED;
-    range->protection = is_free ? VMEM_NO_ACCESS : protection;
+    range->protection = is_free ? VMEM_NO_ACCESS : mapping->protection;
+    range->state = is_free ? VMEM_FREE : range->protection == VMEM_NO_ACCESS ? VMEM_RESERVED : VMEM_COMMITTED;
 }
 
 // Asks an open /proc/self/maps. ENOENT says that there is no such mapping, anything else that the kernel cannot tell.
 static bool vmem__linux_ask_for_mapping(int file, uintptr_t address, VmemRange* range) {
     vmem__MappingQuery query;
+    vmem__Mapping mapping = {0, 0, VMEM_NO_ACCESS};
     memset(&query, 0, sizeof query);
     query.size = sizeof query;
     query.flags = VMEM__COVERING_OR_NEXT;
     query.address = address;
-    if (VMEM_FAIL("ioctl") || ioctl(file, VMEM__PROCMAP_QUERY, &query) != 0) {
-        if (errno != ENOENT) return false;
-        query.start = query.end = 0;
+    if (!VMEM_FAIL("ioctl") && ioctl(file, VMEM__PROCMAP_QUERY, &query) == 0) {
+        mapping.start = (uintptr_t)query.start;
+        mapping.end = (uintptr_t)query.end;
+        mapping.protection = vmem__linux_protection((query.protection & 1) != 0, (query.protection & 2) != 0,
+                                                    (query.protection & 4) != 0);
+    } else if (errno != ENOENT) {
+        return false;
     }
-    vmem__linux_describe(
-        address, (uintptr_t)query.start, (uintptr_t)query.end,
-        vmem__linux_protection((query.protection & 1) != 0, (query.protection & 2) != 0, (query.protection & 4) != 0),
-        range);
+    vmem__linux_describe(address, &mapping, range);
     return true;
 }
 
-static uintptr_t vmem__linux_read_hexadecimal(const char** text) {
-    uintptr_t number = 0;
-    for (;; (*text)++) {
-        char c = **text;
-        if (c >= '0' && c <= '9')
-            number = number * 16 + (uintptr_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            number = number * 16 + (uintptr_t)(c - 'a' + 10);
-        else
-            return number;
-    }
-}
-
-// Describes the address by one line of /proc/self/maps, "start-end rwxp ..."; false when the mapping ends below it.
-static bool vmem__linux_read_mapping(const char* line, uintptr_t address, VmemRange* range) {
-    uintptr_t start, end;
-    start = vmem__linux_read_hexadecimal(&line);
-    line += *line == '-';
-    end = vmem__linux_read_hexadecimal(&line);
-    line += *line == ' ';
-    if (end <= address || strlen(line) < 3) return false;
-    vmem__linux_describe(address, start, end, vmem__linux_protection(line[0] == 'r', line[1] == 'w', line[2] == 'x'),
-                         range);
-    return true;
-}
-
+// Reads an open /proc/self/maps up to the first mapping that ends above the address.
 static VmemResult vmem__linux_search_mappings(int file, uintptr_t address, VmemRange* range) {
-    char text[4096], line[64];
-    size_t length = 0;
-    ssize_t count, i;
-    while ((count = vmem__linux_read(file, text, sizeof text)) > 0) {
-        for (i = 0; i < count; i++) {
-            if (text[i] != '\n') {
-                if (length < sizeof line - 1) line[length++] = text[i];
-                continue;
-            }
-            line[length] = 0;
-            length = 0;
-            if (vmem__linux_read_mapping(line, address, range)) return VMEM_SUCCESS;
-        }
-    }
-    if (count < 0) return VMEM_ERROR_SYSTEM;
-    vmem__linux_describe(address, 0, 0, VMEM_NO_ACCESS, range);
+    vmem__Lines lines;
+    vmem__Mapping mapping = {0, 0, VMEM_NO_ACCESS};
+    char line[64];
+    bool found = false;
+    vmem__linux_start_lines(&lines, file, line, sizeof line);
+    while (!found && vmem__linux_next_mapping(&lines, &mapping)) found = mapping.end > address;
+    if (!found && lines.last_count < 0) return VMEM_ERROR_SYSTEM;
+    if (!found) mapping.start = mapping.end = 0;
+    vmem__linux_describe(address, &mapping, range);
     return VMEM_SUCCESS;
 }
 
@@ -1192,7 +1247,7 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     if (file < 0) return VMEM_ERROR_SYSTEM;
     if (!vmem__linux_ask_for_mapping(file, address, range)) result = vmem__linux_search_mappings(file, address, range);
     if (result != VMEM_SUCCESS) error = errno;
-    close(file);
+    vmem__linux_close(file);
     errno = error;
     return result;
 }
@@ -1216,16 +1271,13 @@ typedef struct vmem__ControlGroups {
     const char* inactive;  // the line of memory.stat with what can be had back at once
 } vmem__ControlGroups;
 
-#define VMEM__MAX_PATH 1024
+// The kernel tells of no group whose path is longer than 4,095 bytes. Before it come the root or, in the line that tells,
+// the controllers, and behind it comes the name of a file.
+#define VMEM__MAX_LINE (4096 + 256)
 
-static size_t vmem__linux_append(char* path, size_t length, const char* part) {
-    while (*part && *part != '\n' && length < VMEM__MAX_PATH - 1) path[length++] = *part++;
-    path[length] = 0;
-    return length;
-}
-
+// Puts `name` behind the path of a group, which has that length, and reads the number that is all of that file.
 static uint64_t vmem__linux_read_group(char* path, size_t length, const char* name, uint64_t otherwise) {
-    vmem__linux_append(path, length, name);
+    strcpy(path + length, name);
     return vmem__linux_read_number(path, otherwise);
 }
 
@@ -1238,7 +1290,7 @@ static void vmem__linux_cap_by_group(const vmem__ControlGroups* groups, char* pa
     uint64_t left;
     if (limit == 0) return;
     inactive.key = groups->inactive;
-    vmem__linux_append(path, length, "/memory.stat");
+    strcpy(path + length, "/memory.stat");
     vmem__linux_read_fields(path, &inactive, 1);
     used -= inactive.number < used ? inactive.number : used;
     left = used < limit ? limit - used : 0;
@@ -1246,47 +1298,52 @@ static void vmem__linux_cap_by_group(const vmem__ControlGroups* groups, char* pa
     if (left < info->available) info->available = left;
 }
 
-// Lowers `info` to what a group and all above it have.
-static void vmem__linux_cap_by_groups(const vmem__ControlGroups* groups, const char* group, VmemMemoryInfo* info) {
-    char path[VMEM__MAX_PATH + 64];
-    size_t root = vmem__linux_append(path, 0, groups->root), length = vmem__linux_append(path, root, group);
+// Lowers `info` to what a group and all above it have. `line` has the group's path at `group`, and room for what else
+// belongs into the paths of its files.
+static void vmem__linux_cap_by_groups(const vmem__ControlGroups* groups, char* line, const char* group,
+                                      VmemMemoryInfo* info) {
+    size_t root = strlen(groups->root), length = root + strlen(group);
+    memmove(line + root, group, strlen(group));
+    memcpy(line, groups->root, root);
     for (;;) {
-        vmem__linux_cap_by_group(groups, path, length, info);
+        vmem__linux_cap_by_group(groups, line, length, info);
         if (length <= root) return;
         do length--;
-        while (length > root && path[length] != '/');
+        while (length > root && line[length] != '/');
     }
+}
+
+// Whether "memory" is in a list like "cpu,memory" that ends with a colon.
+static bool vmem__linux_controls_memory(const char* controllers) {
+    while (*controllers != ':') {
+        size_t length = strcspn(controllers, ",:");
+        if (length == 6 && strncmp(controllers, "memory", 6) == 0) return true;
+        controllers += length + (controllers[length] == ',');
+    }
+    return false;
 }
 
 // Follows one line of /proc/self/cgroup, "number:controllers:/group": version 2 has the number 0 and no controllers.
-static void vmem__linux_cap_by_line(const char* line, VmemMemoryInfo* info) {
+static void vmem__linux_cap_by_line(char* line, VmemMemoryInfo* info) {
     static const vmem__ControlGroups version1 = {"/sys/fs/cgroup/memory", "/memory.limit_in_bytes",
                                                  "/memory.usage_in_bytes", "total_inactive_file"};
     static const vmem__ControlGroups version2 = {"/sys/fs/cgroup", "/memory.max", "/memory.current", "inactive_file"};
+    const char* controllers = strchr(line, ':');
     const char* group = strstr(line, ":/");
-    const char* controller = strstr(line, "memory");
     if (!group) return;
     if (strncmp(line, "0::", 3) == 0)
-        vmem__linux_cap_by_groups(&version2, group + 1, info);
-    else if (controller && controller < group)
-        vmem__linux_cap_by_groups(&version1, group + 1, info);
+        vmem__linux_cap_by_groups(&version2, line, group + 1, info);
+    else if (controllers < group && vmem__linux_controls_memory(controllers + 1))
+        vmem__linux_cap_by_groups(&version1, line, group + 1, info);
 }
 
 static void vmem__linux_cap_by_control_groups(VmemMemoryInfo* info) {
-    char text[4096];
-    size_t length = 0;
-    ssize_t count = 0;
-    char *line, *end;
-    int file = vmem__linux_open("/proc/self/cgroup");
-    if (file < 0) return;
-    while (length < sizeof text - 1 && (count = vmem__linux_read(file, text + length, sizeof text - 1 - length)) > 0)
-        length += (size_t)count;
-    close(file);
-    text[length] = 0;
-    for (line = text; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-        *end = 0;
-        vmem__linux_cap_by_line(line, info);
-    }
+    vmem__Lines lines;
+    char line[VMEM__MAX_LINE];
+    // The end of the room is for the root and the name of a file, which take the place of number and controllers.
+    if (!vmem__linux_open_lines(&lines, "/proc/self/cgroup", line, sizeof line - 64)) return;
+    while (vmem__linux_next_line(&lines)) vmem__linux_cap_by_line(line, info);
+    vmem__linux_close(lines.file);
 }
 
 static size_t vmem__os_huge_page_size(void) {
@@ -1318,14 +1375,16 @@ static void vmem__linux_get_commit_limits(VmemLimits* limits) {
 
 static void vmem__os_get_limits(VmemLimits* limits) {
     int error = errno;
-    vmem__Field fields[] = {{"VmSize:", 0}, {"VmData:", 0}};
-    vmem__linux_read_fields("/proc/self/status", fields, 2);
+    vmem__Field fields[] = {{"VmSize:", 0}, {"VmData:", 0}, {"VmLck:", 0}};
+    vmem__linux_read_fields("/proc/self/status", fields, 3);
     limits->address_space_limit = vmem__os_resource_limit(RLIMIT_AS);
     limits->address_space_used = fields[0].number * VMEM__KIB;
     limits->data_limit = vmem__os_resource_limit(RLIMIT_DATA);
     limits->data_used = fields[1].number * VMEM__KIB;
     limits->mapping_limit = vmem__linux_read_number("/proc/sys/vm/max_map_count", VMEM__LINUX_MAPPING_LIMIT);
     limits->mapping_used = vmem__linux_count_mappings();
+    limits->lock_limit = vmem__os_resource_limit(RLIMIT_MEMLOCK);
+    limits->lock_used = fields[2].number * VMEM__KIB;
     vmem__linux_get_commit_limits(limits);
     errno = error;
 }
@@ -1360,12 +1419,15 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     vm_region_basic_info_data_64_t info;
     mach_msg_type_number_t count = VM_REGION_BASIC_INFO_COUNT_64;
     mach_port_t object = MACH_PORT_NULL;
+    kern_return_t status = VMEM_FAIL("vm_region_64")
+                               ? KERN_FAILURE
+                               : vm_region_64(mach_task_self(), &start, &size, VM_REGION_BASIC_INFO_64,
+                                              (vm_region_info_t)&info, &count, &object);
     bool is_free;
-    if (VMEM_FAIL("vm_region_64")) return VMEM_ERROR_SYSTEM;
-    if (vm_region_64(mach_task_self(), &start, &size, VM_REGION_BASIC_INFO_64, (vm_region_info_t)&info, &count,
-                     &object) != KERN_SUCCESS) {
+    if (status == KERN_INVALID_ADDRESS)
         start = size = 0;  // nothing from here to the last address, after which comes 0
-    }
+    else if (status != KERN_SUCCESS)
+        return VMEM_ERROR_SYSTEM;
     is_free = address < start || size == 0;
     range->base = vmem__pointer(is_free ? address : (uintptr_t)start);
     range->size = is_free ? (size_t)((uintptr_t)start - address) : (size_t)size;
@@ -1395,8 +1457,13 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
 static uint64_t vmem__os_available_memory(void) {
     vm_statistics64_data_t statistics;
     mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
-    if (host_statistics64(mach_host_self(), HOST_VM_INFO64, (host_info64_t)&statistics, &count) != KERN_SUCCESS)
-        return 0;
+    mach_port_t host;
+    kern_return_t status;
+    if (VMEM_FAIL("host_statistics64")) return 0;
+    host = mach_host_self();
+    status = host_statistics64(host, HOST_VM_INFO64, (host_info64_t)&statistics, &count);
+    mach_port_deallocate(mach_task_self(), host);  // each call above takes one more right to it
+    if (status != KERN_SUCCESS) return 0;
     return ((uint64_t)statistics.free_count + statistics.inactive_count) * vmem__os_page_size();
 }
 
@@ -1410,7 +1477,7 @@ static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
     int error = errno;
     info->available = vmem__os_available_memory();
 #if defined(_SC_PHYS_PAGES)
-    long num_pages = sysconf(_SC_PHYS_PAGES);
+    long num_pages = VMEM_FAIL("sysconf") ? -1 : sysconf(_SC_PHYS_PAGES);
     if (num_pages > 0) info->total = (uint64_t)num_pages * vmem__os_page_size();
 #endif
     errno = error;
@@ -1422,6 +1489,9 @@ static void vmem__os_get_limits(VmemLimits* limits) {
     limits->address_space_limit = vmem__os_resource_limit(RLIMIT_AS);
 #endif
     limits->data_limit = vmem__os_resource_limit(RLIMIT_DATA);
+#if defined(RLIMIT_MEMLOCK)
+    limits->lock_limit = vmem__os_resource_limit(RLIMIT_MEMLOCK);
+#endif
     errno = error;
 }
 
@@ -1637,8 +1707,9 @@ VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info) {
 VMEM_API VmemResult vmem_get_limits(VmemLimits* limits) {
     if (!limits) return VMEM_ERROR_INVALID_ARGUMENT;
     limits->address_space_limit = limits->data_limit = limits->commit_limit = VMEM_UNLIMITED;
-    limits->largest_commit = limits->mapping_limit = VMEM_UNLIMITED;
-    limits->address_space_used = limits->data_used = limits->commit_used = limits->mapping_used = 0;
+    limits->largest_commit = limits->mapping_limit = limits->lock_limit = VMEM_UNLIMITED;
+    limits->address_space_used = limits->data_used = limits->commit_used = 0;
+    limits->mapping_used = limits->lock_used = 0;
     vmem__os_get_limits(limits);
     return VMEM_SUCCESS;
 }

@@ -153,8 +153,11 @@ def test_big_endian(tmp_path: Path) -> None:
     check_report(run([emulator, program]))
 
 
-def test_32_bits(tmp_path: Path) -> None:
-    program = build([find_tool("i686-linux-gnu-gcc"), "-static"], PORTABLE_PROGRAM, tmp_path / "program")
+@pytest.mark.parametrize(
+    "sources", [PORTABLE_PROGRAM, TEST_PROGRAM, ("test_faults.c",)], ids=lambda sources: sources[0]
+)
+def test_32_bits(sources: Sequence[str], tmp_path: Path) -> None:
+    program = build([find_tool("i686-linux-gnu-gcc"), "-static"], sources, tmp_path / "program")
     skip_unless_it_runs_here(tmp_path)
     check_report(run([program]))
 

@@ -15,15 +15,14 @@
 
 #if defined(_WIN32)
 #include <process.h>
-#else
-#include <signal.h>
-#include <sys/types.h>
-#include <sys/wait.h>
 #endif
 
 // >>checks ------------------------------------------------------------------------------------------------------------
 
 #include "check.h"
+#if !defined(_WIN32)
+#include "child.h"
+#endif
 
 // An error code that no call under test gives.
 #define UNTOUCHED 33
@@ -457,18 +456,17 @@ static bool ends_as_expected(const char* program, size_t preparation, size_t acc
 
 #else
 
+static void access_memory_in_child(char* numbers) {
+    num_failed = access_memory((size_t)numbers[0], (size_t)numbers[1]);
+}
+
 static bool ends_as_expected(const char* program, size_t preparation, size_t access, bool faults) {
-    int status = 0;
-    pid_t child = fork();
+    char numbers[2];
     (void)program;
-    if (child == 0) {
-        const struct rlimit no_core_file = {0, 0};  // faults are expected here
-        setrlimit(RLIMIT_CORE, &no_core_file);
-        _exit(access_memory(preparation, access));
-    }
-    REQUIRE(child > 0 && waitpid(child, &status, 0) == child);
-    if (!faults) return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    return WIFSIGNALED(status) && (WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS);
+    numbers[0] = (char)preparation;
+    numbers[1] = (char)access;
+    return faults ? faults_in_child(access_memory_in_child, numbers)
+                  : succeeds_in_child(access_memory_in_child, numbers);
 }
 
 #endif

@@ -65,6 +65,7 @@ static void test_questions_are_answered(void) {
     CHECK(limits.data_limit == VMEM_UNLIMITED && limits.data_used == 0);
     CHECK(limits.commit_limit == VMEM_UNLIMITED && limits.commit_used == 0);
     CHECK(limits.mapping_limit == VMEM_UNLIMITED && limits.mapping_used == 0);
+    CHECK(limits.lock_limit == VMEM_UNLIMITED && limits.lock_used == 0);
     CHECK(limits.largest_commit == VMEM_UNLIMITED);
     CHECK(vmem_is_aligned(8192, 4096) && vmem_align_backward(8193, 4096) == 8192);
     CHECK(vmem_result_message(VMEM_ERROR_UNSUPPORTED) != NULL);

@@ -1,0 +1,42 @@
+// How the test programs run a part of themselves in a child process, where that may fault or use up what there is.
+// POSIX only.
+#ifndef CHILD_H
+#define CHILD_H
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+typedef void (*ChildBody)(char* subject);
+
+// Runs `body` in a child and returns how that ended, as waitpid() tells it. Checks that fail in it make it exit with 1.
+static inline int run_in_child(ChildBody body, char* subject) {
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit no_core_file = {0, 0};  // faults are expected here
+        setrlimit(RLIMIT_CORE, &no_core_file);
+        num_failed = 0;
+        body(subject);
+        _exit(num_failed ? 1 : 0);
+    }
+    REQUIRE(child > 0);
+    REQUIRE(waitpid(child, &status, 0) == child);
+    return status;
+}
+
+static inline bool succeeds_in_child(ChildBody body, char* subject) {
+    int status = run_in_child(body, subject);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static inline bool faults_in_child(ChildBody body, char* subject) {
+    int status = run_in_child(body, subject);
+    return WIFSIGNALED(status) && (WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS);
+}
+
+#endif
