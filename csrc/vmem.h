@@ -283,7 +283,7 @@ VMEM_API VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name)
 //   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
 //   num_resident    receives a number of bytes, a multiple of the page size; untouched on failure
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (addresses that are not reserved),
-//                   VMEM_ERROR_UNSUPPORTED (OpenBSD has no such call)
+//                   VMEM_ERROR_UNSUPPORTED (OpenBSD and Windows before 7 have no such call)
 //   threads         safe; the answer may be out of date when it arrives
 //   systems         mincore; QueryWorkingSetEx
 VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident);
@@ -393,11 +393,7 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #ifndef NOMINMAX
 #define NOMINMAX
 #endif
-#ifndef PSAPI_VERSION
-#define PSAPI_VERSION 2  // its functions are in kernel32, whatever version of Windows the program is for
-#endif
 #include <windows.h>
-#include <psapi.h>
 #elif defined(VMEM__POSIX)
 #include <errno.h>
 #include <fcntl.h>
@@ -524,7 +520,17 @@ static size_t vmem__os_huge_page_size(void) { return 0; }  // large pages need a
 
 static void* vmem__os_reserve(size_t size) { return vmem__virtual_alloc(NULL, size, MEM_RESERVE, PAGE_NOACCESS); }
 
-// VirtualAlloc2() and what it takes, declared here because SDKs before Windows 10 1803 lack them.
+// What not every Windows has, and not every SDK or program that is built for an older Windows declares. It is looked up
+// at every call: without a variable to keep it in there is nothing for threads to race on.
+static FARPROC vmem__find_function(const char* module_name, const char* name) {
+    DWORD error = GetLastError();
+    HMODULE module = VMEM_FAIL("GetModuleHandle") ? NULL : GetModuleHandleA(module_name);
+    FARPROC function = !module || VMEM_FAIL("GetProcAddress") ? NULL : GetProcAddress(module, name);
+    SetLastError(error);
+    return function;
+}
+
+// What VirtualAlloc2() takes.
 typedef struct vmem__AddressRequirements {
     void* lowest;
     void* highest;
@@ -541,30 +547,26 @@ typedef struct vmem__ExtendedParameter {
 
 typedef void*(WINAPI* vmem__VirtualAlloc2)(HANDLE, void*, SIZE_T, ULONG, ULONG, vmem__ExtendedParameter*, ULONG);
 
-// Looked up at every call: without a variable to keep it in there is nothing for threads to race on.
-static vmem__VirtualAlloc2 vmem__find_virtual_alloc2(void) {
-    HMODULE module = GetModuleHandleA("kernelbase.dll");
-    FARPROC function = module ? GetProcAddress(module, "VirtualAlloc2") : NULL;
-    return (vmem__VirtualAlloc2)(void (*)(void))function;
-}
-
 // Finds room by reserving more than needed, gives it back, and reserves the aligned part of it before others do.
 static void* vmem__reserve_again_aligned(size_t size, size_t align) {
+    DWORD error = GetLastError();
     int attempt;
     for (attempt = 0; attempt < VMEM__RESERVE_ATTEMPTS; attempt++) {
         void* room = vmem__virtual_alloc(NULL, size + align, MEM_RESERVE, PAGE_NOACCESS);
         void* ptr;
-        if (!room) return NULL;
-        VirtualFree(room, 0, MEM_RELEASE);  // not to be failed: the room would be lost
+        if (!room || !vmem__virtual_free(room, 0, MEM_RELEASE)) return NULL;
         ptr = vmem__pointer(vmem_align_forward((uintptr_t)room, align));
         ptr = vmem__virtual_alloc(ptr, size, MEM_RESERVE, PAGE_NOACCESS);
-        if (ptr) return ptr;
+        if (!ptr) continue;
+        SetLastError(error);
+        return ptr;
     }
     return NULL;
 }
 
 static void* vmem__os_reserve_aligned(size_t size, size_t align) {
-    vmem__VirtualAlloc2 virtual_alloc2 = vmem__find_virtual_alloc2();
+    vmem__VirtualAlloc2 virtual_alloc2 =
+        (vmem__VirtualAlloc2)(void (*)(void))vmem__find_function("kernelbase.dll", "VirtualAlloc2");
     if (virtual_alloc2) {
         vmem__AddressRequirements requirements = {NULL, NULL, 0};
         vmem__ExtendedParameter parameter;
@@ -627,9 +629,11 @@ static VmemResult vmem__os_lock(void* ptr, size_t size) {
 }
 
 static VmemResult vmem__os_unlock(void* ptr, size_t size) {
-    if (VMEM_FAIL("VirtualUnlock")) return vmem__os_last_result();
-    if (VirtualUnlock(ptr, size) || GetLastError() == ERROR_NOT_LOCKED) return VMEM_SUCCESS;
-    return vmem__os_last_result();
+    DWORD error = GetLastError();
+    if (!VMEM_FAIL("VirtualUnlock") && VirtualUnlock(ptr, size)) return VMEM_SUCCESS;
+    if (GetLastError() != ERROR_NOT_LOCKED) return vmem__os_last_result();
+    SetLastError(error);
+    return VMEM_SUCCESS;
 }
 
 static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
@@ -642,16 +646,27 @@ static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
     return VMEM_ERROR_UNSUPPORTED;
 }
 
+// What QueryWorkingSetEx() is asked and answers.
+typedef struct vmem__WorkingSetPage {
+    void* address;
+    ULONG_PTR flags;  // the lowest bit: it is in physical memory
+} vmem__WorkingSetPage;
+
+typedef BOOL(WINAPI* vmem__QueryWorkingSetEx)(HANDLE, void*, DWORD);
+
 static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
-    PSAPI_WORKING_SET_EX_INFORMATION pages[64];
+    vmem__QueryWorkingSetEx query_working_set =
+        (vmem__QueryWorkingSetEx)(void (*)(void))vmem__find_function("kernel32.dll", "K32QueryWorkingSetEx");
+    vmem__WorkingSetPage pages[64];
     size_t page_size = vmem__os_page_size(), num_pages = size / page_size, done = 0, resident = 0, i;
+    if (!query_working_set) return VMEM_ERROR_UNSUPPORTED;
     while (done < num_pages) {
         size_t count = num_pages - done < 64 ? num_pages - done : 64;
-        for (i = 0; i < count; i++) pages[i].VirtualAddress = vmem__pointer(start + (done + i) * page_size);
+        for (i = 0; i < count; i++) pages[i].address = vmem__pointer(start + (done + i) * page_size);
         if (VMEM_FAIL("QueryWorkingSetEx")) return vmem__os_last_result();
-        if (!K32QueryWorkingSetEx(GetCurrentProcess(), pages, (DWORD)(count * sizeof pages[0])))
+        if (!query_working_set(GetCurrentProcess(), pages, (DWORD)(count * sizeof pages[0])))
             return vmem__os_last_result();
-        for (i = 0; i < count; i++) resident += pages[i].VirtualAttributes.Valid ? page_size : 0;
+        for (i = 0; i < count; i++) resident += (pages[i].flags & 1) ? page_size : 0;
         done += count;
     }
     *num_resident = resident;
@@ -671,15 +686,19 @@ static VmemProtection vmem__os_protection_of(DWORD protection) {
     }
 }
 
+static bool vmem__virtual_query(uintptr_t address, MEMORY_BASIC_INFORMATION* info) {
+    if (VMEM_FAIL("VirtualQuery")) return false;
+    return VirtualQuery(vmem__pointer(address), info, sizeof *info) != 0;
+}
+
 static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     MEMORY_BASIC_INFORMATION info;
     uintptr_t start = address;
-    if (VMEM_FAIL("VirtualQuery")) return vmem__os_last_result();
-    if (!VirtualQuery(vmem__pointer(address), &info, sizeof info)) return vmem__os_last_result();
+    if (!vmem__virtual_query(address, &info)) return vmem__os_last_result();
     // The answer begins with the page asked about, so its run is looked for from the start of the reservation on.
     if (info.State != MEM_FREE) start = (uintptr_t)info.AllocationBase;
     for (;;) {
-        if (!VirtualQuery(vmem__pointer(start), &info, sizeof info)) return vmem__os_last_result();
+        if (!vmem__virtual_query(start, &info)) return vmem__os_last_result();
         if (address - start < info.RegionSize) break;
         start += info.RegionSize;
     }
@@ -699,7 +718,7 @@ static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
 
 static bool vmem__memory_status(MEMORYSTATUSEX* status) {
     status->dwLength = sizeof *status;
-    return GlobalMemoryStatusEx(status) != 0;
+    return !VMEM_FAIL("GlobalMemoryStatusEx") && GlobalMemoryStatusEx(status) != 0;
 }
 
 static void vmem__os_get_memory_info(VmemMemoryInfo* info) {

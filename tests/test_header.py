@@ -29,6 +29,9 @@ WINDOWS_COMPILER = "x86_64-w64-mingw32-gcc"
 
 MIN_COVERAGE = 0.98  # of the lines of the header that Linux compiles
 
+# A program that is built for Windows XP, with the library of its time for what is now in kernel32.
+OLD_WINDOWS = "#define PSAPI_VERSION 1\n#define WINVER 0x0501\n#define _WIN32_WINNT 0x0501\n"
+
 GROUP_LIMIT = 1 << 30
 GROUP_ROOT_1 = Path("/sys/fs/cgroup/memory")
 GROUP_ROOT_2 = Path("/sys/fs/cgroup")
@@ -172,6 +175,15 @@ def run_counting_lines(sources: Sequence[str], folder: Path) -> dict[int, int]:
 @only_on_linux
 def test_coverage(tmp_path: Path) -> None:
     find_tool("gcc")
+@pytest.mark.parametrize("includes", ["#include <windows.h>\n", "#include <windows.h>\n#include <psapi.h>\n", ""])
+def test_linking_for_an_old_windows(includes: str, tmp_path: Path) -> None:
+    """No library of its own is linked: what vmem.h needs of psapi.dll it finds at run time."""
+    source, program = tmp_path / "old.c", tmp_path / "old.exe"
+    text = (SOURCE_FOLDER / "implementation.c").read_text(encoding="utf-8")
+    source.write_text(f"{OLD_WINDOWS}{includes}{text}int main(void) {{ return 0; }}\n", encoding="utf-8")
+    run([find_tool(WINDOWS_COMPILER), "-std=c99", *WARNINGS, f"-I{HEADER_FOLDER}", source, "-o", program])
+
+
     find_tool("gcov")
     counts = run_counting_lines(TEST_PROGRAM, tmp_path / "all")
     for number, count in run_counting_lines(FAULT_PROGRAM, tmp_path / "faults").items():

@@ -22,6 +22,9 @@ TEST_PROGRAM = ("test_vmem.c", "implementation.c", "second_user.c")
 # What runs under an emulator gets calls wrong that the kernel gets right, so it has a program of its own.
 PORTABLE_PROGRAM = ("test_portable.c",)
 
+# Has an implementation of its own, whose system calls it makes fail.
+WINDOWS_FAULT_PROGRAM = ("test_windows.c",)
+
 # Each emulator with a size of pages to emulate: a kernel for aarch64 has one of these three.
 AARCH64_PAGE_SIZES = (4096, 16384, 65536)
 
@@ -123,7 +126,9 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sequence[st
         subprocess.run([server, "--kill"], env=environment, check=False, timeout=TIMEOUT)
 
 
-@pytest.mark.parametrize("sources", [PORTABLE_PROGRAM, TEST_PROGRAM], ids=lambda sources: sources[0])
+@pytest.mark.parametrize(
+    "sources", [PORTABLE_PROGRAM, TEST_PROGRAM, WINDOWS_FAULT_PROGRAM], ids=lambda sources: sources[0]
+)
 @pytest.mark.parametrize(("language", "compiler"), [("c99", "gcc"), ("c++11", "g++")])
 def test_windows(
     language: str, compiler: str, sources: Sequence[str], wine: tuple[Sequence[str], Mapping[str, str]], tmp_path: Path
