@@ -93,6 +93,14 @@ extern "C" {
 
 // >>types -------------------------------------------------------------------------------------------------------------
 
+// In C every int may be converted to an enum. In C++ only those may that fit into the bits of its largest value, unless
+// it says what it is made of; what is wrong is to be refused here, not to be undefined.
+#ifdef __cplusplus
+#define VMEM__AS_INT : int
+#else
+#define VMEM__AS_INT
+#endif
+
 // Every result: X(name, value, message). The enum and vmem_result_message() are made from this one table.
 #define VMEM_RESULTS(X)                                                                                        \
     X(VMEM_SUCCESS, 0, "success")                                                                              \
@@ -105,26 +113,26 @@ extern "C" {
     X(VMEM_DECOMMIT_INCOMPLETE, 6, "decommitted, but the system keeps the commit charge and maybe the access")
 
 #define VMEM__AS_ENUMERATOR(name, value, message) name = value,
-typedef enum VmemResult { VMEM_RESULTS(VMEM__AS_ENUMERATOR) VMEM__RESULT_MAX = 0x7fffffff } VmemResult;
+typedef enum VmemResult VMEM__AS_INT { VMEM_RESULTS(VMEM__AS_ENUMERATOR) } VmemResult;
 #undef VMEM__AS_ENUMERATOR
 
 // What may be done with committed memory. Reserved memory that is not committed allows nothing.
-typedef enum VmemProtection {
+typedef enum VmemProtection VMEM__AS_INT {
     VMEM_NO_ACCESS = 0,
     VMEM_READ = 1,
     VMEM_READ_WRITE = 2,
     VMEM_EXECUTE = 3,
     VMEM_READ_EXECUTE = 4,
-    VMEM_READ_WRITE_EXECUTE = 5,
-    VMEM__PROTECTION_MAX = 0x7fffffff
+    VMEM_READ_WRITE_EXECUTE = 5
 } VmemProtection;
 
 // What a range of addresses is used for.
-typedef enum VmemState {
+typedef enum VmemState VMEM__AS_INT {
     VMEM_FREE = 0,      // nothing is there
     VMEM_RESERVED = 1,  // addresses without memory; on Linux and macOS also committed pages without access
     VMEM_COMMITTED = 2  // memory
 } VmemState;
+#undef VMEM__AS_INT
 
 // A run of pages with equal properties.
 typedef struct VmemRange {
@@ -596,6 +604,7 @@ static DWORD vmem__os_protection(VmemProtection protection) {
         case VMEM_EXECUTE: return PAGE_EXECUTE;
         case VMEM_READ_EXECUTE: return PAGE_EXECUTE_READ;
         case VMEM_READ_WRITE_EXECUTE: return PAGE_EXECUTE_READWRITE;
+        case VMEM_NO_ACCESS:
         default: return PAGE_NOACCESS;
     }
 }
@@ -869,6 +878,7 @@ static int vmem__os_protection(VmemProtection protection) {
         case VMEM_EXECUTE: return PROT_EXEC;
         case VMEM_READ_EXECUTE: return PROT_READ | PROT_EXEC;
         case VMEM_READ_WRITE_EXECUTE: return PROT_READ | PROT_WRITE | PROT_EXEC;
+        case VMEM_NO_ACCESS:
         default: return PROT_NONE;
     }
 }
