@@ -1,0 +1,198 @@
+// Several threads work on disjoint pages of one reservation and on reservations of their own, all at once. Linux only.
+// Prints each check that fails, then "N checks, M failed".
+//
+// Search for >>hook, >>workers, >>pages, >>reservations, >>shared, >>main.
+
+#include <stdbool.h>
+
+static bool fails(const char* call);
+#define VMEM_FAIL(call) fails(call)
+
+#define VMEM_IMPLEMENTATION
+#include "vmem.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "check.h"
+
+// >>hook --------------------------------------------------------------------------------------------------------------
+
+// The system call without which an older kernel does. Set only while no thread runs.
+static const char* missing_call;
+
+static bool fails(const char* call) {
+    if (!missing_call || strcmp(call, missing_call) != 0) return false;
+    errno = EINVAL;
+    return true;
+}
+
+// >>workers -----------------------------------------------------------------------------------------------------------
+
+#define NUM_WORKERS 4
+#define NUM_PAGES 8  // that each has
+#define NUM_ROUNDS 50
+
+typedef struct Worker {
+    pthread_t thread;
+    char value;  // what it writes: no other writes this
+    char* base;  // of what all work on
+    int num_checks, failed_line;
+} Worker;
+
+static void note(Worker* worker, bool holds, int line) {
+    worker->num_checks++;
+    if (!holds && !worker->failed_line) worker->failed_line = line;
+}
+
+#define NOTE(expression) note(worker, (expression), __LINE__)
+
+typedef void (*Work)(Worker* worker);
+static Work current_work;
+static pthread_mutex_t start = PTHREAD_MUTEX_INITIALIZER;
+
+static void* run_worker(void* argument) {
+    int round;
+    pthread_mutex_lock(&start);  // until all are there
+    pthread_mutex_unlock(&start);
+    for (round = 0; round < NUM_ROUNDS; round++) current_work((Worker*)argument);
+    return NULL;
+}
+
+static void run_workers(const char* name, Work work, char* base) {
+    Worker workers[NUM_WORKERS];
+    int i;
+    memset(workers, 0, sizeof workers);
+    current_work = work;
+    pthread_mutex_lock(&start);
+    for (i = 0; i < NUM_WORKERS; i++) {
+        workers[i].value = (char)(i + 1);
+        workers[i].base = base;
+        REQUIRE(pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) == 0);
+    }
+    pthread_mutex_unlock(&start);
+    for (i = 0; i < NUM_WORKERS; i++) {
+        REQUIRE(pthread_join(workers[i].thread, NULL) == 0);
+        CHECK(workers[i].num_checks > 0 && workers[i].failed_line == 0);
+        if (workers[i].failed_line) printf("    in line %d, when workers %s\n", workers[i].failed_line, name);
+    }
+}
+
+static size_t pages(size_t count) { return count * vmem_get_page_size(); }
+
+static bool pages_are(const char* start_of_pages, size_t count, char value) {
+    size_t i;
+    for (i = 0; i < pages(count); i++) {
+        if (start_of_pages[i] != value) return false;
+    }
+    return true;
+}
+
+// >>pages -------------------------------------------------------------------------------------------------------------
+
+static bool page_is(const char* page, VmemState state, VmemProtection protection) {
+    VmemRange range;
+    if (vmem_query(page, &range) != VMEM_SUCCESS) return false;
+    if ((uintptr_t)page < (uintptr_t)range.base || (uintptr_t)page - (uintptr_t)range.base >= range.size) return false;
+    return range.state == state && range.protection == protection;
+}
+
+static void work_on_page(Worker* worker, char* page) {
+    size_t num_resident = 0;
+    NOTE(vmem_commit(page, 1) == VMEM_SUCCESS);
+    NOTE(pages_are(page, 1, 0));
+    memset(page, worker->value, pages(1));
+    NOTE(vmem_commit(page, pages(1)) == VMEM_SUCCESS);
+    NOTE(vmem_protect(page, 1, VMEM_READ) == VMEM_SUCCESS);
+    NOTE(page_is(page, VMEM_COMMITTED, VMEM_READ));
+    NOTE(pages_are(page, 1, worker->value));
+    NOTE(vmem_protect(page, 1, VMEM_READ_WRITE) == VMEM_SUCCESS);
+    NOTE(vmem_count_resident(page, 1, &num_resident) == VMEM_SUCCESS && num_resident == pages(1));
+    NOTE(vmem_discard(page, 1) == VMEM_SUCCESS);
+    NOTE(vmem_prefault(page, 1) == VMEM_SUCCESS);
+    NOTE(pages_are(page, 1, 0));
+    memset(page, worker->value, pages(1));
+    NOTE(page_is(page, VMEM_COMMITTED, VMEM_READ_WRITE));
+}
+
+// Every page of a worker lies between those of others, so that all change the mappings of all.
+static char* page_of(const Worker* worker, size_t index) {
+    return worker->base + pages(index * NUM_WORKERS + (size_t)worker->value - 1);
+}
+
+static void work_on_own_pages(Worker* worker) {
+    size_t i;
+    for (i = 0; i < NUM_PAGES; i++) work_on_page(worker, page_of(worker, i));
+    for (i = 0; i < NUM_PAGES; i++) {
+        NOTE(pages_are(page_of(worker, i), 1, worker->value));
+        NOTE(vmem_decommit(page_of(worker, i), 1) == VMEM_SUCCESS);
+        NOTE(page_is(page_of(worker, i), VMEM_RESERVED, VMEM_NO_ACCESS));
+    }
+}
+
+static void test_disjoint_pages(void) {
+    const size_t size = pages(NUM_PAGES * NUM_WORKERS);
+    char* base = (char*)vmem_reserve(size);
+    REQUIRE(base != NULL);
+    run_workers("change pages", work_on_own_pages, base);
+    CHECK(page_is(base, VMEM_RESERVED, VMEM_NO_ACCESS));
+    CHECK(vmem_release(base, size) == VMEM_SUCCESS);
+}
+
+// >>reservations ------------------------------------------------------------------------------------------------------
+
+static void work_on_own_reservations(Worker* worker) {
+    const size_t align = (size_t)1 << 20;
+    VmemLimits limits;
+    VmemMemoryInfo info;
+    char *plain = (char*)vmem_reserve(pages(3)), *aligned = (char*)vmem_reserve_aligned(pages(3), align);
+    NOTE(plain != NULL && aligned != NULL && vmem_is_aligned((uintptr_t)aligned, align));
+    if (!plain || !aligned) return;
+    work_on_page(worker, plain + pages(1));
+    work_on_page(worker, aligned + pages(2));
+    NOTE(vmem_get_limits(&limits) == VMEM_SUCCESS && limits.mapping_used > 0);
+    NOTE(vmem_get_memory_info(&info) == VMEM_SUCCESS && info.total > 0);
+    NOTE(pages_are(plain + pages(1), 1, worker->value));
+    NOTE(vmem_release(plain, pages(3)) == VMEM_SUCCESS);
+    NOTE(vmem_release(aligned, pages(3)) == VMEM_SUCCESS);
+}
+
+static void test_own_reservations(void) { run_workers("reserve and release", work_on_own_reservations, NULL); }
+
+// >>shared ------------------------------------------------------------------------------------------------------------
+
+// The header promises that prefaulting changes nothing that another thread writes to the same page.
+static void prefault_what_others_write(Worker* worker) {
+    size_t i;
+    for (i = 0; i < NUM_PAGES; i++) {
+        char* byte = worker->base + pages(i) + worker->value;
+        NOTE(*byte == 0);
+        *byte = worker->value;
+        NOTE(vmem_prefault(worker->base, pages(NUM_PAGES)) == VMEM_SUCCESS);
+        NOTE(*byte == worker->value);
+        *byte = 0;
+    }
+}
+
+static void test_prefaulting_the_same_pages(void) {
+    char* base = (char*)vmem_reserve(pages(NUM_PAGES));
+    REQUIRE(base != NULL);
+    REQUIRE(vmem_commit(base, pages(NUM_PAGES)) == VMEM_SUCCESS);
+    run_workers("prefault", prefault_what_others_write, base);
+    CHECK(pages_are(base, NUM_PAGES, 0));
+    CHECK(vmem_release(base, pages(NUM_PAGES)) == VMEM_SUCCESS);
+}
+
+// >>main --------------------------------------------------------------------------------------------------------------
+
+int main(void) {
+    setvbuf(stdout, NULL, _IONBF, 0);
+    test_disjoint_pages();
+    test_own_reservations();
+    test_prefaulting_the_same_pages();
+    missing_call = "ioctl";  // queries read /proc/self/maps then
+    test_disjoint_pages();
+    missing_call = "madvise";  // what prefaults touches every page then
+    test_prefaulting_the_same_pages();
+    return report();
+}
