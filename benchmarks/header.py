@@ -8,34 +8,18 @@ It needs the installed package, a POSIX system and a C compiler: ``$CC``, or els
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
-import shlex
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
-from side_by_side import Comparison, Work, compare_works, run
+from side_by_side import Comparison, Work, compare_works, load_c, run
 
 TARGET = 1.03
 
 
-@functools.cache
-def load_program() -> ctypes.CDLL:
-    """Compile header.c and load it. Once it is loaded, its file can go."""
-    source = Path(__file__).with_name("header.c")
-    with tempfile.TemporaryDirectory() as folder:
-        library = Path(folder, "header.so")
-        compiler = shlex.split(os.environ.get("CC", "cc"))
-        subprocess.run([*compiler, "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
-        return ctypes.CDLL(str(library), use_errno=True)
-
-
 def find_work(name: str, is_yardstick: bool) -> Work:
     """A function of header.c, which times itself; its failure as OSError."""
-    function = load_program()[name]
+    function = load_c("header.c")[name]
     function.restype = ctypes.c_double
 
     def work(iterations: int) -> float:

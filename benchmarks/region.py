@@ -12,16 +12,14 @@ import functools
 import mmap
 import os
 import random
-import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
 from time import perf_counter_ns
 
-from side_by_side import Comparison, Work, compare_works, run
+from side_by_side import Comparison, Work, compare_works, load_c, run
 
 import vmem
 
@@ -44,20 +42,9 @@ print(time.perf_counter_ns() - start)
 # --- yardsticks in C ---
 
 
-@functools.cache
-def load_yardstick() -> ctypes.CDLL:
-    """Compile yardstick.c and load it. Once it is loaded, its file can go."""
-    source = Path(__file__).with_name("yardstick.c")
-    with tempfile.TemporaryDirectory() as folder:
-        library = Path(folder, "yardstick.so")
-        compiler = shlex.split(os.environ.get("CC", "cc"))
-        subprocess.run([*compiler, "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
-        return ctypes.CDLL(str(library), use_errno=True)
-
-
 def call_yardstick(name: str, iterations: int, *arguments: object) -> float:
     """What a function of yardstick.c returns, its failure as OSError."""
-    function = load_yardstick()[name]
+    function = load_c("yardstick.c")[name]
     function.restype = ctypes.c_double
     nanoseconds = float(function(ctypes.c_size_t(iterations), *arguments))
     if nanoseconds < 0:

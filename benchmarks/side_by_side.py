@@ -8,13 +8,20 @@ it. A few bad pairs change neither.
 from __future__ import annotations
 
 import argparse
+import ctypes
+import functools
 import gc
 import json
+import os
 import platform
+import shlex
 import statistics
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from vmem import __version__
 
@@ -53,6 +60,17 @@ class Row:
     @property
     def ok(self) -> bool | None:
         return None if self.target is None else self.ratio <= self.target
+
+
+@functools.cache
+def load_c(name: str) -> ctypes.CDLL:
+    """Compile a C file of this folder and load it. Once it is loaded, its library file can go."""
+    source = Path(__file__).with_name(name)
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder, "side.so")
+        compiler = shlex.split(os.environ.get("CC", "cc"))
+        subprocess.run([*compiler, "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
+        return ctypes.CDLL(str(library), use_errno=True)
 
 
 def settle_iterations(work: Work) -> int:
