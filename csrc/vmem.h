@@ -281,7 +281,8 @@ VMEM_API VmemResult vmem_advise_huge_pages(void* ptr, size_t num_bytes);
 // Name the pages that hold one or more bytes of [ptr, ptr + num_bytes), for people who look at the process's mappings.
 // Decommitting takes the name away.
 //   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
-//   name            up to 79 printable ASCII characters without [ ] \ $ `; NULL takes a name away
+//   name            up to 79 printable ASCII characters without [ ] \ $ `; NULL takes a name away. It is copied, but
+//                   older kernels of Android keep the pointer
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit), VMEM_ERROR_UNSUPPORTED
 //   threads         safe on disjoint pages
 //   systems         Linux 5.17, where it is configured: shown as [anon:name] in /proc/self/maps; elsewhere unsupported
@@ -343,8 +344,8 @@ VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info);
 //   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is kept
 //   threads         safe
 //   systems         Linux: getrlimit and /proc, which tell all; other POSIX: getrlimit, which tells the limits of
-//                   addresses, data and locks, and nothing of what is in use; GlobalMemoryStatusEx, which tells addresses
-//                   and commits. Windows locks up to the minimum working set, of which nothing is told
+//                   addresses, data and locks, and nothing of what is in use; GlobalMemoryStatusEx, which tells
+//                   addresses and commits. Windows locks up to the minimum working set, of which nothing is told
 VMEM_API VmemResult vmem_get_limits(VmemLimits* limits);
 
 // The first multiple of `align` at or above `address`. It wraps to 0 when there is none.
@@ -803,7 +804,7 @@ static VmemResult vmem__os_last_result(void) {
 
 // The system calls, each with the hook for tests before it.
 
-#if defined(__linux__) && !defined(__cplusplus)  // strict C99 hides these
+#if defined(__linux__) && !defined(__cplusplus) && !defined(__ANDROID__)  // strict C99 hides these, but not on Android
 int mincore(void*, size_t, unsigned char*);
 int madvise(void*, size_t, int);
 #endif
@@ -1165,8 +1166,8 @@ static uintptr_t vmem__linux_read_hexadecimal(const char** text) {
     }
 }
 
-// The page that some processors have at a fixed address above what a process can map, [vsyscall] and [vectors], is listed
-// but is the kernel's: it counts for no limit, and other ways to ask do not tell of it.
+// The page that some processors have at a fixed address above what a process can map, [vsyscall] and [vectors], is
+// listed but is the kernel's: it counts for no limit, and PROCMAP_QUERY does not tell of it.
 static bool vmem__linux_is_of_kernel(uintptr_t address) {
 #if defined(__x86_64__) && defined(__LP64__)
     return address >> 63 != 0;
@@ -1300,8 +1301,8 @@ typedef struct vmem__ControlGroups {
     const char* inactive;  // the line of memory.stat with what can be had back at once
 } vmem__ControlGroups;
 
-// The kernel tells of no group whose path is longer than 4,095 bytes. Before it come the root or, in the line that tells,
-// the controllers, and behind it comes the name of a file.
+// The kernel tells of no group whose path is longer than 4,095 bytes. Before it come the root or, in the line that
+// tells, the controllers, and behind it comes the name of a file.
 #define VMEM__MAX_LINE (4096 + 256)
 
 // Puts `name` behind the path of a group, which has that length, and reads the number that is all of that file.
