@@ -804,9 +804,15 @@ static VmemResult vmem__os_last_result(void) {
 
 // The system calls, each with the hook for tests before it.
 
-#if defined(__linux__) && !defined(__cplusplus) && !defined(__ANDROID__)  // strict C99 hides these, but not on Android
+// What headers hide from a program that asks for strict C99 or POSIX. Android's hide nothing.
+#if defined(__linux__)
+#if !defined(__USE_MISC) && !defined(_GNU_SOURCE) && !defined(_BSD_SOURCE) && !defined(__ANDROID__)
 int mincore(void*, size_t, unsigned char*);
 int madvise(void*, size_t, int);
+#endif
+#elif (defined(__APPLE__) && defined(_POSIX_C_SOURCE) && !defined(_DARWIN_C_SOURCE)) || \
+    (defined(__FreeBSD__) && !__BSD_VISIBLE) || (defined(__NetBSD__) && !defined(_NETBSD_SOURCE))
+int mincore(void*, size_t, char*);
 #endif
 
 static void* vmem__mmap(void* ptr, size_t size, int protection, int flags) {
@@ -1028,7 +1034,13 @@ static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* 
 
 #endif
 
-static uint64_t vmem__os_resource_limit(int resource) {
+#if defined(__GLIBC__)
+typedef __rlimit_resource_t vmem__Resource;  // an enum or int, by what the program asks for
+#else
+typedef int vmem__Resource;
+#endif
+
+static uint64_t vmem__os_resource_limit(vmem__Resource resource) {
     struct rlimit limit;
     if (VMEM_FAIL("getrlimit") || getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return VMEM_UNLIMITED;
