@@ -45,8 +45,18 @@ static const char* mapping_advice(const Attempt* attempt) {
                                : "release what is not needed, or raise vm.max_map_count";
 }
 
+static PyObject* describe_lock_limit(const VmemLimits* limits) {
+    return PyUnicode_FromFormat(
+        "the locked memory limit (RLIMIT_MEMLOCK, ulimit -l) is %llu bytes and this process has %llu locked; lock "
+        "less, "
+        "or raise the limit",
+        (unsigned long long)limits->lock_limit, (unsigned long long)limits->lock_used);
+}
+
 // Which limit refused, as far as the numbers tell. They are compared from the surest cause to the least sure.
 static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits) {
+    if (attempt->new_locks && exceeds(limits->lock_used, attempt->new_locks, limits->lock_limit))
+        return describe_lock_limit(limits);
     if (exceeds(limits->mapping_used, MAPPING_TOLERANCE, limits->mapping_limit))
         return PyUnicode_FromFormat("vm.max_map_count is %llu and this process has %llu mappings; %s",
                                     (unsigned long long)limits->mapping_limit, (unsigned long long)limits->mapping_used,
@@ -73,6 +83,9 @@ static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits
             "the system's commit limit is %llu bytes and %llu are committed by all processes together; commit less, "
             "or let the system promise more (vm.overcommit_ratio on Linux, a larger page file on Windows)",
             (unsigned long long)limits->commit_limit, (unsigned long long)limits->commit_used);
+    if (attempt->new_locks)
+        return PyUnicode_FromString(
+            "the system lets this process lock no more memory; lock less, or ask for the right");
     return PyUnicode_FromString("the system has no more memory to give; commit less, or release some");
 }
 
@@ -104,7 +117,8 @@ static void raise_os_error(const Attempt* attempt, VmemResult result, int error)
 }
 
 void raise_refused(PyObject* out_of_memory_error, const Attempt* attempt, VmemResult result, int error) {
-    if (result == VMEM_ERROR_OUT_OF_MEMORY) {
+    // Who may lock nothing at all is denied access, which is a limit like any other.
+    if (result == VMEM_ERROR_OUT_OF_MEMORY || (result == VMEM_ERROR_ACCESS_DENIED && attempt->new_locks)) {
         VmemLimits limits;
         vmem_get_limits(&limits);
         raise_out_of_memory(out_of_memory_error, attempt, describe_cause(attempt, &limits));
