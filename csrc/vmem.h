@@ -57,6 +57,7 @@ RULES THAT HOLD FOR EVERY FUNCTION
               errno (GetLastError() on Windows) stays as that call left it. When none was made it stays untouched.
     threads   There is no state here to protect. Every function may be called from every thread at any time; ordering
               calls that work on the same pages is the caller's business.
+    memory    Nothing is allocated behind your back, and no function takes more than 8 KiB of stack.
     fork      A child has the same reservations, with its own copy of their contents.
 
 SYSTEMS
@@ -403,6 +404,9 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #define NOMINMAX
 #endif
 #include <windows.h>
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#endif
 #elif defined(VMEM__POSIX)
 #include <errno.h>
 #include <fcntl.h>

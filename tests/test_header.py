@@ -24,6 +24,9 @@ WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werr
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
 THREAD_SANITIZER = ("-fsanitize=thread", "-g")
 
+# What decides which of their functions the C library's headers declare, and in which way.
+LIBRARY_OPTIONS = ("-std=c99", "-std=gnu99", "-D_GNU_SOURCE", "-D_POSIX_C_SOURCE=200809L", "-D_XOPEN_SOURCE=700")
+
 C_STANDARDS = ("c99", "c11")
 CXX_STANDARDS = ("c++11", "c++20")
 CXX_COMPILERS = {"gcc": "g++", "clang": "clang++"}
@@ -89,8 +92,8 @@ def build(command: Sequence[str], sources: Sequence[str], folder: Path) -> Path:
     return program
 
 
-def run_tests(program: Path, environment: Mapping[str, str] | None = None) -> None:
-    last_line = run([program], environment).splitlines()[-1]
+def run_tests(program: Path, environment: Mapping[str, str] | None = None, arguments: Sequence[str] = ()) -> None:
+    last_line = run([program, *arguments], environment).splitlines()[-1]
     assert last_line.endswith(" checks, 0 failed")
     assert not last_line.startswith("0 ")
 
@@ -125,6 +128,13 @@ def test_switches_need_only_the_documented_values(compiler: str, standard: str, 
     run([build(command, ["complete_switch.c"], tmp_path)])
 
 
+@pytest.mark.parametrize("option", LIBRARY_OPTIONS)
+@pytest.mark.parametrize("compiler", [*CXX_COMPILERS, "musl-gcc"])
+def test_whatever_is_asked_of_the_c_library(compiler: str, option: str, tmp_path: Path) -> None:
+    command = [find_tool(compiler), "-Wredundant-decls", option]
+    compile_sources(command, ["implementation.c", "names_of_others.c"], tmp_path)
+
+
 @only_on_linux
 @pytest.mark.parametrize("standard", ["c99", "c++11"])
 @pytest.mark.parametrize("compiler", CXX_COMPILERS)
@@ -137,7 +147,7 @@ def test_threads(compiler: str, standard: str, tmp_path: Path) -> None:
 def test_threads_under_the_sanitizer(compiler: str, tmp_path: Path) -> None:
     command = [*find_compiler(compiler, "c99"), "-pthread", *THREAD_SANITIZER]
     skip_without_sanitizers(command, tmp_path)
-    run_tests(build(command, THREAD_PROGRAM, tmp_path))
+    run_tests(build(command, THREAD_PROGRAM, tmp_path), arguments=["without-stacks"])
 
 
 @only_on_linux

@@ -47,6 +47,9 @@ ZIG_TARGETS = (
     "wasm32-wasi",
 )
 
+# Those whose headers hide functions from a program that asks for nothing but POSIX.
+HIDING_TARGETS = ("x86_64-macos", "x86_64-freebsd", "x86_64-netbsd", "x86_64-openbsd")
+
 # The names by which a compiler tells which system it compiles for.
 SYSTEM_MACROS = ("__linux__", "__linux", "linux", "__unix__", "__unix", "unix", "__APPLE__", "_WIN32")
 
@@ -230,4 +233,7 @@ def test_compiling_with_zig(target: str, language: str, zig_environment: Mapping
     if subprocess.run([*command, empty, "-o", tmp_path / "o"], env=zig_environment, capture_output=True).returncode:
         pytest.skip(f"ziglang has no headers for {target}")
     source = SOURCE_FOLDER / "implementation.c"
-    run([*command, *WARNINGS, f"-I{HEADER_FOLDER}", source, "-o", tmp_path / "o"], zig_environment)
+    command += [*WARNINGS, f"-I{HEADER_FOLDER}", str(source), "-o", str(tmp_path / "o")]
+    run(command, zig_environment)
+    if target in HIDING_TARGETS:
+        run([*command, "-D_POSIX_C_SOURCE=200809L"], zig_environment)

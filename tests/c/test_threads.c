@@ -1,7 +1,11 @@
 // Several threads work on disjoint pages of one reservation and on reservations of their own, all at once. Linux only.
 // Prints each check that fails, then "N checks, M failed".
 //
-// Search for >>hook, >>workers, >>pages, >>reservations, >>shared, >>main.
+// Search for >>hook, >>workers, >>pages, >>reservations, >>shared, >>stacks, >>main.
+
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE  // strict C99 hides pthread_attr_setstack()
+#endif
 
 #include <stdbool.h>
 
@@ -31,7 +35,7 @@ static bool fails(const char* call) {
 
 #define NUM_WORKERS 4
 #define NUM_PAGES 8  // that each has
-#define NUM_ROUNDS 50
+#define NUM_ROUNDS 20
 
 typedef struct Worker {
     pthread_t thread;
@@ -183,14 +187,107 @@ static void test_prefaulting_the_same_pages(void) {
     CHECK(vmem_release(base, pages(NUM_PAGES)) == VMEM_SUCCESS);
 }
 
+// >>stacks ------------------------------------------------------------------------------------------------------------
+
+#define STACK_SIZE ((size_t)64 << 10)
+#define MAX_STACK ((size_t)8 << 10)
+
+static char* room;  // one committed page
+
+static void use_nothing(void) {}
+
+static void use_pages(void) {
+    vmem_commit(room, 1);
+    vmem_protect(room, 1, VMEM_READ_WRITE);
+    vmem_prefault(room, 1);
+    vmem_discard(room, 1);
+}
+
+static void use_reservations(void) {
+    char* base = (char*)vmem_reserve_aligned(1, (size_t)1 << 20);
+    if (base) vmem_release(base, 1);
+}
+
+static void use_query(void) {
+    VmemRange range;
+    vmem_query(room, &range);
+}
+
+static void use_count_resident(void) {
+    size_t num_resident;
+    vmem_count_resident(room, 1, &num_resident);
+}
+
+static void use_limits(void) {
+    VmemLimits limits;
+    vmem_get_limits(&limits);
+}
+
+static void use_memory_info(void) {
+    VmemMemoryInfo info;
+    vmem_get_memory_info(&info);
+}
+
+static void use_capabilities(void) {
+    vmem_get_capabilities();
+    vmem_get_huge_page_size();
+}
+
+typedef void (*Use)(void);
+static Use current_use;
+
+static void* run_use(void* unused) {
+    (void)unused;
+    current_use();
+    return NULL;
+}
+
+// Runs it in a thread, and counts the bytes of its stack that were written to. The stack is that of the caller, so that
+// it can be looked at, and begins at its end.
+static size_t measure_stack(Use use, char* stack) {
+    pthread_attr_t attributes;
+    pthread_t thread;
+    size_t unused = 0;
+    current_use = use;
+    memset(stack, 0x5a, STACK_SIZE);
+    REQUIRE(pthread_attr_init(&attributes) == 0);
+    REQUIRE(pthread_attr_setstack(&attributes, stack, STACK_SIZE) == 0);
+    REQUIRE(pthread_create(&thread, &attributes, run_use, NULL) == 0);
+    REQUIRE(pthread_join(thread, NULL) == 0);
+    pthread_attr_destroy(&attributes);
+    while (unused < STACK_SIZE && stack[unused] == 0x5a) unused++;
+    return STACK_SIZE - unused;
+}
+
+// The first time, the dynamic linker takes stack too, to find the functions of the C library.
+static void test_stacks(void) {
+    static const Use uses[] = {use_pages,  use_reservations, use_query,       use_count_resident,
+                               use_limits, use_memory_info,  use_capabilities};
+    char* stack = (char*)vmem_reserve(STACK_SIZE);
+    size_t of_nothing, of_use, i;
+    REQUIRE(stack != NULL && vmem_commit(stack, STACK_SIZE) == VMEM_SUCCESS);
+    room = (char*)vmem_reserve(1);
+    REQUIRE(room != NULL && vmem_commit(room, 1) == VMEM_SUCCESS);
+    for (i = 0; i < sizeof uses / sizeof uses[0]; i++) {
+        measure_stack(uses[i], stack);
+        of_nothing = measure_stack(use_nothing, stack);
+        of_use = measure_stack(uses[i], stack);
+        CHECK(of_use <= of_nothing + MAX_STACK);
+    }
+    CHECK(vmem_release(room, 1) == VMEM_SUCCESS);
+    CHECK(vmem_release(stack, STACK_SIZE) == VMEM_SUCCESS);
+}
+
 // >>main --------------------------------------------------------------------------------------------------------------
 
-int main(void) {
+int main(int argc, char** argv) {
+    (void)argv;
     setvbuf(stdout, NULL, _IONBF, 0);
     test_disjoint_pages();
     test_own_reservations();
     test_prefaulting_the_same_pages();
-    missing_call = "ioctl";  // queries read /proc/self/maps then
+    if (argc == 1) test_stacks();  // sanitizers take stack for themselves
+    missing_call = "ioctl";        // queries read /proc/self/maps then
     test_disjoint_pages();
     missing_call = "madvise";  // what prefaults touches every page then
     test_prefaulting_the_same_pages();
