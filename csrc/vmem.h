@@ -54,7 +54,8 @@ RULES THAT HOLD FOR EVERY FUNCTION
               access violation on Windows.
     errors    A function that can fail returns a VmemResult: VMEM_SUCCESS is 0. vmem_reserve() returns NULL. Wrong
               arguments are refused before any system call; nothing here asserts or aborts. When a system call fails,
-              errno (GetLastError() on Windows) stays as that call left it. When none was made it stays untouched.
+              errno (GetLastError() on Windows) stays as that call left it. When none was made it stays untouched,
+              and after success too.
     threads   There is no state here to protect. Every function may be called from every thread at any time; ordering
               calls that work on the same pages is the caller's business.
     memory    Nothing is allocated behind your back, and no function takes more than 8 KiB of stack.

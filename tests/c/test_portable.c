@@ -341,6 +341,25 @@ static void test_messages(void) {
     CHECK(strcmp(vmem_result_message(VMEM_DECOMMIT_INCOMPLETE), of_none) != 0);
 }
 
+static void test_success_keeps_the_error_code(void) {
+    char *base = NULL, *aligned = NULL;
+    VmemRange range;
+    CHECK_KEEPS_ERROR_CODE((base = (char*)vmem_reserve(pages(4))) != NULL);
+    CHECK_KEEPS_ERROR_CODE((aligned = (char*)vmem_reserve_aligned(pages(4), (size_t)2 << 20)) != NULL);
+    CHECK_KEEPS_ERROR_CODE(vmem_commit(base, pages(4)) == VMEM_SUCCESS);
+    CHECK_KEEPS_ERROR_CODE(vmem_protect(base, 1, VMEM_READ) == VMEM_SUCCESS);
+    CHECK_KEEPS_ERROR_CODE(vmem_protect(base, 1, VMEM_READ_WRITE) == VMEM_SUCCESS);
+    CHECK_KEEPS_ERROR_CODE(vmem_prefault(base, pages(4)) == VMEM_SUCCESS);
+    CHECK_KEEPS_ERROR_CODE(vmem_unlock(base, pages(4)) == VMEM_SUCCESS);
+    CHECK_KEEPS_ERROR_CODE(vmem_discard(base, pages(4)) == VMEM_SUCCESS);
+    if (vmem_get_capabilities().can_query) CHECK_KEEPS_ERROR_CODE(vmem_query(base, &range) == VMEM_SUCCESS);
+    CHECK_KEEPS_ERROR_CODE(vmem_decommit(base, pages(4)) == VMEM_SUCCESS);
+    CHECK_KEEPS_ERROR_CODE(vmem_release(base, pages(4)) == VMEM_SUCCESS);
+    CHECK_KEEPS_ERROR_CODE(vmem_release(aligned, pages(4)) == VMEM_SUCCESS);
+    CHECK_KEEPS_ERROR_CODE(vmem_get_huge_page_size() != 1);
+    CHECK_KEEPS_ERROR_CODE(vmem_get_allocation_granularity() >= vmem_get_page_size());
+}
+
 // >>faults ------------------------------------------------------------------------------------------------------------
 
 // Each gives the first of two pages that can be accessed as the table below says.
@@ -573,6 +592,7 @@ static void test_what_the_system_tells(void) {
     CHECK(limits.commit_used <= limits.commit_limit);
     CHECK(limits.largest_commit > 0);
     CHECK(limits.mapping_used <= limits.mapping_limit);
+    CHECK(limits.lock_used == 0 || limits.lock_limit > 0);
     CHECK((limits.mapping_limit != VMEM_UNLIMITED) == capabilities.tells_mapping_limit);
 }
 
@@ -597,6 +617,7 @@ static void test_everything(const char* program) {
     test_wrong_arguments();
     test_align_functions();
     test_messages();
+    test_success_keeps_the_error_code();
     test_query();
     if (lists_whole_pages) test_query_of_all_addresses();
     if (counts_resident) test_count_resident();
