@@ -294,7 +294,7 @@ VMEM_API VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name)
 //   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
 //   num_resident    receives a number of bytes, a multiple of the page size; untouched on failure
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (addresses that are not reserved),
-//                   VMEM_ERROR_UNSUPPORTED (OpenBSD and Windows before 7 have no such call)
+//                   VMEM_ERROR_UNSUPPORTED (OpenBSD, Windows before 7 and others have no such call)
 //   threads         safe; the answer may be out of date when it arrives
 //   systems         mincore; QueryWorkingSetEx
 VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident);
@@ -1008,14 +1008,7 @@ static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
 
 #endif
 
-#if defined(__OpenBSD__)
-
-static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
-    (void)start, (void)size, (void)num_resident;
-    return VMEM_ERROR_UNSUPPORTED;
-}
-
-#else
+#if defined(__linux__) || defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__)
 
 #if defined(__linux__)
 typedef unsigned char vmem__Residency;
@@ -1035,6 +1028,13 @@ static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* 
     }
     *num_resident = resident;
     return VMEM_SUCCESS;
+}
+
+#else
+
+static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
+    (void)start, (void)size, (void)num_resident;
+    return VMEM_ERROR_UNSUPPORTED;
 }
 
 #endif
@@ -1183,13 +1183,11 @@ static uintptr_t vmem__linux_read_hexadecimal(const char** text) {
     }
 }
 
-// The page that some processors have at a fixed address above what a process can map, [vsyscall] and [vectors], is
-// listed but is the kernel's: it counts for no limit, and PROCMAP_QUERY does not tell of it.
+// x86-64 lists one page of the kernel's half of the addresses, [vsyscall]. It is no mapping of the process: it counts
+// for no limit, and PROCMAP_QUERY does not tell of it. Elsewhere a process may have all addresses.
 static bool vmem__linux_is_of_kernel(uintptr_t address) {
 #if defined(__x86_64__) && defined(__LP64__)
     return address >> 63 != 0;
-#elif defined(__arm__)
-    return address >= 0xffff0000u;
 #else
     (void)address;
     return false;
@@ -1443,16 +1441,15 @@ static size_t vmem__os_huge_page_size(void) { return 0; }
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
 #if defined(__APPLE__)
     capabilities->system = "macOS";
-    capabilities->can_query = capabilities->tells_available_memory = true;
+    capabilities->can_query = capabilities->tells_available_memory = capabilities->can_count_resident = true;
 #elif defined(__FreeBSD__)
     capabilities->system = "FreeBSD";
+    capabilities->can_count_resident = true;
 #elif defined(__NetBSD__)
     capabilities->system = "NetBSD";
+    capabilities->can_count_resident = true;
 #elif defined(__OpenBSD__)
     capabilities->system = "OpenBSD";
-#endif
-#if !defined(__OpenBSD__)
-    capabilities->can_count_resident = true;
 #endif
     capabilities->can_reserve = capabilities->calls_span_reservations = true;
     capabilities->discard_can_lose_commit = capabilities->discard_unlocks = true;

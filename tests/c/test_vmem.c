@@ -970,13 +970,13 @@ static uint64_t private_writable(void) { return read_kib_field("/proc/self/statu
 
 static uint64_t committed_by_all_processes(void) { return read_kib_field("/proc/meminfo", "\nCommitted_AS:"); }
 
-// Without the page of the kernel that x86-64 and ARM list too.
+// Without the page of the kernel that x86-64 lists too.
 static size_t count_mappings(void) {
     static char text[1 << 18];
     size_t length = read_file("/proc/self/maps", text, sizeof text), count = 0, i;
     REQUIRE(length < sizeof text - 1);
     for (i = 0; i < length; i++) count += text[i] == '\n';
-    return count - (strstr(text, "[vsyscall]") || strstr(text, "[vectors]") ? 1 : 0);
+    return count - (strstr(text, "[vsyscall]") ? 1 : 0);
 }
 
 // Whether a line of smaps is the first one of the mapping that holds `ptr`: "7f00-7f01 rw-p ..."; and if it is the
