@@ -51,7 +51,8 @@ ZIG_TARGETS = (
 HIDING_TARGETS = ("x86_64-macos", "x86_64-freebsd", "x86_64-netbsd", "x86_64-openbsd")
 
 # The names by which a compiler tells which system it compiles for.
-SYSTEM_MACROS = ("__linux__", "__linux", "linux", "__unix__", "__unix", "unix", "__APPLE__", "_WIN32")
+LINUX_MACROS = ("__linux__", "__linux", "linux")
+SYSTEM_MACROS = (*LINUX_MACROS, "__unix__", "__unix", "unix", "__APPLE__", "_WIN32")
 
 TIMEOUT = 60  # seconds
 
@@ -196,6 +197,18 @@ def test_this_machine(compiler: str, tmp_path: Path) -> None:
 def test_static_musl(tmp_path: Path) -> None:
     program = build([find_tool("musl-gcc"), "-static"], PORTABLE_PROGRAM, tmp_path / "program")
     check_report(run([program]))
+
+
+@pytest.mark.parametrize("sources", [PORTABLE_PROGRAM, TEST_PROGRAM], ids=lambda sources: sources[0])
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "g++", "clang++"])
+def test_unix_of_another_name(compiler: str, sources: Sequence[str], tmp_path: Path) -> None:
+    """Where vmem.h does not know that it is on Linux it does what it does on the BSDs, and that works here too."""
+    language = "c++11" if compiler.endswith("++") else "c99"
+    command = [find_tool(compiler), *(f"-U{macro}" for macro in LINUX_MACROS)]
+    if language == "c99":
+        command.append("-D_GNU_SOURCE")  # strict C99 hides MAP_ANONYMOUS, whose number is another one on the BSDs
+    output = run([build(command, sources, tmp_path / "program", language)])
+    check_report(output)
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang", "g++", "clang++"])

@@ -585,7 +585,10 @@ static void test_what_the_system_tells(void) {
     CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
     CHECK(vmem_get_limits(&limits) == VMEM_SUCCESS);
     CHECK(get_error_code() == UNTOUCHED);
-    CHECK(capabilities.can_reserve && strcmp(capabilities.system, "other") != 0);
+    CHECK(capabilities.can_reserve);
+#if defined(__linux__) || defined(__APPLE__) || defined(_WIN32)
+    CHECK(strcmp(capabilities.system, "other") != 0);
+#endif
     CHECK(info.total > 0 && info.total < (uint64_t)1 << 56);
     CHECK(info.available <= info.total);
     CHECK((info.available > 0) == capabilities.tells_available_memory);
