@@ -22,8 +22,9 @@ TEST_PROGRAM = ("test_vmem.c", "implementation.c", "second_user.c")
 # What runs under an emulator gets calls wrong that the kernel gets right, so it has a program of its own.
 PORTABLE_PROGRAM = ("test_portable.c",)
 
-# Has an implementation of its own, whose system calls it makes fail.
+# These have an implementation of their own, whose system calls they make fail.
 WINDOWS_FAULT_PROGRAM = ("test_windows.c",)
+UNIX_FAULT_PROGRAM = ("test_unix.c",)
 
 # Each emulator with a size of pages to emulate: a kernel for aarch64 has one of these three.
 AARCH64_PAGE_SIZES = (4096, 16384, 65536)
@@ -199,7 +200,9 @@ def test_static_musl(tmp_path: Path) -> None:
     check_report(run([program]))
 
 
-@pytest.mark.parametrize("sources", [PORTABLE_PROGRAM, TEST_PROGRAM], ids=lambda sources: sources[0])
+@pytest.mark.parametrize(
+    "sources", [PORTABLE_PROGRAM, TEST_PROGRAM, UNIX_FAULT_PROGRAM], ids=lambda sources: sources[0]
+)
 @pytest.mark.parametrize("compiler", ["gcc", "clang", "g++", "clang++"])
 def test_unix_of_another_name(compiler: str, sources: Sequence[str], tmp_path: Path) -> None:
     """Where vmem.h does not know that it is on Linux it does what it does on the BSDs, and that works here too."""
