@@ -632,7 +632,7 @@ static void check_query(void) {
 }
 
 static void test_query(void) {
-    VmemRange range;
+    VmemRange range = {NULL, 0, VMEM_FREE, VMEM_NO_ACCESS};
     CHECK_REFUSED(vmem_query(&range, NULL));
     CHECK_REFUSED(vmem_query(NULL, NULL));
     if (vmem_query(&range, &range) != VMEM_ERROR_UNSUPPORTED) check_query();
@@ -708,6 +708,69 @@ static void test_results_may_be_ignored(void) {
     vmem_release(base, pages(1));
 }
 
+// The same numbers on every system.
+static size_t random_below(uint32_t* state, size_t limit) {
+    *state = *state * 1664525u + 1013904223u;
+    return (*state >> 8) % limit;
+}
+
+enum { MODEL_PAGES = 32 };
+
+// What each page of a reservation must be: its byte, or -1 where it is not committed.
+typedef struct Model {
+    char* base;
+    int bytes[MODEL_PAGES];
+} Model;
+
+static bool is_committed(const Model* model, size_t first, size_t last) {
+    while (first <= last && model->bytes[first] >= 0) first++;
+    return first > last;
+}
+
+// Does something with the pages from `first` to `last`, which are those of `num_bytes` bytes from `offset` on.
+static void change(Model* model, int operation, size_t offset, size_t num_bytes, int byte) {
+    size_t first = offset / pages(1), last = (offset + num_bytes - 1) / pages(1), i;
+    bool was_committed = is_committed(model, first, last);
+    if (operation == 0) CHECK(vmem_commit(model->base + offset, num_bytes) == VMEM_SUCCESS);
+    if (operation == 1) CHECK(vmem_decommit(model->base + offset, num_bytes) == VMEM_SUCCESS);
+    if (operation == 2 && was_committed) CHECK(vmem_discard(model->base + offset, num_bytes) == VMEM_SUCCESS);
+    for (i = first; i <= last; i++) {
+        if (operation == 0 && model->bytes[i] < 0) model->bytes[i] = 0;
+        if (operation == 1) model->bytes[i] = -1;
+        if (operation == 2 && was_committed) model->bytes[i] = 0;
+        if (operation == 3 && model->bytes[i] >= 0)
+            fill_pages(model->base + pages(i), 1, (char)(model->bytes[i] = byte));
+    }
+}
+
+static void check_model(const Model* model) {
+    size_t i;
+    for (i = 0; i < MODEL_PAGES; i++) {
+        const char* page = model->base + pages(i);
+        bool committed = model->bytes[i] >= 0;
+        if (vmem_get_capabilities().can_query)
+            CHECK(page_is(page, committed ? VMEM_COMMITTED : VMEM_RESERVED,
+                          committed ? VMEM_READ_WRITE : VMEM_NO_ACCESS));
+        if (committed) CHECK(page[0] == model->bytes[i] && page[pages(1) - 1] == model->bytes[i]);
+    }
+}
+
+static void test_random_operations(void) {
+    Model model;
+    uint32_t state = 1;
+    size_t i;
+    model.base = reserve_pages(MODEL_PAGES);
+    for (i = 0; i < MODEL_PAGES; i++) model.bytes[i] = -1;
+    for (i = 0; i < 2000; i++) {
+        size_t offset = random_below(&state, pages(MODEL_PAGES)), left = pages(MODEL_PAGES) - offset;
+        size_t num_bytes = 1 + random_below(&state, left < pages(4) ? left : pages(4));
+        change(&model, (int)random_below(&state, 4), offset, num_bytes, (int)random_below(&state, 100));
+        if (i % 20 == 0) check_model(&model);
+    }
+    check_model(&model);
+    release_pages(model.base, MODEL_PAGES);
+}
+
 static void test_two_files_share_one_implementation(void) {
     char* base = (char*)second_user_reserve_and_commit(pages(2));
     REQUIRE(base != NULL);
@@ -756,6 +819,7 @@ static void test_everywhere(void) {
     test_capabilities();
     test_calls_that_span_reservations();
     test_results_may_be_ignored();
+    test_random_operations();
     test_two_files_share_one_implementation();
 }
 
