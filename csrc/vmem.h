@@ -28,8 +28,8 @@ FUNCTIONS
     reserve     vmem_reserve, vmem_reserve_aligned, vmem_release
     commit      vmem_commit, vmem_decommit, vmem_discard, vmem_prefault
     manage      vmem_protect, vmem_lock, vmem_unlock, vmem_advise_huge_pages, vmem_set_name
-    ask         vmem_query, vmem_count_resident, vmem_get_memory_info, vmem_get_limits, vmem_get_capabilities,
-                vmem_get_page_size, vmem_get_allocation_granularity, vmem_get_huge_page_size, vmem_result_message
+    ask         vmem_query, vmem_count_resident, vmem_get_memory_info, vmem_get_address_space, vmem_get_limits,
+                vmem_get_capabilities, vmem_get_page_size, vmem_get_allocation_granularity, vmem_get_huge_page_size, vmem_result_message
     calculate   vmem_align_forward, vmem_align_backward, vmem_is_aligned
 
     Each is described above its declaration: search for >>api.
@@ -184,6 +184,13 @@ typedef struct VmemMemoryInfo {
     uint64_t total;      // physical memory
     uint64_t available;  // what can be had without swapping
 } VmemMemoryInfo;
+
+// The addresses of this process, in bytes.
+typedef struct VmemAddressSpace {
+    uint64_t total;  // as many as the system gives to a process like this one
+    uint64_t used;   // reserved or committed; 0 where the system does not tell
+    uint64_t limit;  // as many as this one may use (RLIMIT_AS); VMEM_UNLIMITED where there is no limit
+} VmemAddressSpace;
 
 // >>api ---------------------------------------------------------------------------------------------------------------
 
@@ -340,6 +347,15 @@ VMEM_API size_t vmem_get_huge_page_size(void);
 //                   macOS: host_statistics64; GlobalMemoryStatusEx; else sysconf, which tells only the total
 VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info);
 
+// How many addresses there are for this process: for choosing how many to reserve. Unlike vmem_get_limits() it costs
+// little, whatever the number of mappings.
+//   space           receives the answer
+//   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is kept
+//   threads         safe
+//   systems         Linux: the top of the stack, /proc/self/statm, getrlimit; macOS: 2^47 where pointers have 64 bits;
+//                   GlobalMemoryStatusEx; else the top of the stack, getrlimit
+VMEM_API VmemResult vmem_get_address_space(VmemAddressSpace* space);
+
 // The limits that can make the calls above fail: call it after a failure to tell the user which one it was.
 // It allocates nothing. Counting mappings takes time in proportion to their number, about 25 ms for 60,000.
 //   limits          receives the answer
@@ -482,6 +498,7 @@ static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* 
 static VmemResult vmem__os_query(uintptr_t address, VmemRange* range);  // the address is the start of a page
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities);  // the struct comes zeroed
 static void vmem__os_get_memory_info(VmemMemoryInfo* info);             // the struct comes zeroed
+static void vmem__os_get_address_space(VmemAddressSpace* space);        // the struct comes as "all there can be"
 static void vmem__os_get_limits(VmemLimits* limits);                    // the struct comes as "nothing is limited"
 
 // >>os windows --------------------------------------------------------------------------------------------------------
@@ -742,6 +759,16 @@ static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
     if (vmem__memory_status(&status)) {
         info->total = status.ullTotalPhys;
         info->available = status.ullAvailPhys;
+    }
+    SetLastError(error);
+}
+
+static void vmem__os_get_address_space(VmemAddressSpace* space) {
+    DWORD error = GetLastError();
+    MEMORYSTATUSEX status;
+    if (vmem__memory_status(&status)) {
+        space->total = status.ullTotalVirtual;
+        space->used = status.ullTotalVirtual - status.ullAvailVirtual;
     }
     SetLastError(error);
 }
@@ -1050,6 +1077,19 @@ static uint64_t vmem__os_resource_limit(vmem__Resource resource) {
     if (VMEM_FAIL("getrlimit") || getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return VMEM_UNLIMITED;
     return (uint64_t)limit.rlim_cur;
+}
+
+// The smallest power of two above this stack. Where stacks lie at the top, as all systems but macOS have them, that is
+// the number of addresses.
+static uint64_t vmem__os_total_addresses(void) {
+#if defined(__APPLE__) && UINTPTR_MAX > 0xffffffffu
+    return (uint64_t)1 << 47;
+#else
+    char here;
+    uint64_t top = (uint64_t)(uintptr_t)&here, total = 1;
+    while (total <= top) total *= 2;
+    return total;
+#endif
 }
 
 #if defined(__linux__)
@@ -1418,6 +1458,14 @@ static void vmem__linux_get_commit_limits(VmemLimits* limits) {
     if (mode == 0 && fields[2].number != 0) limits->largest_commit = (fields[2].number + fields[3].number) * VMEM__KIB;
 }
 
+static void vmem__os_get_address_space(VmemAddressSpace* space) {
+    int error = errno;
+    space->total = vmem__os_total_addresses();
+    space->used = vmem__linux_read_number("/proc/self/statm", 0) * vmem__os_page_size();
+    space->limit = vmem__os_resource_limit(RLIMIT_AS);
+    errno = error;
+}
+
 static void vmem__os_get_limits(VmemLimits* limits) {
     int error = errno;
     vmem__Field fields[] = {{"VmSize:", 0}, {"VmData:", 0}, {"VmLck:", 0}};
@@ -1527,6 +1575,15 @@ static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
     errno = error;
 }
 
+static void vmem__os_get_address_space(VmemAddressSpace* space) {
+    int error = errno;
+    space->total = vmem__os_total_addresses();
+#if defined(RLIMIT_AS)
+    space->limit = vmem__os_resource_limit(RLIMIT_AS);
+#endif
+    errno = error;
+}
+
 static void vmem__os_get_limits(VmemLimits* limits) {
     int error = errno;
 #if defined(RLIMIT_AS)
@@ -1601,6 +1658,8 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities) { (void)capabilities; }
 
 static void vmem__os_get_memory_info(VmemMemoryInfo* info) { (void)info; }
+
+static void vmem__os_get_address_space(VmemAddressSpace* space) { (void)space; }
 
 static void vmem__os_get_limits(VmemLimits* limits) { (void)limits; }
 
@@ -1745,6 +1804,15 @@ VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info) {
     if (!info) return VMEM_ERROR_INVALID_ARGUMENT;
     info->total = info->available = 0;
     vmem__os_get_memory_info(info);
+    return VMEM_SUCCESS;
+}
+
+VMEM_API VmemResult vmem_get_address_space(VmemAddressSpace* space) {
+    if (!space) return VMEM_ERROR_INVALID_ARGUMENT;
+    space->total = UINTPTR_MAX;
+    space->used = 0;
+    space->limit = VMEM_UNLIMITED;
+    vmem__os_get_address_space(space);
     return VMEM_SUCCESS;
 }
 

@@ -444,6 +444,15 @@ static VmemResult run_get_capabilities(char* subject) {
     return VMEM_SUCCESS;
 }
 
+static VmemResult run_get_address_space(char* subject) {
+    VmemAddressSpace space;
+    (void)subject;
+    CHECK(vmem_get_address_space(&space) == VMEM_SUCCESS);
+    CHECK(space.used < space.total);
+    CHECK(space.used > 0 || call_failed(0) || call_failed(1));
+    return VMEM_SUCCESS;
+}
+
 static VmemResult run_get_memory_info(char* subject) {
     VmemMemoryInfo info;
     (void)subject;
@@ -506,6 +515,7 @@ static const Operation operations[] = {
     {"vmem_get_huge_page_size", true, 2, run_get_huge_page_size, expect_success, check_unchanged},
     {"vmem_get_capabilities", true, 2, run_get_capabilities, expect_success, check_unchanged},
     {"vmem_get_memory_info", true, 2, run_get_memory_info, expect_success, check_unchanged},
+    {"vmem_get_address_space", true, 2, run_get_address_space, expect_success, check_unchanged},
     {"vmem_get_limits", true, 2, run_get_limits, expect_success, check_unchanged},
 };
 

@@ -313,6 +313,7 @@ static void test_wrong_arguments(void) {
     CHECK_REFUSED(vmem_count_resident(base, 1, NULL));
     CHECK_REFUSED(vmem_query(base, NULL));
     CHECK_REFUSED(vmem_get_memory_info(NULL));
+    CHECK_REFUSED(vmem_get_address_space(NULL));
     CHECK_REFUSED(vmem_get_limits(NULL));
     CHECK_KEEPS_ERROR_CODE(vmem_reserve(0) == NULL);
     CHECK_KEEPS_ERROR_CODE(vmem_reserve(SIZE_MAX) == NULL);
@@ -577,14 +578,19 @@ static void test_count_resident(void) {
 static void test_what_the_system_tells(void) {
     VmemCapabilities capabilities;
     VmemMemoryInfo info;
+    VmemAddressSpace space;
     VmemLimits limits;
     memset(&info, 0xff, sizeof info);
+    memset(&space, 0xff, sizeof space);
     memset(&limits, 0xff, sizeof limits);
     set_error_code(UNTOUCHED);
     capabilities = vmem_get_capabilities();
     CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
+    CHECK(vmem_get_address_space(&space) == VMEM_SUCCESS);
     CHECK(vmem_get_limits(&limits) == VMEM_SUCCESS);
     CHECK(get_error_code() == UNTOUCHED);
+    CHECK(space.total >= (uint64_t)1 << 31 && space.total - 1 <= UINTPTR_MAX);
+    CHECK(space.used < space.total && space.used <= space.limit);
     CHECK(capabilities.can_reserve);
 #if defined(__linux__) || defined(__APPLE__) || defined(_WIN32)
     CHECK(strcmp(capabilities.system, "other") != 0);

@@ -80,6 +80,7 @@ static void test_discarding_that_loses_the_commit(void) {
 
 static void test_what_is_not_told(void) {
     VmemMemoryInfo info;
+    VmemAddressSpace space;
     VmemLimits limits;
     fail_call("sysconf", 0);
     CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
@@ -87,6 +88,9 @@ static void test_what_is_not_told(void) {
     fail_call("getrlimit", 0);
     CHECK(vmem_get_limits(&limits) == VMEM_SUCCESS);
     CHECK(limits.address_space_limit == VMEM_UNLIMITED);
+    fail_call("getrlimit", 0);
+    CHECK(vmem_get_address_space(&space) == VMEM_SUCCESS);
+    CHECK(space.limit == VMEM_UNLIMITED && (uint64_t)(uintptr_t)&space < space.total);
     CHECK(errno == 0);
 }
 

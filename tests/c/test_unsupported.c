@@ -43,12 +43,14 @@ static void test_wrong_arguments_are_refused_all_the_same(void) {
     CHECK_REFUSED(vmem_count_resident(memory, 1, NULL));
     CHECK_REFUSED(vmem_query(memory, NULL));
     CHECK_REFUSED(vmem_get_memory_info(NULL));
+    CHECK_REFUSED(vmem_get_address_space(NULL));
     CHECK_REFUSED(vmem_get_limits(NULL));
 }
 
 static void test_questions_are_answered(void) {
     VmemCapabilities capabilities = vmem_get_capabilities();
     VmemMemoryInfo info;
+    VmemAddressSpace space;
     VmemLimits limits;
     memset(&info, 0xff, sizeof info);
     memset(&limits, 0, sizeof limits);
@@ -60,6 +62,8 @@ static void test_questions_are_answered(void) {
     CHECK(vmem_get_huge_page_size() == 0);
     CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
     CHECK(info.total == 0 && info.available == 0);
+    CHECK(vmem_get_address_space(&space) == VMEM_SUCCESS);
+    CHECK(space.total == UINTPTR_MAX && space.used == 0 && space.limit == VMEM_UNLIMITED);
     CHECK(vmem_get_limits(&limits) == VMEM_SUCCESS);
     CHECK(limits.address_space_limit == VMEM_UNLIMITED && limits.address_space_used == 0);
     CHECK(limits.data_limit == VMEM_UNLIMITED && limits.data_used == 0);

@@ -1515,6 +1515,27 @@ static void test_decommit_above_the_address_space_limit(void) {
     release_pages(base, 4);
 }
 
+// Reserving takes addresses, and a limit is told as soon as it is set.
+static void test_address_space(void) {
+    const size_t size = (size_t)64 << 20;
+    struct rlimit before, limit;
+    VmemAddressSpace space, grown, limited;
+    CHECK(vmem_get_address_space(&space) == VMEM_SUCCESS);
+    char* base = (char*)vmem_reserve(size);
+    REQUIRE(base != NULL);
+    CHECK(vmem_get_address_space(&grown) == VMEM_SUCCESS);
+    CHECK(grown.used >= space.used + size && grown.used < space.used + 2 * size);
+    CHECK(grown.total == space.total && (uint64_t)(uintptr_t)base < space.total);
+    REQUIRE(getrlimit(RLIMIT_AS, &before) == 0);
+    limit = before;
+    limit.rlim_cur = (rlim_t)(grown.used + size);
+    REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
+    CHECK(vmem_get_address_space(&limited) == VMEM_SUCCESS);
+    CHECK(limited.limit == grown.used + size && limited.total == space.total);
+    REQUIRE(setrlimit(RLIMIT_AS, &before) == 0);
+    CHECK(vmem_release(base, size) == VMEM_SUCCESS);
+}
+
 static void test_linux(void) {
     test_reserving_and_releasing_leaves_no_mappings();
     test_committing_and_decommitting_leaves_no_mappings();
@@ -1524,6 +1545,7 @@ static void test_linux(void) {
     test_committing_is_charged_until_decommitted();
     test_limits_tell_what_is_in_use();
     test_memory_info_tells_the_total();
+    test_address_space();
     test_address_space_limit();
     test_data_limit();
     test_mapping_limit();

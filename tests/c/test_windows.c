@@ -213,12 +213,15 @@ static void test_queries_that_fail(void) {
 
 static void test_memory_that_is_not_told(void) {
     VmemMemoryInfo info;
+    VmemAddressSpace space;
     VmemLimits limits;
     fail_calls("GlobalMemoryStatusEx", 0, ALL, ERROR_ACCESS_DENIED);
     CHECK_ERROR_CODE(vmem_get_memory_info(&info) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_get_address_space(&space) == VMEM_SUCCESS, UNTOUCHED);
     CHECK_ERROR_CODE(vmem_get_limits(&limits) == VMEM_SUCCESS, UNTOUCHED);
     fail_none();
     CHECK(info.total == 0 && info.available == 0);
+    CHECK(space.total == UINTPTR_MAX && space.used == 0 && space.limit == VMEM_UNLIMITED);
     CHECK(limits.address_space_limit == VMEM_UNLIMITED && limits.address_space_used == 0);
     CHECK(limits.commit_limit == VMEM_UNLIMITED && limits.commit_used == 0);
     CHECK(limits.lock_limit == VMEM_UNLIMITED && limits.lock_used == 0);

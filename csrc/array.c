@@ -1,0 +1,445 @@
+#include "array.h"
+
+#include <errno.h>
+
+#include "arguments.h"
+#include "grow.h"
+#include "paging.h"
+#include "pins.h"
+
+// --- how much there is room for ---
+
+// What one array reserves by default, in bytes: physical memory, but only a small share of the addresses that are left,
+// so that ten thousand arrays leave room for everything else.
+static size_t default_size(ModuleState* state) {
+    VmemAddressSpace space;
+    if (state->physical_memory == 0) {
+        VmemMemoryInfo info;
+        vmem_get_memory_info(&info);
+        state->physical_memory = info.total > 0 ? info.total : UINT64_MAX;
+    }
+    vmem_get_address_space(&space);
+    uint64_t size = state->physical_memory;
+    uint64_t share = (space.total - space.used) / 4096;
+    if (size > share) size = share;
+    if (space.limit != VMEM_UNLIMITED) {
+        uint64_t limited_share = space.limit > space.used ? (space.limit - space.used) / 8 : 0;
+        if (size > limited_share) size = limited_share;
+    }
+    return size < PY_SSIZE_T_MAX / 2 ? (size_t)size : PY_SSIZE_T_MAX / 2;
+}
+
+// --- making ---
+
+static void array_dealloc(Array* self);
+
+bool array_check(PyObject* object) {
+    PyTypeObject* type = Py_TYPE(object);
+    while (type && PyType_GetSlot(type, Py_tp_dealloc) != (void*)array_dealloc) type = PyType_GetSlot(type, Py_tp_base);
+    return type != NULL;
+}
+
+static ModuleState* find_state(PyTypeObject* type) { return module_state_of(type, (destructor)array_dealloc); }
+
+static int check_capacity(const ItemType* type, Py_ssize_t capacity) {
+    if (capacity <= PY_SSIZE_T_MAX / 2 / type->size) return 0;
+    PyErr_Format(PyExc_ValueError, "capacity must be at most %zd items of %zd bytes, got %zd",
+                 PY_SSIZE_T_MAX / 2 / type->size, type->size, capacity);
+    return -1;
+}
+
+Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
+                 Py_ssize_t min_capacity) {
+    if (module_check_loaded(state) < 0) return NULL;
+    bool is_default = capacity < 0;
+    if (is_default) capacity = (Py_ssize_t)default_size(state) / type->size;
+    if (capacity < min_capacity) capacity = min_capacity;
+    if (check_capacity(type, capacity) < 0) return NULL;
+    allocfunc alloc = (allocfunc)PyType_GetSlot(python_type, Py_tp_alloc);
+    Array* self = (Array*)alloc(python_type, 0);
+    if (!self) return NULL;
+    ReservationOptions options = {
+        .num_bytes = capacity > 0 ? (size_t)(capacity * type->size) : 1, .align = 1, .name = Py_None};
+    self->type = type;
+    if (reservation_open(&self->reservation, state, (PyObject*)self, "array", &options) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    self->capacity = is_default ? (Py_ssize_t)self->reservation.size / type->size : capacity;
+    return self;
+}
+
+Array* array_new_like(Array* array, Py_ssize_t min_capacity) {
+    ModuleState* state = find_state(Py_TYPE((PyObject*)array));
+    if (!state || module_check_loaded(state) < 0) return NULL;
+    return array_new(state, state->array_type, array->type, -1, min_capacity);
+}
+
+// --- changing the size ---
+
+char* array_item(const Array* array, Py_ssize_t index) {
+    return array->reservation.base + (size_t)(index * array->type->size);
+}
+
+int array_check_shrinks(const Array* array, Py_ssize_t length) {
+    if (!array->reservation.pins) return 0;
+    size_t kept = (size_t)(length * array->type->size);
+    if (pins_end(&array->reservation) <= kept) return 0;
+    PyErr_Format(PyExc_BufferError,
+                 "cannot shrink this array from %zd to %zd items: %zu views reach further; release or delete them "
+                 "first, with every array and slice made from them",
+                 array->length, length, pins_count_from(&array->reservation, kept));
+    return -1;
+}
+
+static int refuse_growth(Array* array, Py_ssize_t length) {
+    PyObject* message = PyUnicode_FromFormat(
+        "cannot grow an array with a capacity of %zd items to %zd; make it with a larger capacity=", array->capacity,
+        length);
+    PyObject* arguments = message ? Py_BuildValue("(iN)", ENOMEM, message) : NULL;
+    if (arguments) PyErr_SetObject(array->reservation.out_of_memory_error, arguments);
+    Py_XDECREF(arguments);
+    return -1;
+}
+
+static int make_room(Array* array, Py_ssize_t length) {
+    size_t start = (size_t)(array->length * array->type->size), end = (size_t)(length * array->type->size);
+    if (length > array->capacity) return refuse_growth(array, length);
+    if (busy_check_usable(&array->reservation, start, end, "grow into") < 0) return -1;
+    if (grow_to(&array->reservation, end) < 0) return -1;
+    array->room = (Py_ssize_t)grown_to(&array->reservation) / array->type->size;
+    if (array->room > array->capacity) array->room = array->capacity;
+    return 0;
+}
+
+int array_append_item(Array* array, const char* item) {
+    Py_ssize_t index = array->length;
+    if (index == array->room && make_room(array, index + 1) < 0) return -1;
+    memcpy(array_item(array, index), item, (size_t)array->type->size);
+    array->length = index + 1;
+    return 0;
+}
+
+static bool is_own_item(const Array* array, const char* item) {
+    return item >= array_item(array, 0) && item < array_item(array, array->length);
+}
+
+// Items of the array itself would move while they are put in.
+static int splice_own_items(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items,
+                            Py_ssize_t num_items) {
+    size_t num_bytes = (size_t)(num_items * array->type->size);
+    char* copy = PyMem_Malloc(num_bytes);
+    if (!copy) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(copy, items, num_bytes);
+    int status = array_splice(array, start, num_removed, copy, num_items);
+    PyMem_Free(copy);
+    return status;
+}
+
+int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items) {
+    Py_ssize_t num_before = start + num_removed, num_after = array->length - num_before;
+    if (num_items > PY_SSIZE_T_MAX - array->length) return refuse_growth(array, PY_SSIZE_T_MAX);
+    Py_ssize_t length = array->length - num_removed + num_items;
+    if (length > array->room && make_room(array, length) < 0) return -1;
+    if (length < array->length && array_check_shrinks(array, length) < 0) return -1;
+    if (items && num_after > 0 && is_own_item(array, items))
+        return splice_own_items(array, start, num_removed, items, num_items);
+    size_t size = (size_t)array->type->size;
+    if (num_items != num_removed)
+        memmove(array_item(array, start + num_items), array_item(array, num_before), (size_t)num_after * size);
+    if (items) memmove(array_item(array, start), items, (size_t)num_items * size);
+    array->length = length;
+    return 0;
+}
+
+// --- filling ---
+
+static int extend_from_array(Array* array, Array* other) {
+    if (array->type != other->type) {
+        PyErr_SetString(PyExc_TypeError, "can only extend with array of same kind");
+        return -1;
+    }
+    int status;
+    Py_ssize_t num_items;
+    VMEM_LOCK2(array, other);
+    num_items = other->length;
+    status = array_splice(array, array->length, 0, array_item(other, 0), num_items);
+    VMEM_UNLOCK2();
+    return status;
+}
+
+// A buffer of the same items is copied at once. Returns 1 when it was, 0 when it is something else.
+static int extend_from_buffer(Array* array, PyObject* object) {
+    Py_buffer buffer;
+    int status = 0;
+    if (!PyObject_CheckBuffer(object)) return 0;
+    if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_BufferError)) return -1;
+        PyErr_Clear();
+        return 0;
+    }
+    if (buffer.ndim == 1 && buffer.format && strcmp(buffer.format, array->type->typecode) == 0 &&
+        PyBuffer_IsContiguous(&buffer, 'C')) {
+        VMEM_LOCK(array);
+        status = array_splice(array, array->length, 0, buffer.buf, buffer.len / array->type->size);
+        VMEM_UNLOCK();
+        if (status == 0) status = 1;
+    }
+    PyBuffer_Release(&buffer);
+    return status;
+}
+
+static int append_object(Array* array, PyObject* object) {
+    char item[MAX_ITEM_SIZE];
+    int status;
+    if (array->type->set(item, object) < 0) return -1;
+    VMEM_LOCK(array);
+    status = array_append_item(array, item);
+    VMEM_UNLOCK();
+    return status;
+}
+
+static int extend_from_iterator(Array* array, PyObject* iterable) {
+    PyObject* iterator = PyObject_GetIter(iterable);
+    PyObject* object;
+    int status = 0;
+    if (!iterator) return -1;
+    while (status == 0 && (object = PyIter_Next(iterator))) {
+        status = append_object(array, object);
+        Py_DECREF(object);
+    }
+    Py_DECREF(iterator);
+    return status < 0 || PyErr_Occurred() ? -1 : 0;
+}
+
+int array_extend(Array* array, PyObject* iterable) {
+    if (array_check(iterable)) return extend_from_array(array, (Array*)iterable);
+    int status = extend_from_buffer(array, iterable);
+    return status != 0 ? (status < 0 ? -1 : 0) : extend_from_iterator(array, iterable);
+}
+
+// --- giving back ---
+
+// New items cannot come into the pages that go, because there is no room for them before the pages are gone.
+int array_shrink_to_fit(Array* array) {
+    size_t kept, end;
+    VMEM_LOCK(array);
+    size_t used = (size_t)(array->length * array->type->size);
+    kept = vmem_align_forward(used, array->reservation.page_size);
+    end = grown_to(&array->reservation);
+    array->room = (Py_ssize_t)(kept < end ? kept : end) / array->type->size;
+    if (array->room > array->capacity) array->room = array->capacity;
+    VMEM_UNLOCK();
+    return kept < end ? paging_decommit(&array->reservation, kept, end - kept) : 0;
+}
+
+// --- the type ---
+
+PyDoc_STRVAR(
+    array_doc,
+    "Array(typecode, initializer=(), /, *, capacity=None)\n--\n\n"
+    "Numbers of one type, as in array.array, in memory that never moves.\n\n"
+    "Everything that array.array does with numbers works here, with the same errors. What is different: the array\n"
+    "reserves addresses for `capacity` items when it is made, and memory comes to them as it grows. So a memoryview, "
+    "a\n"
+    "NumPy array or a pointer that was taken early stays valid, and sees later writes to its items. Items can move\n"
+    "within the array under a view (insert, delete, reverse), as they do in a list. Shrinking below a live view is a\n"
+    "BufferError.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "typecode : str\n"
+    "    One of b, B, h, H, i, I, l, L, q, Q, f and d: what the array and struct modules call by these letters.\n"
+    "initializer : bytes-like or iterable, optional\n"
+    "    The first items; bytes and bytearrays are taken as they are in memory.\n"
+    "capacity : int, optional\n"
+    "    How many items it can ever hold. By default as many as fit into physical memory, but at most 1/4096 of the\n"
+    "    addresses that are left to the process, and 1/8 of what RLIMIT_AS (ulimit -v) leaves.\n\n"
+    "Attributes\n"
+    "----------\n"
+    "typecode : str\n"
+    "    The letter it was made with.\n"
+    "itemsize : int\n"
+    "    The size of one item in bytes.\n"
+    "capacity : int\n"
+    "    How many items it can hold.\n\n"
+    "Raises\n"
+    "------\n"
+    "OutOfMemoryError\n"
+    "    There are no such addresses or no memory for the items, or, whenever it grows, it is full.\n"
+    "TypeError, ValueError, OverflowError\n"
+    "    As array.array.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> array = vmem.Array('d', [1.0, 2.0])\n"
+    ">>> early = memoryview(array)\n"
+    ">>> array.extend(range(100000))                     # would be a BufferError with array.array\n"
+    ">>> array[0] = 7.0\n"
+    ">>> early[0], len(early), len(array)\n"
+    "(7.0, 2, 100002)");
+
+typedef struct ArrayArguments {
+    const ItemType* type;
+    PyObject* initializer;  // NULL for none
+    Py_ssize_t capacity;    // -1 for the default
+} ArrayArguments;
+
+static int convert_typecode(PyObject* object, const ItemType** type) {
+    if (!PyUnicode_Check(object) || PyUnicode_GetLength(object) != 1) {
+        PyObject* name = PyType_GetName(Py_TYPE(object));
+        if (name) PyErr_Format(PyExc_TypeError, "Array() argument 1 must be a unicode character, not %U", name);
+        Py_XDECREF(name);
+        return -1;
+    }
+    *type = find_item_type(PyUnicode_ReadChar(object, 0));
+    if (*type) return 0;
+    PyErr_SetString(PyExc_ValueError, "bad typecode (must be " ITEM_TYPECODES ")");
+    return -1;
+}
+
+static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* arguments) {
+    static char* names[] = {"", "", "capacity", NULL};
+    PyObject *typecode, *capacity = Py_None;
+    size_t num_items;
+    arguments->initializer = NULL;
+    arguments->capacity = -1;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$O:Array", names, &typecode, &arguments->initializer,
+                                     &capacity))
+        return -1;
+    if (convert_typecode(typecode, &arguments->type) < 0) return -1;
+    if (capacity == Py_None) return 0;
+    if (convert_size(capacity, "capacity", &num_items) < 0) return -1;
+    arguments->capacity = num_items < PY_SSIZE_T_MAX ? (Py_ssize_t)num_items : PY_SSIZE_T_MAX;
+    return 0;
+}
+
+// What `initializer` has, as far as it can tell; it may give more or less.
+static Py_ssize_t guess_length(const ArrayArguments* arguments) {
+    PyObject* initializer = arguments->initializer;
+    if (!initializer) return 0;
+    if (PyBytes_Check(initializer) || PyByteArray_Check(initializer))
+        return PyObject_Size(initializer) / arguments->type->size;
+    if (PyList_Check(initializer) || PyTuple_Check(initializer)) return PyObject_Size(initializer);
+    return array_check(initializer) ? ((Array*)initializer)->length : 0;
+}
+
+static int initialize(Array* self, PyObject* initializer) {
+    if (!initializer) return 0;
+    if (PyUnicode_Check(initializer)) {
+        PyErr_Format(PyExc_TypeError, "cannot use a str to initialize an array with typecode '%s'",
+                     self->type->typecode);
+        return -1;
+    }
+    if (!PyBytes_Check(initializer) && !PyByteArray_Check(initializer)) return array_extend(self, initializer);
+    PyObject* nothing = PyObject_CallMethod((PyObject*)self, "frombytes", "O", initializer);
+    Py_XDECREF(nothing);
+    return nothing ? 0 : -1;
+}
+
+static PyObject* array_new_object(PyTypeObject* python_type, PyObject* args, PyObject* keywords) {
+    ArrayArguments arguments;
+    if (parse_array(args, keywords, &arguments) < 0) return NULL;
+    ModuleState* state = find_state(python_type);
+    if (!state) return NULL;
+    Py_ssize_t min_capacity = arguments.capacity < 0 ? guess_length(&arguments) : 0;
+    Array* self = array_new(state, python_type, arguments.type, arguments.capacity, min_capacity);
+    if (self && initialize(self, arguments.initializer) < 0) Py_CLEAR(self);
+    return (PyObject*)self;
+}
+
+static int array_traverse(Array* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE((PyObject*)self));
+    return reservation_traverse(&self->reservation, visit, arg);
+}
+
+static void array_dealloc(Array* self) {
+    PyTypeObject* type = Py_TYPE((PyObject*)self);
+    PyObject_GC_UnTrack(self);
+    if (self->weakrefs) PyObject_ClearWeakRefs((PyObject*)self);
+    reservation_free(&self->reservation);
+    freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    free_object(self);
+    Py_DECREF(type);
+}
+
+static int array_getbuffer(Array* self, Py_buffer* view, int flags) {
+    int status;
+    VMEM_LOCK(self);
+    status = pins_export(&self->reservation, &self->length, self->type->typecode, self->type->size, view, flags);
+    VMEM_UNLOCK();
+    return status;
+}
+
+static PyObject* array_repr(Array* self) {
+    PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
+    PyObject* list = name && self->length > 0 ? PyObject_CallMethod((PyObject*)self, "tolist", NULL) : NULL;
+    PyObject* text = NULL;
+    if (list)
+        text = PyUnicode_FromFormat("%U('%s', %R)", name, self->type->typecode, list);
+    else if (name && !PyErr_Occurred())
+        text = PyUnicode_FromFormat("%U('%s')", name, self->type->typecode);
+    Py_XDECREF(list);
+    Py_XDECREF(name);
+    return text;
+}
+
+static PyObject* array_get_typecode(Array* self, void* Py_UNUSED(closure)) {
+    return PyUnicode_FromString(self->type->typecode);
+}
+
+static PyObject* array_get_itemsize(Array* self, void* Py_UNUSED(closure)) {
+    return PyLong_FromSsize_t(self->type->size);
+}
+
+static PyObject* array_get_capacity(Array* self, void* Py_UNUSED(closure)) {
+    return PyLong_FromSsize_t(self->capacity);
+}
+
+static PyGetSetDef array_getset[] = {
+    {"typecode", (getter)array_get_typecode, NULL, "The letter that names the type of the items.", NULL},
+    {"itemsize", (getter)array_get_itemsize, NULL, "The size of one item in bytes.", NULL},
+    {"capacity", (getter)array_get_capacity, NULL, "How many items the array can ever hold.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef array_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Array, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot array_slots[] = {
+    {Py_tp_doc, (void*)array_doc},
+    {Py_tp_new, array_new_object},
+    {Py_tp_dealloc, array_dealloc},
+    {Py_tp_traverse, array_traverse},
+    {Py_tp_repr, array_repr},
+    {Py_tp_hash, PyObject_HashNotImplemented},
+    {Py_tp_iter, PySeqIter_New},
+    {Py_tp_richcompare, array_compare},
+    {Py_tp_methods, array_methods},
+    {Py_tp_members, array_members},
+    {Py_tp_getset, array_getset},
+    {Py_bf_getbuffer, array_getbuffer},
+    {Py_sq_length, array_length},
+    {Py_sq_item, array_get},
+    {Py_sq_contains, array_contains},
+    {Py_sq_concat, array_concat},
+    {Py_sq_repeat, array_repeat},
+    {Py_sq_inplace_concat, array_concat_in_place},
+    {Py_sq_inplace_repeat, array_repeat_in_place},
+    {Py_mp_length, array_length},
+    {Py_mp_subscript, array_subscript},
+    {Py_mp_ass_subscript, array_assign},
+    {0, NULL},
+};
+
+PyType_Spec array_spec = {
+    .name = "vmem.Array",
+    .basicsize = sizeof(Array),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
+             VMEM_TPFLAGS_SEQUENCE,
+    .slots = array_slots,
+};

@@ -1,0 +1,69 @@
+// vmem.Array: items of one type in a reservation. Three files: array.c makes it and changes its size,
+// array_sequence.c has items, slices and operators, array_methods.c the methods with names.
+#ifndef VMEM_ARRAY_H
+#define VMEM_ARRAY_H
+
+#include "items.h"
+#include "reservation.h"
+
+typedef struct Array {
+    PyObject_HEAD
+    Reservation reservation;
+    const ItemType* type;
+    Py_ssize_t length;    // in items
+    Py_ssize_t room;      // how many items the committed memory holds
+    Py_ssize_t capacity;  // how many the reservation holds
+    PyObject* weakrefs;
+} Array;
+
+// All of these return -1 or NULL with an exception. Those that change an array, but for array_extend() and
+// array_shrink_to_fit(), are called with its lock held, and have changed nothing when they fail.
+
+// An empty array of a type that is Array or a subclass of it. A capacity of -1 is the default one, which is raised to
+// `min_capacity` where that is more.
+Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
+                 Py_ssize_t min_capacity);
+
+// An empty one of the type of another, with room for so many items.
+Array* array_new_like(Array* array, Py_ssize_t min_capacity);
+
+// Whether an object is an Array, of this or of another import of the module.
+bool array_check(PyObject* object);
+
+// Where an item lies, or would lie.
+char* array_item(const Array* array, Py_ssize_t index);
+
+// Replaces `num_removed` items from `start` on by as many as there are at `items`, which may lie in the array itself;
+// where `items` is NULL the new ones mean nothing yet. BufferError when views are alive of what would no longer be there.
+int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items);
+
+// Puts one item at the end.
+int array_append_item(Array* array, const char* item);
+
+// Makes sure that no view reaches beyond so many items.
+int array_check_shrinks(const Array* array, Py_ssize_t length);
+
+// Takes what an iterable gives. What came before an error stays, as in array.array.
+int array_extend(Array* array, PyObject* iterable);
+
+// Gives back pages that hold no items.
+int array_shrink_to_fit(Array* array);
+
+// Looks for an item that is equal to an object, from an index on. Returns 1 when it is found.
+int array_find(Array* self, PyObject* object, Py_ssize_t* index, Py_ssize_t stop);
+
+extern PyMethodDef array_methods[];
+
+// The operators, which belong to the type.
+Py_ssize_t array_length(Array* self);
+PyObject* array_get(Array* self, Py_ssize_t index);
+PyObject* array_subscript(Array* self, PyObject* key);
+int array_assign(Array* self, PyObject* key, PyObject* value);
+int array_contains(Array* self, PyObject* object);
+PyObject* array_concat(Array* self, PyObject* other);
+PyObject* array_repeat(Array* self, Py_ssize_t count);
+PyObject* array_concat_in_place(Array* self, PyObject* other);
+PyObject* array_repeat_in_place(Array* self, Py_ssize_t count);
+PyObject* array_compare(PyObject* one, PyObject* other, int operation);
+
+#endif

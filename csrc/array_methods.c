@@ -1,0 +1,557 @@
+// The methods of Array that have names: those of array.array, and what is Array's own.
+#include "array.h"
+#include "arguments.h"
+#include "paging.h"
+
+#define RETURN_NONE_UNLESS(failed) return (failed) ? NULL : Py_NewRef(Py_None)
+
+// --- adding ---
+
+PyDoc_STRVAR(append_doc,
+             "append($self, item, /)\n--\n\n"
+             "Put an item at the end. Live views stay valid.\n\n"
+             "Raises\n"
+             "------\n"
+             "OutOfMemoryError\n"
+             "    The array is at its capacity, or the system has no memory for more.\n"
+             "TypeError, OverflowError\n"
+             "    The item does not fit the typecode.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('d')\n"
+             ">>> early = memoryview(array)\n"
+             ">>> array.append(1.5)\n"
+             ">>> array\n"
+             "Array('d', [1.5])");
+
+static PyObject* array_append(Array* self, PyObject* object) {
+    char item[MAX_ITEM_SIZE];
+    int status;
+    if (self->type->set(item, object) < 0) return NULL;
+    VMEM_LOCK(self);
+    status = array_append_item(self, item);
+    VMEM_UNLOCK();
+    RETURN_NONE_UNLESS(status < 0);
+}
+
+PyDoc_STRVAR(
+    extend_doc,
+    "extend($self, iterable, /)\n--\n\n"
+    "Put all items of an iterable at the end.\n\n"
+    "Arrays of the same typecode, and other buffers whose items have that format, are copied at once. What an\n"
+    "iterator gave before it failed stays.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> array = vmem.Array('i', [1, 2])\n"
+    ">>> array.extend(array)\n"
+    ">>> array.extend(range(3))\n"
+    ">>> array\n"
+    "Array('i', [1, 2, 1, 2, 0, 1, 2])");
+
+static PyObject* array_extend_method(Array* self, PyObject* iterable) {
+    RETURN_NONE_UNLESS(array_extend(self, iterable) < 0);
+}
+
+PyDoc_STRVAR(insert_doc,
+             "insert($self, index, item, /)\n--\n\n"
+             "Put an item before the one at an index, which counts from the end when it is negative.\n\n"
+             "The items behind it move up, also under live views, as in a list.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('i', [1, 2])\n"
+             ">>> array.insert(1, 9)\n"
+             ">>> array.tolist()\n"
+             "[1, 9, 2]");
+
+static PyObject* array_insert(Array* self, PyObject* const* args, Py_ssize_t num_args) {
+    char item[MAX_ITEM_SIZE];
+    Py_ssize_t index;
+    int status;
+    if (num_args != 2) return PyErr_Format(PyExc_TypeError, "insert expected 2 arguments, got %zd", num_args);
+    if (convert_index(args[0], "an index", &index) < 0) return NULL;
+    if (self->type->set(item, args[1]) < 0) return NULL;
+    VMEM_LOCK(self);
+    if (index < 0) index = index + self->length < 0 ? 0 : index + self->length;
+    if (index > self->length) index = self->length;
+    status = array_splice(self, index, 0, item, 1);
+    VMEM_UNLOCK();
+    RETURN_NONE_UNLESS(status < 0);
+}
+
+PyDoc_STRVAR(fromlist_doc,
+             "fromlist($self, list, /)\n--\n\n"
+             "Put all items of a list at the end, or none when one of them does not fit.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('i')\n"
+             ">>> array.fromlist([1, 2])\n"
+             ">>> array.tolist()\n"
+             "[1, 2]");
+
+// Converts into a copy first: converting can run Python code, and an array must not be seen half filled.
+static PyObject* array_fromlist(Array* self, PyObject* list) {
+    if (!PyList_Check(list)) {
+        PyErr_SetString(PyExc_TypeError, "arg must be list");
+        return NULL;
+    }
+    Py_ssize_t num_items = PyList_Size(list), size = self->type->size;
+    char* items = PyMem_Calloc((size_t)num_items + 1, (size_t)size);
+    int status = 0;
+    if (!items) return PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < num_items && status == 0; i++) {
+        PyObject* object = PyList_GetItem(list, i);
+        if (!object) break;
+        Py_INCREF(object);
+        status = self->type->set(items + i * size, object);
+        Py_DECREF(object);
+        if (status == 0 && PyList_Size(list) != num_items) {
+            PyErr_SetString(PyExc_RuntimeError, "list changed size during iteration");
+            status = -1;
+        }
+    }
+    if (status == 0) {
+        VMEM_LOCK(self);
+        status = array_splice(self, self->length, 0, items, num_items);
+        VMEM_UNLOCK();
+    }
+    PyMem_Free(items);
+    RETURN_NONE_UNLESS(status < 0);
+}
+
+// --- removing ---
+
+PyDoc_STRVAR(pop_doc,
+             "pop($self, index=-1, /)\n--\n\n"
+             "Take out the item at an index, by default the last one, and return it.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    A live view reaches to the end.\n"
+             "IndexError\n"
+             "    There is no such item.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.Array('i', [1, 2]).pop()\n"
+             "2");
+
+static PyObject* array_pop(Array* self, PyObject* const* args, Py_ssize_t num_args) {
+    char item[MAX_ITEM_SIZE];
+    Py_ssize_t index = -1;
+    const char* problem = NULL;
+    int status = -1;
+    if (num_args > 1) return PyErr_Format(PyExc_TypeError, "pop expected at most 1 argument, got %zd", num_args);
+    if (num_args == 1 && convert_index(args[0], "an index", &index) < 0) return NULL;
+    VMEM_LOCK(self);
+    if (index < 0) index += self->length;
+    if (self->length == 0)
+        problem = "pop from empty array";
+    else if (index < 0 || index >= self->length)
+        problem = "pop index out of range";
+    if (!problem) {
+        memcpy(item, array_item(self, index), (size_t)self->type->size);
+        status = array_splice(self, index, 1, NULL, 0);
+    }
+    VMEM_UNLOCK();
+    if (problem) PyErr_SetString(PyExc_IndexError, problem);
+    return status < 0 ? NULL : self->type->get(item);
+}
+
+// --- searching ---
+
+int array_find(Array* self, PyObject* object, Py_ssize_t* index, Py_ssize_t stop) {
+    for (; *index < stop && *index < self->length; ++*index) {  // comparing can change the length
+        PyObject* item = array_get(self, *index);
+        if (!item) return -1;
+        int equal = PyObject_RichCompareBool(item, object, Py_EQ);
+        Py_DECREF(item);
+        if (equal != 0) return equal;
+    }
+    return 0;
+}
+
+PyDoc_STRVAR(index_doc,
+             "index($self, item, start=0, stop=sys.maxsize, /)\n--\n\n"
+             "The index of the first item, from one index to another, that is equal to this one.\n\n"
+             "Raises\n"
+             "------\n"
+             "ValueError\n"
+             "    There is none.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.Array('i', [5, 6, 5]).index(5, 1)\n"
+             "2");
+
+static int convert_bound(Array* self, PyObject* object, Py_ssize_t* bound) {
+    if (!PyIndex_Check(object)) {
+        PyErr_SetString(PyExc_TypeError, "slice indices must be integers or have an __index__ method");
+        return -1;
+    }
+    *bound = PyNumber_AsSsize_t(object, NULL);
+    if (*bound == -1 && PyErr_Occurred()) return -1;
+    if (*bound < 0) *bound = *bound + self->length < 0 ? 0 : *bound + self->length;
+    return 0;
+}
+
+static PyObject* array_index(Array* self, PyObject* const* args, Py_ssize_t num_args) {
+    Py_ssize_t index = 0, stop = PY_SSIZE_T_MAX;
+    if (num_args < 1 || num_args > 3)
+        return PyErr_Format(PyExc_TypeError, "index expected from 1 to 3 arguments, got %zd", num_args);
+    if (num_args > 1 && convert_bound(self, args[1], &index) < 0) return NULL;
+    if (num_args > 2 && convert_bound(self, args[2], &stop) < 0) return NULL;
+    int found = array_find(self, args[0], &index, stop);
+    if (found > 0) return PyLong_FromSsize_t(index);
+    if (found == 0) PyErr_SetString(PyExc_ValueError, "array.index(x): x not in array");
+    return NULL;
+}
+
+PyDoc_STRVAR(count_doc,
+             "count($self, item, /)\n--\n\n"
+             "How many items are equal to this one.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.Array('i', [5, 6, 5]).count(5)\n"
+             "2");
+
+static PyObject* array_count(Array* self, PyObject* object) {
+    Py_ssize_t count = 0, index = 0;
+    int found;
+    for (; (found = array_find(self, object, &index, PY_SSIZE_T_MAX)) > 0; index++) count++;
+    return found < 0 ? NULL : PyLong_FromSsize_t(count);
+}
+
+PyDoc_STRVAR(remove_doc,
+             "remove($self, item, /)\n--\n\n"
+             "Take out the first item that is equal to this one.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    A live view reaches to the end.\n"
+             "ValueError\n"
+             "    There is none.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('i', [5, 6, 5])\n"
+             ">>> array.remove(5)\n"
+             ">>> array.tolist()\n"
+             "[6, 5]");
+
+static PyObject* array_remove(Array* self, PyObject* object) {
+    Py_ssize_t index = 0;
+    int status = 0, found = array_find(self, object, &index, PY_SSIZE_T_MAX);
+    if (found == 0) PyErr_SetString(PyExc_ValueError, "array.remove(x): x not in array");
+    if (found <= 0) return NULL;
+    VMEM_LOCK(self);
+    if (index < self->length) status = array_splice(self, index, 1, NULL, 0);
+    VMEM_UNLOCK();
+    RETURN_NONE_UNLESS(status < 0);
+}
+
+PyDoc_STRVAR(clear_doc,
+             "clear($self, /)\n--\n\n"
+             "Take out all items. Their memory is kept for the next ones; shrink_to_fit() gives it back.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('i', [1])\n"
+             ">>> array.clear()\n"
+             ">>> len(array)\n"
+             "0");
+
+static PyObject* array_clear_method(Array* self, PyObject* Py_UNUSED(ignored)) {
+    int status;
+    VMEM_LOCK(self);
+    status = array_splice(self, 0, self->length, NULL, 0);
+    VMEM_UNLOCK();
+    RETURN_NONE_UNLESS(status < 0);
+}
+
+PyDoc_STRVAR(shrink_to_fit_doc,
+             "shrink_to_fit($self, /)\n--\n\n"
+             "Give back the memory of whole pages that hold no items. The capacity, which is addresses, stays.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('d', bytes(8 << 20))\n"
+             ">>> array.clear()\n"
+             ">>> array.shrink_to_fit()");
+
+static PyObject* array_shrink_to_fit_method(Array* self, PyObject* Py_UNUSED(ignored)) {
+    RETURN_NONE_UNLESS(array_shrink_to_fit(self) < 0);
+}
+
+// --- the order of items and bytes ---
+
+PyDoc_STRVAR(reverse_doc,
+             "reverse($self, /)\n--\n\n"
+             "Reverse the order of the items.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('i', [1, 2])\n"
+             ">>> array.reverse()\n"
+             ">>> array.tolist()\n"
+             "[2, 1]");
+
+static PyObject* array_reverse(Array* self, PyObject* Py_UNUSED(ignored)) {
+    char item[MAX_ITEM_SIZE];
+    VMEM_LOCK(self);
+    size_t size = (size_t)self->type->size;
+    for (Py_ssize_t low = 0, high = self->length - 1; low < high; low++, high--) {
+        memcpy(item, array_item(self, low), size);
+        memcpy(array_item(self, low), array_item(self, high), size);
+        memcpy(array_item(self, high), item, size);
+    }
+    VMEM_UNLOCK();
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(byteswap_doc,
+             "byteswap($self, /)\n--\n\n"
+             "Reverse the bytes of each item: for data from a machine of the other byte order.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('H', [1])\n"
+             ">>> array.byteswap()\n"
+             ">>> array[0]\n"
+             "256");
+
+static PyObject* array_byteswap(Array* self, PyObject* Py_UNUSED(ignored)) {
+    VMEM_LOCK(self);
+    swap_bytes(array_item(self, 0), self->length, self->type->size);
+    VMEM_UNLOCK();
+    Py_RETURN_NONE;
+}
+
+// --- to and from other things ---
+
+PyDoc_STRVAR(tolist_doc,
+             "tolist($self, /)\n--\n\n"
+             "The items as a list.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.Array('f', [1, 2]).tolist()\n"
+             "[1.0, 2.0]");
+
+static PyObject* array_tolist(Array* self, PyObject* Py_UNUSED(ignored)) {
+    PyObject* list = PyList_New(0);
+    int status = list ? 0 : -1;
+    for (Py_ssize_t i = 0; status == 0 && i < self->length; i++) {
+        PyObject* item = array_get(self, i);
+        status = item ? PyList_Append(list, item) : -1;
+        Py_XDECREF(item);
+    }
+    if (status < 0) Py_CLEAR(list);
+    return list;
+}
+
+PyDoc_STRVAR(tobytes_doc,
+             "tobytes($self, /)\n--\n\n"
+             "The items as bytes, as they are in memory.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.Array('B', [104, 105]).tobytes()\n"
+             "b'hi'");
+
+static PyObject* array_tobytes(Array* self, PyObject* Py_UNUSED(ignored)) {
+    Py_ssize_t num_bytes = self->length * self->type->size;
+    PyObject* bytes = PyBytes_FromStringAndSize(NULL, num_bytes);
+    if (!bytes) return NULL;
+    VMEM_LOCK(self);
+    if (self->length * self->type->size < num_bytes) num_bytes = self->length * self->type->size;
+    memcpy(PyBytes_AsString(bytes), array_item(self, 0), (size_t)num_bytes);
+    VMEM_UNLOCK();
+    return bytes;
+}
+
+PyDoc_STRVAR(frombytes_doc,
+             "frombytes($self, buffer, /)\n--\n\n"
+             "Put items at the end that a bytes-like object holds as they are in memory.\n\n"
+             "Raises\n"
+             "------\n"
+             "ValueError\n"
+             "    The bytes are no whole number of items.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('B')\n"
+             ">>> array.frombytes(b'hi')\n"
+             ">>> array.tolist()\n"
+             "[104, 105]");
+
+static PyObject* array_frombytes(Array* self, PyObject* object) {
+    Py_buffer buffer;
+    int status = -1;
+    if (PyObject_GetBuffer(object, &buffer, PyBUF_SIMPLE) < 0) return NULL;
+    if (buffer.itemsize != 1) {
+        PyErr_SetString(PyExc_TypeError, "a bytes-like object is required");
+    } else if (buffer.len % self->type->size != 0) {
+        PyErr_SetString(PyExc_ValueError, "bytes length not a multiple of item size");
+    } else {
+        VMEM_LOCK(self);
+        status = array_splice(self, self->length, 0, buffer.buf, buffer.len / self->type->size);
+        VMEM_UNLOCK();
+    }
+    PyBuffer_Release(&buffer);
+    RETURN_NONE_UNLESS(status < 0);
+}
+
+PyDoc_STRVAR(fromfile_doc,
+             "fromfile($self, file, n, /)\n--\n\n"
+             "Read n items from a binary file and put them at the end.\n\n"
+             "Raises\n"
+             "------\n"
+             "EOFError\n"
+             "    The file has fewer. What it has is in the array then.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import io, vmem\n"
+             ">>> array = vmem.Array('B')\n"
+             ">>> array.fromfile(io.BytesIO(b'hi'), 2)\n"
+             ">>> array.tolist()\n"
+             "[104, 105]");
+
+static PyObject* array_fromfile(Array* self, PyObject* const* args, Py_ssize_t num_args) {
+    Py_ssize_t num_items;
+    if (num_args != 2) return PyErr_Format(PyExc_TypeError, "fromfile expected 2 arguments, got %zd", num_args);
+    if (convert_index(args[1], "n", &num_items) < 0) return NULL;
+    if (num_items < 0) {
+        PyErr_SetString(PyExc_ValueError, "negative count");
+        return NULL;
+    }
+    if (num_items > PY_SSIZE_T_MAX / self->type->size) return PyErr_NoMemory();
+    Py_ssize_t num_bytes = num_items * self->type->size;
+    PyObject* bytes = PyObject_CallMethod(args[0], "read", "n", num_bytes);
+    if (!bytes) return NULL;
+    if (!PyBytes_Check(bytes)) {
+        PyErr_SetString(PyExc_TypeError, "read() didn't return bytes");
+        Py_DECREF(bytes);
+        return NULL;
+    }
+    bool is_short = PyBytes_Size(bytes) != num_bytes;
+    PyObject* result = array_frombytes(self, bytes);
+    Py_DECREF(bytes);
+    if (result && is_short) {
+        PyErr_SetString(PyExc_EOFError, "read() didn't return enough bytes");
+        Py_CLEAR(result);
+    }
+    return result;
+}
+
+// How much is written at a time, as in array.array.
+#define WRITTEN_AT_ONCE ((Py_ssize_t)64 << 10)
+
+PyDoc_STRVAR(tofile_doc,
+             "tofile($self, file, /)\n--\n\n"
+             "Write the items to a binary file, as they are in memory.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import io, vmem\n"
+             ">>> file = io.BytesIO()\n"
+             ">>> vmem.Array('B', b'hi').tofile(file)\n"
+             ">>> file.getvalue()\n"
+             "b'hi'");
+
+static PyObject* array_tofile(Array* self, PyObject* file) {
+    Py_ssize_t start = 0, num_bytes;
+    for (; start < (num_bytes = self->length * self->type->size); start += WRITTEN_AT_ONCE) {  // write() can change it
+        Py_ssize_t size = num_bytes - start < WRITTEN_AT_ONCE ? num_bytes - start : WRITTEN_AT_ONCE;
+        PyObject* bytes = PyBytes_FromStringAndSize(self->reservation.base + start, size);
+        PyObject* written = bytes ? PyObject_CallMethod(file, "write", "O", bytes) : NULL;
+        Py_XDECREF(bytes);
+        if (!written) return NULL;
+        Py_DECREF(written);
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(buffer_info_doc,
+             "buffer_info($self, /)\n--\n\n"
+             "The address of the first item, which never changes, and the number of items.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('i', [1, 2])\n"
+             ">>> before = array.buffer_info()[0]\n"
+             ">>> array.extend(range(1000))\n"
+             ">>> array.buffer_info() == (before, 1002)\n"
+             "True");
+
+static PyObject* array_buffer_info(Array* self, PyObject* Py_UNUSED(ignored)) {
+    return Py_BuildValue("(Nn)", PyLong_FromVoidPtr(self->reservation.base), self->length);
+}
+
+// --- copies ---
+
+PyDoc_STRVAR(copy_doc, "__copy__($self, /)\n--\n\nAn array of its own with the same items.");
+
+static PyObject* array_copy(Array* self, PyObject* Py_UNUSED(ignored)) {
+    Array* copy = array_new_like(self, self->length);
+    if (copy && array_extend(copy, (PyObject*)self) < 0) Py_CLEAR(copy);
+    return (PyObject*)copy;
+}
+
+PyDoc_STRVAR(deepcopy_doc, "__deepcopy__($self, memo, /)\n--\n\nAn array of its own with the same items.");
+
+static PyObject* array_deepcopy(Array* self, PyObject* Py_UNUSED(memo)) { return array_copy(self, NULL); }
+
+PyDoc_STRVAR(reduce_doc, "__reduce__($self, /)\n--\n\nHow to make the array again, for pickle.");
+
+// The items travel as an array.array, which knows how to carry them to machines of other byte orders and sizes.
+static PyObject* array_reduce(Array* self, PyObject* Py_UNUSED(ignored)) {
+    PyObject* module = PyImport_ImportModule("array");
+    PyObject* items = module ? PyObject_CallMethod(module, "array", "s", self->type->typecode) : NULL;
+    PyObject* bytes = items ? array_tobytes(self, NULL) : NULL;
+    PyObject* nothing = bytes ? PyObject_CallMethod(items, "frombytes", "O", bytes) : NULL;
+    PyObject* dict = nothing ? PyObject_GetAttrString((PyObject*)self, "__dict__") : NULL;
+    PyObject* reduced = NULL;
+    if (nothing && !dict && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();
+        dict = Py_NewRef(Py_None);
+    }
+    if (dict) reduced = Py_BuildValue("(O(sO)O)", Py_TYPE((PyObject*)self), self->type->typecode, items, dict);
+    Py_XDECREF(module);
+    Py_XDECREF(items);
+    Py_XDECREF(bytes);
+    Py_XDECREF(nothing);
+    Py_XDECREF(dict);
+    return reduced;
+}
+
+#define FASTCALL(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL
+
+PyMethodDef array_methods[] = {
+    {"append", (PyCFunction)array_append, METH_O, append_doc},
+    {"extend", (PyCFunction)array_extend_method, METH_O, extend_doc},
+    {"insert", FASTCALL(array_insert), insert_doc},
+    {"fromlist", (PyCFunction)array_fromlist, METH_O, fromlist_doc},
+    {"pop", FASTCALL(array_pop), pop_doc},
+    {"index", FASTCALL(array_index), index_doc},
+    {"count", (PyCFunction)array_count, METH_O, count_doc},
+    {"remove", (PyCFunction)array_remove, METH_O, remove_doc},
+    {"clear", (PyCFunction)array_clear_method, METH_NOARGS, clear_doc},
+    {"shrink_to_fit", (PyCFunction)array_shrink_to_fit_method, METH_NOARGS, shrink_to_fit_doc},
+    {"reverse", (PyCFunction)array_reverse, METH_NOARGS, reverse_doc},
+    {"byteswap", (PyCFunction)array_byteswap, METH_NOARGS, byteswap_doc},
+    {"tolist", (PyCFunction)array_tolist, METH_NOARGS, tolist_doc},
+    {"tobytes", (PyCFunction)array_tobytes, METH_NOARGS, tobytes_doc},
+    {"frombytes", (PyCFunction)array_frombytes, METH_O, frombytes_doc},
+    {"fromfile", FASTCALL(array_fromfile), fromfile_doc},
+    {"tofile", (PyCFunction)array_tofile, METH_O, tofile_doc},
+    {"buffer_info", (PyCFunction)array_buffer_info, METH_NOARGS, buffer_info_doc},
+    {"__copy__", (PyCFunction)array_copy, METH_NOARGS, copy_doc},
+    {"__deepcopy__", (PyCFunction)array_deepcopy, METH_O, deepcopy_doc},
+    {"__reduce__", (PyCFunction)array_reduce, METH_NOARGS, reduce_doc},
+    {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585"},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,322 @@
+// What an Array does as a sequence: length, items, slices, operators, comparison.
+#include "array.h"
+#include "arguments.h"
+
+// --- items ---
+
+Py_ssize_t array_length(Array* self) { return self->length; }
+
+PyObject* array_get(Array* self, Py_ssize_t index) {
+    char item[MAX_ITEM_SIZE];
+    bool found;
+    VMEM_LOCK(self);
+    found = index >= 0 && index < self->length;
+    if (found) memcpy(item, array_item(self, index), (size_t)self->type->size);
+    VMEM_UNLOCK();
+    if (found) return self->type->get(item);
+    PyErr_SetString(PyExc_IndexError, "array index out of range");
+    return NULL;
+}
+
+static int set_item(Array* self, Py_ssize_t index, PyObject* object) {
+    char item[MAX_ITEM_SIZE];
+    bool found;
+    if (self->type->set(item, object) < 0) return -1;  // can change the array, so before the index is looked at
+    VMEM_LOCK(self);
+    if (index < 0) index += self->length;
+    found = index >= 0 && index < self->length;
+    if (found) memcpy(array_item(self, index), item, (size_t)self->type->size);
+    VMEM_UNLOCK();
+    if (found) return 0;
+    PyErr_SetString(PyExc_IndexError, "array assignment index out of range");
+    return -1;
+}
+
+static int delete_item(Array* self, Py_ssize_t index) {
+    int status = -1;
+    bool found;
+    VMEM_LOCK(self);
+    if (index < 0) index += self->length;
+    found = index >= 0 && index < self->length;
+    if (found) status = array_splice(self, index, 1, NULL, 0);
+    VMEM_UNLOCK();
+    if (!found) PyErr_SetString(PyExc_IndexError, "array assignment index out of range");
+    return status;
+}
+
+// --- slices ---
+
+typedef struct Slice {
+    Py_ssize_t start, stop, step, length;
+} Slice;
+
+// Fits a slice to the length that the array has now.
+static void fit_slice(const Array* self, Slice* slice) {
+    slice->length = PySlice_AdjustIndices(self->length, &slice->start, &slice->stop, slice->step);
+}
+
+static void copy_stepping(char* to, Py_ssize_t to_step, const char* from, Py_ssize_t from_step, Py_ssize_t num_items,
+                          size_t size) {
+    for (Py_ssize_t i = 0; i < num_items; i++)
+        memcpy(to + i * to_step * (Py_ssize_t)size, from + i * from_step * (Py_ssize_t)size, size);
+}
+
+static PyObject* get_slice(Array* self, PyObject* key) {
+    Slice slice;
+    if (PySlice_Unpack(key, &slice.start, &slice.stop, &slice.step) < 0) return NULL;
+    Array* part = array_new_like(self, self->length);
+    int status = -1;
+    if (!part) return NULL;
+    VMEM_LOCK(self);
+    fit_slice(self, &slice);
+    status = array_splice(part, 0, 0, NULL, slice.length);
+    if (status == 0 && slice.length > 0)
+        copy_stepping(array_item(part, 0), 1, array_item(self, slice.start), slice.step, slice.length,
+                      (size_t)self->type->size);
+    VMEM_UNLOCK();
+    if (status < 0) Py_CLEAR(part);
+    return (PyObject*)part;
+}
+
+// Takes out every step-th item, by moving what is kept together.
+static int delete_stepping(Array* self, const Slice* slice) {
+    Py_ssize_t step = slice->step < 0 ? -slice->step : slice->step;
+    Py_ssize_t first = slice->step < 0 ? slice->start + (slice->length - 1) * slice->step : slice->start;
+    Py_ssize_t size = self->type->size, to = first, num_kept = self->length - slice->length;
+    if (array_check_shrinks(self, num_kept) < 0) return -1;
+    for (Py_ssize_t i = 0; i < slice->length; i++) {
+        Py_ssize_t from = first + i * step + 1;
+        Py_ssize_t end = i + 1 < slice->length ? from + step - 1 : self->length;
+        memmove(array_item(self, to), array_item(self, from), (size_t)((end - from) * size));
+        to += end - from;
+    }
+    self->length = num_kept;
+    return 0;
+}
+
+static int delete_slice(Array* self, PyObject* key) {
+    Slice slice;
+    int status = 0;
+    if (PySlice_Unpack(key, &slice.start, &slice.stop, &slice.step) < 0) return -1;
+    VMEM_LOCK(self);
+    fit_slice(self, &slice);
+    if (slice.step == 1)
+        status = array_splice(self, slice.start, slice.length, NULL, 0);
+    else if (slice.length > 0)
+        status = delete_stepping(self, &slice);
+    VMEM_UNLOCK();
+    return status;
+}
+
+static int assign_stepping(Array* self, const Slice* slice, Array* other) {
+    if (other->length != slice->length) {
+        PyErr_Format(PyExc_ValueError, "attempt to assign array of size %zd to extended slice of size %zd",
+                     other->length, slice->length);
+        return -1;
+    }
+    size_t size = (size_t)self->type->size;
+    char* items = array_item(other, 0);
+    char* copy = NULL;
+    if (self == other) {
+        copy = PyMem_Malloc((size_t)other->length * size);
+        if (!copy) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        items = memcpy(copy, items, (size_t)other->length * size);
+    }
+    if (slice->length > 0) copy_stepping(array_item(self, slice->start), slice->step, items, 1, slice->length, size);
+    PyMem_Free(copy);
+    return 0;
+}
+
+static int set_slice(Array* self, PyObject* key, PyObject* object) {
+    Slice slice;
+    int status;
+    if (!array_check(object)) {
+        PyObject* name = PyType_GetName(Py_TYPE(object));
+        if (name) PyErr_Format(PyExc_TypeError, "can only assign array (not \"%U\") to array slice", name);
+        Py_XDECREF(name);
+        return -1;
+    }
+    Array* other = (Array*)object;
+    if (other->type != self->type) {
+        PyErr_BadArgument();
+        return -1;
+    }
+    if (PySlice_Unpack(key, &slice.start, &slice.stop, &slice.step) < 0) return -1;
+    VMEM_LOCK2(self, other);
+    fit_slice(self, &slice);
+    if (slice.step == 1)
+        status = array_splice(self, slice.start, slice.length, array_item(other, 0), other->length);
+    else
+        status = assign_stepping(self, &slice, other);
+    VMEM_UNLOCK2();
+    return status;
+}
+
+// --- subscripts ---
+
+static int convert_key(PyObject* key, Py_ssize_t* index) {
+    if (!PyIndex_Check(key)) {
+        PyErr_SetString(PyExc_TypeError, "array indices must be integers");
+        return -1;
+    }
+    *index = PyNumber_AsSsize_t(key, PyExc_IndexError);
+    return *index == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+PyObject* array_subscript(Array* self, PyObject* key) {
+    Py_ssize_t index;
+    if (PySlice_Check(key)) return get_slice(self, key);
+    if (convert_key(key, &index) < 0) return NULL;
+    return array_get(self, index < 0 ? index + self->length : index);
+}
+
+int array_assign(Array* self, PyObject* key, PyObject* value) {
+    Py_ssize_t index;
+    if (PySlice_Check(key)) return value ? set_slice(self, key, value) : delete_slice(self, key);
+    if (!PyIndex_Check(key)) {
+        PyErr_SetString(PyExc_TypeError, "array indices must be integers");
+        return -1;
+    }
+    if (convert_key(key, &index) < 0) return -1;
+    return value ? set_item(self, index, value) : delete_item(self, index);
+}
+
+// --- searching ---
+
+int array_contains(Array* self, PyObject* object) {
+    Py_ssize_t index = 0;
+    return array_find(self, object, &index, PY_SSIZE_T_MAX);
+}
+
+// --- operators ---
+
+static Array* check_operand(PyObject* object, const char* format) {
+    if (!array_check(object)) {
+        PyObject* name = PyType_GetName(Py_TYPE(object));
+        if (name) PyErr_Format(PyExc_TypeError, format, name);
+        Py_XDECREF(name);
+        return NULL;
+    }
+    return (Array*)object;
+}
+
+PyObject* array_concat(Array* self, PyObject* object) {
+    Array* other = check_operand(object, "can only append array (not \"%U\") to array");
+    if (!other) return NULL;
+    if (other->type != self->type) {
+        PyErr_BadArgument();
+        return NULL;
+    }
+    Array* sum = array_new_like(self, self->length + other->length);
+    if (!sum) return NULL;
+    if (array_extend(sum, (PyObject*)self) < 0 || array_extend(sum, object) < 0) Py_CLEAR(sum);
+    return (PyObject*)sum;
+}
+
+PyObject* array_concat_in_place(Array* self, PyObject* object) {
+    if (!check_operand(object, "can only extend with array (not \"%U\")")) return NULL;
+    return array_extend(self, object) < 0 ? NULL : Py_NewRef((PyObject*)self);
+}
+
+// How long it becomes, as far as that can be told.
+static Py_ssize_t repeated_length(const Array* array, Py_ssize_t count) {
+    return count > 0 && array->length <= PY_SSIZE_T_MAX / count ? array->length * count : 0;
+}
+
+// Makes the first items be there `count` times.
+static int repeat(Array* array, Py_ssize_t count) {
+    Py_ssize_t length = array->length;
+    if (count <= 0) return array_splice(array, 0, length, NULL, 0);
+    if (length == 0 || count == 1) return 0;
+    if (length > PY_SSIZE_T_MAX / count) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (array_splice(array, length, 0, NULL, length * (count - 1)) < 0) return -1;
+    size_t size = (size_t)(length * array->type->size), end = size * (size_t)count;
+    char* items = array_item(array, 0);
+    for (size_t done = size; done < end;) {  // twice as much at every step
+        size_t part = done < end - done ? done : end - done;
+        memcpy(items + done, items, part);
+        done += part;
+    }
+    return 0;
+}
+
+PyObject* array_repeat_in_place(Array* self, Py_ssize_t count) {
+    int status;
+    VMEM_LOCK(self);
+    status = repeat(self, count);
+    VMEM_UNLOCK();
+    return status < 0 ? NULL : Py_NewRef((PyObject*)self);
+}
+
+PyObject* array_repeat(Array* self, Py_ssize_t count) {
+    Array* product = array_new_like(self, repeated_length(self, count));
+    if (!product) return NULL;
+    if (array_extend(product, (PyObject*)self) < 0 || repeat(product, count) < 0) Py_CLEAR(product);
+    return (PyObject*)product;
+}
+
+// --- comparison ---
+
+// The result of comparing two lengths or numbers.
+static bool compare_lengths(Py_ssize_t one, Py_ssize_t other, int operation) {
+    switch (operation) {
+        case Py_LT: return one < other;
+        case Py_LE: return one <= other;
+        case Py_EQ: return one == other;
+        case Py_NE: return one != other;
+        case Py_GT: return one > other;
+        default: return one >= other;
+    }
+}
+
+// Both items at an index, or NULL where an array has no such item any more, or with an exception.
+static int get_pair(Array* one, Array* other, Py_ssize_t index, PyObject* pair[2]) {
+    pair[0] = pair[1] = NULL;
+    if (index >= one->length || index >= other->length) return 0;
+    pair[0] = array_get(one, index);
+    pair[1] = pair[0] ? array_get(other, index) : NULL;
+    if (pair[1]) return 1;
+    Py_CLEAR(pair[0]);
+    return -1;
+}
+
+// Items of one integer type, up to the first that differ.
+static Py_ssize_t count_equal_bytes(Array* one, Array* other) {
+    Py_ssize_t num_equal = 0;
+    VMEM_LOCK2(one, other);
+    Py_ssize_t length = one->length < other->length ? one->length : other->length;
+    size_t size = (size_t)one->type->size;
+    const char *items = array_item(one, 0), *others = array_item(other, 0);
+    if (memcmp(items, others, (size_t)length * size) == 0)
+        num_equal = length;
+    else
+        while (memcmp(items + (size_t)num_equal * size, others + (size_t)num_equal * size, size) == 0) num_equal++;
+    VMEM_UNLOCK2();
+    return num_equal;
+}
+
+PyObject* array_compare(PyObject* object, PyObject* other_object, int operation) {
+    if (!array_check(object) || !array_check(other_object)) return Py_NewRef(Py_NotImplemented);
+    Array *one = (Array*)object, *other = (Array*)other_object;
+    if ((operation == Py_EQ || operation == Py_NE) && one->length != other->length)
+        return PyBool_FromLong(operation == Py_NE);
+    bool comparable_bytes = one->type == other->type && one->type->is_integer;
+    Py_ssize_t index = comparable_bytes ? count_equal_bytes(one, other) : 0;
+    PyObject* pair[2];
+    int status;
+    for (; (status = get_pair(one, other, index, pair)) > 0; index++) {
+        int equal = PyObject_RichCompareBool(pair[0], pair[1], Py_EQ);
+        PyObject* result = NULL;
+        if (equal == 0) result = PyObject_RichCompare(pair[0], pair[1], operation);
+        Py_DECREF(pair[0]);
+        Py_DECREF(pair[1]);
+        if (equal <= 0) return result;
+    }
+    return status < 0 ? NULL : PyBool_FromLong(compare_lengths(one->length, other->length, operation));
+}

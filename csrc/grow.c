@@ -1,0 +1,42 @@
+#include "grow.h"
+
+#include "paging.h"
+
+// Up to LARGE a structure doubles. From there on it grows by LARGE, and asks for huge pages: a fault for each of those is
+// several times faster than one for each small page. They lie at multiples of their size, so that is where steps end.
+#define LARGE ((size_t)8 << 20)
+#define HUGE_PAGE ((size_t)2 << 20)
+
+size_t grown_to(const Reservation* reservation) {
+    const Span* first = spans_find(&reservation->spans, 0);
+    return first && first->start == 0 ? first->end : 0;
+}
+
+// The offset of the first multiple of `align` at or after an offset.
+static size_t next_multiple(const Reservation* reservation, size_t offset, size_t align) {
+    uintptr_t base = (uintptr_t)reservation->base;
+    return vmem_align_forward(base + offset, align) - base;
+}
+
+static size_t choose_end(const Reservation* reservation, size_t num_bytes) {
+    size_t now = grown_to(reservation);
+    size_t end = now < LARGE ? 2 * now : now + LARGE;
+    if (end < num_bytes) end = num_bytes;
+    end = next_multiple(reservation, end, end < LARGE ? reservation->page_size : HUGE_PAGE);
+    return end < reservation->size ? end : reservation->size;
+}
+
+// Best effort: what the system does not take, it does without.
+static void ask_for_huge_pages(const Reservation* reservation, size_t start, size_t end) {
+    start = next_multiple(reservation, start, HUGE_PAGE);
+    if (end >= LARGE && start < end) vmem_advise_huge_pages(reservation->base + start, end - start);
+}
+
+int grow_to(Reservation* reservation, size_t num_bytes) {
+    size_t now = grown_to(reservation);
+    if (num_bytes <= now) return 0;
+    size_t end = choose_end(reservation, num_bytes);
+    if (paging_commit_ahead(reservation, now, num_bytes - now, end - now) < 0) return -1;
+    ask_for_huge_pages(reservation, now, grown_to(reservation));
+    return 0;
+}

@@ -1,0 +1,14 @@
+// The growth of structures that fill a reservation from its start: how much more memory they get at a time.
+#ifndef VMEM_GROW_H
+#define VMEM_GROW_H
+
+#include "reservation.h"
+
+// Commits so that at least the first `num_bytes` are committed, which the reservation has room for, and more where that
+// saves calls later. The caller holds the owner's lock. No Python code runs when it succeeds.
+int grow_to(Reservation* reservation, size_t num_bytes);
+
+// Up to where it is committed.
+size_t grown_to(const Reservation* reservation);
+
+#endif

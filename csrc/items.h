@@ -1,0 +1,26 @@
+// The twelve kinds of items that an Array can hold: what array.array calls typecodes.
+#ifndef VMEM_ITEMS_H
+#define VMEM_ITEMS_H
+
+#include "compat.h"
+
+#define MAX_ITEM_SIZE 8
+
+typedef struct ItemType {
+    const char* typecode;  // one letter; also the format of the buffers
+    Py_ssize_t size;
+    bool is_integer;
+    PyObject* (*get)(const char* item);
+    // Converts an object, which can run Python code: so into a place of the caller's, not into an array.
+    int (*set)(char* item, PyObject* object);
+} ItemType;
+
+// NULL when there is no such typecode.
+const ItemType* find_item_type(Py_UCS4 typecode);
+
+#define ITEM_TYPECODES "b, B, h, H, i, I, l, L, q, Q, f or d"
+
+// Reverses the bytes of each item.
+void swap_bytes(char* items, Py_ssize_t num_items, Py_ssize_t item_size);
+
+#endif
