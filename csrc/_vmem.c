@@ -13,20 +13,38 @@
 //   pins.c          views, and the pins that keep their bytes in place
 //   paging.c        the verbs: commit, decommit, discard, prefault, protect, lock
 //   region.c        the type Region
+//   grow.c          how much more memory a growing structure gets at a time
+//   items.c         the kinds of numbers that an Array holds
+//   array*.c        the type Array
 #include "arguments.h"
 #include "module.h"
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
 
+// --- state ---
+
+ModuleState* module_state_of(PyTypeObject* type, destructor dealloc) {
+    while (PyType_GetSlot(type, Py_tp_dealloc) != (void*)dealloc) type = PyType_GetSlot(type, Py_tp_base);
+    return PyType_GetModuleState(type);
+}
+
+int module_check_loaded(const ModuleState* state) {
+    if (state->pin_type && state->out_of_memory_error && state->audit) return 0;
+    PyErr_SetString(PyExc_RuntimeError, "vmem has been unloaded");
+    return -1;
+}
+
 // --- audit ---
 
 int module_audit(ModuleState* state, PyObject* event) {
     if (!event) return -1;
-    PyObject* audit = Py_XNewRef(state->audit);  // a hook can make a collection take the module
-    PyObject* nothing = audit ? PyObject_CallObject(audit, event) : NULL;
-    if (!audit) PyErr_SetString(PyExc_RuntimeError, "vmem has been unloaded");
+    PyObject* nothing = NULL;
+    if (module_check_loaded(state) == 0) {
+        PyObject* audit = Py_NewRef(state->audit);  // a hook can make a collection take the module
+        nothing = PyObject_CallObject(audit, event);
+        Py_DECREF(audit);
+    }
     Py_DECREF(event);
-    Py_XDECREF(audit);
     Py_XDECREF(nothing);
     return nothing ? 0 : -1;
 }
@@ -292,12 +310,16 @@ static int module_exec(PyObject* module) {
     if (!state->pin_type) return -1;
     state->region_type = (PyTypeObject*)PyType_FromModuleAndSpec(module, &region_spec, NULL);
     if (!state->region_type) return -1;
+    state->array_type = (PyTypeObject*)PyType_FromModuleAndSpec(module, &array_spec, NULL);
+    if (!state->array_type) return -1;
+    if (PyModule_AddType(module, state->array_type) < 0) return -1;
     return PyModule_AddType(module, state->region_type);
 }
 
 static int module_traverse(PyObject* module, visitproc visit, void* arg) {
     ModuleState* state = PyModule_GetState(module);
     Py_VISIT(state->region_type);
+    Py_VISIT(state->array_type);
     Py_VISIT(state->pin_type);
     Py_VISIT(state->out_of_memory_error);
     Py_VISIT(state->audit);
@@ -307,6 +329,7 @@ static int module_traverse(PyObject* module, visitproc visit, void* arg) {
 static int module_clear(PyObject* module) {
     ModuleState* state = PyModule_GetState(module);
     Py_CLEAR(state->region_type);
+    Py_CLEAR(state->array_type);
     Py_CLEAR(state->pin_type);
     Py_CLEAR(state->out_of_memory_error);
     Py_CLEAR(state->audit);

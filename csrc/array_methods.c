@@ -82,7 +82,7 @@ static PyObject* array_insert(Array* self, PyObject* const* args, Py_ssize_t num
 }
 
 PyDoc_STRVAR(fromlist_doc,
-             "fromlist($self, list, /)\n--\n\n"
+             "fromlist($self, items, /)\n--\n\n"
              "Put all items of a list at the end, or none when one of them does not fit.\n\n"
              "Examples\n"
              "--------\n"

@@ -20,10 +20,17 @@
 #ifdef Py_GIL_DISABLED
 #define VMEM_LOCK(object) Py_BEGIN_CRITICAL_SECTION(object)
 #define VMEM_UNLOCK() Py_END_CRITICAL_SECTION()
+#define VMEM_LOCK2(one, other) Py_BEGIN_CRITICAL_SECTION2(one, other)
+#define VMEM_UNLOCK2() Py_END_CRITICAL_SECTION2()
 #else
 #define VMEM_LOCK(object) {
 #define VMEM_UNLOCK() }
+#define VMEM_LOCK2(one, other) {
+#define VMEM_UNLOCK2() }
 #endif
+
+// What tells `match` that a type is a sequence. Limited API 3.11 does not name it, but every interpreter knows it.
+#define VMEM_TPFLAGS_SEQUENCE (1UL << 5)
 
 // Module slots that the headers of limited API 3.11 do not name, but that newer interpreters ask for.
 #define VMEM_SLOT_MULTIPLE_INTERPRETERS 3  // Py_mod_multiple_interpreters, from 3.12 on

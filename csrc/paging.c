@@ -258,28 +258,44 @@ static void record_gaps_committed(Reservation* reservation, Pages pages) {
         spans_set(&reservation->spans, gap_start, gap_end, FRESH);
 }
 
+// Commits pages that have no calls at work on them. Returns -1 with an exception, or 0 with the system's answer: it is
+// raised later, because making an exception can start a garbage collection, which can run anything.
+static int commit_pages(Reservation* reservation, Pages pages, Attempt* attempt, VmemResult* result, int* error) {
+    size_t num_gaps = count_gaps(reservation, pages, &attempt->new_memory);
+    *result = VMEM_SUCCESS;
+    if (num_gaps == 0) return 0;
+    Py_ssize_t growth = commit_growth(&reservation->spans, reservation->size, pages.start, pages.end);
+    if (reservation_check_mappings(reservation, growth, attempt) < 0) return -1;
+    if (spans_prepare(&reservation->spans, num_gaps) < 0) return -1;
+    *result = commit_gaps(reservation, pages, error);
+    if (*result == VMEM_SUCCESS) {
+        record_gaps_committed(reservation, pages);
+        mappings_add(growth);
+    }
+    spans_settle(&reservation->spans);
+    return 0;
+}
+
 int paging_commit(Reservation* reservation, size_t offset, size_t num_bytes) {
-    if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
+    return paging_commit_ahead(reservation, offset, num_bytes, num_bytes);
+}
+
+int paging_commit_ahead(Reservation* reservation, size_t offset, size_t num_bytes, size_t most_bytes) {
+    if (reservation_check_range(reservation, offset, most_bytes) < 0) return -1;
     if (num_bytes == 0) return 0;
     Pages pages = pages_of(reservation, offset, offset + num_bytes);
-    if (busy_check_changeable(reservation, pages.start, pages.end, "commit") < 0) return -1;
+    Pages most = pages_of(reservation, offset, offset + most_bytes);
+    if (busy_check_changeable(reservation, most.start, most.end, "commit") < 0) return -1;
     Attempt attempt = attempt_at(reservation, "commit", offset, num_bytes);
-    size_t num_gaps = count_gaps(reservation, pages, &attempt.new_memory);
-    if (num_gaps == 0) return 0;
-
-    Py_ssize_t growth = commit_growth(&reservation->spans, reservation->size, pages.start, pages.end);
-    if (reservation_check_mappings(reservation, growth, &attempt) < 0) return -1;
-    if (spans_prepare(&reservation->spans, num_gaps) < 0) return -1;
+    VmemResult result;
     int error;
-    VmemResult result = commit_gaps(reservation, pages, &error);
-    if (result == VMEM_SUCCESS) record_gaps_committed(reservation, pages);
-    spans_settle(&reservation->spans);
-    if (result != VMEM_SUCCESS) {
-        raise_refused(reservation->out_of_memory_error, &attempt, result, error);
+    if (commit_pages(reservation, most, &attempt, &result, &error) < 0) return -1;
+    if (result != VMEM_SUCCESS && most.end > pages.end &&
+        commit_pages(reservation, pages, &attempt, &result, &error) < 0)
         return -1;
-    }
-    mappings_add(growth);
-    return 0;
+    if (result == VMEM_SUCCESS) return 0;
+    raise_refused(reservation->out_of_memory_error, &attempt, result, error);
+    return -1;
 }
 
 // --- commit and prefault ---

@@ -9,8 +9,10 @@
 
 #include "reservation.h"
 
-// The caller holds the owner's lock.
+// The caller holds the owner's lock. Committing ahead settles for the lower number where the higher one is refused. No
+// Python code runs when they succeed.
 int paging_commit(Reservation* reservation, size_t offset, size_t num_bytes);
+int paging_commit_ahead(Reservation* reservation, size_t offset, size_t num_bytes, size_t most_bytes);
 int paging_protect(Reservation* reservation, size_t offset, size_t num_bytes, VmemProtection protection);
 
 // The caller holds no lock. When they are stopped, a part of the range is decommitted, discarded or unlocked; nothing is

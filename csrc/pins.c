@@ -11,6 +11,9 @@ struct Pin {
     size_t end;
     char* bytes;
     bool readonly;
+    const char* format;  // of the items, as the struct module names it
+    Py_ssize_t item_size;
+    Py_ssize_t num_items;
     Pin* previous;
     Pin* next;
 };
@@ -68,6 +71,19 @@ int pins_check_none_writable(const Reservation* reservation, Pages pages, const 
     return check_unpinned(reservation, pages, verb, false);
 }
 
+size_t pins_end(const Reservation* reservation) {
+    size_t end = 0;
+    for (const Pin* pin = reservation->pins; pin; pin = pin->next)
+        if (pin->end > end) end = pin->end;
+    return end;
+}
+
+size_t pins_count_from(const Reservation* reservation, size_t offset) {
+    size_t count = 0;
+    for (const Pin* pin = reservation->pins; pin; pin = pin->next) count += pin->end > offset;
+    return count;
+}
+
 // --- views ---
 
 // A pin of no bytes.
@@ -79,6 +95,9 @@ static Pin* new_pin(Reservation* reservation) {
     pin->start = pin->end = 0;
     pin->bytes = NULL;
     pin->readonly = false;
+    pin->format = "B";
+    pin->item_size = 1;
+    pin->num_items = 0;
     PyObject_GC_Track(pin);
     return pin;
 }
@@ -92,16 +111,21 @@ static bool is_writable(const Reservation* reservation, size_t start, size_t end
     return true;
 }
 
+static void set_range(Pin* pin, size_t offset, size_t num_bytes) {
+    pin->start = offset;
+    pin->end = offset + num_bytes;
+    pin->bytes = pin->reservation->base + offset;
+    pin->num_items = (Py_ssize_t)num_bytes / pin->item_size;
+    if (pins_something(pin)) link_pin(pin);
+}
+
 // Makes the pin one of a range, if that can be had.
 static int pin_range(Pin* pin, size_t offset, size_t num_bytes, bool readonly) {
     Reservation* reservation = pin->reservation;
     if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
     if (reservation_check_readable(reservation, offset, num_bytes) < 0) return -1;
-    pin->start = offset;
-    pin->end = offset + num_bytes;
-    pin->bytes = reservation->base + offset;
-    pin->readonly = readonly || !is_writable(reservation, pin->start, pin->end);
-    if (pins_something(pin)) link_pin(pin);
+    pin->readonly = readonly || !is_writable(reservation, offset, offset + num_bytes);
+    set_range(pin, offset, num_bytes);
     return 0;
 }
 
@@ -114,11 +138,39 @@ PyObject* pins_view(Reservation* reservation, size_t offset, size_t num_bytes, b
     return view;
 }
 
+int pins_export(Reservation* reservation, const Py_ssize_t* num_items, const char* format, Py_ssize_t item_size,
+                Py_buffer* view, int flags) {
+    view->obj = NULL;
+    Pin* pin = new_pin(reservation);
+    if (!pin) return -1;
+    pin->format = format;
+    pin->item_size = item_size;
+    set_range(pin, 0, (size_t)(*num_items * item_size));
+    int status = PyObject_GetBuffer((PyObject*)pin, view, flags);
+    Py_DECREF(pin);
+    return status;
+}
+
 // --- the type ---
 
 static int pin_getbuffer(Pin* self, Py_buffer* view, int flags) {
-    return PyBuffer_FillInfo(view, (PyObject*)self, self->bytes, (Py_ssize_t)(self->end - self->start), self->readonly,
-                             flags);
+    if (self->readonly && (flags & PyBUF_WRITABLE)) {
+        view->obj = NULL;
+        PyErr_SetString(PyExc_BufferError, "this memory is read-only");
+        return -1;
+    }
+    view->obj = Py_NewRef((PyObject*)self);
+    view->buf = self->bytes;
+    view->len = self->num_items * self->item_size;
+    view->readonly = self->readonly;
+    view->itemsize = self->item_size;
+    view->format = flags & PyBUF_FORMAT ? (char*)self->format : NULL;
+    view->ndim = 1;
+    view->shape = flags & PyBUF_ND ? &self->num_items : NULL;
+    view->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? &self->item_size : NULL;
+    view->suboffsets = NULL;
+    view->internal = NULL;
+    return 0;
 }
 
 static int pin_traverse(Pin* self, visitproc visit, void* arg) {

@@ -7,6 +7,15 @@
 // A memoryview of committed, readable bytes; writable where all of them are, unless it is to be read-only.
 PyObject* pins_view(Reservation* reservation, size_t offset, size_t num_bytes, bool readonly);
 
+// Fills a Py_buffer with the first items of a format, for a bf_getbuffer. They are committed and writable. Their number
+// is read after all that can run Python code.
+int pins_export(Reservation* reservation, const Py_ssize_t* num_items, const char* format, Py_ssize_t item_size,
+                Py_buffer* view, int flags);
+
+// Up to where bytes are pinned, and by how many views from an offset on.
+size_t pins_end(const Reservation* reservation);
+size_t pins_count_from(const Reservation* reservation, size_t offset);
+
 // Raises BufferError when views, or writable views, have bytes on any of these pages.
 int pins_check_none(const Reservation* reservation, Pages pages, const char* verb);
 int pins_check_none_writable(const Reservation* reservation, Pages pages, const char* verb);

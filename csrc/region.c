@@ -14,11 +14,7 @@ typedef struct Region {
 
 static void region_dealloc(Region* self);
 
-// The state of the module that made the type. `type` may be a subclass written in Python, which belongs to no module.
-static ModuleState* find_state(PyTypeObject* type) {
-    while (PyType_GetSlot(type, Py_tp_dealloc) != (void*)region_dealloc) type = PyType_GetSlot(type, Py_tp_base);
-    return PyType_GetModuleState(type);
-}
+static ModuleState* find_state(PyTypeObject* type) { return module_state_of(type, (destructor)region_dealloc); }
 
 // The two arguments (offset, num_bytes) of a positional method, both required.
 static int convert_two_sizes(const char* function, PyObject* const* args, Py_ssize_t num_args, size_t* offset,
@@ -61,10 +57,7 @@ PyObject* region_reserve(ModuleState* state, PyTypeObject* type, const ReserveAr
     if (convert_options(arguments, &options) < 0) return NULL;
     PyObject* event = Py_BuildValue("(sKO)", "vmem.reserve", (unsigned long long)options.num_bytes, options.name);
     if (module_audit(state, event) < 0) return NULL;
-    if (!state->pin_type || !state->out_of_memory_error) {  // a collection has taken the module, but not yet the type
-        PyErr_SetString(PyExc_RuntimeError, "vmem has been unloaded");
-        return NULL;
-    }
+    if (module_check_loaded(state) < 0) return NULL;
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Region* self = (Region*)alloc(type, 0);
     if (!self) return NULL;

@@ -10,20 +10,24 @@
     ...     early.release()
     b'hello'
 
-Start with help(vmem.reserve) and help(vmem.Region). Sizes and offsets are in bytes. Ranges are half-open and
-default to everything (``offset=0, num_bytes=None``). Memory is committed and decommitted by whole pages: a range
-covers every page that holds one or more of its bytes. Every integer argument takes any object with ``__index__``.
+Start with help(vmem.reserve), help(vmem.Region) and help(vmem.Array). Sizes and offsets are in bytes. Ranges are
+half-open and default to everything (``offset=0, num_bytes=None``). Memory is committed and decommitted by whole pages:
+a range covers every page that holds one or more of its bytes. Every integer argument takes any object with
+``__index__``.
 """
 
 # Where things are: _region has Region and reserve, _types the enums and records, _arguments the checks, _memory what
 # the system says about its memory, _about the version, _report what `python -m vmem` prints, _demo what
 # `python -m vmem demo` does. _vmem is the extension.
 
+from collections.abc import MutableSequence
+
 from vmem._about import __version__, get_include
 from vmem._memory import memory_info
 from vmem._region import Region, reserve
 from vmem._types import MemoryInfo, Protection, Range
 from vmem._vmem import (
+    Array,
     OutOfMemoryError,
     align_backward,
     align_forward,
@@ -38,7 +42,11 @@ for _public in (Protection, Region, get_include, memory_info, reserve):
     _public.__module__ = __name__
 del _public
 
+MutableSequence.register(Array)
+del MutableSequence
+
 __all__ = [
+    "Array",
     "MemoryInfo",
     "OutOfMemoryError",
     "Protection",
