@@ -16,6 +16,7 @@
 //   grow.c          how much more memory a growing structure gets at a time
 //   items.c         the kinds of numbers that an Array holds
 //   array*.c        the type Array
+//   arena.c         the type Arena
 #include "arguments.h"
 #include "module.h"
 #define VMEM_IMPLEMENTATION
@@ -298,6 +299,12 @@ static int add_out_of_memory_error(PyObject* module, ModuleState* state) {
     return PyModule_AddObjectRef(module, "OutOfMemoryError", state->out_of_memory_error);
 }
 
+static int add_type(PyObject* module, PyTypeObject** type, PyType_Spec* spec, bool is_public) {
+    *type = (PyTypeObject*)PyType_FromModuleAndSpec(module, spec, NULL);
+    if (!*type) return -1;
+    return is_public ? PyModule_AddType(module, *type) : 0;
+}
+
 static int module_exec(PyObject* module) {
     ModuleState* state = PyModule_GetState(module);
     state->audit = Py_XNewRef(PySys_GetObject("audit"));
@@ -306,20 +313,19 @@ static int module_exec(PyObject* module) {
         return -1;
     }
     if (add_out_of_memory_error(module, state) < 0) return -1;
-    state->pin_type = (PyTypeObject*)PyType_FromModuleAndSpec(module, &pin_spec, NULL);
-    if (!state->pin_type) return -1;
-    state->region_type = (PyTypeObject*)PyType_FromModuleAndSpec(module, &region_spec, NULL);
-    if (!state->region_type) return -1;
-    state->array_type = (PyTypeObject*)PyType_FromModuleAndSpec(module, &array_spec, NULL);
-    if (!state->array_type) return -1;
-    if (PyModule_AddType(module, state->array_type) < 0) return -1;
-    return PyModule_AddType(module, state->region_type);
+    if (add_type(module, &state->pin_type, &pin_spec, false) < 0) return -1;
+    if (add_type(module, &state->scope_type, &scope_spec, false) < 0) return -1;
+    if (add_type(module, &state->region_type, &region_spec, true) < 0) return -1;
+    if (add_type(module, &state->array_type, &array_spec, true) < 0) return -1;
+    return add_type(module, &state->arena_type, &arena_spec, true);
 }
 
 static int module_traverse(PyObject* module, visitproc visit, void* arg) {
     ModuleState* state = PyModule_GetState(module);
     Py_VISIT(state->region_type);
     Py_VISIT(state->array_type);
+    Py_VISIT(state->arena_type);
+    Py_VISIT(state->scope_type);
     Py_VISIT(state->pin_type);
     Py_VISIT(state->out_of_memory_error);
     Py_VISIT(state->audit);
@@ -330,6 +336,8 @@ static int module_clear(PyObject* module) {
     ModuleState* state = PyModule_GetState(module);
     Py_CLEAR(state->region_type);
     Py_CLEAR(state->array_type);
+    Py_CLEAR(state->arena_type);
+    Py_CLEAR(state->scope_type);
     Py_CLEAR(state->pin_type);
     Py_CLEAR(state->out_of_memory_error);
     Py_CLEAR(state->audit);

@@ -1,7 +1,5 @@
 #include "array.h"
 
-#include <errno.h>
-
 #include "arguments.h"
 #include "grow.h"
 #include "paging.h"

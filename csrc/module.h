@@ -9,6 +9,8 @@
 typedef struct ModuleState {
     PyTypeObject* region_type;
     PyTypeObject* array_type;
+    PyTypeObject* arena_type;
+    PyTypeObject* scope_type;
     PyTypeObject* pin_type;
     PyObject* out_of_memory_error;
     PyObject* audit;           // sys.audit
@@ -37,8 +39,10 @@ typedef struct ReserveArguments {
 // Makes a region of a type that is Region or a subclass of it: what the type and the function reserve() do alike.
 PyObject* region_reserve(ModuleState* state, PyTypeObject* type, const ReserveArguments* arguments);
 
+extern PyType_Spec arena_spec;
 extern PyType_Spec array_spec;
 extern PyType_Spec region_spec;
 extern PyType_Spec pin_spec;
+extern PyType_Spec scope_spec;
 
 #endif

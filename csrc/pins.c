@@ -84,10 +84,16 @@ size_t pins_count_from(const Reservation* reservation, size_t offset) {
     return count;
 }
 
+size_t pins_count_last(const Reservation* reservation, size_t offset) {
+    size_t count = 0;
+    for (const Pin* pin = reservation->pins; pin && pin->end > offset; pin = pin->next) count++;
+    return count;
+}
+
 // --- views ---
 
 // A pin of no bytes.
-static Pin* new_pin(Reservation* reservation) {
+Pin* pins_new(Reservation* reservation) {
     Pin* pin = PyObject_GC_New(Pin, reservation->pin_type);
     if (!pin) return NULL;
     pin->owner = Py_NewRef(reservation->owner);
@@ -111,7 +117,7 @@ static bool is_writable(const Reservation* reservation, size_t start, size_t end
     return true;
 }
 
-static void set_range(Pin* pin, size_t offset, size_t num_bytes) {
+void pins_place(Pin* pin, size_t offset, size_t num_bytes) {
     pin->start = offset;
     pin->end = offset + num_bytes;
     pin->bytes = pin->reservation->base + offset;
@@ -125,13 +131,13 @@ static int pin_range(Pin* pin, size_t offset, size_t num_bytes, bool readonly) {
     if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
     if (reservation_check_readable(reservation, offset, num_bytes) < 0) return -1;
     pin->readonly = readonly || !is_writable(reservation, offset, offset + num_bytes);
-    set_range(pin, offset, num_bytes);
+    pins_place(pin, offset, num_bytes);
     return 0;
 }
 
 PyObject* pins_view(Reservation* reservation, size_t offset, size_t num_bytes, bool readonly) {
     PyObject* view = NULL;
-    Pin* pin = new_pin(reservation);  // can start a garbage collection, which can run anything: so before the checks
+    Pin* pin = pins_new(reservation);  // can start a garbage collection, which can run anything: so before the checks
     if (!pin) return NULL;
     if (pin_range(pin, offset, num_bytes, readonly) == 0) view = PyMemoryView_FromObject((PyObject*)pin);
     Py_DECREF(pin);
@@ -141,11 +147,11 @@ PyObject* pins_view(Reservation* reservation, size_t offset, size_t num_bytes, b
 int pins_export(Reservation* reservation, const Py_ssize_t* num_items, const char* format, Py_ssize_t item_size,
                 Py_buffer* view, int flags) {
     view->obj = NULL;
-    Pin* pin = new_pin(reservation);
+    Pin* pin = pins_new(reservation);
     if (!pin) return -1;
     pin->format = format;
     pin->item_size = item_size;
-    set_range(pin, 0, (size_t)(*num_items * item_size));
+    pins_place(pin, 0, (size_t)(*num_items * item_size));
     int status = PyObject_GetBuffer((PyObject*)pin, view, flags);
     Py_DECREF(pin);
     return status;

@@ -12,9 +12,17 @@ PyObject* pins_view(Reservation* reservation, size_t offset, size_t num_bytes, b
 int pins_export(Reservation* reservation, const Py_ssize_t* num_items, const char* format, Py_ssize_t item_size,
                 Py_buffer* view, int flags);
 
+// The two halves of pins_view(), for views whose place is chosen after all that can run Python code: a pin of no bytes,
+// and the bytes it gets, which are committed and writable.
+Pin* pins_new(Reservation* reservation);
+void pins_place(Pin* pin, size_t offset, size_t num_bytes);
+
 // Up to where bytes are pinned, and by how many views from an offset on.
 size_t pins_end(const Reservation* reservation);
 size_t pins_count_from(const Reservation* reservation, size_t offset);
+
+// The same, where views lie one behind the other in the order they were taken: then it looks at no others.
+size_t pins_count_last(const Reservation* reservation, size_t offset);
 
 // Raises BufferError when views, or writable views, have bytes on any of these pages.
 int pins_check_none(const Reservation* reservation, Pages pages, const char* verb);

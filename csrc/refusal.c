@@ -1,7 +1,5 @@
 #include "refusal.h"
 
-#include <errno.h>
-
 #include "mappings.h"
 
 int system_error(void) {

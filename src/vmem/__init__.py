@@ -10,9 +10,9 @@
     ...     early.release()
     b'hello'
 
-Start with help(vmem.reserve), help(vmem.Region) and help(vmem.Array). Sizes and offsets are in bytes. Ranges are
-half-open and default to everything (``offset=0, num_bytes=None``). Memory is committed and decommitted by whole pages:
-a range covers every page that holds one or more of its bytes. Every integer argument takes any object with
+Start with help(vmem.reserve), help(vmem.Region), help(vmem.Array) and help(vmem.Arena). Sizes and offsets are in bytes.
+Ranges are half-open and default to everything (``offset=0, num_bytes=None``). Memory is committed and decommitted by
+whole pages: a range covers every page that holds one or more of its bytes. Every integer argument takes any object with
 ``__index__``.
 """
 
@@ -27,6 +27,7 @@ from vmem._memory import memory_info
 from vmem._region import Region, reserve
 from vmem._types import MemoryInfo, Protection, Range
 from vmem._vmem import (
+    Arena,
     Array,
     OutOfMemoryError,
     align_backward,
@@ -46,6 +47,7 @@ MutableSequence.register(Array)
 del MutableSequence
 
 __all__ = [
+    "Arena",
     "Array",
     "MemoryInfo",
     "OutOfMemoryError",
