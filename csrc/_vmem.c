@@ -30,7 +30,7 @@ ModuleState* module_state_of(PyTypeObject* type, destructor dealloc) {
 }
 
 int module_check_loaded(const ModuleState* state) {
-    if (state->pin_type && state->out_of_memory_error && state->audit) return 0;
+    if (state->pin_type && state->plain_pin_type && state->out_of_memory_error && state->audit) return 0;
     PyErr_SetString(PyExc_RuntimeError, "vmem has been unloaded");
     return -1;
 }
@@ -314,6 +314,7 @@ static int module_exec(PyObject* module) {
     }
     if (add_out_of_memory_error(module, state) < 0) return -1;
     if (add_type(module, &state->pin_type, &pin_spec, false) < 0) return -1;
+    if (add_type(module, &state->plain_pin_type, &plain_pin_spec, false) < 0) return -1;
     if (add_type(module, &state->scope_type, &scope_spec, false) < 0) return -1;
     if (add_type(module, &state->region_type, &region_spec, true) < 0) return -1;
     if (add_type(module, &state->array_type, &array_spec, true) < 0) return -1;
@@ -327,6 +328,7 @@ static int module_traverse(PyObject* module, visitproc visit, void* arg) {
     Py_VISIT(state->arena_type);
     Py_VISIT(state->scope_type);
     Py_VISIT(state->pin_type);
+    Py_VISIT(state->plain_pin_type);
     Py_VISIT(state->out_of_memory_error);
     Py_VISIT(state->audit);
     return 0;
@@ -339,6 +341,7 @@ static int module_clear(PyObject* module) {
     Py_CLEAR(state->arena_type);
     Py_CLEAR(state->scope_type);
     Py_CLEAR(state->pin_type);
+    Py_CLEAR(state->plain_pin_type);
     Py_CLEAR(state->out_of_memory_error);
     Py_CLEAR(state->audit);
     return 0;

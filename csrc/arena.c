@@ -393,7 +393,8 @@ static PyObject* arena_new(PyTypeObject* type, PyObject* args, PyObject* keyword
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Arena* self = (Arena*)alloc(type, 0);
     if (!self) return NULL;
-    ReservationOptions options = {.num_bytes = capacity, .align = 1, .name = Py_None};
+    ReservationOptions options = {
+        .num_bytes = capacity, .align = 1, .name = Py_None, .owner_in_cycles = type != state->arena_type};
     self->alignment = alignment;
     if (reservation_open(&self->reservation, state, (PyObject*)self, "arena", &options) < 0) {
         Py_DECREF(self);

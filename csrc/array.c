@@ -56,8 +56,10 @@ Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* 
     allocfunc alloc = (allocfunc)PyType_GetSlot(python_type, Py_tp_alloc);
     Array* self = (Array*)alloc(python_type, 0);
     if (!self) return NULL;
-    ReservationOptions options = {
-        .num_bytes = capacity > 0 ? (size_t)(capacity * type->size) : 1, .align = 1, .name = Py_None};
+    ReservationOptions options = {.num_bytes = capacity > 0 ? (size_t)(capacity * type->size) : 1,
+                                  .align = 1,
+                                  .name = Py_None,
+                                  .owner_in_cycles = python_type != state->array_type};
     self->type = type;
     if (reservation_open(&self->reservation, state, (PyObject*)self, "array", &options) < 0) {
         Py_DECREF(self);

@@ -12,6 +12,7 @@ typedef struct ModuleState {
     PyTypeObject* arena_type;
     PyTypeObject* scope_type;
     PyTypeObject* pin_type;
+    PyTypeObject* plain_pin_type;
     PyObject* out_of_memory_error;
     PyObject* audit;           // sys.audit
     uint64_t physical_memory;  // in bytes; 0 until somebody asked
@@ -43,6 +44,7 @@ extern PyType_Spec arena_spec;
 extern PyType_Spec array_spec;
 extern PyType_Spec region_spec;
 extern PyType_Spec pin_spec;
+extern PyType_Spec plain_pin_spec;
 extern PyType_Spec scope_spec;
 
 #endif

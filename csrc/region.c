@@ -36,6 +36,7 @@ PyDoc_STRVAR(region_doc,
 // Everything is converted before anything is looked at: all of this can run Python code.
 static int convert_options(const ReserveArguments* arguments, ReservationOptions* options) {
     options->align = 1;
+    options->owner_in_cycles = true;
     options->name = arguments->name;
     if (convert_size(arguments->num_bytes, "num_bytes", &options->num_bytes) < 0) return -1;
     if (arguments->alignment != Py_None && convert_alignment(arguments->alignment, "alignment", &options->align) < 0)

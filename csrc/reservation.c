@@ -174,7 +174,9 @@ int reservation_open(Reservation* reservation, ModuleState* state, PyObject* own
     reservation->page_size = page_size;
     reservation->released = true;  // until there is something
     reservation->huge_pages = options->huge_pages;
-    reservation->pin_type = (PyTypeObject*)Py_NewRef((PyObject*)state->pin_type);
+    reservation->owner_in_cycles = options->owner_in_cycles;
+    PyTypeObject* pin_type = options->owner_in_cycles ? state->pin_type : state->plain_pin_type;
+    reservation->pin_type = (PyTypeObject*)Py_NewRef((PyObject*)pin_type);
     reservation->out_of_memory_error = Py_NewRef(state->out_of_memory_error);
     if (check_num_bytes(options->num_bytes, page_size) < 0) return -1;
     if (options->huge_pages && align_for_huge_pages(&align) < 0) return -1;

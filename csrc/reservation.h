@@ -12,10 +12,11 @@
 typedef struct Pin Pin;
 
 struct Reservation {
-    PyObject* owner;   // the object this is a part of; not counted
-    const char* kind;  // what users call the owner: "region"
-    char* base;        // NULL before it is opened and after the memory went
-    size_t size;       // whole pages; never changes
+    PyObject* owner;       // the object this is a part of; not counted
+    bool owner_in_cycles;  // whether it can be part of one
+    const char* kind;      // what users call the owner: "region"
+    char* base;            // NULL before it is opened and after the memory went
+    size_t size;           // whole pages; never changes
     size_t page_size;
     bool released;    // to its user; the memory goes with the last view and the last call at work
     bool huge_pages;  // committed pages are advised to be huge
@@ -33,7 +34,8 @@ typedef struct ReservationOptions {
     size_t num_bytes;
     size_t align;
     bool huge_pages;
-    PyObject* name;  // str or None
+    PyObject* name;        // str or None
+    bool owner_in_cycles;  // whether the owner has references to what users give it
 } ReservationOptions;
 
 // Whole pages, as offsets.
