@@ -315,6 +315,7 @@ static int module_exec(PyObject* module) {
     if (add_out_of_memory_error(module, state) < 0) return -1;
     if (add_type(module, &state->pin_type, &pin_spec, false) < 0) return -1;
     if (add_type(module, &state->plain_pin_type, &plain_pin_spec, false) < 0) return -1;
+    if (add_type(module, &state->array_iterator_type, &array_iterator_spec, false) < 0) return -1;
     if (add_type(module, &state->scope_type, &scope_spec, false) < 0) return -1;
     if (add_type(module, &state->region_type, &region_spec, true) < 0) return -1;
     if (add_type(module, &state->array_type, &array_spec, true) < 0) return -1;
@@ -325,6 +326,7 @@ static int module_traverse(PyObject* module, visitproc visit, void* arg) {
     ModuleState* state = PyModule_GetState(module);
     Py_VISIT(state->region_type);
     Py_VISIT(state->array_type);
+    Py_VISIT(state->array_iterator_type);
     Py_VISIT(state->arena_type);
     Py_VISIT(state->scope_type);
     Py_VISIT(state->pin_type);
@@ -338,6 +340,7 @@ static int module_clear(PyObject* module) {
     ModuleState* state = PyModule_GetState(module);
     Py_CLEAR(state->region_type);
     Py_CLEAR(state->array_type);
+    Py_CLEAR(state->array_iterator_type);
     Py_CLEAR(state->arena_type);
     Py_CLEAR(state->scope_type);
     Py_CLEAR(state->pin_type);

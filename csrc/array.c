@@ -39,6 +39,8 @@ bool array_check(PyObject* object) {
 
 static ModuleState* find_state(PyTypeObject* type) { return module_state_of(type, (destructor)array_dealloc); }
 
+ModuleState* array_find_state(Array* array) { return find_state(Py_TYPE((PyObject*)array)); }
+
 static int check_capacity(const ItemType* type, Py_ssize_t capacity) {
     if (capacity <= PY_SSIZE_T_MAX / 2 / type->size) return 0;
     PyErr_Format(PyExc_ValueError, "capacity must be at most %zd items of %zd bytes, got %zd",
@@ -70,7 +72,7 @@ Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* 
 }
 
 Array* array_new_like(Array* array, Py_ssize_t min_capacity) {
-    ModuleState* state = find_state(Py_TYPE((PyObject*)array));
+    ModuleState* state = array_find_state(array);
     if (!state || module_check_loaded(state) < 0) return NULL;
     return array_new(state, state->array_type, array->type, -1, min_capacity);
 }
@@ -417,7 +419,7 @@ static PyType_Slot array_slots[] = {
     {Py_tp_traverse, array_traverse},
     {Py_tp_repr, array_repr},
     {Py_tp_hash, PyObject_HashNotImplemented},
-    {Py_tp_iter, PySeqIter_New},
+    {Py_tp_iter, array_iterate},
     {Py_tp_richcompare, array_compare},
     {Py_tp_methods, array_methods},
     {Py_tp_members, array_members},

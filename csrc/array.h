@@ -27,6 +27,9 @@ Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* 
 // An empty one of the type of another, with room for so many items.
 Array* array_new_like(Array* array, Py_ssize_t min_capacity);
 
+// The state of the module that made the type of an array.
+ModuleState* array_find_state(Array* array);
+
 // Whether an object is an Array, of this or of another import of the module.
 bool array_check(PyObject* object);
 
@@ -60,6 +63,7 @@ PyObject* array_get(Array* self, Py_ssize_t index);
 PyObject* array_subscript(Array* self, PyObject* key);
 int array_assign(Array* self, PyObject* key, PyObject* value);
 int array_contains(Array* self, PyObject* object);
+PyObject* array_iterate(Array* self);
 PyObject* array_concat(Array* self, PyObject* other);
 PyObject* array_repeat(Array* self, Py_ssize_t count);
 PyObject* array_concat_in_place(Array* self, PyObject* other);

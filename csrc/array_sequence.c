@@ -1,4 +1,4 @@
-// What an Array does as a sequence: length, items, slices, operators, comparison.
+// What an Array does as a sequence: length, items, slices, searching, iteration, operators, comparison.
 #include "array.h"
 #include "arguments.h"
 
@@ -190,6 +190,99 @@ int array_contains(Array* self, PyObject* object) {
     Py_ssize_t index = 0;
     return array_find(self, object, &index, PY_SSIZE_T_MAX);
 }
+
+// --- iteration ---
+
+// The iterator of any sequence would do, at twice the price.
+typedef struct ArrayIterator {
+    PyObject_HEAD
+    Array* array;  // NULL once it has come to the end
+    Py_ssize_t index;
+} ArrayIterator;
+
+PyObject* array_iterate(Array* self) {
+    ModuleState* state = array_find_state(self);
+    if (!state || module_check_loaded(state) < 0) return NULL;
+    ArrayIterator* iterator = PyObject_GC_New(ArrayIterator, state->array_iterator_type);
+    if (!iterator) return NULL;
+    iterator->array = (Array*)Py_NewRef((PyObject*)self);
+    iterator->index = 0;
+    PyObject_GC_Track(iterator);
+    return (PyObject*)iterator;
+}
+
+// The item at the index, or NULL without an exception behind the last one.
+static PyObject* get_next(Array* array, Py_ssize_t index) {
+    char item[MAX_ITEM_SIZE];
+    bool found;
+    VMEM_LOCK(array);
+    found = index < array->length;
+    if (found) memcpy(item, array_item(array, index), (size_t)array->type->size);
+    VMEM_UNLOCK();
+    return found ? array->type->get(item) : NULL;
+}
+
+static PyObject* iterator_next(ArrayIterator* self) {
+    PyObject* item = NULL;
+    Array* finished = NULL;
+    VMEM_LOCK(self);
+    if (self->array) {
+        item = get_next(self->array, self->index);
+        if (item) {
+            self->index++;
+        } else if (!PyErr_Occurred()) {
+            finished = self->array;
+            self->array = NULL;
+        }
+    }
+    VMEM_UNLOCK();
+    Py_XDECREF((PyObject*)finished);
+    return item;
+}
+
+static PyObject* iterator_length_hint(ArrayIterator* self, PyObject* Py_UNUSED(ignored)) {
+    Py_ssize_t num_left = 0;
+    VMEM_LOCK(self);
+    if (self->array && self->array->length > self->index) num_left = self->array->length - self->index;
+    VMEM_UNLOCK();
+    return PyLong_FromSsize_t(num_left);
+}
+
+static int iterator_traverse(ArrayIterator* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE((PyObject*)self));
+    Py_VISIT(self->array);
+    return 0;
+}
+
+static void iterator_dealloc(ArrayIterator* self) {
+    PyTypeObject* type = Py_TYPE((PyObject*)self);
+    PyObject_GC_UnTrack(self);
+    Py_XDECREF((PyObject*)self->array);
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef iterator_methods[] = {
+    {"__length_hint__", (PyCFunction)iterator_length_hint, METH_NOARGS, "How many items are to come."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot iterator_slots[] = {
+    {Py_tp_doc, "What iter(array) returns."},
+    {Py_tp_dealloc, iterator_dealloc},
+    {Py_tp_traverse, iterator_traverse},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, iterator_next},
+    {Py_tp_methods, iterator_methods},
+    {0, NULL},
+};
+
+PyType_Spec array_iterator_spec = {
+    .name = "vmem._vmem.ArrayIterator",
+    .basicsize = sizeof(ArrayIterator),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = iterator_slots,
+};
 
 // --- operators ---
 

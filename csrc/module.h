@@ -9,6 +9,7 @@
 typedef struct ModuleState {
     PyTypeObject* region_type;
     PyTypeObject* array_type;
+    PyTypeObject* array_iterator_type;
     PyTypeObject* arena_type;
     PyTypeObject* scope_type;
     PyTypeObject* pin_type;
@@ -42,6 +43,7 @@ PyObject* region_reserve(ModuleState* state, PyTypeObject* type, const ReserveAr
 
 extern PyType_Spec arena_spec;
 extern PyType_Spec array_spec;
+extern PyType_Spec array_iterator_spec;
 extern PyType_Spec region_spec;
 extern PyType_Spec pin_spec;
 extern PyType_Spec plain_pin_spec;
