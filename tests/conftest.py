@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from support import GROUP_LIMIT
 
 import vmem
+
+GROUP_ROOT_1 = Path("/sys/fs/cgroup/memory")
+GROUP_ROOT_2 = Path("/sys/fs/cgroup")
 
 
 @pytest.fixture
@@ -18,3 +25,31 @@ def region(page: int) -> Iterator[vmem.Region]:
     region = vmem.reserve(64 * page)
     yield region
     region._abandon()
+
+
+def find_group_files() -> tuple[Path, str]:
+    """The folder to make a control group in, and the name of the file with its limit."""
+    if GROUP_ROOT_1.is_dir():
+        return GROUP_ROOT_1, "memory.limit_in_bytes"
+    controllers = GROUP_ROOT_2 / "cgroup.subtree_control"
+    if not controllers.exists() or "memory" not in controllers.read_text().split():
+        pytest.skip("no control group of version 1 or 2 limits memory here")
+    return GROUP_ROOT_2, "memory.max"
+
+
+@pytest.fixture
+def memory_group() -> Iterator[Path]:
+    """A new control group with GROUP_LIMIT bytes."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only the superuser of Linux makes control groups")
+    root, limit = find_group_files()
+    group = root / f"vmem-test-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"{root} is not writable: {error.strerror}")
+    try:
+        (group / limit).write_text(str(GROUP_LIMIT))
+        yield group
+    finally:
+        group.rmdir()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+import vmem
+
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork, signals nor resource limits")
+
+GROUP_LIMIT = 1 << 30  # of the control group that the fixture memory_group makes
 
 
 class Index:
@@ -51,11 +57,16 @@ def status_bytes(key: str) -> int:
     return int(match[1]) * 1024
 
 
-def committed_by_all() -> int:
-    """The system's commit charge in bytes."""
-    match = re.search(r"^Committed_AS:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+def system_bytes(key: str) -> int:
+    """A size from /proc/meminfo, which is about the whole machine."""
+    match = re.search(rf"^{key}:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
     assert match
     return int(match[1]) * 1024
+
+
+def committed_by_all() -> int:
+    """The system's commit charge in bytes."""
+    return system_bytes("Committed_AS")
 
 
 def mappings_in(start: int, size: int) -> list[tuple[int, int, str]]:
@@ -79,3 +90,47 @@ def permissions_in(start: int, size: int) -> list[tuple[int, int, str]]:
         else:
             runs.append(run)
     return runs
+
+
+class Details(NamedTuple):
+    """A mapping of /proc/self/smaps: where it lies, its name, and its fields, such as "Rss" with "12 kB"."""
+
+    first: int
+    last: int
+    name: str
+    fields: dict[str, str]
+
+
+def details_in(start: int, size: int) -> list[Details]:
+    """The kernel's mappings that overlap an address range, in detail."""
+    found: list[Details] = []
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        head = re.match(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+ *(.*)", line)
+        if head:
+            found.append(Details(int(head[1], 16), int(head[2], 16), head[3], {}))
+        else:
+            key, value = line.split(":", 1)
+            found[-1].fields[key] = value.strip()
+    return [each for each in found if each.first < start + size and start < each.last]
+
+
+def pages_with_flag(region: vmem.Region, flag: str) -> list[int]:
+    """The numbers of the pages whose mapping has one of the kernel's two-letter flags."""
+    flagged: list[int] = []
+    for each in details_in(region.address, region.size):
+        if flag in each.fields["VmFlags"].split():
+            first = max(each.first - region.address, 0) // region.page_size
+            last = min(each.last - region.address, region.size) // region.page_size
+            flagged += range(first, last)
+    return flagged
+
+
+def refuses_writable_code() -> bool:
+    """Whether this system never lets memory be writable and executable, as its own mmap() tells."""
+    if sys.platform == "win32":
+        return False
+    try:
+        mmap.mmap(-1, 1, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close()
+    except OSError:
+        return True
+    return False

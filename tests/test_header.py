@@ -5,10 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from support import GROUP_LIMIT
 
 HEADER_FOLDER = Path(__file__).parents[1] / "csrc"
 SOURCE_FOLDER = Path(__file__).parent / "c"
@@ -36,10 +37,6 @@ WINDOWS_COMPILER = "x86_64-w64-mingw32-gcc"
 OLD_WINDOWS = "#define PSAPI_VERSION 1\n#define WINVER 0x0501\n#define _WIN32_WINNT 0x0501\n"
 
 MIN_COVERAGE = 0.98  # of the lines of the header that Linux compiles
-
-GROUP_LIMIT = 1 << 30
-GROUP_ROOT_1 = Path("/sys/fs/cgroup/memory")
-GROUP_ROOT_2 = Path("/sys/fs/cgroup")
 
 # The faults must end the children by their signal and not in a report of the sanitizer.
 SANITIZER_OPTIONS = {"ASAN_OPTIONS": "handle_segv=0:handle_sigbus=0:detect_leaks=0"}
@@ -229,34 +226,6 @@ def test_coverage(tmp_path: Path) -> None:
     missed = [f"{number}: {lines[number - 1]}" for number, count in sorted(counts.items()) if count == 0]
     assert len(counts) > 300
     assert 1 - len(missed) / len(counts) >= MIN_COVERAGE, "\n".join(["lines that never ran:", *missed])
-
-
-def find_group_files() -> tuple[Path, str]:
-    """The folder to make a control group in, and the name of the file with its limit."""
-    if GROUP_ROOT_1.is_dir():
-        return GROUP_ROOT_1, "memory.limit_in_bytes"
-    controllers = GROUP_ROOT_2 / "cgroup.subtree_control"
-    if not controllers.exists() or "memory" not in controllers.read_text().split():
-        pytest.skip("no control group of version 1 or 2 limits memory here")
-    return GROUP_ROOT_2, "memory.max"
-
-
-@pytest.fixture
-def memory_group() -> Iterator[Path]:
-    """A new control group with GROUP_LIMIT bytes."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only the superuser of Linux makes control groups")
-    root, limit = find_group_files()
-    group = root / f"vmem-test-{os.getpid()}"
-    try:
-        group.mkdir()
-    except OSError as error:
-        pytest.skip(f"{root} is not writable: {error.strerror}")
-    try:
-        (group / limit).write_text(str(GROUP_LIMIT))
-        yield group
-    finally:
-        group.rmdir()
 
 
 def run_in_group(program: Path, group: Path) -> tuple[int, int]:
