@@ -1,0 +1,209 @@
+"""What all calls on a range have in common: bounds, numbers, no bytes, and regions that are not ready for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from support import Index
+
+import vmem
+from vmem import Protection, _vmem
+
+Call = Callable[..., Any]
+
+NEED_COMMITTED: dict[str, Callable[[vmem.Region], Call]] = {
+    "discard": lambda region: region.discard,
+    "prefault": lambda region: region.prefault,
+    "protect": lambda region: partial(region.protect, Protection.READ),
+    "protect as it is": lambda region: partial(region.protect, Protection.READ_WRITE),
+    "lock": lambda region: region.lock,
+    "unlock": lambda region: region.unlock,
+    "view": lambda region: region.view,
+    "readonly view": lambda region: partial(region.view, readonly=True),
+}
+
+ALL: dict[str, Callable[[vmem.Region], Call]] = {
+    "commit": lambda region: region.commit,
+    "commit and prefault": lambda region: partial(region.commit, prefault=True),
+    "decommit": lambda region: region.decommit,
+    "resident": lambda region: region.resident,
+    "is_committed": lambda region: region.is_committed,
+    **NEED_COMMITTED,
+}
+
+TWO_NUMBERS: list[Call] = [
+    _vmem.Region.commit,
+    _vmem.Region._commit_and_prefault,
+    _vmem.Region.prefault,
+    _vmem.Region.decommit,
+    _vmem.Region.discard,
+    _vmem.Region.lock,
+    _vmem.Region.unlock,
+    _vmem.Region.resident,
+]
+
+
+@pytest.fixture(params=ALL)
+def call(request: pytest.FixtureRequest, region: vmem.Region) -> Call:
+    """A method of the region that takes (offset, num_bytes)."""
+    return ALL[request.param](region)
+
+
+@pytest.fixture(params=NEED_COMMITTED)
+def demanding_call(request: pytest.FixtureRequest, region: vmem.Region) -> Call:
+    """One of those that want every byte to be committed."""
+    return NEED_COMMITTED[request.param](region)
+
+
+def test_ranges_outside_the_region_are_refused(region: vmem.Region, call: Call) -> None:
+    size = region.size
+    with pytest.raises(ValueError, match=f"offset {size} \\+ num_bytes 1 is past the end of a region of {size} bytes"):
+        call(size, 1)
+    with pytest.raises(ValueError, match=f"offset 1 \\+ num_bytes {size} is past the end of a region of {size} bytes"):
+        call(1, size)
+    with pytest.raises(ValueError, match=f"offset {size + 1} is past the end of a region of {size} bytes"):
+        call(size + 1)
+    with pytest.raises(ValueError, match=f"offset {size + 1} is past the end of a region of {size} bytes"):
+        call(size + 1, 0)
+    with pytest.raises(ValueError, match=f"offset {2**64 - 1} is past the end"):
+        call(2**64 - 1, 2)
+    for num_bytes in (2**63 - 1, 2**63, 2**64 - 2, 2**64 - 1):
+        with pytest.raises(ValueError, match=f"offset 1 \\+ num_bytes {num_bytes} is past the end"):
+            call(1, num_bytes)
+    assert region.committed == 0
+
+
+def test_wrong_numbers_are_refused(region: vmem.Region, call: Call) -> None:
+    for arguments in ((-1,), (-1, 1), (-(2**63), 1), (-(2**70), 1), (2**64, 1), (2**70, 1)):
+        with pytest.raises(ValueError, match="offset"):
+            call(*arguments)
+    for arguments in ((0, -1), (0, -(2**63)), (0, 2**64), (0, 2**70)):
+        with pytest.raises(ValueError, match="num_bytes"):
+            call(*arguments)
+    assert region.committed == 0
+
+
+def test_wrong_types_are_refused(region: vmem.Region, call: Call) -> None:
+    for value in (1.0, "1", b"1", [1]):
+        with pytest.raises(TypeError, match=f"offset must be an integer, not {type(value).__name__}"):
+            call(value)
+        with pytest.raises(TypeError, match=f"num_bytes must be an integer, not {type(value).__name__}"):
+            call(0, value)
+    with pytest.raises(TypeError, match="offset must be an integer, not NoneType"):
+        call(None)
+    with pytest.raises(TypeError):
+        call(0, 1, 2)
+    with pytest.raises(TypeError):
+        call(0, length=1)
+    with pytest.raises(TypeError):
+        call(0, offset=1)
+    assert region.committed == 0
+
+
+def test_arguments_by_name_and_by_index(region: vmem.Region, page: int, call: Call) -> None:
+    region.commit()
+    call(offset=page, num_bytes=page)
+    call(page, num_bytes=Index(5))
+    call(num_bytes=1)
+    call(Index(2), Index(3))
+    call(Index(60 * page), None)
+
+
+def test_no_bytes_are_no_work(region: vmem.Region, call: Call) -> None:
+    for arguments in ((0, 0), (5, 0), (region.size, 0), (region.size,)):
+        call(*arguments)
+    assert region.ranges() == [(0, region.size, False, Protection.NO_ACCESS)]
+
+
+def test_no_bytes_are_no_work_on_pages_in_use(region: vmem.Region, page: int, call: Call) -> None:
+    region.commit(0, 2 * page)
+    region[0:3] = b"abc"
+    region.protect(Protection.NO_ACCESS, page, page)
+    before = region.ranges()
+    view = region[0:3]
+    for offset in (0, 1, page, page + 1, 2 * page):
+        call(offset, 0)
+    assert region.ranges() == before
+    assert bytes(view) == b"abc"
+    assert not view.readonly
+
+
+def test_released_regions_are_refused(region: vmem.Region, call: Call) -> None:
+    region.commit()
+    region.release()
+    for arguments in ((), (0, 1), (0, 0), (0, 2**64 - 1), (region.size + 1, 1)):
+        with pytest.raises(ValueError, match=f"this region of {region.size} bytes has been released"):
+            call(*arguments)
+
+
+def test_wrong_arguments_are_told_even_after_release(region: vmem.Region, call: Call) -> None:
+    region.release()
+    with pytest.raises(TypeError, match="offset must be an integer, not str"):
+        call("0", 1)
+    with pytest.raises(ValueError, match="num_bytes must not be negative, got -1"):
+        call(0, -1)
+
+
+def test_bytes_that_are_not_committed_are_refused(region: vmem.Region, page: int, demanding_call: Call) -> None:
+    region.commit(0, page)
+    region.commit(2 * page, page)
+    region[0], region[2 * page] = 1, 2
+    before = region.ranges()
+    for arguments, message in (
+        ((page - 1, 2), f"byte {page} of this region is not committed; commit({page}, 1) makes it usable"),
+        (
+            (0, 3 * page),
+            f"bytes {page} to {2 * page} of this region are not committed; commit({page}, {page}) makes them usable",
+        ),
+        (
+            (2 * page,),
+            f"bytes {3 * page} to {64 * page} of this region are not committed; "
+            f"commit({3 * page}, {61 * page}) makes them usable",
+        ),
+    ):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            demanding_call(*arguments)
+    assert region.ranges() == before
+    assert (region[0], region[2 * page]) == (1, 2)
+
+
+def test_the_advice_to_commit_helps(region: vmem.Region, page: int, demanding_call: Call) -> None:
+    region.commit(0, page)
+    with pytest.raises(ValueError, match="makes them usable") as raised:
+        demanding_call(0, 3 * page)
+    advice = re.search(r"commit\(\d+, \d+\)", str(raised.value))
+    assert advice
+    eval(f"region.{advice[0]}", {"region": region})
+    demanding_call(0, 3 * page)
+
+
+@pytest.mark.parametrize("method", TWO_NUMBERS)
+def test_the_extension_checks_ranges_too(region: vmem.Region, method: Call) -> None:
+    for arguments in ((region.size, 1), (1, region.size), (2**64 - 1, 1), (2**64, 1), (-1, 1), (0, -1), (0, 2**64)):
+        with pytest.raises(ValueError, match=r"offset|num_bytes"):
+            method(region, *arguments)
+    for wrong in ((), (0,), (0, 1, 2), (0, None), ("0", 1), (0, 1.0)):
+        with pytest.raises(TypeError):
+            method(region, *wrong)
+    region.release()
+    with pytest.raises(ValueError, match="released"):
+        method(region, 0, 0)
+
+
+def test_the_extension_checks_protections_too(region: vmem.Region) -> None:
+    region.commit()
+    protect: Call = partial(_vmem.Region.protect, region)
+    for protection in (-1, 6, 2**64 - 1, 2**64, -(2**64)):
+        with pytest.raises(ValueError, match=f"protection must .*, got {protection}"):
+            protect(protection, 0, 1)
+    for wrong in ((), (1,), (1, 0), (1, 0, 1, 0), ("1", 0, 1), (1.0, 0, 1), (None, 0, 1), (1, 0, None)):
+        with pytest.raises(TypeError):
+            protect(*wrong)
+    for outside in ((1, region.size, 1), (1, -1, 1), (1, 0, 2**64), (1, 2**64 - 1, 2)):
+        with pytest.raises(ValueError, match=r"offset|num_bytes"):
+            protect(*outside)
+    assert region.ranges() == [(0, region.size, True, Protection.READ_WRITE)]
