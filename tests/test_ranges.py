@@ -26,6 +26,58 @@ def test_ranges_follow_each_other(region: vmem.Region, page: int) -> None:
     assert region.ranges() == [Range(0, region.size, True, full)]
 
 
+def test_ranges_tell_protections(region: vmem.Region, page: int) -> None:
+    region.commit(0, 12 * page)
+    region.protect(Protection.READ, 2 * page, 4 * page)
+    region.protect(Protection.NO_ACCESS, 6 * page, page)
+    region.protect(Protection.READ_EXECUTE, 10 * page, 2 * page)
+    assert region.ranges() == [
+        Range(0, 2 * page, True, Protection.READ_WRITE),
+        Range(2 * page, 4 * page, True, Protection.READ),
+        Range(6 * page, page, True, Protection.NO_ACCESS),
+        Range(7 * page, 3 * page, True, Protection.READ_WRITE),
+        Range(10 * page, 2 * page, True, Protection.READ_EXECUTE),
+        Range(12 * page, 52 * page, False, Protection.NO_ACCESS),
+    ]
+
+
+def test_committed_pages_without_access_are_not_those_without_memory(region: vmem.Region, page: int) -> None:
+    region.commit(0, 2 * page)
+    region.protect(Protection.NO_ACCESS, 0, 2 * page)
+    region.decommit(page, page)
+    assert region.ranges() == [
+        Range(0, page, True, Protection.NO_ACCESS),
+        Range(page, 63 * page, False, Protection.NO_ACCESS),
+    ]
+
+
+def test_locks_do_not_show(region: vmem.Region, page: int) -> None:
+    region.commit(0, 12 * page)
+    region.protect(Protection.READ, 6 * page, 3 * page)
+    before = region.ranges()
+    for number in (0, 2, 7, 11):
+        region.lock(number * page, page)
+        assert region.ranges() == before
+    region.lock(page, 8 * page)
+    assert region.ranges() == before
+    region.unlock(3 * page, 4 * page)
+    assert region.ranges() == before
+    region.decommit(2 * page, page)
+    region.commit(2 * page, page)
+    assert region.ranges() == before
+    region.protect(Protection.READ_WRITE, 0, 12 * page)
+    assert region.ranges()[0] == Range(0, 12 * page, True, Protection.READ_WRITE)
+    region.unlock(0, 12 * page)
+    assert region.ranges()[0] == Range(0, 12 * page, True, Protection.READ_WRITE)
+
+
+def test_a_locked_end_is_still_the_end_of_the_region(region: vmem.Region, page: int) -> None:
+    region.commit()
+    region.lock(63 * page, page)
+    region.lock(0, page)
+    assert region.ranges() == [Range(0, region.size, True, Protection.READ_WRITE)]
+
+
 def test_a_range_has_names_and_types(region: vmem.Region) -> None:
     region.commit()
     (only,) = region.ranges()

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import ctypes
 import io
+from typing import Any
 
+import numpy as np
 import pytest
 
 import vmem
@@ -125,3 +128,92 @@ def test_many_views(region: vmem.Region, page: int) -> None:
     for view in views:
         view.release()
     region.decommit()
+
+
+# --- readonly=True ---
+
+
+def test_a_readonly_view_cannot_be_written_to(region: vmem.Region, page: int) -> None:
+    region.commit(0, page)
+    region[10:15] = b"hello"
+    view = region.view(10, 5, readonly=True)
+    assert (view.format, view.itemsize, view.shape, view.readonly, view.c_contiguous) == ("B", 1, (5,), True, True)
+    assert bytes(view) == b"hello"
+    with pytest.raises(TypeError, match="read-only"):
+        view[0] = 1
+    with pytest.raises(TypeError, match="read-only"):
+        view[0:2] = b"ab"
+    with pytest.raises(TypeError, match="read-only"):
+        view[2:].cast("b")[0] = 1
+    assert bytes(region[10:15]) == b"hello"
+
+
+def test_a_readonly_view_shows_what_others_write(region: vmem.Region, page: int) -> None:
+    region.commit(0, page)
+    view, writable = region.view(0, 3, readonly=True), region.view(0, 3)
+    writable[1] = 7
+    region[2] = 9
+    assert bytes(view) == b"\0\7\t"
+
+
+def test_nothing_makes_a_readonly_view_writable(region: vmem.Region, page: int) -> None:
+    region.commit(0, page)
+    view = region.view(0, 80, readonly=True)
+    array = np.frombuffer(view, dtype=np.int64)
+    assert not array.flags.writeable
+    with pytest.raises(ValueError, match="cannot set WRITEABLE flag"):
+        array.flags.writeable = True
+    for buffer in (view, view.obj):
+        assert memoryview(buffer).readonly
+        with pytest.raises(TypeError):
+            ctypes.c_char.from_buffer(buffer)
+        with pytest.raises(TypeError):
+            io.BytesIO(b"x" * 80).readinto(buffer)
+    assert region[0] == 0
+
+
+def test_a_readonly_view_pins_like_any_other(region: vmem.Region, page: int) -> None:
+    region.commit(0, 2 * page)
+    view = region.view(5, 1, readonly=True)
+    with pytest.raises(BufferError, match="1 view of bytes 5 to 6 is alive"):
+        region.decommit(0, 1)
+    with pytest.raises(BufferError, match="1 view of bytes 5 to 6 is alive"):
+        region.release()
+    region.decommit(page, page)
+    view.release()
+    region.release()
+
+
+def test_readonly_is_a_keyword_and_takes_anything_true(region: vmem.Region, page: int) -> None:
+    region.commit(0, page)
+    values: list[Any] = [True, 1, "yes", [0], False, 0, "", None]
+    for value in values:
+        assert region.view(0, 1, readonly=value).readonly is bool(value)
+    with pytest.raises(TypeError, match="view\\(\\) takes at most 2 positional arguments"):
+        region.view(0, 1, True)  # type: ignore[call-arg]
+
+    class Untruthful:
+        def __bool__(self) -> bool:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        region.view(0, 1, readonly=Untruthful())  # type: ignore[arg-type]
+    region.decommit()
+
+
+def test_a_region_released_while_readonly_is_asked(region: vmem.Region) -> None:
+    region.commit()
+
+    class Releasing:
+        def __bool__(self) -> bool:
+            region.release()
+            return True
+
+    with pytest.raises(ValueError, match="released"):
+        region.view(0, 1, readonly=Releasing())  # type: ignore[arg-type]
+
+
+def test_empty_readonly_views(region: vmem.Region) -> None:
+    view = region.view(5, 0, readonly=True)
+    assert (view.nbytes, view.readonly) == (0, True)
+    region.release()
