@@ -10,10 +10,15 @@ C_FILES = $(wildcard csrc/*.[ch] tests/c/*.[ch] benchmarks/*.c examples/c/*.c)
 
 SANITIZED = $(VENV)-sanitized
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g
+SANITIZED_RUN = LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:allocator_may_return_null=1 $(SANITIZED)/bin/python
 SANITIZED_TESTS = $(filter-out tests/test_header%.py tests/test_typing.py,$(wildcard tests/test_*.py))
 
+OPERATIONS ?= 1000000
+SEED ?= 1
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-c sanitize lint format bench build clean
+.PHONY: help demo test test-c sanitized sanitize soak lint format bench build clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,13 +33,16 @@ test: $(VENV)/test-ready  ## build the package and run its tests
 test-c: $(VENV)/test-ready  ## run only the tests of the header
 	$(RUN) -m pytest tests/test_header*.py
 
+sanitized:
+	CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(MAKE) --no-print-directory $(SANITIZED)/test-ready VENV=$(SANITIZED)
+
 # Sanitizers take memory for themselves, so tests that limit or measure that of the process cannot run under them.
 # The interpreter is not built for them: their libraries must be loaded before it, and its leaks are its own business.
-sanitize:  ## run the tests of the extension under ASan and UBSan
-	CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(MAKE) --no-print-directory $(SANITIZED)/test-ready VENV=$(SANITIZED)
-	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
-	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:allocator_may_return_null=1 \
-	$(SANITIZED)/bin/python -m pytest -m "not exact_memory" $(SANITIZED_TESTS)
+sanitize: sanitized  ## run the tests of the extension under ASan and UBSan
+	$(SANITIZED_RUN) -m pytest -m "not exact_memory" $(SANITIZED_TESTS)
+
+soak: sanitized  ## compare OPERATIONS random calls, drawn from SEED, with a model under ASan and UBSan
+	$(SANITIZED_RUN) tests/soak.py --operations $(OPERATIONS) --seed $(SEED)
 
 lint: $(VENV)/lint-ready  ## check style and types
 	$(RUN) -m ruff check
