@@ -1,0 +1,63 @@
+"""Every system call of every public call fails, in a build of the extension made for this: what comes of it?"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from support import linux_only
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = ROOT / "tests" / "refusals.py"
+
+if sys.platform == "linux":
+    from refusals import CASES
+else:
+    CASES = {}
+
+pytestmark = linux_only  # the names of the calls and what they fail with are those of Linux
+
+
+def compile_extension(target: Path) -> None:
+    """Compiles the sources as they are, but for what tests/c/fail_on_demand.h puts before them."""
+    command = [
+        *shlex.split(os.environ.get("CC", "cc")),
+        *shlex.split(os.environ.get("CFLAGS", "-O1")),
+        *("-std=c11", "-shared", "-fPIC", "-fvisibility=hidden", "-D_GNU_SOURCE"),
+        *([] if sysconfig.get_config_var("Py_GIL_DISABLED") else ["-DPy_LIMITED_API=0x030B0000"]),
+        *("-I", sysconfig.get_path("include"), "-I", str(ROOT / "csrc")),
+        *("-include", str(ROOT / "tests" / "c" / "fail_on_demand.h")),
+        *map(str, sorted((ROOT / "csrc").glob("*.c"))),
+        *(str(ROOT / "tests" / "c" / "fail_on_demand.c"), "-o", str(target)),
+    ]
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def failing_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a package vmem whose system calls fail on demand."""
+    folder = tmp_path_factory.mktemp("failing_build")
+    shutil.copytree(ROOT / "src" / "vmem", folder / "vmem", ignore=shutil.ignore_patterns("__pycache__"))
+    compile_extension(folder / "vmem" / "_vmem.abi3.so")
+    return folder
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_system_call_fails(case: str, failing_build: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, PROGRAM, case],
+        env={**os.environ, "PYTHONPATH": str(failing_build)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    print(done.stdout)
