@@ -8,14 +8,16 @@ struct BusyMark {
     BusyKind kind;
     const char* verb;
     long process;
-    unsigned long thread;
+    uint64_t thread;  // as Python counts them: what the system calls them is used again for threads of a child
     BusyMark* next;
 };
+
+static uint64_t get_thread_id(void) { return PyThreadState_GetID(PyThreadState_Get()); }
 
 BusyMark* busy_mark(Reservation* reservation, size_t start, size_t end, BusyKind kind, const char* verb) {
     BusyMark* mark = PyMem_Malloc(sizeof(BusyMark));
     if (!mark) return (BusyMark*)PyErr_NoMemory();
-    BusyMark marked = {start, end, kind, verb, get_process_id(), PyThread_get_thread_ident(), reservation->busy};
+    BusyMark marked = {start, end, kind, verb, get_process_id(), get_thread_id(), reservation->busy};
     *mark = marked;
     reservation->busy = mark;
     return mark;
@@ -35,7 +37,7 @@ static bool unlink_mark(Reservation* reservation, const BusyMark* mark) {
 // could still be this child's own: that of a call which a signal handler interrupted in order to fork.
 static void drop_marks_of_lost_threads(Reservation* reservation) {
     long process = get_process_id();
-    unsigned long thread = PyThread_get_thread_ident();
+    uint64_t thread = get_thread_id();
     for (BusyMark* mark = reservation->busy; mark; mark = mark->next)
         if (mark->process != process && mark->thread != thread) unlink_mark(reservation, mark);
 }
