@@ -7,6 +7,7 @@ struct BusyMark {
     size_t end;
     BusyKind kind;
     const char* verb;
+    Mend mend;  // may be NULL
     long process;
     uint64_t thread;  // as Python counts them: what the system calls them is used again for threads of a child
     BusyMark* next;
@@ -14,10 +15,10 @@ struct BusyMark {
 
 static uint64_t get_thread_id(void) { return PyThreadState_GetID(PyThreadState_Get()); }
 
-BusyMark* busy_mark(Reservation* reservation, size_t start, size_t end, BusyKind kind, const char* verb) {
+BusyMark* busy_mark(Reservation* reservation, size_t start, size_t end, BusyKind kind, const char* verb, Mend mend) {
     BusyMark* mark = PyMem_Malloc(sizeof(BusyMark));
     if (!mark) return (BusyMark*)PyErr_NoMemory();
-    BusyMark marked = {start, end, kind, verb, get_process_id(), get_thread_id(), reservation->busy};
+    BusyMark marked = {start, end, kind, verb, mend, get_process_id(), get_thread_id(), reservation->busy};
     *mark = marked;
     reservation->busy = mark;
     return mark;
@@ -38,8 +39,11 @@ static bool unlink_mark(Reservation* reservation, const BusyMark* mark) {
 static void drop_marks_of_lost_threads(Reservation* reservation) {
     long process = get_process_id();
     uint64_t thread = get_thread_id();
-    for (BusyMark* mark = reservation->busy; mark; mark = mark->next)
-        if (mark->process != process && mark->thread != thread) unlink_mark(reservation, mark);
+    for (BusyMark* mark = reservation->busy; mark; mark = mark->next) {
+        if (mark->process == process || mark->thread == thread) continue;
+        unlink_mark(reservation, mark);
+        if (mark->mend) mark->mend(reservation, mark->start, mark->end);
+    }
 }
 
 bool busy_holds(Reservation* reservation, BusyMark* mark) {

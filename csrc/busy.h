@@ -14,15 +14,19 @@ typedef enum BusyKind {
     BUSY_EXCLUSIVE  // nothing
 } BusyKind;
 
+// Makes the record and the pages of a marked range agree again, in the child of a fork in mid-call: whether the system had
+// done what the lost thread asked it for, nobody knows.
+typedef void (*Mend)(Reservation* reservation, size_t start, size_t end);
+
 // Marks a range. `verb` is what the call does. NULL with MemoryError.
-BusyMark* busy_mark(Reservation* reservation, size_t start, size_t end, BusyKind kind, const char* verb);
+BusyMark* busy_mark(Reservation* reservation, size_t start, size_t end, BusyKind kind, const char* verb, Mend mend);
 
 // Whether the mark still stands. It falls when a signal handler forks and another thread of the child uses the pages.
 bool busy_holds(Reservation* reservation, BusyMark* mark);
 
 void busy_unmark(Reservation* reservation, BusyMark* mark);
 
-// Whether any call is at work.
+// Whether any call is at work. Before the record is looked at, this must be asked once: it ends what a fork left undone.
 bool busy_anywhere(Reservation* reservation);
 
 // Raises BufferError when a call is at work that does not let others use a range, or change it.

@@ -31,6 +31,7 @@ typedef struct Operation {
     void (*finish)(Call* call);
     void (*complete)(Call* call);
     void (*undo)(Call* call);
+    Mend mend;  // may be NULL
 } Operation;
 
 // One call of a verb that can take long.
@@ -177,7 +178,7 @@ static int begin(Call* call, size_t offset, size_t num_bytes) {
     call->done = pages.start;
     if (pages.end - pages.start <= SHORT_CALL) return 0;
     BusyKind kind = operation->exclusive ? BUSY_EXCLUSIVE : BUSY_SHARED;
-    call->mark = busy_mark(reservation, pages.start, pages.end, kind, operation->verb);
+    call->mark = busy_mark(reservation, pages.start, pages.end, kind, operation->verb, operation->mend);
     return call->mark ? 0 : take_back(call);
 }
 
@@ -222,9 +223,9 @@ static size_t count_gaps(const Reservation* reservation, Pages pages, size_t* nu
     return count;
 }
 
-static void decommit_gaps(Reservation* reservation, Pages pages) {
-    size_t start = pages.start, gap_start, gap_end;
-    for (; spans_find_gap(&reservation->spans, start, pages.end, &gap_start, &gap_end); start = gap_end)
+static void decommit_gaps(Reservation* reservation, size_t start, size_t end) {
+    size_t gap_start, gap_end;
+    for (; spans_find_gap(&reservation->spans, start, end, &gap_start, &gap_end); start = gap_end)
         vmem_decommit(reservation->base + gap_start, gap_end - gap_start);
 }
 
@@ -243,8 +244,7 @@ static VmemResult commit_gaps(Reservation* reservation, Pages pages, int* error)
         VmemResult result = vmem_commit(gap, gap_end - gap_start);
         *error = system_error();
         if (result != VMEM_SUCCESS) {
-            pages.end = gap_end;
-            decommit_gaps(reservation, pages);
+            decommit_gaps(reservation, pages.start, gap_end);
             return result;
         }
         dress(reservation, gap, gap_end - gap_start);
@@ -345,7 +345,7 @@ static void record_commit(Call* call) {
     add_growth(call);
 }
 
-static void take_commit_back(Call* call) { decommit_gaps(call->reservation, call->pages); }
+static void take_commit_back(Call* call) { decommit_gaps(call->reservation, call->pages.start, call->pages.end); }
 
 static const Operation COMMIT_AND_PREFAULT = {
     .verb = "commit and prefault",
@@ -355,6 +355,7 @@ static const Operation COMMIT_AND_PREFAULT = {
     .work = prefault_piece,
     .complete = record_commit,
     .undo = take_commit_back,
+    .mend = decommit_gaps,
 };
 
 int paging_commit_and_prefault(Reservation* reservation, size_t offset, size_t num_bytes) {
@@ -414,6 +415,12 @@ static VmemResult decommit_piece(Call* call, void* ptr, size_t size) {
 
 static void record_decommit(Call* call) { spans_clear(&call->reservation->spans, call->piece.start, call->piece.end); }
 
+// The record may still claim a piece that is gone already. The spans that this needs are those promised to the lost call.
+static void finish_decommit(Reservation* reservation, size_t start, size_t end) {
+    vmem_decommit(reservation->base + start, end - start);
+    spans_clear(&reservation->spans, start, end);
+}
+
 static const Operation DECOMMIT = {
     .verb = "decommit",
     .changes = true,
@@ -423,6 +430,7 @@ static const Operation DECOMMIT = {
     .work = decommit_piece,
     .finish = record_decommit,
     .complete = add_growth,
+    .mend = finish_decommit,
 };
 
 int paging_decommit(Reservation* reservation, size_t offset, size_t num_bytes) {

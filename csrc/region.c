@@ -360,7 +360,7 @@ static size_t find_range(const Reservation* reservation, size_t start, bool* com
     return end;
 }
 
-static int append_ranges(const Reservation* reservation, PyObject* list) {
+static int append_ranges(Reservation* reservation, PyObject* list) {
     size_t start = 0;
     while (start < reservation->size) {
         bool committed;
@@ -569,6 +569,7 @@ static PyObject* region_get_size(Region* self, void* Py_UNUSED(closure)) {
 static PyObject* region_get_committed(Region* self, void* Py_UNUSED(closure)) {
     size_t num_bytes;
     VMEM_LOCK(self);
+    busy_anywhere(&self->reservation);
     num_bytes = self->reservation.released ? 0 : self->reservation.spans.num_bytes;
     VMEM_UNLOCK();
     return PyLong_FromSize_t(num_bytes);

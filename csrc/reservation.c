@@ -26,13 +26,14 @@ Attempt attempt_at(const Reservation* reservation, const char* verb, size_t offs
 
 // --- checks ---
 
-int reservation_check_open(const Reservation* reservation) {
+int reservation_check_open(Reservation* reservation) {
+    busy_anywhere(reservation);
     if (!reservation->released) return 0;
     PyErr_Format(PyExc_ValueError, "this %s of %zu bytes has been released", reservation->kind, reservation->size);
     return -1;
 }
 
-int reservation_check_range(const Reservation* reservation, size_t offset, size_t num_bytes) {
+int reservation_check_range(Reservation* reservation, size_t offset, size_t num_bytes) {
     if (reservation_check_open(reservation) < 0) return -1;
     if (offset > reservation->size) {
         PyErr_Format(PyExc_ValueError, "offset %zu is past the end of a %s of %zu bytes", offset, reservation->kind,

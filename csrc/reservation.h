@@ -67,11 +67,11 @@ int reservation_traverse(Reservation* reservation, visitproc visit, void* arg);
 
 // --- checks ---
 
-// Makes sure that it is not released.
-int reservation_check_open(const Reservation* reservation);
+// Makes sure that it is not released. All other checks expect this one, or the next, to have been made.
+int reservation_check_open(Reservation* reservation);
 
 // Makes sure that it is not released and the range is in bounds.
-int reservation_check_range(const Reservation* reservation, size_t offset, size_t num_bytes);
+int reservation_check_range(Reservation* reservation, size_t offset, size_t num_bytes);
 
 // Makes sure that every byte of a range, which is in bounds, is committed.
 int reservation_check_committed(const Reservation* reservation, size_t offset, size_t num_bytes);
