@@ -662,8 +662,8 @@ int paging_protect(Reservation* reservation, size_t offset, size_t num_bytes, Vm
     if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
     if (num_bytes == 0) return 0;
     Pages pages = pages_of(reservation, offset, offset + num_bytes);
-    if (reservation_check_committed(reservation, offset, num_bytes) < 0) return -1;
     if (busy_check_changeable(reservation, pages.start, pages.end, "protect") < 0) return -1;
+    if (reservation_check_committed(reservation, offset, num_bytes) < 0) return -1;
     if (check_views_allow(reservation, pages, protection) < 0) return -1;
     if (has_protection(reservation, pages, protection)) return 0;
 
