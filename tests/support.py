@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import mmap
+import os
 import re
 import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +39,11 @@ class Index:
 def run_python(code: str, *arguments: str, expect: int = 0) -> str:
     """Runs code in a fresh interpreter, makes sure of its exit status, and returns what it printed."""
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *arguments], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", textwrap.dedent(code), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
     )
     assert done.returncode == expect, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
@@ -134,3 +140,58 @@ def refuses_writable_code() -> bool:
     except OSError:
         return True
     return False
+
+
+def is_at_work(region: vmem.Region) -> bool:
+    """Whether a long call is at work on the first page. Asks by a call that would change nothing."""
+    try:
+        (region.commit if region.is_committed(0, 1) else region.decommit)(0, 1)
+    except BufferError:
+        return True
+    return False
+
+
+def lockable_bytes(wanted: int) -> int:
+    """How much of what is wanted this process may lock, with something left over."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return wanted
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    return wanted if os.geteuid() == 0 or limit == resource.RLIM_INFINITY else min(wanted, limit * 3 // 4)
+
+
+def visit(
+    region: vmem.Region,
+    action: Callable[[], object],
+    call: Callable[[], object],
+    prepare: Callable[[], object],
+    tries: int = 10_000,
+) -> None:
+    """Prepares and calls until a signal handler has run an action once, in the middle of the call.
+
+    The signals come from a timer, as often as it can.
+    """
+    visited = False
+
+    def handle(number: int, frame: object) -> None:
+        nonlocal visited
+        if called and not visited and is_at_work(region):
+            visited = True
+            action()
+
+    called = False
+    previous = signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+    try:
+        for _ in range(tries):
+            prepare()
+            called = True
+            call()
+            called = False
+            if visited:
+                return
+        assert tries == 1, "no signal came in the middle of the call"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
