@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -166,32 +167,36 @@ def visit(
     action: Callable[[], object],
     call: Callable[[], object],
     prepare: Callable[[], object],
-    tries: int = 10_000,
 ) -> None:
     """Prepares and calls until a signal handler has run an action once, in the middle of the call.
 
     The signals come from a timer, as often as it can.
     """
-    visited = False
+    turn = threading.Lock()  # the next signal may come in the middle of the handler
+    called = visited = False
 
     def handle(number: int, frame: object) -> None:
         nonlocal visited
-        if called and not visited and is_at_work(region):
-            visited = True
-            action()
+        if not called or visited or not turn.acquire(blocking=False):
+            return
+        try:
+            if is_at_work(region):
+                visited = True
+                action()
+        finally:
+            turn.release()
 
-    called = False
     previous = signal.signal(signal.SIGALRM, handle)
     signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
     try:
-        for _ in range(tries):
+        for _ in range(10_000):
             prepare()
             called = True
             call()
             called = False
             if visited:
                 return
-        assert tries == 1, "no signal came in the middle of the call"
+        raise AssertionError("no signal came in the middle of the call")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
