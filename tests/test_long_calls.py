@@ -537,8 +537,9 @@ for turn in range(10):
     thread = start_at_work(lambda: region.decommit(0, size))
     child = os.fork()
     if child == 0:
+        num_bytes = region.committed
         committed = [each for each in region.ranges() if each.committed]
-        assert region.committed == sum(each.num_bytes for each in committed)
+        assert num_bytes == sum(each.num_bytes for each in committed)
         for each in committed:
             assert any(region[each.offset : each.offset + 8 * MIB])
             region[each.offset + each.num_bytes - 1] = 1
