@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import vmem
@@ -34,6 +35,16 @@ def refused(call: Call, error: type[BaseException]) -> Call:
         raise AssertionError(f"no {error.__name__}")
 
     return attempt
+
+
+def in_turn(*calls: Call) -> Call:
+    """Several calls as one."""
+
+    def run() -> None:
+        for call in calls:
+            call()
+
+    return run
 
 
 class Bad:
@@ -88,24 +99,24 @@ def good_calls(region: vmem.Region) -> dict[str, Call]:
         "with": lambda: vmem.reserve(PAGE).__enter__().__exit__(None, None, None),
         "with and an exception": lambda: leave_with_an_exception(False),
         "with, an exception and a view": lambda: leave_with_an_exception(True),
-        "commit and decommit": lambda: (region.commit(8 * PAGE, PAGE), region.decommit(8 * PAGE, PAGE)),
-        "commit in pieces": lambda: (
-            region.commit(9 * PAGE, PAGE),
-            region.commit(11 * PAGE, PAGE),
-            region.commit(13 * PAGE, PAGE),
-            region.commit(8 * PAGE, 8 * PAGE),
-            region.decommit(8 * PAGE, 8 * PAGE),
+        "commit and decommit": in_turn(lambda: region.commit(8 * PAGE, PAGE), lambda: region.decommit(8 * PAGE, PAGE)),
+        "commit in pieces": in_turn(
+            lambda: region.commit(9 * PAGE, PAGE),
+            lambda: region.commit(11 * PAGE, PAGE),
+            lambda: region.commit(13 * PAGE, PAGE),
+            lambda: region.commit(8 * PAGE, 8 * PAGE),
+            lambda: region.decommit(8 * PAGE, 8 * PAGE),
         ),
-        "commit and prefault": lambda: (
-            region.commit(8 * PAGE, PAGE, prefault=True),
-            region.decommit(8 * PAGE, PAGE),
+        "commit and prefault": in_turn(
+            lambda: region.commit(8 * PAGE, PAGE, prefault=True),
+            lambda: region.decommit(8 * PAGE, PAGE),
         ),
-        "long commit and decommit": lambda: (region.commit(LONG, LONG), region.decommit(LONG, LONG)),
+        "long commit and decommit": in_turn(lambda: region.commit(LONG, LONG), lambda: region.decommit(LONG, LONG)),
         "discard": lambda: region.discard(2 * PAGE, PAGE),
         "prefault": lambda: region.prefault(0, PAGE),
-        "protect": lambda: (region.protect(Protection.READ, PAGE, PAGE), region.protect(2, PAGE, PAGE)),
-        "protect as executable": lambda: (region.protect(4, PAGE, PAGE), region.protect(2, PAGE, PAGE)),
-        "lock": lambda: (region.lock(0, PAGE), region.unlock(0, PAGE)),
+        "protect": in_turn(lambda: region.protect(Protection.READ, PAGE, PAGE), lambda: region.protect(2, PAGE, PAGE)),
+        "protect as executable": in_turn(lambda: region.protect(4, PAGE, PAGE), lambda: region.protect(2, PAGE, PAGE)),
+        "lock": in_turn(lambda: region.lock(0, PAGE), lambda: region.unlock(0, PAGE)),
         "resident": lambda: region.resident(0, 2 * PAGE),
         "long resident": lambda: region.resident(0, LONG),
         "view": lambda: region.view(0, 2 * PAGE, readonly=True),
@@ -154,7 +165,7 @@ def failing_calls(region: vmem.Region, released: vmem.Region) -> dict[str, tuple
         "decommit a viewed page": (lambda: region.decommit(0, PAGE), BufferError),
         "discard a viewed page": (lambda: region.discard(0, PAGE), BufferError),
         "release with views": (region.release, BufferError),
-        "view with too much": (lambda: region.view(0, 1, False, 5), TypeError),  # type: ignore[misc]
+        "view with too much": (lambda: region.view(0, 1, False, 5), TypeError),  # type: ignore[call-arg]
         "view with a wrong keyword": (lambda: region.view(nothing=1), TypeError),  # type: ignore[call-arg]
         "view with a bad bool": (lambda: region.view(0, 1, readonly=bad), KeyError),  # type: ignore[arg-type]
         "item beyond": (lambda: region[region.size], IndexError),
@@ -169,7 +180,7 @@ def failing_calls(region: vmem.Region, released: vmem.Region) -> dict[str, tuple
         "slice with a bad end": (lambda: region[0:bad], KeyError),
         "delete an item": (lambda: region.__delitem__(0), TypeError),  # type: ignore[attr-defined]
         "item beyond the end of a view": (lambda: view[PAGE], IndexError),
-        "iterate": (lambda: iter(region), TypeError),  # type: ignore[call-overload]
+        "iterate": (lambda: iter(region), TypeError),
         "copy": (lambda: copy.copy(region), TypeError),
         "align to nothing": (lambda: vmem.align_forward(1, 0), ValueError),
         "align too high": (lambda: vmem.align_forward((1 << 64) - 1, 8), ValueError),
@@ -180,16 +191,16 @@ def failing_calls(region: vmem.Region, released: vmem.Region) -> dict[str, tuple
         call = getattr(region, verb)
         gone = getattr(released, verb)
         calls |= {
-            f"{verb} with text": (lambda call=call: call(text), TypeError),
-            f"{verb} with a negative offset": (lambda call=call: call(-1), ValueError),
-            f"{verb} with a huge size": (lambda call=call: call(0, 1 << 64), ValueError),
-            f"{verb} with a bad index": (lambda call=call: call(0, bad), KeyError),
-            f"{verb} beyond the end": (lambda call=call: call(region.size, 1), ValueError),
-            f"{verb} when released": (lambda gone=gone: gone(0, 1), ValueError),
+            f"{verb} with text": (partial(call, text), TypeError),
+            f"{verb} with a negative offset": (partial(call, -1), ValueError),
+            f"{verb} with a huge size": (partial(call, 0, 1 << 64), ValueError),
+            f"{verb} with a bad index": (partial(call, 0, bad), KeyError),
+            f"{verb} beyond the end": (partial(call, region.size, 1), ValueError),
+            f"{verb} when released": (partial(gone, 0, 1), ValueError),
         }
     for verb in ("discard", "prefault", "lock", "unlock", "view"):
         call = getattr(region, verb)
-        calls[f"{verb} what is not committed"] = (lambda call=call: call(8 * PAGE, LONG), ValueError)
+        calls[f"{verb} what is not committed"] = (partial(call, 8 * PAGE, LONG), ValueError)
     return calls
 
 
@@ -204,11 +215,11 @@ def slow_calls(region: vmem.Region) -> dict[str, Call]:
         "collect a cycle": make_cycle,
         "memory_info": vmem.memory_info,
         "get_limits": _vmem.get_limits,
-        "long prefault": lambda: (
-            region.commit(LONG, LONG, prefault=True),
-            region.prefault(LONG, LONG),
-            region.discard(LONG, LONG),
-            region.decommit(LONG, LONG),
+        "long prefault": in_turn(
+            lambda: region.commit(LONG, LONG, prefault=True),
+            lambda: region.prefault(LONG, LONG),
+            lambda: region.discard(LONG, LONG),
+            lambda: region.decommit(LONG, LONG),
         ),
     }
 
