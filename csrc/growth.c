@@ -33,11 +33,13 @@ Py_ssize_t change_growth(const SpanMap* spans, size_t size, size_t start, size_t
     return may_split(spans, size, start) + may_split(spans, size, end);
 }
 
+Py_ssize_t change_gain(const SpanMap* spans, size_t start, size_t end) { return count_runs(spans, start, end) - 1; }
+
 // All runs become one, which joins the gaps on both sides.
 Py_ssize_t decommit_growth(const SpanMap* spans, size_t size, size_t start, size_t end) {
     bool gap_before = start > 0 && is_gap(spans, start - 1);
     bool gap_after = end < size && is_gap(spans, end);
-    return change_growth(spans, size, start, end) - (count_runs(spans, start, end) - 1) - gap_before - gap_after;
+    return change_growth(spans, size, start, end) - change_gain(spans, start, end) - gap_before - gap_after;
 }
 
 Py_ssize_t release_growth(const SpanMap* spans, size_t size) { return 2 - count_runs(spans, 0, size); }

@@ -9,8 +9,10 @@
 // For pages that are about to be committed, of which one or more are not yet.
 Py_ssize_t commit_growth(const SpanMap* spans, size_t size, size_t start, size_t end);
 
-// For committed pages whose protection or lock changes.
+// For committed pages whose protection or lock changes; and how many mappings fewer that can become, because the pages
+// are alike then, if the kernel joins them.
 Py_ssize_t change_growth(const SpanMap* spans, size_t size, size_t start, size_t end);
+Py_ssize_t change_gain(const SpanMap* spans, size_t start, size_t end);
 
 // For pages that are about to be decommitted, of which the first and the last are committed.
 Py_ssize_t decommit_growth(const SpanMap* spans, size_t size, size_t start, size_t end);

@@ -56,6 +56,14 @@ static int check_growth(Call* call, Py_ssize_t growth) {
     return reservation_check_mappings(call->reservation, growth, &call->attempt);
 }
 
+// For a change that makes pages alike. It is allowed by what it gains, so that it can lead away from the limit, but counted
+// without: whether the kernel joins the pages is not known.
+static int check_change(const Reservation* reservation, Pages pages, const Attempt* attempt, Py_ssize_t* growth) {
+    *growth = change_growth(&reservation->spans, reservation->size, pages.start, pages.end);
+    Py_ssize_t gain = change_gain(&reservation->spans, pages.start, pages.end);
+    return reservation_check_mappings(reservation, *growth - gain, attempt);
+}
+
 // What is recorded later, when others may have used up the spare spans, is provided for now.
 static int promise_spans(Call* call, size_t num_spans) {
     if (spans_promise(&call->reservation->spans, num_spans) < 0) return -1;
@@ -492,6 +500,19 @@ static void record_locks(Reservation* reservation, Pages pages, bool locked) {
     }
 }
 
+// A fork takes no locks along. Without this, locks that a refused lock() leaves behind would be taken for older ones.
+static void forget_locks_of_parent(Reservation* reservation) {
+    long process = get_process_id();
+    if (reservation->lock_process == process) return;
+    const Span* span = spans_find(&reservation->spans, 0);
+    while (span) {
+        Pages pages = {span->start, span->end};
+        if (span->state.locked) record_locks(reservation, pages, false);
+        span = spans_find(&reservation->spans, pages.end);
+    }
+    reservation->lock_process = process;
+}
+
 static size_t count_unlocked(const Reservation* reservation, Pages pages) {
     size_t num_bytes = 0;
     while (pages.start < pages.end) {
@@ -506,10 +527,11 @@ static size_t count_unlocked(const Reservation* reservation, Pages pages) {
 static int prepare_lock(Call* call) {
     Reservation* reservation = call->reservation;
     if (reservation_check_readable(reservation, call->attempt.offset, call->attempt.num_bytes) < 0) return -1;
+    if (check_change(reservation, call->pages, &call->attempt, &call->growth) < 0) return -1;
+    if (promise_spans(call, SPANS_FOR_CHANGE) < 0) return -1;
+    forget_locks_of_parent(reservation);
     call->attempt.new_locks = count_unlocked(reservation, call->pages);
-    Py_ssize_t growth = change_growth(&reservation->spans, reservation->size, call->pages.start, call->pages.end);
-    if (check_growth(call, growth) < 0) return -1;
-    return promise_spans(call, SPANS_FOR_CHANGE);
+    return 0;
 }
 
 static VmemResult lock_piece(Call* call, void* ptr, size_t size) {
@@ -552,9 +574,10 @@ int paging_lock(Reservation* reservation, size_t offset, size_t num_bytes) {
 static int prepare_unlock(Call* call) {
     Reservation* reservation = call->reservation;
     if (reservation_check_committed(reservation, call->attempt.offset, call->attempt.num_bytes) < 0) return -1;
-    Py_ssize_t growth = change_growth(&reservation->spans, reservation->size, call->pages.start, call->pages.end);
-    if (check_growth(call, growth) < 0) return -1;
-    return promise_spans(call, SPANS_FOR_CHANGE);
+    if (check_change(reservation, call->pages, &call->attempt, &call->growth) < 0) return -1;
+    if (promise_spans(call, SPANS_FOR_CHANGE) < 0) return -1;
+    forget_locks_of_parent(reservation);
+    return 0;
 }
 
 static VmemResult unlock_piece(Call* call, void* ptr, size_t size) {
@@ -668,8 +691,8 @@ int paging_protect(Reservation* reservation, size_t offset, size_t num_bytes, Vm
     if (has_protection(reservation, pages, protection)) return 0;
 
     Attempt attempt = attempt_at(reservation, "protect", offset, num_bytes);
-    Py_ssize_t growth = change_growth(&reservation->spans, reservation->size, pages.start, pages.end);
-    if (reservation_check_mappings(reservation, growth, &attempt) < 0) return -1;
+    Py_ssize_t growth;
+    if (check_change(reservation, pages, &attempt, &growth) < 0) return -1;
     if (spans_prepare(&reservation->spans, SPANS_FOR_CHANGE) < 0) return -1;
     VmemResult result = vmem_protect(reservation->base + pages.start, pages.end - pages.start, protection);
     int error = system_error();

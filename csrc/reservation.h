@@ -22,6 +22,7 @@ struct Reservation {
     bool huge_pages;  // committed pages are advised to be huge
     char* label;      // put on committed pages, for people who look at the process's mappings; NULL for none
     SpanMap spans;
+    long lock_process;  // whose locks the record tells of
     Pin* pins;
     BusyMark* busy;
     // What it needs of the module. It holds them itself: a collection may take the module first.

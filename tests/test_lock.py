@@ -293,6 +293,30 @@ assert read_locked() == 1 << 22
 
 
 @linux_only
+def test_a_fork_takes_no_locks_along() -> None:
+    """What the parent had locked is not, so the child's refused call has to take it back like all others."""
+    run_python(
+        UNPRIVILEGED
+        + """
+import ctypes
+region.commit(0, 32 * page)
+region.lock(0, 4 * page)
+child = os.fork()
+if child == 0:
+    assert read_locked() == 0
+    ctypes.CDLL(None).munmap(ctypes.c_void_p(region.address + 8 * page), ctypes.c_size_t(page))
+    refuse(0, 16 * page)
+    assert read_locked() == 0
+    region.lock(0, 2 * page)
+    assert read_locked() == 2 * page
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert read_locked() == 4 * page
+"""
+    )
+
+
+@linux_only
 @pytest.mark.parametrize("verb", ["lock", "unlock"])
 def test_the_last_mappings_are_left_alone(verb: str) -> None:
     printed = run_python(

@@ -313,7 +313,8 @@ class Region(_vmem.Region):
         OutOfMemoryError
             Too many mappings would be needed. Nothing has changed then.
         OSError
-            The system refused, as one with a policy against writable code does. Nothing has changed then.
+            The system refused, as one with a policy against writable code does. Nothing has changed then, unless the
+            policy also forbids what was there before: `ranges` tells.
         ValueError
             A byte of the range is not committed or not in the region, or the region is released, or `protection` is no
             Protection.
@@ -339,7 +340,7 @@ class Region(_vmem.Region):
         """Keep the pages that hold one or more bytes of a range in physical memory: they are never written to swap.
 
         Pages that have no physical memory yet get it. Locks do not add up: one `unlock` ends them, and so does
-        `decommit`.
+        `decommit`. A child of a fork has none.
 
         Parameters
         ----------
