@@ -296,6 +296,7 @@ class Verb(Explorer):
     can_lose_protection: bool = False  # where the old one cannot be had again
     is_huge: bool = False
     is_named: bool = False
+    also_raised: tuple[type[Exception], ...] = ()
     reads_too: bool = False  # to find the cause of a refusal, which is the same for all verbs
 
     def __post_init__(self) -> None:
@@ -524,10 +525,8 @@ def verbs(part_size: int) -> dict[str, Callable[[], Explorer]]:
     def on_gaps(parts: str, call: Callable[[vmem.Region], object], **options: bool) -> Callable[[], Explorer]:
         return lambda: Verb(Layout(parts, with_gaps), call, **options)
 
-    def on_lockable(
-        parts: str, call: Callable[[vmem.Region], object], can_stop_halfway: bool = False
-    ) -> Callable[[], Explorer]:
-        return lambda: Verb(Layout(parts, lockable), call, can_stop_halfway=can_stop_halfway)
+    def on_lockable(parts: str, call: Callable[[vmem.Region], object], **options: Any) -> Callable[[], Explorer]:
+        return lambda: Verb(Layout(parts, lockable), call, **options)
 
     return {
         "commit": on_gaps(GAPS, lambda region: region.commit(*inner(region)), reads_too=not is_large),
@@ -555,8 +554,12 @@ def verbs(part_size: int) -> dict[str, Callable[[], Explorer]]:
             lambda region: region.protect(Protection.READ_WRITE_EXECUTE, *inner(region)),
             can_lose_protection=True,
         ),
-        "lock": on_lockable(ACCESSIBLE + "www", lambda region: region.lock(*inner(region))),
-        "unlock": on_lockable("lwlrlxn" + "lll", lambda region: region.unlock(*inner(region)), is_large),
+        "lock": on_lockable(  # who may lock nothing is refused with EPERM, and told of the limit
+            ACCESSIBLE + "www", lambda region: region.lock(*inner(region)), also_raised=(vmem.OutOfMemoryError,)
+        ),
+        "unlock": on_lockable(
+            "lwlrlxn" + "lll", lambda region: region.unlock(*inner(region)), can_stop_halfway=is_large
+        ),
         "resident": on(ALL_KINDS, lambda region: region.resident(*inner(region))),
         "release": lambda: Release(Layout(ALL_KINDS, part_size)),
         "drop": lambda: Drop(Layout(ALL_KINDS, part_size)),
