@@ -501,7 +501,7 @@ def work():
         for _ in range(1 if "{verb}" != "resident" else 100):
             region.{verb}(0, 256 * MIB{", prefault=True" if verb == "commit" else ""})
 forked_at_work = 0
-thread = threading.Thread(target=work)
+thread = threading.Thread(target=work, daemon=True)
 thread.start()
 while not forked_at_work:
     while not is_at_work(region):
@@ -566,7 +566,7 @@ def work():
     while not children:
         region.decommit()
         region.commit(0, 256 * MIB, prefault=True)
-thread = threading.Thread(target=work)
+thread = threading.Thread(target=work, daemon=True)
 thread.start()
 for turn in range(10):
     while not is_at_work(region):
