@@ -164,6 +164,95 @@ def test_views_at_the_end_of_the_interpreter() -> None:
     )
 
 
+ENDINGS = {
+    "a module global": "sys.modules['kept'] = types.SimpleNamespace(region=region, view=view)",
+    "a cycle": "cycle = [region, view]; cycle.append(cycle); del region, view",
+    "a cycle through a subclass": "one = Holder(4096); one.commit(); one.held = [one, one[:]]; del one",
+    "atexit": "atexit.register(lambda: (region.commit(1 << 20, 5), view.release(), region.release()))",
+    "atexit, with a view": "atexit.register(lambda: fails(BufferError, region.release))",
+    "atexit, with a long call": "atexit.register(lambda: (region.commit(64 << 20, 64 << 20, prefault=True)))",
+    "a finalizer": "last = Last()",
+    "a finalizer in a cycle": "last = Last(); last.me = last; del last",
+    "a finalizer of the module": "sys.modules['vmem'].last = Last()",
+    "a finalizer of the extension": "sys.modules['vmem._vmem'].last = Last()",
+    "a weak reference": "weak = weakref.ref(region, lambda gone: view.release())",
+    "an unfinished generator": "generator = use(); next(generator)",
+    "a thread of its own": "threading.Thread(target=lambda: [region.prefault(0, 64 << 20) for _ in range(20)]).start()",
+    "an exception": "sys.excepthook = lambda *error: region.commit(1 << 20, 5); 1 / 0",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_end_of_the_interpreter(ending: str) -> None:
+    """Whatever is left, and whatever still runs, the process ends as it should."""
+    printed = run_python(
+        f"""
+        import atexit, sys, threading, types, weakref, vmem
+        class Holder(vmem.Region):
+            held = None
+        class Last:
+            def __del__(self, region_of=vmem.Region.commit):
+                view[0] = 1
+                region_of(region, 1 << 20, 5)
+                try:
+                    region.release()
+                except BufferError:
+                    view.release()
+                region.release()
+        def fails(error, call):
+            try:
+                call()
+            except error:
+                return
+            raise SystemExit("no error")
+        def use():
+            with vmem.reserve(1 << 20) as inner:
+                inner.commit()
+                with inner[:] as part:
+                    yield part
+        region = vmem.reserve(1 << 30)
+        region.commit(0, 64 << 20)
+        view = region[0:100]
+        {ENDINGS[ending]}
+        """,
+        expect=1 if ending == "an exception" else 0,
+    )
+    assert printed == ""
+
+
+@pytest.mark.parametrize(
+    "call", ["prefault(0, size)", "resident(0, size)", "commit(0, size, prefault=True)", "decommit(0, size)"]
+)
+def test_the_end_of_the_interpreter_while_a_daemon_thread_is_at_work(call: str) -> None:
+    printed = run_python(
+        f"""
+        import atexit, os, threading, vmem
+        size = 128 << 20
+        region = vmem.reserve(1 << 30)
+        started = threading.Event()
+        class Last:
+            def __del__(self):
+                try:
+                    region.release()
+                except BufferError:
+                    pass
+        last = Last()
+        def work():
+            while True:
+                if "commit" not in "{call}" or "decommit" in "{call}":
+                    region.commit(0, size)
+                else:
+                    region.decommit(0, size)
+                started.set()
+                region.{call}
+        threading.Thread(target=work, daemon=True).start()
+        started.wait()
+        view = region.view(size, 0)
+        """
+    )
+    assert printed == ""
+
+
 def test_the_module_can_be_imported_anew() -> None:
     run_python(
         """
