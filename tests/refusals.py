@@ -519,10 +519,10 @@ def verbs(part_size: int) -> dict[str, Callable[[], Explorer]]:
     with_gaps = min(part_size, LARGE_FOR_GAPS)
     lockable = part_size if not is_large or can_lock(24 * MIB) else MIB
 
-    def on(parts: str, call: Callable[[vmem.Region], object], **options: bool) -> Callable[[], Explorer]:
+    def on(parts: str, call: Callable[[vmem.Region], object], **options: Any) -> Callable[[], Explorer]:
         return lambda: Verb(Layout(parts, part_size), call, **options)
 
-    def on_gaps(parts: str, call: Callable[[vmem.Region], object], **options: bool) -> Callable[[], Explorer]:
+    def on_gaps(parts: str, call: Callable[[vmem.Region], object], **options: Any) -> Callable[[], Explorer]:
         return lambda: Verb(Layout(parts, with_gaps), call, **options)
 
     def on_lockable(parts: str, call: Callable[[vmem.Region], object], **options: Any) -> Callable[[], Explorer]:
