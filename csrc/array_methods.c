@@ -5,6 +5,15 @@
 
 #define RETURN_NONE_UNLESS(failed) return (failed) ? NULL : Py_NewRef(Py_None)
 
+// An integer argument, refused in the words of array.array.
+static int convert_ssize(PyObject* object, Py_ssize_t* result) {
+    PyObject* number = PyNumber_Index(object);
+    if (!number) return -1;
+    *result = PyLong_AsSsize_t(number);
+    Py_DECREF(number);
+    return *result == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
 // --- adding ---
 
 PyDoc_STRVAR(append_doc,
@@ -71,7 +80,7 @@ static PyObject* array_insert(Array* self, PyObject* const* args, Py_ssize_t num
     Py_ssize_t index;
     int status;
     if (num_args != 2) return PyErr_Format(PyExc_TypeError, "insert expected 2 arguments, got %zd", num_args);
-    if (convert_index(args[0], "an index", &index) < 0) return NULL;
+    if (convert_ssize(args[0], &index) < 0) return NULL;
     if (self->type->set(item, args[1]) < 0) return NULL;
     VMEM_LOCK(self);
     if (index < 0) index = index + self->length < 0 ? 0 : index + self->length;
@@ -145,7 +154,7 @@ static PyObject* array_pop(Array* self, PyObject* const* args, Py_ssize_t num_ar
     const char* problem = NULL;
     int status = -1;
     if (num_args > 1) return PyErr_Format(PyExc_TypeError, "pop expected at most 1 argument, got %zd", num_args);
-    if (num_args == 1 && convert_index(args[0], "an index", &index) < 0) return NULL;
+    if (num_args == 1 && convert_ssize(args[0], &index) < 0) return NULL;
     VMEM_LOCK(self);
     if (index < 0) index += self->length;
     if (self->length == 0)
@@ -424,7 +433,7 @@ PyDoc_STRVAR(fromfile_doc,
 static PyObject* array_fromfile(Array* self, PyObject* const* args, Py_ssize_t num_args) {
     Py_ssize_t num_items;
     if (num_args != 2) return PyErr_Format(PyExc_TypeError, "fromfile expected 2 arguments, got %zd", num_args);
-    if (convert_index(args[1], "n", &num_items) < 0) return NULL;
+    if (convert_ssize(args[1], &num_items) < 0) return NULL;
     if (num_items < 0) {
         PyErr_SetString(PyExc_ValueError, "negative count");
         return NULL;

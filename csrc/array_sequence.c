@@ -149,6 +149,8 @@ static int set_slice(Array* self, PyObject* key, PyObject* object) {
     fit_slice(self, &slice);
     if (slice.step == 1)
         status = array_splice(self, slice.start, slice.length, array_item(other, 0), other->length);
+    else if (other->length == 0)  // array.array deletes then, where a list refuses
+        status = slice.length > 0 ? delete_stepping(self, &slice) : 0;
     else
         status = assign_stepping(self, &slice, other);
     VMEM_UNLOCK2();
@@ -310,7 +312,7 @@ PyObject* array_concat(Array* self, PyObject* object) {
 }
 
 PyObject* array_concat_in_place(Array* self, PyObject* object) {
-    if (!check_operand(object, "can only extend with array (not \"%U\")")) return NULL;
+    if (!check_operand(object, "can only extend array with array (not \"%U\")")) return NULL;
     return array_extend(self, object) < 0 ? NULL : Py_NewRef((PyObject*)self);
 }
 

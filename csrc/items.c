@@ -47,13 +47,11 @@ static PyObject* get_B(const char* item) { GET(unsigned char, PyLong_FromLong); 
 
 static int set_B(char* item, PyObject* object) {
     long long number;
-    short parsed;
+    unsigned char parsed;
     if (is_small_int(object, 0, UCHAR_MAX, &number)) {
         PUT(unsigned char, number);
     }
-    if (!PyArg_Parse(object, "h;array item must be integer", &parsed)) return -1;
-    if (parsed < 0) return refuse_number("unsigned byte integer is less than minimum");
-    if (parsed > UCHAR_MAX) return refuse_number("unsigned byte integer is greater than maximum");
+    if (!PyArg_Parse(object, "b;array item must be integer", &parsed)) return -1;
     PUT(unsigned char, parsed);
 }
 
