@@ -219,14 +219,13 @@ PyDoc_STRVAR(trim_doc,
              "0");
 
 static PyObject* arena_trim(Arena* self, PyObject* Py_UNUSED(ignored)) {
-    size_t kept, end, num_allocated;
+    size_t kept, num_allocated;
     VMEM_LOCK(self);
     kept = vmem_align_forward(self->used, self->reservation.page_size);
-    end = grown_to(&self->reservation);
     num_allocated = self->num_allocated;
     VMEM_UNLOCK();
-    if (kept >= end) Py_RETURN_NONE;
-    if (paging_decommit(&self->reservation, kept, end - kept) < 0) return NULL;
+    // All of it: a call that was interrupted has left pages behind a gap.
+    if (paging_decommit(&self->reservation, kept, self->reservation.size - kept) < 0) return NULL;
     VMEM_LOCK(self);
     if (num_allocated == self->num_allocated && self->touched > kept) self->touched = kept;
     VMEM_UNLOCK();
