@@ -87,10 +87,13 @@ int array_check_shrinks(const Array* array, Py_ssize_t length) {
     if (!array->reservation.pins) return 0;
     size_t kept = (size_t)(length * array->type->size);
     if (pins_end(&array->reservation) <= kept) return 0;
+    size_t num_views = pins_count_from(&array->reservation, kept);
     PyErr_Format(PyExc_BufferError,
-                 "cannot shrink this array from %zd to %zd items: %zu views reach further; release or delete them "
-                 "first, with every array and slice made from them",
-                 array->length, length, pins_count_from(&array->reservation, kept));
+                 num_views == 1 ? "cannot shrink this array from %zd to %zd items: %zu view reaches further; release "
+                                  "or delete it first, with every array and slice made from it"
+                                : "cannot shrink this array from %zd to %zd items: %zu views reach further; release "
+                                  "or delete them first, with every array and slice made from them",
+                 array->length, length, num_views);
     return -1;
 }
 
@@ -105,8 +108,8 @@ static int refuse_growth(Array* array, Py_ssize_t length) {
 }
 
 static int make_room(Array* array, Py_ssize_t length) {
-    size_t start = (size_t)(array->length * array->type->size), end = (size_t)(length * array->type->size);
     if (length > array->capacity) return refuse_growth(array, length);
+    size_t start = (size_t)(array->length * array->type->size), end = (size_t)(length * array->type->size);
     if (busy_check_usable(&array->reservation, start, end, "grow into") < 0) return -1;
     if (grow_to(&array->reservation, end) < 0) return -1;
     array->room = (Py_ssize_t)grown_to(&array->reservation) / array->type->size;
@@ -225,7 +228,8 @@ int array_extend(Array* array, PyObject* iterable) {
 
 // --- giving back ---
 
-// New items cannot come into the pages that go, because there is no room for them before the pages are gone.
+// New items cannot come into the pages that go, because there is no room for them before the pages are gone. A call that
+// was interrupted has left pages behind a gap, so it looks at all.
 int array_shrink_to_fit(Array* array) {
     size_t kept, end;
     VMEM_LOCK(array);
@@ -235,7 +239,7 @@ int array_shrink_to_fit(Array* array) {
     array->room = (Py_ssize_t)(kept < end ? kept : end) / array->type->size;
     if (array->room > array->capacity) array->room = array->capacity;
     VMEM_UNLOCK();
-    return kept < end ? paging_decommit(&array->reservation, kept, end - kept) : 0;
+    return paging_decommit(&array->reservation, kept, array->reservation.size - kept);
 }
 
 // --- the type ---
@@ -318,14 +322,28 @@ static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* argum
     return 0;
 }
 
+// How many items an array.array, a NumPy array or another buffer has; 0 when it is no buffer.
+static Py_ssize_t count_buffer_items(PyObject* object) {
+    Py_buffer buffer;
+    if (!PyObject_CheckBuffer(object)) return 0;
+    if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0) {
+        PyErr_Clear();
+        return 0;
+    }
+    Py_ssize_t num_items = buffer.itemsize > 0 ? buffer.len / buffer.itemsize : 0;
+    PyBuffer_Release(&buffer);
+    return num_items;
+}
+
 // What `initializer` has, as far as it can tell; it may give more or less.
 static Py_ssize_t guess_length(const ArrayArguments* arguments) {
     PyObject* initializer = arguments->initializer;
     if (!initializer) return 0;
-    if (PyBytes_Check(initializer) || PyByteArray_Check(initializer))
-        return PyObject_Size(initializer) / arguments->type->size;
-    if (PyList_Check(initializer) || PyTuple_Check(initializer)) return PyObject_Size(initializer);
-    return array_check(initializer) ? ((Array*)initializer)->length : 0;
+    if (PyBytes_Check(initializer)) return PyBytes_Size(initializer) / arguments->type->size;
+    if (PyByteArray_Check(initializer)) return PyByteArray_Size(initializer) / arguments->type->size;
+    if (PyList_Check(initializer)) return PyList_Size(initializer);
+    if (PyTuple_Check(initializer)) return PyTuple_Size(initializer);
+    return array_check(initializer) ? ((Array*)initializer)->length : count_buffer_items(initializer);
 }
 
 static int initialize(Array* self, PyObject* initializer) {
@@ -335,17 +353,31 @@ static int initialize(Array* self, PyObject* initializer) {
                      self->type->typecode);
         return -1;
     }
+    if (array_check(initializer) && ((Array*)initializer)->type != self->type)
+        return extend_from_iterator(self, initializer);
     if (!PyBytes_Check(initializer) && !PyByteArray_Check(initializer)) return array_extend(self, initializer);
-    PyObject* nothing = PyObject_CallMethod((PyObject*)self, "frombytes", "O", initializer);
+    PyObject* nothing = array_frombytes(self, initializer);
     Py_XDECREF(nothing);
     return nothing ? 0 : -1;
 }
 
+// A subclass may have an __init__() that takes more keywords, as one of array.array may. They mean nothing here.
+static PyObject* drop_foreign_keywords(PyTypeObject* type, const ModuleState* state, PyObject* keywords) {
+    if (!keywords || PyType_GetSlot(type, Py_tp_init) == PyType_GetSlot(state->array_type, Py_tp_init))
+        return Py_XNewRef(keywords);
+    PyObject* capacity = PyDict_GetItemString(keywords, "capacity");
+    return capacity ? Py_BuildValue("{sO}", "capacity", capacity) : PyDict_New();
+}
+
 static PyObject* array_new_object(PyTypeObject* python_type, PyObject* args, PyObject* keywords) {
     ArrayArguments arguments;
-    if (parse_array(args, keywords, &arguments) < 0) return NULL;
     ModuleState* state = find_state(python_type);
-    if (!state) return NULL;
+    if (!state || module_check_loaded(state) < 0) return NULL;
+    PyObject* own_keywords = drop_foreign_keywords(python_type, state, keywords);
+    if (keywords && !own_keywords) return NULL;
+    int status = parse_array(args, own_keywords, &arguments);
+    Py_XDECREF(own_keywords);
+    if (status < 0) return NULL;
     Py_ssize_t min_capacity = arguments.capacity < 0 ? guess_length(&arguments) : 0;
     Array* self = array_new(state, python_type, arguments.type, arguments.capacity, min_capacity);
     if (self && initialize(self, arguments.initializer) < 0) Py_CLEAR(self);
@@ -377,7 +409,7 @@ static int array_getbuffer(Array* self, Py_buffer* view, int flags) {
 
 static PyObject* array_repr(Array* self) {
     PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
-    PyObject* list = name && self->length > 0 ? PyObject_CallMethod((PyObject*)self, "tolist", NULL) : NULL;
+    PyObject* list = name && self->length > 0 ? array_tolist(self, NULL) : NULL;
     PyObject* text = NULL;
     if (list)
         text = PyUnicode_FromFormat("%U('%s', %R)", name, self->type->typecode, list);

@@ -57,6 +57,10 @@ int array_find(Array* self, PyObject* object, Py_ssize_t* index, Py_ssize_t stop
 
 extern PyMethodDef array_methods[];
 
+// Methods that array.c needs too. They are called directly there, so that no subclass gets between.
+PyObject* array_frombytes(Array* self, PyObject* object);
+PyObject* array_tolist(Array* self, PyObject* ignored);
+
 // The operators, which belong to the type.
 Py_ssize_t array_length(Array* self);
 PyObject* array_get(Array* self, Py_ssize_t index);

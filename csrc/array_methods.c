@@ -351,7 +351,7 @@ PyDoc_STRVAR(tolist_doc,
              ">>> vmem.Array('f', [1, 2]).tolist()\n"
              "[1.0, 2.0]");
 
-static PyObject* array_tolist(Array* self, PyObject* Py_UNUSED(ignored)) {
+PyObject* array_tolist(Array* self, PyObject* Py_UNUSED(ignored)) {
     PyObject* list = PyList_New(0);
     int status = list ? 0 : -1;
     for (Py_ssize_t i = 0; status == 0 && i < self->length; i++) {
@@ -398,7 +398,7 @@ PyDoc_STRVAR(frombytes_doc,
              ">>> array.tolist()\n"
              "[104, 105]");
 
-static PyObject* array_frombytes(Array* self, PyObject* object) {
+PyObject* array_frombytes(Array* self, PyObject* object) {
     Py_buffer buffer;
     int status = -1;
     if (PyObject_GetBuffer(object, &buffer, PyBUF_SIMPLE) < 0) return NULL;

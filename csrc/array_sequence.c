@@ -316,11 +316,6 @@ PyObject* array_concat_in_place(Array* self, PyObject* object) {
     return array_extend(self, object) < 0 ? NULL : Py_NewRef((PyObject*)self);
 }
 
-// How long it becomes, as far as that can be told.
-static Py_ssize_t repeated_length(const Array* array, Py_ssize_t count) {
-    return count > 0 && array->length <= PY_SSIZE_T_MAX / count ? array->length * count : 0;
-}
-
 // Makes the first items be there `count` times.
 static int repeat(Array* array, Py_ssize_t count) {
     Py_ssize_t length = array->length;
@@ -350,7 +345,8 @@ PyObject* array_repeat_in_place(Array* self, Py_ssize_t count) {
 }
 
 PyObject* array_repeat(Array* self, Py_ssize_t count) {
-    Array* product = array_new_like(self, repeated_length(self, count));
+    if (count > 0 && self->length > PY_SSIZE_T_MAX / 2 / self->type->size / count) return PyErr_NoMemory();
+    Array* product = array_new_like(self, count > 0 ? self->length * count : 0);
     if (!product) return NULL;
     if (array_extend(product, (PyObject*)self) < 0 || repeat(product, count) < 0) Py_CLEAR(product);
     return (PyObject*)product;
