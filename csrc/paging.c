@@ -460,9 +460,19 @@ static VmemResult discard_piece(Call* call, void* ptr, size_t size) {
     return vmem_discard(ptr, size);
 }
 
-// Systems that discard by mapping or committing the pages again make them as fresh ones are.
+static bool are_fresh(const Reservation* reservation, Pages pages) {
+    while (pages.start < pages.end) {
+        PageState state;
+        pages.start = find_run(reservation, pages, &state);
+        if (state.protection != FRESH.protection || state.locked != FRESH.locked) return false;
+    }
+    return true;
+}
+
+// Systems that discard by mapping or committing the pages again make them as fresh ones are. Which those are costs more to
+// find out than the pages.
 static void record_discard(Call* call) {
-    if (!vmem_get_capabilities().discard_unlocks) return;
+    if (are_fresh(call->reservation, call->piece) || !vmem_get_capabilities().discard_unlocks) return;
     spans_set(&call->reservation->spans, call->piece.start, call->piece.end, FRESH);
 }
 

@@ -144,9 +144,10 @@ static char* make_label(PyObject* name) {
 static int align_for_huge_pages(size_t* align) {
     size_t huge_page_size = vmem_get_huge_page_size();
     if (huge_page_size == 0 || !vmem_get_capabilities().can_advise_huge_pages) {
-        PyErr_SetString(PyExc_NotImplementedError,
-                        "cannot reserve with huge_pages=True: this system puts no huge pages under ordinary memory; "
-                        "get_huge_page_size() is 0 then");
+        PyErr_SetString(
+            PyExc_NotImplementedError,
+            "cannot reserve with huge_pages=True: this system does not tell of huge pages for ordinary memory; "
+            "get_huge_page_size() is 0 then");
         return -1;
     }
     if (*align < huge_page_size) *align = huge_page_size;

@@ -33,7 +33,7 @@ def advised(region: vmem.Region) -> list[int]:
 
 @pytest.mark.skipif(HUGE_PAGE != 0, reason="this system has huge pages; the other tests look at them")
 def test_systems_without_them() -> None:
-    with pytest.raises(NotImplementedError, match="this system puts no huge pages under ordinary memory"):
+    with pytest.raises(NotImplementedError, match="this system does not tell of huge pages for ordinary memory"):
         vmem.reserve(1, huge_pages=True)
 
 

@@ -47,6 +47,8 @@ def reserve(
     ------
     OutOfMemoryError
         The process has no such range of addresses, or may not have it; the message says which limit was hit.
+    OSError
+        The system refused for another reason.
     NotImplementedError
         `huge_pages` on a system that has none to put under ordinary memory: `get_huge_page_size()` is 0 there.
     TypeError, ValueError
@@ -158,6 +160,8 @@ class Region(_vmem.Region):
             Another thread is at work on these pages.
         OutOfMemoryError
             The system refused; the message says which limit was hit. Nothing has changed then.
+        OSError
+            The system refused for another reason. Nothing has changed then.
         ValueError
             The range is not in the region, or the region is released.
 
@@ -194,12 +198,15 @@ class Region(_vmem.Region):
             Views of bytes on these pages are alive, or another thread is at work on them. Nothing has changed then.
         OutOfMemoryError
             Too many mappings would be needed. Nothing has changed then.
+        OSError
+            The system refused for another reason.
         ValueError
             The range is not in the region, or the region is released.
 
         Notes
         -----
-        Interrupted by an exception from a signal handler, such as KeyboardInterrupt, it has decommitted a first part.
+        A large range is decommitted piece by piece. Interrupted by an exception from a signal handler, such as
+        KeyboardInterrupt, or refused in the middle, it has decommitted a first part, as `ranges` tells.
 
         Examples
         --------
@@ -232,6 +239,8 @@ class Region(_vmem.Region):
             Views of bytes on these pages are alive, or another thread is at work on them. Nothing has changed then.
         OutOfMemoryError
             The system refused (not on Linux). On Windows the pages are decommitted then.
+        OSError
+            The system refused for another reason. Contents of a first part may be gone then.
         ValueError
             A byte of the range is not committed, not writable or not in the region, or the region is released.
 
@@ -270,6 +279,8 @@ class Region(_vmem.Region):
             Another thread is about to decommit or discard these pages.
         OutOfMemoryError
             There is not so much memory.
+        OSError
+            The system refused for another reason.
         ValueError
             A byte of the range is not committed, not writable or not in the region, or the region is released.
 
@@ -355,6 +366,8 @@ class Region(_vmem.Region):
             Another thread is at work on these pages.
         OutOfMemoryError
             The system lets this process lock no more; the message says how much that is. Nothing has changed then.
+        OSError
+            The system refused for another reason. Nothing has changed then.
         ValueError
             A byte of the range is not committed, not readable or not in the region, or the region is released.
 
@@ -385,9 +398,16 @@ class Region(_vmem.Region):
         BufferError
             Another thread is at work on these pages.
         OutOfMemoryError
-            Too many mappings would be needed.
+            Too many mappings would be needed. Nothing has changed then.
+        OSError
+            The system refused for another reason.
         ValueError
             A byte of the range is not committed or not in the region, or the region is released.
+
+        Notes
+        -----
+        A large range is unlocked piece by piece. Interrupted by an exception from a signal handler, such as
+        KeyboardInterrupt, or refused in the middle, it has unlocked a first part.
 
         Examples
         --------
@@ -421,6 +441,8 @@ class Region(_vmem.Region):
         ------
         NotImplementedError
             This system does not tell (OpenBSD).
+        OutOfMemoryError, OSError
+            The system refused.
         ValueError
             The range is not in the region, or the region is released.
 
