@@ -56,8 +56,9 @@ def test_the_examples_run(thing: object) -> None:
     assert not failures, "".join(failures)
 
 
-def test_the_readme_example_runs() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+@pytest.mark.parametrize("name", ["README.md", "docs/structures.md"])
+def test_the_examples_of_the_documents_run(name: str) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
     assert blocks
     for block in blocks:
         run_python(block)
