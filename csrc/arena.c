@@ -153,6 +153,10 @@ PyDoc_STRVAR(
     rewind_doc,
     "rewind($self, mark, /)\n--\n\n"
     "Take back everything that was allocated since a mark. The memory stays, for what comes next.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "mark : int\n"
+    "    What mark() returned, or another number of bytes up to what is used.\n\n"
     "Raises\n"
     "------\n"
     "BufferError\n"

@@ -73,6 +73,12 @@ static int promise_spans(Call* call, size_t num_spans) {
 
 static void add_growth(Call* call) { mappings_add(call->growth); }
 
+// For a call that stops on its way: both ends of what it has done may lie inside mappings.
+static void add_growth_of_part(Call* call) {
+    (void)call;
+    mappings_add(2);
+}
+
 // What is left from the first committed page on.
 static bool find_committed(const Call* call, Pages* piece) {
     const Span* span = spans_find(&call->reservation->spans, call->done);
@@ -438,6 +444,7 @@ static const Operation DECOMMIT = {
     .work = decommit_piece,
     .finish = record_decommit,
     .complete = add_growth,
+    .undo = add_growth_of_part,
     .mend = finish_decommit,
 };
 
@@ -605,6 +612,7 @@ static const Operation UNLOCK = {
     .work = unlock_piece,
     .finish = record_unlock,
     .complete = add_growth,
+    .undo = add_growth_of_part,
 };
 
 int paging_unlock(Reservation* reservation, size_t offset, size_t num_bytes) {

@@ -27,7 +27,10 @@ def test_every_public_name_is_exported_once() -> None:
 
 def documented() -> list[object]:
     members = [
-        member for name, member in inspect.getmembers(vmem.Region) if not name.startswith("_") and callable(member)
+        member
+        for kind in (vmem.Region, vmem.Array, vmem.Arena)
+        for name, member in inspect.getmembers(kind)
+        if not name.startswith("_") and callable(member)
     ]
     return [*PUBLIC, *members]
 
