@@ -130,8 +130,9 @@ void pins_place(Pin* pin, size_t offset, size_t num_bytes) {
 static int pin_range(Pin* pin, size_t offset, size_t num_bytes, bool readonly) {
     Reservation* reservation = pin->reservation;
     if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
-    if (reservation_check_readable(reservation, offset, num_bytes) < 0) return -1;
-    pin->readonly = readonly || !is_writable(reservation, offset, offset + num_bytes);
+    bool plain = reservation_is_plain(reservation, offset, num_bytes);
+    if (!plain && reservation_check_readable(reservation, offset, num_bytes) < 0) return -1;
+    pin->readonly = readonly || !(plain || is_writable(reservation, offset, offset + num_bytes));
     pins_place(pin, offset, num_bytes);
     return 0;
 }

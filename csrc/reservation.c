@@ -83,22 +83,21 @@ static int check_protection(const Reservation* reservation, size_t offset, size_
     return 0;
 }
 
-// The usual case, at a fraction of the price.
-static bool is_plain(const Reservation* reservation, size_t offset, size_t num_bytes) {
+bool reservation_is_plain(const Reservation* reservation, size_t offset, size_t num_bytes) {
     const Span* span = spans_find(&reservation->spans, offset);
     return span && span->start <= offset && span->end - offset >= num_bytes &&
            span->state.protection == VMEM_READ_WRITE && !reservation->busy;
 }
 
 int reservation_check_readable(Reservation* reservation, size_t offset, size_t num_bytes) {
-    if (is_plain(reservation, offset, num_bytes)) return 0;
+    if (reservation_is_plain(reservation, offset, num_bytes)) return 0;
     if (reservation_check_committed(reservation, offset, num_bytes) < 0) return -1;
     if (busy_check_usable(reservation, offset, offset + num_bytes, "use") < 0) return -1;
     return check_protection(reservation, offset, num_bytes, can_read, "cannot be read", "READ");
 }
 
 int reservation_check_writable(Reservation* reservation, size_t offset, size_t num_bytes) {
-    if (is_plain(reservation, offset, num_bytes)) return 0;
+    if (reservation_is_plain(reservation, offset, num_bytes)) return 0;
     if (reservation_check_readable(reservation, offset, num_bytes) < 0) return -1;
     return check_protection(reservation, offset, num_bytes, can_write, "cannot be written", "READ_WRITE");
 }

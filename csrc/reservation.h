@@ -81,6 +81,9 @@ int reservation_check_committed(const Reservation* reservation, size_t offset, s
 int reservation_check_readable(Reservation* reservation, size_t offset, size_t num_bytes);
 int reservation_check_writable(Reservation* reservation, size_t offset, size_t num_bytes);
 
+// Whether a range is as it usually is: all of it in one span, readable and writable, and no call at work.
+bool reservation_is_plain(const Reservation* reservation, size_t offset, size_t num_bytes);
+
 bool reservation_is_committed(const Reservation* reservation, size_t offset, size_t num_bytes);
 
 // Makes sure that `growth` more mappings may be made for what is attempted.

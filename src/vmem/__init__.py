@@ -20,7 +20,7 @@ whole pages: a range covers every page that holds one or more of its bytes. Ever
 # the system says about its memory, _about the version, _report what `python -m vmem` prints, _demo what
 # `python -m vmem demo` does. _vmem is the extension.
 
-from collections.abc import MutableSequence
+from _collections_abc import MutableSequence  # collections.abc by its own name, which every interpreter has imported
 
 from vmem._about import __version__, get_include
 from vmem._memory import memory_info
