@@ -10,6 +10,10 @@
 // What is allowed when the mappings cannot be counted, for want of a file descriptor: enough to go on for a moment.
 #define BLIND_ALLOWANCE 64
 
+// What a release may use of the headroom: giving back what lies among others can split mappings first, and is still the
+// way out of having too many.
+#define EXTRA_FOR_RELEASE 1024
+
 // How many quiet calls are refused before the mappings are counted again, when there were not even so many left.
 #define QUIET_REFUSALS 1024
 
@@ -31,19 +35,26 @@ static Py_ssize_t count_allowance(VmemLimits* limits) {
 
 static void counter_set(Py_ssize_t* counter, Py_ssize_t value) { counter_add(counter, value - counter_get(counter)); }
 
-bool mappings_allow(Py_ssize_t growth, VmemLimits* limits) {
-    if (growth <= 0 || growth <= counter_get(&allowance)) return true;
-    Py_ssize_t counted = count_allowance(limits);
-    counter_set(&allowance, counted);
-    return growth <= counted;
+static bool fits(Py_ssize_t growth, Py_ssize_t extra) {
+    return growth <= 0 || growth <= counter_get(&allowance) + extra;
 }
 
-bool mappings_allow_quietly(Py_ssize_t growth) {
+static bool allow(Py_ssize_t growth, Py_ssize_t extra, VmemLimits* limits) {
+    if (fits(growth, extra)) return true;
+    counter_set(&allowance, count_allowance(limits));
+    return fits(growth, extra);
+}
+
+bool mappings_allow(Py_ssize_t growth, VmemLimits* limits) { return allow(growth, 0, limits); }
+
+bool mappings_allow_release(Py_ssize_t growth, VmemLimits* limits) { return allow(growth, EXTRA_FOR_RELEASE, limits); }
+
+bool mappings_allow_quiet_release(Py_ssize_t growth) {
     VmemLimits limits;
-    if (growth <= 0 || growth <= counter_get(&allowance)) return true;
+    if (fits(growth, EXTRA_FOR_RELEASE)) return true;
     if (counter_add(&quiet_refusals, -1) >= 0) return false;
-    bool allowed = mappings_allow(growth, &limits);
-    counter_set(&quiet_refusals, counter_get(&allowance) < QUIET_REFUSALS ? QUIET_REFUSALS : 0);
+    bool allowed = mappings_allow_release(growth, &limits);
+    counter_set(&quiet_refusals, allowed ? 0 : QUIET_REFUSALS);
     return allowed;
 }
 

@@ -16,8 +16,11 @@ uint64_t mapping_headroom(const VmemLimits* limits);
 // Whether `growth` more mappings may be made. When the answer is no, `limits` says why.
 bool mappings_allow(Py_ssize_t growth, VmemLimits* limits);
 
-// The same for where a refusal is no news: close to the limit it does not count again for every call.
-bool mappings_allow_quietly(Py_ssize_t growth);
+// The same for a release, which may go a little closer to the limit.
+bool mappings_allow_release(Py_ssize_t growth, VmemLimits* limits);
+
+// The same where a refusal is no news: close to the limit it does not count again for every call.
+bool mappings_allow_quiet_release(Py_ssize_t growth);
 
 // Records that mappings were made, or with a negative number, given up.
 void mappings_add(Py_ssize_t growth);

@@ -233,7 +233,7 @@ static void give_back_quietly(Reservation* reservation) {
     int error;
     if (!reservation->base) return;
     Py_ssize_t growth = release_growth(&reservation->spans, reservation->size);
-    if (mappings_allow_quietly(growth) && give_back(reservation, false, &error) == VMEM_SUCCESS) return;
+    if (mappings_allow_quiet_release(growth) && give_back(reservation, false, &error) == VMEM_SUCCESS) return;
     const Span* span = spans_find(&reservation->spans, 0);
     for (; span; span = spans_find(&reservation->spans, span->end))
         vmem_discard(reservation->base + span->start, span->end - span->start);
@@ -249,7 +249,11 @@ int reservation_release(Reservation* reservation) {
     if (busy_check_changeable(reservation, all.start, all.end, "release") < 0) return -1;
     if (pins_check_none(reservation, all, "release") < 0) return -1;
     Py_ssize_t growth = release_growth(&reservation->spans, reservation->size);
-    if (reservation_check_mappings(reservation, growth, &attempt) < 0) return -1;
+    VmemLimits limits;
+    if (!mappings_allow_release(growth, &limits)) {
+        raise_out_of_mappings(reservation->out_of_memory_error, &attempt, &limits);
+        return -1;
+    }
     reservation->released = true;
     VmemResult result = give_back(reservation, reservation->spans.num_bytes > 0, &error);
     if (result == VMEM_SUCCESS) return 0;

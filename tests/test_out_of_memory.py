@@ -470,7 +470,10 @@ def test_dropping_neighbours_at_the_limit() -> None:
     regions[::2] = [None] * 10_000
     del region
     check()
-    assert _vmem.get_limits()["mapping_used"] <= before + 10
+    assert _vmem.get_limits()["mapping_used"] <= before + 1024 + 10  # releases may use a part of the headroom
+    regions.clear()
+    full.release()
+    assert _vmem.get_limits()["mapping_used"] < before / 2, _vmem.get_limits()  # and so they lead away from the limit
         """
     )
 
