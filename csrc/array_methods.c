@@ -432,15 +432,24 @@ PyDoc_STRVAR(tobytes_doc,
              ">>> vmem.Array('B', [104, 105]).tobytes()\n"
              "b'hi'");
 
-static PyObject* array_tobytes(Array* self, PyObject* Py_UNUSED(ignored)) {
-    Py_ssize_t num_bytes = self->length * self->type->size;
-    PyObject* bytes = PyBytes_FromStringAndSize(NULL, num_bytes);
+// A copy of the bytes from `start` on, up to `max_size` of them; none where the array has become too short.
+static PyObject* copy_bytes(Array* self, Py_ssize_t start, Py_ssize_t max_size) {
+    Py_ssize_t size = self->length * self->type->size - start;
+    if (size > max_size) size = max_size;
+    PyObject* bytes = PyBytes_FromStringAndSize(NULL, size > 0 ? size : 0);
     if (!bytes) return NULL;
+    bool is_there;
     VMEM_LOCK(self);
-    if (self->length * self->type->size < num_bytes) num_bytes = self->length * self->type->size;
-    memcpy(PyBytes_AsString(bytes), array_item(self, 0), (size_t)num_bytes);
+    is_there = start + size <= self->length * self->type->size;
+    if (is_there && size > 0) memcpy(PyBytes_AsString(bytes), self->reservation.base + start, (size_t)size);
     VMEM_UNLOCK();
-    return bytes;
+    if (is_there) return bytes;
+    Py_DECREF(bytes);
+    return PyBytes_FromStringAndSize(NULL, 0);
+}
+
+static PyObject* array_tobytes(Array* self, PyObject* Py_UNUSED(ignored)) {
+    return copy_bytes(self, 0, PY_SSIZE_T_MAX);
 }
 
 PyDoc_STRVAR(frombytes_doc,
@@ -558,10 +567,9 @@ PyDoc_STRVAR(tofile_doc,
              "b'hi'");
 
 static PyObject* array_tofile(Array* self, PyObject* file) {
-    Py_ssize_t start = 0, num_bytes;
-    for (; start < (num_bytes = self->length * self->type->size); start += WRITTEN_AT_ONCE) {  // write() can change it
-        Py_ssize_t size = num_bytes - start < WRITTEN_AT_ONCE ? num_bytes - start : WRITTEN_AT_ONCE;
-        PyObject* bytes = PyBytes_FromStringAndSize(self->reservation.base + start, size);
+    // write() may change the length.
+    for (Py_ssize_t start = 0; start < self->length * self->type->size; start += WRITTEN_AT_ONCE) {
+        PyObject* bytes = copy_bytes(self, start, WRITTEN_AT_ONCE);
         PyObject* written = bytes ? PyObject_CallMethod(file, "write", "O", bytes) : NULL;
         Py_XDECREF(bytes);
         if (!written) return NULL;
