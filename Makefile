@@ -60,9 +60,11 @@ format: $(VENV)/lint-ready  ## put all sources into the project's format
 	$(RUN) -m ruff format
 	$(VENV)/bin/clang-format -i $(C_FILES)
 
-bench: $(VENV)/installed  ## measure against the same system calls in C
-	$(RUN) benchmarks/region.py
+bench: $(VENV)/bench-ready  ## measure against system calls in C and other types; GIB=0.5 fills less memory
+	$(RUN) benchmarks/region.py $(if $(GIB),--gib $(GIB))
 	$(RUN) benchmarks/header.py
+	$(RUN) benchmarks/arrays.py $(if $(GIB),--gib $(GIB))
+	$(RUN) benchmarks/arena.py
 
 build: $(VENV)/build-ready  ## build a wheel and a source distribution into dist/
 	$(RUN) -m build
@@ -86,6 +88,10 @@ $(VENV)/installed: $(VENV)/created $(SOURCES)
 
 $(VENV)/test-ready: $(VENV)/installed
 	$(RUN) -m pip install --quiet --group test
+	@touch $@
+
+$(VENV)/bench-ready: $(VENV)/installed
+	$(RUN) -m pip install --quiet --group bench
 	@touch $@
 
 $(VENV)/lint-ready: $(VENV)/test-ready

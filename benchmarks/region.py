@@ -19,11 +19,23 @@ from itertools import repeat
 from pathlib import Path
 from time import perf_counter_ns
 
-from side_by_side import Comparison, Work, compare_works, load_c, run
+from side_by_side import (
+    GIB,
+    KIB,
+    MIB,
+    Comparison,
+    Work,
+    compare_works,
+    format_size,
+    load_c,
+    make_parser,
+    parse_with_size,
+    report,
+    warm_memory,
+)
 
 import vmem
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 PAGE_SIZE = vmem.get_page_size()
 FEW, MANY = 1_000, 30_000
 
@@ -117,6 +129,32 @@ def list_committing() -> Iterator[Comparison]:
                 commit_touch_and_decommit_in_c(region.address + offset, ones),
                 1.10,
             )
+
+
+# --- prefaulting ---
+
+
+def prefault(num_bytes: int) -> float:
+    warm_memory(num_bytes)
+    with vmem.reserve(num_bytes, alignment=max(vmem.get_huge_page_size(), 1), huge_pages=True) as region:
+        start = perf_counter_ns()
+        region.commit(prefault=True)
+        return perf_counter_ns() - start
+
+
+def touch_small_pages_in_c(num_bytes: int) -> float:
+    warm_memory(num_bytes)
+    return call_yardstick("touch_small_pages", 1, ctypes.c_size_t(num_bytes), ctypes.c_size_t(PAGE_SIZE))
+
+
+def list_prefaulting(num_bytes: int) -> Iterator[Comparison]:
+    yield Comparison(
+        f"prefault {format_size(num_bytes)} with huge pages, vs touching its pages in C",
+        functools.partial(prefault, num_bytes),
+        functools.partial(touch_small_pages_in_c, num_bytes),
+        1 / 3,
+        pairs=15,
+    )
 
 
 # --- views ---
@@ -240,13 +278,16 @@ def list_importing() -> Iterator[Comparison]:
 # --- all ---
 
 
-def list_comparisons() -> Iterator[Comparison]:
+def list_comparisons(num_bytes: int) -> Iterator[Comparison]:
     yield from list_reserving()
     yield from list_committing()
+    yield from list_prefaulting(num_bytes)
     yield from list_viewing()
     yield from list_scattering()
     yield from list_importing()
 
 
 if __name__ == "__main__":
-    run("What a vmem.Region costs, next to the system calls it makes.", list_comparisons)
+    parser = make_parser("What a vmem.Region costs, next to the system calls it makes.")
+    options, num_bytes = parse_with_size(parser, gib=1)
+    report(list_comparisons(num_bytes), options)

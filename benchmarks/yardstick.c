@@ -32,6 +32,14 @@ static int decommit(char* ptr, size_t num_bytes) {
     return mmap(ptr, num_bytes, PROT_NONE, RESERVED | MAP_FIXED, -1, 0) == MAP_FAILED ? -1 : 0;
 }
 
+static void use_small_pages(char* ptr, size_t num_bytes) {
+#if defined(MADV_NOHUGEPAGE)
+    madvise(ptr, num_bytes, MADV_NOHUGEPAGE);  // an error is a kernel without huge pages
+#else
+    (void)ptr, (void)num_bytes;
+#endif
+}
+
 // One byte to each page, from an array, as a slice assignment has it. The code around a page fault changes what the
 // fault costs: on one processor this loop was 15 % faster when inlined, and at a few of the places where it could lie
 // in memory. Apart and aligned it costs what it does at most places, whatever the compiler does with the rest.
@@ -59,6 +67,23 @@ double commit_touch_and_decommit(size_t iterations, char* ptr, const char* bytes
         if (decommit(ptr, num_bytes) != 0) return -1;
     }
     return nanoseconds_each(start, iterations);
+}
+
+// Commits `num_bytes` of fresh memory and touches each page of it. The kernel may not use huge pages, which it does
+// unasked where it is configured to.
+double touch_small_pages(size_t iterations, size_t num_bytes, size_t page_size) {
+    int64_t total = 0;
+    for (size_t i = 0; i < iterations; i++) {
+        char* ptr = reserve(num_bytes);
+        if (!ptr) return -1;
+        use_small_pages(ptr, num_bytes);
+        int64_t start = now();
+        int status = commit(ptr, num_bytes);
+        for (size_t offset = 0; status == 0 && offset < num_bytes; offset += page_size) ptr[offset] = 1;
+        total += now() - start;
+        if (munmap(ptr, num_bytes) != 0 || status != 0) return -1;
+    }
+    return (double)total / (double)iterations;
 }
 
 // Commits one page at each offset; only this is timed, not making the room of `num_bytes` for them.

@@ -1,0 +1,211 @@
+"""What a `vmem.Array` costs, next to array.array and to other ways of gathering data.
+
+    python benchmarks/arrays.py
+
+It needs the installed package, a POSIX system and a C compiler: ``$CC``, or else ``cc``. NumPy and Arrow come in where
+they are installed. See README.md. It is not called array.py, because Python would take it for the array module then.
+"""
+
+from __future__ import annotations
+
+import array
+import functools
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from time import perf_counter_ns
+
+from fill import Filling
+from side_by_side import (
+    Comparison,
+    Measurable,
+    Row,
+    Work,
+    compare_works,
+    format_size,
+    make_parser,
+    parse_with_size,
+    report,
+    summarize,
+    take_pairs,
+)
+
+import vmem
+
+NUM_ITEMS = 1_000
+
+# Makes an empty array of floats.
+MakeArray = Callable[[], "vmem.Array[float] | array.array[float]"]
+
+
+def make_vmem_array() -> vmem.Array[float]:
+    return vmem.Array("d")
+
+
+def make_array() -> array.array[float]:
+    return array.array("d")
+
+
+# --- items ---
+
+
+def append_items(make: MakeArray) -> Work:
+    """Into an array that starts empty, so what it takes to grow is in it."""
+
+    def work(iterations: int) -> float:
+        start = perf_counter_ns()
+        items = make()
+        for _ in repeat(None, iterations):
+            items.append(1.5)
+        return (perf_counter_ns() - start) / iterations
+
+    return work
+
+
+def get_items(items: Sequence[float]) -> Work:
+    indices = list(range(len(items)))
+
+    def work(iterations: int) -> float:
+        start = perf_counter_ns()
+        for _ in repeat(None, iterations):
+            for index in indices:
+                items[index]
+        return (perf_counter_ns() - start) / iterations
+
+    return work
+
+
+def set_items(items: vmem.Array[float] | array.array[float]) -> Work:
+    indices = list(range(len(items)))
+
+    def work(iterations: int) -> float:
+        start = perf_counter_ns()
+        for _ in repeat(None, iterations):
+            for index in indices:
+                items[index] = 1.5
+        return (perf_counter_ns() - start) / iterations
+
+    return work
+
+
+def iterate(items: Sequence[float]) -> Work:
+    def work(iterations: int) -> float:
+        start = perf_counter_ns()
+        for _ in repeat(None, iterations):
+            for _ in items:
+                pass
+        return (perf_counter_ns() - start) / iterations
+
+    return work
+
+
+def list_items() -> Iterator[Comparison]:
+    values = [index + 0.5 for index in range(NUM_ITEMS)]
+    ours, theirs = vmem.Array("d", values), array.array("d", values)
+    yield compare_works(
+        "Array('d').append(x), vs array.array", append_items(make_vmem_array), append_items(make_array), 0.8
+    )
+    yield compare_works(f"a[i], {NUM_ITEMS:,} times, vs array.array", get_items(ours), get_items(theirs), 1.1)
+    yield compare_works(f"a[i] = x, {NUM_ITEMS:,} times, vs array.array", set_items(ours), set_items(theirs), None)
+    yield compare_works(f"for x in a, {NUM_ITEMS:,} items, vs array.array", iterate(ours), iterate(theirs), None)
+
+
+# --- filling ---
+
+
+@dataclass(frozen=True)
+class Filler:
+    """One of fill.py's ways, the ratios to it that are wanted, and the module that it needs."""
+
+    name: str
+    target: float | None
+    slowest_target: float | None = None
+    module: str = "vmem"
+
+
+FILLERS = [
+    Filler("C", 1.3),
+    Filler("bytearray", 1 / 3),
+    Filler("array.array", 1 / 3),
+    Filler("NumPy doubling", 1 / 2, 1 / 10, module="numpy"),
+    Filler("a preallocated numpy.empty", 1.1, module="numpy"),
+    Filler("a preallocated mmap.mmap", None),
+    Filler("Arrow BufferOutputStream", None, module="pyarrow"),
+]
+
+
+def fill(name: str, num_bytes: int) -> Filling:
+    """In a process of its own: what others did to this one's memory would change how fast it is and its peak."""
+    command = [sys.executable, str(Path(__file__).with_name("fill.py")), name, str(num_bytes)]
+    return Filling(**json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+
+
+@dataclass(frozen=True)
+class FillComparison:
+    """Three rows from the same pairs: how long all took, how long the slowest chunk, and the peak of memory."""
+
+    filler: Filler
+    num_bytes: int
+    pairs: int = 9
+
+    @property
+    def work(self) -> str:
+        return f"fill {format_size(self.num_bytes)} by 64 KiB, vs {self.filler.name}"
+
+    def measure(self, num_pairs: int) -> list[Row]:
+        name = self.filler.name
+        fillings = take_pairs(
+            functools.partial(fill, "vmem", self.num_bytes), functools.partial(fill, name, self.num_bytes), num_pairs
+        )
+        times = [(ours.nanoseconds, theirs.nanoseconds) for ours, theirs in fillings]
+        slowest = [(ours.slowest, theirs.slowest) for ours, theirs in fillings]
+        peaks = [(ours.peak, theirs.peak) for ours, theirs in fillings]
+        return [
+            summarize(self.work, times, self.filler.target),
+            summarize(f"its slowest 64 KiB, vs {name}", slowest, self.filler.slowest_target),
+            summarize(f"its peak memory, vs {name}", peaks, None, "bytes"),
+        ]
+
+
+@dataclass(frozen=True)
+class PeakComparison:
+    """The peak of memory while an array is filled, next to what is in it then."""
+
+    num_bytes: int
+    pairs: int = 9
+
+    @property
+    def work(self) -> str:
+        return f"peak memory of {format_size(self.num_bytes)} by 64 KiB, vs the data"
+
+    def measure(self, num_pairs: int) -> list[Row]:
+        peaks = take_pairs(lambda: fill("vmem", self.num_bytes).peak, lambda: float(self.num_bytes), num_pairs)
+        return [summarize(self.work, peaks, 1.02, "bytes")]
+
+
+def list_filling(num_bytes: int) -> Iterator[Measurable]:
+    for filler in FILLERS:
+        if importlib.util.find_spec(filler.module):
+            yield FillComparison(filler, num_bytes)
+        else:
+            print(f"left out, because {filler.module} is not installed: {filler.name}", file=sys.stderr)
+    yield PeakComparison(num_bytes)
+
+
+# --- all ---
+
+
+def list_comparisons(num_bytes: int) -> Iterator[Measurable]:
+    yield from list_items()
+    yield from list_filling(num_bytes)
+
+
+if __name__ == "__main__":
+    parser = make_parser("What a vmem.Array costs, next to array.array and to other ways of gathering data.")
+    options, num_bytes = parse_with_size(parser, gib=2)
+    report(list_comparisons(num_bytes), options)
