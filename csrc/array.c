@@ -407,6 +407,10 @@ static int array_getbuffer(Array* self, Py_buffer* view, int flags) {
     return status;
 }
 
+// Never called, because the buffers belong to pins. But np.frombuffer() keeps a buffer only of what has this, and of all
+// else just the object: memory under its array could then be given back.
+static void array_releasebuffer(Array* Py_UNUSED(self), Py_buffer* Py_UNUSED(view)) {}
+
 static PyObject* array_repr(Array* self) {
     PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
     PyObject* list = name && self->length > 0 ? array_tolist(self, NULL) : NULL;
@@ -457,6 +461,7 @@ static PyType_Slot array_slots[] = {
     {Py_tp_members, array_members},
     {Py_tp_getset, array_getset},
     {Py_bf_getbuffer, array_getbuffer},
+    {Py_bf_releasebuffer, array_releasebuffer},
     {Py_sq_length, array_length},
     {Py_sq_item, array_get},
     {Py_sq_contains, array_contains},
