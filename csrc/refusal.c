@@ -24,8 +24,8 @@ static PyObject* describe_attempt(const Attempt* attempt) {
         return PyUnicode_FromFormat("cannot %s %zu bytes aligned to %zu", attempt->verb, attempt->num_bytes,
                                     attempt->align);
     if (attempt->new_addresses) return PyUnicode_FromFormat("cannot %s %zu bytes", attempt->verb, attempt->num_bytes);
-    return PyUnicode_FromFormat("cannot %s %zu bytes at offset %zu of a %s", attempt->verb, attempt->num_bytes,
-                                attempt->offset, attempt->kind);
+    return PyUnicode_FromFormat("cannot %s %zu bytes at offset %zu of %s %s", attempt->verb, attempt->num_bytes,
+                                attempt->offset, attempt->kind[0] == 'a' ? "an" : "a", attempt->kind);
 }
 
 static bool exceeds(uint64_t used, uint64_t num_bytes, uint64_t limit) {
