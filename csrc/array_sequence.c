@@ -250,6 +250,32 @@ static PyObject* iterator_length_hint(ArrayIterator* self, PyObject* Py_UNUSED(i
     return PyLong_FromSsize_t(num_left);
 }
 
+// How to make it again: iter() of what is left, and from where on.
+static PyObject* iterator_reduce(ArrayIterator* self, PyObject* Py_UNUSED(ignored)) {
+    PyObject* builtins = PyImport_ImportModule("builtins");
+    PyObject* iter = builtins ? PyObject_GetAttrString(builtins, "iter") : NULL;
+    PyObject *array = NULL, *reduced = NULL;
+    Py_ssize_t index;
+    VMEM_LOCK(self);
+    array = Py_XNewRef((PyObject*)self->array);
+    index = self->index;
+    VMEM_UNLOCK();
+    if (iter) reduced = array ? Py_BuildValue("(O(O)n)", iter, array, index) : Py_BuildValue("(O(()))", iter);
+    Py_XDECREF(array);
+    Py_XDECREF(iter);
+    Py_XDECREF(builtins);
+    return reduced;
+}
+
+static PyObject* iterator_setstate(ArrayIterator* self, PyObject* state) {
+    Py_ssize_t index = PyLong_AsSsize_t(state);
+    if (index == -1 && PyErr_Occurred()) return NULL;
+    VMEM_LOCK(self);
+    self->index = index < 0 ? 0 : index;
+    VMEM_UNLOCK();
+    Py_RETURN_NONE;
+}
+
 static int iterator_traverse(ArrayIterator* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE((PyObject*)self));
     Py_VISIT(self->array);
@@ -266,6 +292,8 @@ static void iterator_dealloc(ArrayIterator* self) {
 
 static PyMethodDef iterator_methods[] = {
     {"__length_hint__", (PyCFunction)iterator_length_hint, METH_NOARGS, "How many items are to come."},
+    {"__reduce__", (PyCFunction)iterator_reduce, METH_NOARGS, "How to make the iterator again, for pickle."},
+    {"__setstate__", (PyCFunction)iterator_setstate, METH_O, "Go to an index, for pickle."},
     {NULL, NULL, 0, NULL},
 };
 
