@@ -61,3 +61,13 @@ def changed(change: Callable[[Any], object], items: object = (1, 2, 3, 1)) -> Ac
         return result, changing
 
     return act
+
+
+def add_in_place(made: Any, other: object) -> Any:
+    made += other
+    return made
+
+
+def multiply_in_place(made: Any, count: object) -> Any:
+    made *= count
+    return made

@@ -7,6 +7,7 @@ import ctypes
 import gc
 import pickle
 import weakref
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -33,7 +34,7 @@ def address_of(view: memoryview) -> int:
 
 def test_capacity_is_rounded_up_to_pages(page: int) -> None:
     for capacity, expected in ((1, page), (page, page), (page + 1, 2 * page), (Index(5), page)):
-        made = vmem.Arena(capacity)  # type: ignore[arg-type]
+        made = vmem.Arena(capacity)
         assert (made.capacity, made.used, made.committed, made.alignment) == (expected, 0, 0, 16)
 
 
@@ -46,16 +47,17 @@ def test_bad_arguments() -> None:
             vmem.Arena(4096, alignment=align)
     with pytest.raises(vmem.OutOfMemoryError, match="cannot reserve"):
         vmem.Arena(1 << 62)
-    for call in (
+    wrong: list[Callable[[], object]] = [
         lambda: vmem.Arena(),  # type: ignore[call-arg]
         lambda: vmem.Arena(1.5),  # type: ignore[arg-type]
         lambda: vmem.Arena("1"),  # type: ignore[arg-type]
-        lambda: vmem.Arena(1, 2),  # type: ignore[misc]
+        lambda: vmem.Arena(1, 2),  # type: ignore[call-arg]
         lambda: vmem.Arena(capacity=1),  # type: ignore[call-arg]
         lambda: vmem.Arena(1, align=16),  # type: ignore[call-arg]
         lambda: vmem.Arena(1, alignment=None),  # type: ignore[arg-type]
         lambda: _vmem.Arena.__new__(_vmem.Arena),  # type: ignore[call-arg]
-    ):
+    ]
+    for call in wrong:
         with pytest.raises(TypeError):
             call()
 
@@ -103,7 +105,7 @@ def test_alignment_of_one_allocation(arena: vmem.Arena, shift: int) -> None:
     arena.alloc(1)
     for _ in range(3):
         assert address_of(arena.alloc(5, align=1 << shift)) % (1 << shift) == 0
-    assert address_of(arena.alloc(5, align=Index(1 << shift))) % (1 << shift) == 0  # type: ignore[arg-type]
+    assert address_of(arena.alloc(5, align=Index(1 << shift))) % (1 << shift) == 0
 
 
 def test_alignment_of_all(page: int) -> None:
@@ -284,7 +286,7 @@ def test_rewinding_gives_the_same_bytes_again(arena: vmem.Arena) -> None:
     arena.rewind(mark)
     assert (arena.used, arena.committed) == (100, committed)
     assert address_of(arena.alloc(10)) == address
-    arena.rewind(Index(0))  # type: ignore[arg-type]
+    arena.rewind(Index(0))
     assert arena.used == 0
 
 
@@ -307,9 +309,8 @@ def test_live_views_refuse_a_rewind(arena: vmem.Arena) -> None:
     mark = arena.mark()
     views = [arena.alloc(10) for _ in range(3)]
     part, shared = views[0][2:4], np.frombuffer(views[1], dtype="uint8")
-    for back in (lambda: arena.rewind(mark), arena.reset):
-        with pytest.raises(BufferError):
-            back()
+    with pytest.raises(BufferError):
+        arena.reset()
     with pytest.raises(BufferError) as raised:
         arena.rewind(mark)
     assert str(raised.value) == (
@@ -428,7 +429,7 @@ def test_wrong_uses_of_a_scope(arena: vmem.Arena) -> None:
         pass
     for arguments in ((), (None,), (None,) * 4):
         with pytest.raises(TypeError):
-            scope.__exit__(*arguments)  # type: ignore[arg-type]
+            scope.__exit__(*arguments)
     with pytest.raises(TypeError):
         type(scope)()
 
@@ -452,7 +453,8 @@ def test_views_keep_the_memory() -> None:
     gc.collect()
     view[:] = b"x" * 10
     shared[:] = 2.5
-    assert (bytes(view), shared.sum()) == (b"x" * 10, 25.0)
+    assert bytes(view) == b"x" * 10
+    assert shared.tolist() == [2.5] * 10
     del view
     assert reference() is not None
     del shared

@@ -118,7 +118,7 @@ def test_bad_arguments(arguments: tuple[Any, ...]) -> None:
 def test_typecode_and_initializer_have_no_names() -> None:
     for keywords in ({"typecode": "b"}, {"initializer": [1]}, {"size": 4}):
         with pytest.raises(TypeError):
-            vmem.Array("b", **keywords)  # type: ignore[call-overload]
+            vmem.Array("b", **keywords)
     with pytest.raises(TypeError):
         vmem.Array(typecode="b")  # type: ignore[call-overload]
 
@@ -232,7 +232,7 @@ def test_repr_of_a_subclass() -> None:
 # --- comparing ---
 
 COMPARISONS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
-LISTS = ([], [1], [1, 2], [1, 3], [2], [1, 2, 0], [0, 127], [100, 0])
+LISTS: tuple[list[int], ...] = ([], [1], [1, 2], [1, 3], [2], [1, 2, 0], [0, 127], [100, 0])
 
 
 @pytest.mark.parametrize("other", TYPECODES)

@@ -118,7 +118,7 @@ def test_a_list_that_changes_while_it_is_taken() -> None:
 def test_an_initializer_that_shrinks_while_it_is_taken() -> None:
     source = vmem.Array("i", range(100))
     items: list[Any] = [0] * 10
-    items[3] = Number(lambda: (items.clear(), source.clear(), source.shrink_to_fit()))
+    items[3] = Number(lambda: [each() for each in (items.clear, source.clear, source.shrink_to_fit)])
     assert vmem.Array("i", items).tolist() == [0, 0, 0, 1]
     assert len(source) == 0
 
@@ -157,12 +157,13 @@ def test_files_that_change_the_array(name: str) -> None:
 
 
 def test_numbers_that_change_the_arena() -> None:
-    for call in (
+    calls: list[Callable[[vmem.Arena, Any], memoryview | None]] = [
         lambda arena, number: arena.alloc(number),
         lambda arena, number: arena.alloc(100, align=number),
         lambda arena, number: arena.rewind(number),
-        lambda arena, number: arena.alloc(1, zero=Truth(number.action)),
-    ):
+        lambda arena, number: arena.alloc(1, zero=Truth(number.action)),  # type: ignore[arg-type]
+    ]
+    for call in calls:
         arena = vmem.Arena(1 << 20)
         arena.alloc(5000)
         views: list[memoryview] = []

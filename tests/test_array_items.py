@@ -37,7 +37,7 @@ BORDERS = [
     sign * 2**bits + shift for bits in (7, 8, 15, 16, 31, 32, 63, 64, 100) for sign in (1, -1) for shift in (-1, 0, 1)
 ]
 
-VALUES = [
+VALUES: list[Any] = [
     *BORDERS,
     *(0, 1, -1, True, 1.0, -0.0, 1.5, 1e300, -1e300, 1e-300, float("inf"), float("nan")),
     *("a", "1", b"a", None, [], (), 2j, Fraction(1, 2), object, Real(), Broken()),

@@ -134,7 +134,7 @@ class ArrayMachine(RuleBasedStateMachine):
     def write_through_a_view(self, data: st.DataObject, item: int) -> None:
         view, length = self.views[data.draw(st.integers(0, len(self.views) - 1))]
         if length > 0:
-            view[-1] = float(item) if self.model.typecode in "fd" else item
+            view[-1] = item if self.model.typecode not in "fd" else float(item)  # type: ignore[assignment]
             self.model[length - 1] = item
 
     @precondition(lambda self: self.views)

@@ -1,6 +1,7 @@
 """Types as a user meets them. Checked by mypy and basedpyright, and run as it is."""
 
 from array import array
+from collections.abc import MutableSequence
 from typing import assert_type
 
 import vmem
@@ -85,3 +86,74 @@ except vmem.OutOfMemoryError as error:
     assert_type(error.errno, int | None)
     os_error: OSError = error
     memory_error: MemoryError = error
+
+numbers = vmem.Array("d", [1.5, 2.5], capacity=100)
+assert_type(numbers, vmem.Array[float])
+whole = vmem.Array("i", b"abcdefgh")
+assert_type(whole, vmem.Array[int])
+assert_type(vmem.Array("B"), vmem.Array[int])
+assert_type(vmem.Array("q", range(3)), vmem.Array[int])
+assert_type(vmem.Array("f", array("f", [1.0])), vmem.Array[float])
+
+assert_type(numbers.typecode, str)
+assert_type(numbers.itemsize, int)
+assert_type(numbers.capacity, int)
+assert_type(len(numbers), int)
+assert_type(numbers[0], float)
+assert_type(whole[0], int)
+assert_type(numbers[0:1], vmem.Array[float])
+numbers[0] = 5
+numbers[1:2] = numbers
+del numbers[0]
+del numbers[5:]
+numbers.append(1)
+numbers.extend([2, 3.5])
+numbers.extend(numbers)
+numbers.insert(0, 2.5)
+numbers.fromlist([1.5])
+numbers.frombytes(bytes(8))
+assert_type(numbers.pop(), float)
+assert_type(whole.pop(0), int)
+assert_type(numbers.index(1.0), int)
+assert_type(numbers.count(1.0), int)
+assert_type(numbers.tolist(), list[float])
+assert_type(whole.tolist(), list[int])
+assert_type(numbers.tobytes(), bytes)
+assert_type(numbers.buffer_info(), tuple[int, int])
+assert_type(numbers + numbers, vmem.Array[float])
+assert_type(numbers * 2, vmem.Array[float])
+assert_type(2 * whole, vmem.Array[int])
+numbers += numbers
+numbers *= 2
+assert_type(numbers, vmem.Array[float])
+assert_type(numbers == whole, bool)
+assert_type(numbers < numbers, bool)
+assert_type(1.5 in numbers, bool)
+assert_type([number for number in whole], list[int])  # noqa: C416
+assert_type(memoryview(numbers).nbytes, int)
+numbers.clear()
+numbers.shrink_to_fit()
+mutable: MutableSequence[float] = numbers
+
+arena = vmem.Arena(1 << 20, alignment=64)
+assert_type(arena, vmem.Arena)
+assert_type(arena.alloc(10), memoryview)
+assert_type(arena.alloc(10, align=128, zero=False), memoryview)
+assert_type(arena.used, int)
+assert_type(arena.committed, int)
+assert_type(arena.capacity, int)
+assert_type(arena.alignment, int)
+mark = arena.mark()
+assert_type(mark, int)
+arena.rewind(mark)
+with arena.scope() as scoped:
+    assert_type(scoped, vmem.Arena)
+arena.reset()
+arena.trim()
+
+
+class Pool(vmem.Arena):
+    """Subclasses keep their type."""
+
+
+assert_type(Pool(4096), Pool)
