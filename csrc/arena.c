@@ -10,8 +10,7 @@ typedef struct Arena {
     Reservation reservation;
     size_t alignment;  // of allocations that ask for none
     size_t used;
-    size_t touched;        // up to where memory may hold something; what comes after it is fresh and zero
-    size_t num_allocated;  // how often; tells trim() whether anything happened meanwhile
+    size_t touched;  // up to where memory may hold something; what comes after it is fresh and zero
     PyObject* weakrefs;
 } Arena;
 
@@ -50,23 +49,32 @@ static int prepare_range(Arena* arena, size_t start, size_t end, bool zero) {
     return 0;
 }
 
-// Gives a pin the next bytes. No Python code runs in here unless it fails.
+// Gives a pin the next bytes. No Python code runs in here unless it fails. No bytes lie anywhere.
 static int allocate(Arena* arena, Pin* pin, size_t num_bytes, size_t align, bool zero) {
     size_t start;
+    if (num_bytes == 0) {
+        pins_place(pin, 0, 0);
+        return 0;
+    }
     if (find_place(arena, num_bytes, align, &start) < 0) return -1;
     size_t end = start + num_bytes;
-    if (num_bytes > 0 && prepare_range(arena, start, end, zero) < 0) return -1;
+    if (prepare_range(arena, start, end, zero) < 0) return -1;
     pins_place(pin, start, num_bytes);
-    if (num_bytes == 0) return 0;
     arena->used = end;
     if (arena->touched < end) arena->touched = end;
-    arena->num_allocated++;
     return 0;
+}
+
+// For bytes that found no view, unless others have got the next ones meanwhile.
+static void take_back(Arena* arena, size_t before, size_t after) {
+    VMEM_LOCK(arena);
+    if (arena->used == after) arena->used = before;
+    VMEM_UNLOCK();
 }
 
 PyDoc_STRVAR(
     alloc_doc,
-    "alloc($self, num_bytes, /, *, align=None, zero=True)\n--\n\n"
+    "alloc($self, /, num_bytes, *, align=None, zero=True)\n--\n\n"
     "Take the next bytes, as a view that stays where it is.\n\n"
     "Parameters\n"
     "----------\n"
@@ -95,23 +103,26 @@ PyDoc_STRVAR(
     "5");
 
 static PyObject* arena_alloc(Arena* self, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords) {
-    static const Signature signature = {"alloc", 3, 1, {"", "align", "zero"}};
+    static const Signature signature = {"alloc", 3, 1, {"num_bytes", "align", "zero"}};
     PyObject* parsed[3];
     size_t num_bytes, align = self->alignment;
-    if (num_args != 1)
-        return PyErr_Format(PyExc_TypeError, "alloc() takes exactly 1 positional argument (%zd given)", num_args);
     if (parse_arguments(&signature, args, num_args, keywords, parsed) < 0) return NULL;
+    if (!parsed[0]) return PyErr_Format(PyExc_TypeError, "alloc() missing required argument 'num_bytes'");
     if (convert_size(parsed[0], "num_bytes", &num_bytes) < 0) return NULL;
     if (parsed[1] && parsed[1] != Py_None && convert_alignment(parsed[1], "align", &align) < 0) return NULL;
     int zero = parsed[2] ? PyObject_IsTrue(parsed[2]) : 1, status;
     if (zero < 0) return NULL;
     Pin* pin = pins_new(&self->reservation);
     if (!pin) return NULL;
+    size_t before, after;
     VMEM_LOCK(self);
+    before = self->used;
     status = allocate(self, pin, num_bytes, align, zero);
+    after = self->used;
     VMEM_UNLOCK();
     PyObject* view = status == 0 ? PyMemoryView_FromObject((PyObject*)pin) : NULL;
     Py_DECREF((PyObject*)pin);
+    if (status == 0 && !view) take_back(self, before, after);
     return view;
 }
 
@@ -222,18 +233,16 @@ PyDoc_STRVAR(trim_doc,
              ">>> arena.committed\n"
              "0");
 
+static size_t find_unused(PyObject* owner) { return ((Arena*)owner)->used; }
+
+static void forget_touched(PyObject* owner, size_t start) {
+    Arena* arena = (Arena*)owner;
+    if (arena->touched > start) arena->touched = start;
+}
+
 static PyObject* arena_trim(Arena* self, PyObject* Py_UNUSED(ignored)) {
-    size_t kept, num_allocated;
-    VMEM_LOCK(self);
-    kept = vmem_align_forward(self->used, self->reservation.page_size);
-    num_allocated = self->num_allocated;
-    VMEM_UNLOCK();
-    // All of it: a call that was interrupted has left pages behind a gap.
-    if (paging_decommit(&self->reservation, kept, self->reservation.size - kept) < 0) return NULL;
-    VMEM_LOCK(self);
-    if (num_allocated == self->num_allocated && self->touched > kept) self->touched = kept;
-    VMEM_UNLOCK();
-    Py_RETURN_NONE;
+    static const Unused unused = {find_unused, forget_touched};
+    return paging_decommit_unused(&self->reservation, &unused) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 // --- scopes ---
@@ -344,7 +353,7 @@ PyType_Spec scope_spec = {
 
 PyDoc_STRVAR(
     arena_doc,
-    "Arena(capacity, /, *, alignment=16)\n--\n\n"
+    "Arena(capacity, *, alignment=16)\n--\n\n"
     "Memory that is allocated piece by piece and given back from the end: for many things that live equally long.\n\n"
     "The arena reserves its addresses when it is made, and memory comes to them as it is used. Allocations are\n"
     "memoryviews that never move, so they can be handed to NumPy, ctypes and C code. Taking a thousand of them back\n"
@@ -377,7 +386,7 @@ PyDoc_STRVAR(
     "0");
 
 static int parse_arena(PyObject* args, PyObject* keywords, size_t* capacity, size_t* alignment) {
-    static char* names[] = {"", "alignment", NULL};
+    static char* names[] = {"capacity", "alignment", NULL};
     PyObject *capacity_object, *alignment_object = NULL;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|$O:Arena", names, &capacity_object, &alignment_object))
         return -1;
@@ -431,11 +440,18 @@ static PyObject* arena_reduce(Arena* self, PyObject* Py_UNUSED(ignored)) {
 }
 
 static PyObject* arena_repr(Arena* self) {
+    size_t used, num_committed, num_views;
+    VMEM_LOCK(self);
+    used = self->used;
+    num_committed = reservation_count_committed(&self->reservation);
+    num_views = pins_count_from(&self->reservation, 0);
+    VMEM_UNLOCK();
     PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
     PyObject* text = NULL;
     if (name)
-        text = PyUnicode_FromFormat("<vmem.%U at %p: %zu bytes, %zu used, %zu committed>", name, self->reservation.base,
-                                    self->reservation.size, self->used, self->reservation.spans.num_bytes);
+        text = PyUnicode_FromFormat("<vmem.%U at %p: %zu bytes, %zu used, %zu committed, %zu %s>", name,
+                                    self->reservation.base, self->reservation.size, used, num_committed, num_views,
+                                    num_views == 1 ? "view" : "views");
     Py_XDECREF(name);
     return text;
 }
@@ -449,7 +465,11 @@ static PyObject* arena_get_capacity(Arena* self, void* Py_UNUSED(closure)) {
 static PyObject* arena_get_used(Arena* self, void* Py_UNUSED(closure)) { return PyLong_FromSize_t(self->used); }
 
 static PyObject* arena_get_committed(Arena* self, void* Py_UNUSED(closure)) {
-    return PyLong_FromSize_t(self->reservation.spans.num_bytes);
+    size_t num_bytes;
+    VMEM_LOCK(self);
+    num_bytes = reservation_count_committed(&self->reservation);
+    VMEM_UNLOCK();
+    return PyLong_FromSize_t(num_bytes);
 }
 
 static PyObject* arena_get_alignment(Arena* self, void* Py_UNUSED(closure)) {

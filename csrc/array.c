@@ -228,18 +228,17 @@ int array_extend(Array* array, PyObject* iterable) {
 
 // --- giving back ---
 
-// New items cannot come into the pages that go, because there is no room for them before the pages are gone. A call that
-// was interrupted has left pages behind a gap, so it looks at all.
-int array_shrink_to_fit(Array* array) {
-    size_t kept, end;
-    VMEM_LOCK(array);
+// What items take. There is no room for new ones in the pages that go, so who needs more finds the mark on them first.
+static size_t lower_room(PyObject* owner) {
+    Array* array = (Array*)owner;
     size_t used = (size_t)(array->length * array->type->size);
-    kept = vmem_align_forward(used, array->reservation.page_size);
-    end = grown_to(&array->reservation);
-    array->room = (Py_ssize_t)(kept < end ? kept : end) / array->type->size;
-    if (array->room > array->capacity) array->room = array->capacity;
-    VMEM_UNLOCK();
-    return paging_decommit(&array->reservation, kept, array->reservation.size - kept);
+    array->room = array->length;
+    return used;
+}
+
+int array_shrink_to_fit(Array* array) {
+    static const Unused unused = {lower_room, NULL};
+    return paging_decommit_unused(&array->reservation, &unused);
 }
 
 // --- the type ---

@@ -64,6 +64,7 @@ PyObject* array_tolist(Array* self, PyObject* ignored);
 // The operators, which belong to the type.
 Py_ssize_t array_length(Array* self);
 PyObject* array_get(Array* self, Py_ssize_t index);
+PyObject* array_get_if_there(Array* self, Py_ssize_t index);  // NULL without an exception where there is none
 PyObject* array_subscript(Array* self, PyObject* key);
 int array_assign(Array* self, PyObject* key, PyObject* value);
 int array_contains(Array* self, PyObject* object);

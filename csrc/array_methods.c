@@ -148,11 +148,9 @@ static PyObject* array_fromlist(Array* self, PyObject* list) {
     int status = 0;
     if (!items) return PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < num_items && status == 0; i++) {
-        PyObject* object = PyList_GetItem(list, i);
-        if (!object) break;
-        Py_INCREF(object);
-        status = self->type->set(items + i * size, object);
-        Py_DECREF(object);
+        PyObject* object = list_get_item(list, i);
+        status = object ? self->type->set(items + i * size, object) : -1;
+        Py_XDECREF(object);
         if (status == 0 && PyList_Size(list) != num_items) {
             PyErr_SetString(PyExc_RuntimeError, "list changed size during iteration");
             status = -1;
@@ -214,8 +212,8 @@ static PyObject* array_pop(Array* self, PyObject* const* args, Py_ssize_t num_ar
 
 int array_find(Array* self, PyObject* object, Py_ssize_t* index, Py_ssize_t stop) {
     for (; *index < stop && *index < self->length; ++*index) {  // comparing can change the length
-        PyObject* item = array_get(self, *index);
-        if (!item) return -1;
+        PyObject* item = array_get_if_there(self, *index);
+        if (!item) return PyErr_Occurred() ? -1 : 0;
         int equal = PyObject_RichCompareBool(item, object, Py_EQ);
         Py_DECREF(item);
         if (equal != 0) return equal;
@@ -412,13 +410,13 @@ PyDoc_STRVAR(tolist_doc,
              "[1.0, 2.0]");
 
 PyObject* array_tolist(Array* self, PyObject* Py_UNUSED(ignored)) {
-    PyObject* list = PyList_New(0);
+    PyObject *list = PyList_New(0), *item;
     int status = list ? 0 : -1;
-    for (Py_ssize_t i = 0; status == 0 && i < self->length; i++) {
-        PyObject* item = array_get(self, i);
-        status = item ? PyList_Append(list, item) : -1;
-        Py_XDECREF(item);
+    for (Py_ssize_t i = 0; status == 0 && (item = array_get_if_there(self, i)); i++) {
+        status = PyList_Append(list, item);
+        Py_DECREF(item);
     }
+    if (PyErr_Occurred()) status = -1;
     if (status < 0) Py_CLEAR(list);
     return list;
 }
@@ -432,20 +430,15 @@ PyDoc_STRVAR(tobytes_doc,
              ">>> vmem.Array('B', [104, 105]).tobytes()\n"
              "b'hi'");
 
-// A copy of the bytes from `start` on, up to `max_size` of them; none where the array has become too short.
+// A copy of the bytes from `start` on, up to so many.
 static PyObject* copy_bytes(Array* self, Py_ssize_t start, Py_ssize_t max_size) {
+    PyObject* bytes;
+    VMEM_LOCK(self);
     Py_ssize_t size = self->length * self->type->size - start;
     if (size > max_size) size = max_size;
-    PyObject* bytes = PyBytes_FromStringAndSize(NULL, size > 0 ? size : 0);
-    if (!bytes) return NULL;
-    bool is_there;
-    VMEM_LOCK(self);
-    is_there = start + size <= self->length * self->type->size;
-    if (is_there && size > 0) memcpy(PyBytes_AsString(bytes), self->reservation.base + start, (size_t)size);
+    bytes = size > 0 ? PyBytes_FromStringAndSize(self->reservation.base + start, size) : PyBytes_FromString("");
     VMEM_UNLOCK();
-    if (is_there) return bytes;
-    Py_DECREF(bytes);
-    return PyBytes_FromStringAndSize(NULL, 0);
+    return bytes;
 }
 
 static PyObject* array_tobytes(Array* self, PyObject* Py_UNUSED(ignored)) {

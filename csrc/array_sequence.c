@@ -6,16 +6,20 @@
 
 Py_ssize_t array_length(Array* self) { return self->length; }
 
-PyObject* array_get(Array* self, Py_ssize_t index) {
+PyObject* array_get_if_there(Array* self, Py_ssize_t index) {
     char item[MAX_ITEM_SIZE];
     bool found;
     VMEM_LOCK(self);
     found = index >= 0 && index < self->length;
     if (found) memcpy(item, array_item(self, index), (size_t)self->type->size);
     VMEM_UNLOCK();
-    if (found) return self->type->get(item);
-    PyErr_SetString(PyExc_IndexError, "array index out of range");
-    return NULL;
+    return found ? self->type->get(item) : NULL;
+}
+
+PyObject* array_get(Array* self, Py_ssize_t index) {
+    PyObject* item = array_get_if_there(self, index);
+    if (!item && !PyErr_Occurred()) PyErr_SetString(PyExc_IndexError, "array index out of range");
+    return item;
 }
 
 static int set_item(Array* self, Py_ssize_t index, PyObject* object) {
@@ -213,32 +217,24 @@ PyObject* array_iterate(Array* self) {
     return (PyObject*)iterator;
 }
 
-// The item at the index, or NULL without an exception behind the last one.
-static PyObject* get_next(Array* array, Py_ssize_t index) {
-    char item[MAX_ITEM_SIZE];
-    bool found;
-    VMEM_LOCK(array);
-    found = index < array->length;
-    if (found) memcpy(item, array_item(array, index), (size_t)array->type->size);
-    VMEM_UNLOCK();
-    return found ? array->type->get(item) : NULL;
-}
-
+// Each lock is let go before the next is taken.
 static PyObject* iterator_next(ArrayIterator* self) {
-    PyObject* item = NULL;
-    Array* finished = NULL;
+    PyObject *array, *finished = NULL;
+    Py_ssize_t index;
     VMEM_LOCK(self);
-    if (self->array) {
-        item = get_next(self->array, self->index);
-        if (item) {
-            self->index++;
-        } else if (!PyErr_Occurred()) {
-            finished = self->array;
-            self->array = NULL;
-        }
-    }
+    array = Py_XNewRef((PyObject*)self->array);
+    index = self->index++;
     VMEM_UNLOCK();
-    Py_XDECREF((PyObject*)finished);
+    if (!array) return NULL;
+    PyObject* item = array_get_if_there((Array*)array, index);
+    if (!item && !PyErr_Occurred()) {
+        VMEM_LOCK(self);
+        finished = (PyObject*)self->array;
+        self->array = NULL;
+        VMEM_UNLOCK();
+    }
+    Py_DECREF(array);
+    Py_XDECREF(finished);
     return item;
 }
 
@@ -394,15 +390,13 @@ static bool compare_lengths(Py_ssize_t one, Py_ssize_t other, int operation) {
     }
 }
 
-// Both items at an index, or NULL where an array has no such item any more, or with an exception.
+// Both items at an index. Returns 1 when both are there, 0 when one is not, -1 with an exception.
 static int get_pair(Array* one, Array* other, Py_ssize_t index, PyObject* pair[2]) {
-    pair[0] = pair[1] = NULL;
-    if (index >= one->length || index >= other->length) return 0;
-    pair[0] = array_get(one, index);
-    pair[1] = pair[0] ? array_get(other, index) : NULL;
+    pair[0] = array_get_if_there(one, index);
+    pair[1] = pair[0] ? array_get_if_there(other, index) : NULL;
     if (pair[1]) return 1;
     Py_CLEAR(pair[0]);
-    return -1;
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 // Items of one integer type, up to the first that differ.

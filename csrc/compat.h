@@ -30,6 +30,13 @@
 #define VMEM_UNLOCK2() }
 #endif
 
+// A list's item as a reference of one's own: other threads may change the list. NULL with IndexError.
+#ifdef Py_GIL_DISABLED
+#define list_get_item(list, index) PyList_GetItemRef(list, index)
+#else
+#define list_get_item(list, index) Py_XNewRef(PyList_GetItem(list, index))
+#endif
+
 // What tells `match` that a type is a sequence. Limited API 3.11 does not name it, but every interpreter knows it.
 #define VMEM_TPFLAGS_SEQUENCE (1UL << 5)
 
@@ -42,11 +49,15 @@
 // A counter that threads of several interpreters may change at once. counter_add() returns what it is after the change.
 #ifdef _MSC_VER
 static inline Py_ssize_t counter_get(const Py_ssize_t* counter) { return *(volatile const Py_ssize_t*)counter; }
+static inline void counter_set(Py_ssize_t* counter, Py_ssize_t value) { *(volatile Py_ssize_t*)counter = value; }
 static inline Py_ssize_t counter_add(Py_ssize_t* counter, Py_ssize_t change) {
     return (Py_ssize_t)InterlockedExchangeAddSizeT((SIZE_T*)counter, (SIZE_T)change) + change;
 }
 #else
 static inline Py_ssize_t counter_get(const Py_ssize_t* counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
+static inline void counter_set(Py_ssize_t* counter, Py_ssize_t value) {
+    __atomic_store_n(counter, value, __ATOMIC_RELAXED);
+}
 static inline Py_ssize_t counter_add(Py_ssize_t* counter, Py_ssize_t change) {
     return __atomic_add_fetch(counter, change, __ATOMIC_RELAXED);
 }

@@ -33,8 +33,6 @@ static Py_ssize_t count_allowance(VmemLimits* limits) {
     return left > SMALL_ALLOWANCE ? left / 2 : left;
 }
 
-static void counter_set(Py_ssize_t* counter, Py_ssize_t value) { counter_add(counter, value - counter_get(counter)); }
-
 static bool fits(Py_ssize_t growth, Py_ssize_t extra) {
     return growth <= 0 || growth <= counter_get(&allowance) + extra;
 }

@@ -43,10 +43,12 @@ struct Call {
     Pages piece;  // the one at work
     size_t done;  // up to where it is done
     size_t num_promised;
-    Py_ssize_t growth;    // of the mappings
-    size_t num_resident;  // the answer of count_resident
-    BusyMark* mark;       // NULL for a short call
-    bool lost;            // a fork took the mark away, and others may have changed the pages
+    Py_ssize_t growth;     // of the mappings
+    size_t num_resident;   // the answer of count_resident
+    BusyMark* mark;        // NULL for a short call
+    const Unused* unused;  // NULL when the range is given
+    size_t unused_start;
+    bool lost;  // a fork took the mark away, and others may have changed the pages
     VmemResult result;
     int error;
 };
@@ -212,14 +214,20 @@ static int end(Call* call, int status) {
 }
 
 static int run(Call* call, size_t offset, size_t num_bytes) {
+    Reservation* reservation = call->reservation;
     int status;
-    VMEM_LOCK(call->reservation->owner);
+    VMEM_LOCK(reservation->owner);
+    if (call->unused) {
+        offset = vmem_align_forward(call->unused->find(reservation->owner), reservation->page_size);
+        num_bytes = reservation->size - offset;
+        call->unused_start = offset;
+    }
     status = begin(call, offset, num_bytes);
     if (status == 0 && !call->mark) status = end(call, work_at_once(call));
     VMEM_UNLOCK();
     if (status < 0 || !call->mark) return status;
     status = work_piece_by_piece(call);
-    VMEM_LOCK(call->reservation->owner);
+    VMEM_LOCK(reservation->owner);
     status = end(call, status);
     VMEM_UNLOCK();
     return status;
@@ -435,6 +443,11 @@ static void finish_decommit(Reservation* reservation, size_t start, size_t end) 
     spans_clear(&reservation->spans, start, end);
 }
 
+static void complete_decommit(Call* call) {
+    add_growth(call);
+    if (call->unused && call->unused->forget) call->unused->forget(call->reservation->owner, call->unused_start);
+}
+
 static const Operation DECOMMIT = {
     .verb = "decommit",
     .changes = true,
@@ -443,7 +456,7 @@ static const Operation DECOMMIT = {
     .find = find_committed,
     .work = decommit_piece,
     .finish = record_decommit,
-    .complete = add_growth,
+    .complete = complete_decommit,
     .undo = add_growth_of_part,
     .mend = finish_decommit,
 };
@@ -451,6 +464,11 @@ static const Operation DECOMMIT = {
 int paging_decommit(Reservation* reservation, size_t offset, size_t num_bytes) {
     Call call = {.operation = &DECOMMIT, .reservation = reservation};
     return run(&call, offset, num_bytes);
+}
+
+int paging_decommit_unused(Reservation* reservation, const Unused* unused) {
+    Call call = {.operation = &DECOMMIT, .reservation = reservation, .unused = unused};
+    return run(&call, 0, 0);
 }
 
 // --- discard ---

@@ -145,6 +145,16 @@ static PyObject* region_abandon(Region* self, PyObject* Py_UNUSED(ignored)) {
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+PyDoc_STRVAR(region_count_views_doc, "_count_views($self, /)\n--\n\nHow many views of bytes are alive.");
+
+static PyObject* region_count_views(Region* self, PyObject* Py_UNUSED(ignored)) {
+    size_t num_views;
+    VMEM_LOCK(self);
+    num_views = pins_count_from(&self->reservation, 0);
+    VMEM_UNLOCK();
+    return PyLong_FromSize_t(num_views);
+}
+
 // --- verbs ---
 
 typedef int (*Verb)(Reservation* reservation, size_t offset, size_t num_bytes);
@@ -569,8 +579,7 @@ static PyObject* region_get_size(Region* self, void* Py_UNUSED(closure)) {
 static PyObject* region_get_committed(Region* self, void* Py_UNUSED(closure)) {
     size_t num_bytes;
     VMEM_LOCK(self);
-    busy_anywhere(&self->reservation);
-    num_bytes = self->reservation.released ? 0 : self->reservation.spans.num_bytes;
+    num_bytes = reservation_count_committed(&self->reservation);
     VMEM_UNLOCK();
     return PyLong_FromSize_t(num_bytes);
 }
@@ -625,6 +634,7 @@ static PyMethodDef region_methods[] = {
      region_is_committed_doc},
     {"ranges", (PyCFunction)region_ranges, METH_NOARGS, region_ranges_doc},
     {"release", (PyCFunction)region_release, METH_NOARGS, region_release_doc},
+    {"_count_views", (PyCFunction)region_count_views, METH_NOARGS, region_count_views_doc},
     {"_abandon", (PyCFunction)region_abandon, METH_NOARGS, region_abandon_doc},
     {NULL, NULL, 0, NULL},
 };

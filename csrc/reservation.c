@@ -102,6 +102,11 @@ int reservation_check_writable(Reservation* reservation, size_t offset, size_t n
     return check_protection(reservation, offset, num_bytes, can_write, "cannot be written", "READ_WRITE");
 }
 
+size_t reservation_count_committed(Reservation* reservation) {
+    busy_anywhere(reservation);  // ends what a fork left undone
+    return reservation->released ? 0 : reservation->spans.num_bytes;
+}
+
 int reservation_check_mappings(const Reservation* reservation, Py_ssize_t growth, const Attempt* attempt) {
     VmemLimits limits;
     if (mappings_allow(growth, &limits)) return 0;

@@ -86,6 +86,8 @@ bool reservation_is_plain(const Reservation* reservation, size_t offset, size_t 
 
 bool reservation_is_committed(const Reservation* reservation, size_t offset, size_t num_bytes);
 
+size_t reservation_count_committed(Reservation* reservation);
+
 // Makes sure that `growth` more mappings may be made for what is attempted.
 int reservation_check_mappings(const Reservation* reservation, Py_ssize_t growth, const Attempt* attempt);
 

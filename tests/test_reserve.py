@@ -66,7 +66,7 @@ def test_name() -> None:
 
 def test_repr_tells_what_is_reserved_and_committed(region: vmem.Region, page: int) -> None:
     region.commit(0, page)
-    assert repr(region) == f"<vmem.Region at {region.address:#x}: {64 * page} bytes, {page} committed>"
+    assert repr(region) == f"<vmem.Region at {region.address:#x}: {64 * page} bytes, {page} committed, 0 views>"
     region.release()
     assert repr(region) == f"<vmem.Region: {64 * page} bytes, released>"
 

@@ -502,7 +502,8 @@ class Region(_vmem.Region):
         name = "" if self.name is None else f" {self.name!r}"
         if self.released:
             return f"<{type(self).__module__}.{type(self).__name__}{name}: {self.size} bytes, released>"
+        num_views = self._count_views()
         return (
-            f"<{type(self).__module__}.{type(self).__name__}{name} at {self.address:#x}: "
-            f"{self.size} bytes, {self.committed} committed>"
+            f"<{type(self).__module__}.{type(self).__name__}{name} at {self.address:#x}: {self.size} bytes, "
+            f"{self.committed} committed, {num_views} {'view' if num_views == 1 else 'views'}>"
         )
