@@ -123,6 +123,20 @@ def test_an_initializer_that_shrinks_while_it_is_taken() -> None:
     assert len(source) == 0
 
 
+def test_an_item_that_is_gone_when_it_is_found() -> None:
+    class Gone(Number):
+        def __eq__(self, other: object) -> bool:
+            self.action()
+            return True
+
+        __hash__ = None
+
+    for name in ("remove", "index", "count", "__contains__"):
+        made = vmem.Array("i", range(10))
+        getattr(made, name)(Gone(made.clear))
+        assert (len(made), made.tolist()) == (0, [])
+
+
 class File:
     """A file that runs an action when it is used."""
 
