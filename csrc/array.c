@@ -125,33 +125,12 @@ int array_append_item(Array* array, const char* item) {
     return 0;
 }
 
-static bool is_own_item(const Array* array, const char* item) {
-    return item >= array_item(array, 0) && item < array_item(array, array->length);
-}
-
-// Items of the array itself would move while they are put in.
-static int splice_own_items(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items,
-                            Py_ssize_t num_items) {
-    size_t num_bytes = (size_t)(num_items * array->type->size);
-    char* copy = PyMem_Malloc(num_bytes);
-    if (!copy) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    memcpy(copy, items, num_bytes);
-    int status = array_splice(array, start, num_removed, copy, num_items);
-    PyMem_Free(copy);
-    return status;
-}
-
 int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items) {
     Py_ssize_t num_before = start + num_removed, num_after = array->length - num_before;
     if (num_items > PY_SSIZE_T_MAX - array->length) return refuse_growth(array, PY_SSIZE_T_MAX);
     Py_ssize_t length = array->length - num_removed + num_items;
     if (length > array->room && make_room(array, length) < 0) return -1;
     if (length < array->length && array_check_shrinks(array, length) < 0) return -1;
-    if (items && num_after > 0 && is_own_item(array, items))
-        return splice_own_items(array, start, num_removed, items, num_items);
     size_t size = (size_t)array->type->size;
     if (num_items != num_removed)
         memmove(array_item(array, start + num_items), array_item(array, num_before), (size_t)num_after * size);
@@ -186,8 +165,7 @@ static int extend_from_buffer(Array* array, PyObject* object) {
         PyErr_Clear();
         return 0;
     }
-    if (buffer.ndim == 1 && buffer.format && strcmp(buffer.format, array->type->typecode) == 0 &&
-        PyBuffer_IsContiguous(&buffer, 'C')) {
+    if (buffer.ndim == 1 && item_type_matches(array->type, buffer.format) && PyBuffer_IsContiguous(&buffer, 'C')) {
         VMEM_LOCK(array);
         status = array_splice(array, array->length, 0, buffer.buf, buffer.len / array->type->size);
         VMEM_UNLOCK();

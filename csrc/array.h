@@ -36,8 +36,8 @@ bool array_check(PyObject* object);
 // Where an item lies, or would lie.
 char* array_item(const Array* array, Py_ssize_t index);
 
-// Replaces `num_removed` items from `start` on by as many as there are at `items`, which may lie in the array itself;
-// where `items` is NULL the new ones mean nothing yet. BufferError when views are alive of what would no longer be there.
+// Replaces `num_removed` items from `start` on by as many as there are at `items`; where `items` is NULL the new ones mean
+// nothing yet. They may be the array's own if it is all of them, or if the new ones come at the end. BufferError when views are alive of what would no longer be there.
 int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items);
 
 // Puts one item at the end.

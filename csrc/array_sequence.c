@@ -68,7 +68,9 @@ static void copy_stepping(char* to, Py_ssize_t to_step, const char* from, Py_ssi
 static PyObject* get_slice(Array* self, PyObject* key) {
     Slice slice;
     if (PySlice_Unpack(key, &slice.start, &slice.stop, &slice.step) < 0) return NULL;
-    Array* part = array_new_like(self, self->length);
+    Slice expected = slice;
+    fit_slice(self, &expected);
+    Array* part = array_new_like(self, expected.length);
     int status = -1;
     if (!part) return NULL;
     VMEM_LOCK(self);

@@ -201,6 +201,15 @@ const ItemType* find_item_type(Py_UCS4 typecode) {
     return NULL;
 }
 
+static bool is_signed(const ItemType* type) { return type->typecode[0] >= 'a'; }
+
+bool item_type_matches(const ItemType* type, const char* format) {
+    if (!format || format[0] == '\0' || format[1] != '\0') return false;
+    const ItemType* other = find_item_type((unsigned char)format[0]);
+    return other && other->size == type->size && other->is_integer == type->is_integer &&
+           is_signed(other) == is_signed(type);
+}
+
 void swap_bytes(char* items, Py_ssize_t num_items, Py_ssize_t item_size) {
     for (char* item = items; item < items + num_items * item_size; item += item_size) {
         for (Py_ssize_t i = 0; i < item_size / 2; i++) {

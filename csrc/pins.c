@@ -148,6 +148,10 @@ PyObject* pins_view(Reservation* reservation, size_t offset, size_t num_bytes, b
 
 int pins_export(Reservation* reservation, const Py_ssize_t* num_items, const char* format, Py_ssize_t item_size,
                 Py_buffer* view, int flags) {
+    if (!view) {  // only native code can ask for that
+        PyErr_SetString(PyExc_BufferError, "a buffer needs a place to be described in");
+        return -1;
+    }
     view->obj = NULL;
     Pin* pin = pins_new(reservation);
     if (!pin) return -1;

@@ -67,6 +67,9 @@ def test_name() -> None:
 def test_repr_tells_what_is_reserved_and_committed(region: vmem.Region, page: int) -> None:
     region.commit(0, page)
     assert repr(region) == f"<vmem.Region at {region.address:#x}: {64 * page} bytes, {page} committed, 0 views>"
+    view = region[0:1]
+    assert repr(region).endswith(f"{page} committed, 1 view>")
+    view.release()
     region.release()
     assert repr(region) == f"<vmem.Region: {64 * page} bytes, released>"
 
