@@ -1,22 +1,23 @@
 // The extension module vmem._vmem. Where things are:
 //
-//   vmem.h          all that talks to the operating system; compiled into this file
-//   compat.h        differences between Python versions and builds
-//   module.h        what one import of the module holds
-//   arguments.c     from Python objects to C numbers
-//   refusal.c       from failed calls to exceptions that say why
-//   mappings.c      keeps the process away from its mapping limit
-//   growth.c        what a change adds to the mappings
-//   spans.c         the record of what is committed
-//   reservation.c   the core under every type: addresses, record, checks
-//   busy.c          marks on the pages that a long call works on
-//   pins.c          views, and the pins that keep their bytes in place
-//   paging.c        the verbs: commit, decommit, discard, prefault, protect, lock
-//   region.c        the type Region
-//   grow.c          how much more memory a growing structure gets at a time
-//   items.c         the kinds of numbers that an Array holds
-//   array*.c        the type Array
-//   arena.c         the type Arena
+//   vmem.h              all that talks to the operating system; compiled into this file
+//   compat.h            differences between Python versions and builds
+//   module.h            what one import of the module holds
+//   arguments.c         from Python objects to C numbers
+//   refusal.c           from failed calls to exceptions that say why
+//   mappings.c          keeps the process away from its mapping limit
+//   mapping_growth.c    what a change adds to the mappings
+//   spans.c             the record of what is committed
+//   reservation.c       the core under every type: addresses, record, checks
+//   pins.c              views, and the pins that keep their bytes in place
+//   busy.c              marks on the pages that a long call works on
+//   call.c              how a call that can take long does its work
+//   paging.c            the verbs: commit, decommit, discard, prefault, protect, lock
+//   steps.c             how much memory a growing structure gets at a time
+//   region.c            the type Region
+//   items.c             the kinds of numbers that an Array holds
+//   array*.c            the type Array
+//   arena.c             the type Arena
 #include "arguments.h"
 #include "module.h"
 #define VMEM_IMPLEMENTATION

@@ -1,7 +1,7 @@
 // vmem.Arena: allocations one after the other in a reservation, given back from the end.
 
 #include "arguments.h"
-#include "grow.h"
+#include "steps.h"
 #include "paging.h"
 #include "pins.h"
 
@@ -19,15 +19,12 @@ static void arena_dealloc(Arena* self);
 // --- allocating ---
 
 static int refuse(const Arena* arena, size_t num_bytes, size_t align) {
-    PyObject* message = PyUnicode_FromFormat(
+    const char* message =
         "cannot allocate %zu bytes aligned to %zu: this arena has used %zu of its %zu bytes; rewind it, or make it "
-        "with "
-        "a larger capacity",
-        num_bytes, align, arena->used, arena->reservation.size);
-    PyObject* arguments = message ? Py_BuildValue("(iN)", ENOMEM, message) : NULL;
-    if (arguments) PyErr_SetObject(arena->reservation.out_of_memory_error, arguments);
-    Py_XDECREF(arguments);
-    return -1;
+        "with a "
+        "larger capacity";
+    return raise_full(arena->reservation.out_of_memory_error,
+                      PyUnicode_FromFormat(message, num_bytes, align, arena->used, arena->reservation.size));
 }
 
 static int find_place(const Arena* arena, size_t num_bytes, size_t align, size_t* start) {

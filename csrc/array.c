@@ -1,7 +1,7 @@
 #include "array.h"
 
 #include "arguments.h"
-#include "grow.h"
+#include "steps.h"
 #include "paging.h"
 #include "pins.h"
 
@@ -97,14 +97,9 @@ int array_check_shrinks(const Array* array, Py_ssize_t length) {
     return -1;
 }
 
-static int refuse_growth(Array* array, Py_ssize_t length) {
-    PyObject* message = PyUnicode_FromFormat(
-        "cannot grow an array with a capacity of %zd items to %zd; make it with a larger capacity=", array->capacity,
-        length);
-    PyObject* arguments = message ? Py_BuildValue("(iN)", ENOMEM, message) : NULL;
-    if (arguments) PyErr_SetObject(array->reservation.out_of_memory_error, arguments);
-    Py_XDECREF(arguments);
-    return -1;
+static int refuse_growth(const Array* array, Py_ssize_t length) {
+    const char* message = "cannot grow an array with a capacity of %zd items to %zd; make it with a larger capacity=";
+    return raise_full(array->reservation.out_of_memory_error, PyUnicode_FromFormat(message, array->capacity, length));
 }
 
 static int make_room(Array* array, Py_ssize_t length) {

@@ -3,7 +3,7 @@
 #include "arguments.h"
 #include "paging.h"
 
-#define RETURN_NONE_UNLESS(failed) return (failed) ? NULL : Py_NewRef(Py_None)
+static PyObject* none_unless(bool failed) { return failed ? NULL : Py_NewRef(Py_None); }
 
 // An integer argument, refused in the words of array.array.
 static int convert_ssize(PyObject* object, Py_ssize_t* result) {
@@ -45,7 +45,7 @@ static PyObject* array_append(Array* self, PyObject* object) {
     VMEM_LOCK(self);
     status = array_append_item(self, item);
     VMEM_UNLOCK();
-    RETURN_NONE_UNLESS(status < 0);
+    return none_unless(status < 0);
 }
 
 PyDoc_STRVAR(
@@ -74,7 +74,7 @@ PyDoc_STRVAR(
     "Array('i', [1, 2, 1, 2, 0, 1, 2])");
 
 static PyObject* array_extend_method(Array* self, PyObject* iterable) {
-    RETURN_NONE_UNLESS(array_extend(self, iterable) < 0);
+    return none_unless(array_extend(self, iterable) < 0);
 }
 
 PyDoc_STRVAR(insert_doc,
@@ -113,7 +113,7 @@ static PyObject* array_insert(Array* self, PyObject* const* args, Py_ssize_t num
     if (index > self->length) index = self->length;
     status = array_splice(self, index, 0, item, 1);
     VMEM_UNLOCK();
-    RETURN_NONE_UNLESS(status < 0);
+    return none_unless(status < 0);
 }
 
 PyDoc_STRVAR(fromlist_doc,
@@ -162,7 +162,7 @@ static PyObject* array_fromlist(Array* self, PyObject* list) {
         VMEM_UNLOCK();
     }
     PyMem_Free(items);
-    RETURN_NONE_UNLESS(status < 0);
+    return none_unless(status < 0);
 }
 
 // --- removing ---
@@ -209,17 +209,6 @@ static PyObject* array_pop(Array* self, PyObject* const* args, Py_ssize_t num_ar
 }
 
 // --- searching ---
-
-int array_find(Array* self, PyObject* object, Py_ssize_t* index, Py_ssize_t stop) {
-    for (; *index < stop && *index < self->length; ++*index) {  // comparing can change the length
-        PyObject* item = array_get_if_there(self, *index);
-        if (!item) return PyErr_Occurred() ? -1 : 0;
-        int equal = PyObject_RichCompareBool(item, object, Py_EQ);
-        Py_DECREF(item);
-        if (equal != 0) return equal;
-    }
-    return 0;
-}
 
 PyDoc_STRVAR(index_doc,
              "index($self, item, start=0, stop=sys.maxsize, /)\n--\n\n"
@@ -318,7 +307,7 @@ static PyObject* array_remove(Array* self, PyObject* object) {
     VMEM_LOCK(self);
     if (index < self->length) status = array_splice(self, index, 1, NULL, 0);
     VMEM_UNLOCK();
-    RETURN_NONE_UNLESS(status < 0);
+    return none_unless(status < 0);
 }
 
 PyDoc_STRVAR(clear_doc,
@@ -337,7 +326,7 @@ static PyObject* array_clear_method(Array* self, PyObject* Py_UNUSED(ignored)) {
     VMEM_LOCK(self);
     status = array_splice(self, 0, self->length, NULL, 0);
     VMEM_UNLOCK();
-    RETURN_NONE_UNLESS(status < 0);
+    return none_unless(status < 0);
 }
 
 PyDoc_STRVAR(shrink_to_fit_doc,
@@ -351,7 +340,7 @@ PyDoc_STRVAR(shrink_to_fit_doc,
              ">>> array.shrink_to_fit()");
 
 static PyObject* array_shrink_to_fit_method(Array* self, PyObject* Py_UNUSED(ignored)) {
-    RETURN_NONE_UNLESS(array_shrink_to_fit(self) < 0);
+    return none_unless(array_shrink_to_fit(self) < 0);
 }
 
 // --- the order of items and bytes ---
@@ -482,7 +471,7 @@ PyObject* array_frombytes(Array* self, PyObject* object) {
         VMEM_UNLOCK();
     }
     PyBuffer_Release(&buffer);
-    RETURN_NONE_UNLESS(status < 0);
+    return none_unless(status < 0);
 }
 
 PyDoc_STRVAR(fromfile_doc,

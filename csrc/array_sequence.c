@@ -194,6 +194,17 @@ int array_assign(Array* self, PyObject* key, PyObject* value) {
 
 // --- searching ---
 
+int array_find(Array* self, PyObject* object, Py_ssize_t* index, Py_ssize_t stop) {
+    for (; *index < stop && *index < self->length; ++*index) {  // comparing can change the length
+        PyObject* item = array_get_if_there(self, *index);
+        if (!item) return PyErr_Occurred() ? -1 : 0;
+        int equal = PyObject_RichCompareBool(item, object, Py_EQ);
+        Py_DECREF(item);
+        if (equal != 0) return equal;
+    }
+    return 0;
+}
+
 int array_contains(Array* self, PyObject* object) {
     Py_ssize_t index = 0;
     return array_find(self, object, &index, PY_SSIZE_T_MAX);

@@ -1,6 +1,7 @@
 #include "paging.h"
 
-#include "growth.h"
+#include "call.h"
+#include "mapping_growth.h"
 #include "mappings.h"
 #include "pins.h"
 
@@ -13,224 +14,12 @@ static size_t find_run(const Reservation* reservation, Pages pages, PageState* s
     return span->end < pages.end ? span->end : pages.end;
 }
 
-// --- what a verb is made of ---
-
-typedef struct Call Call;
-
-typedef struct Operation {
-    const char* verb;
-    bool changes;    // not only uses pages, but changes what they are: no other call may be at work on them
-    bool exclusive;  // nobody may use the pages meanwhile
-    // The owner's lock is held. Checks, and does once what can be refused; narrows or empties `pages` to what is left.
-    int (*prepare)(Call* call);
-    // The owner's lock is held. Finds the first piece at or after `done`. Returns false when there is none.
-    bool (*find)(const Call* call, Pages* piece);
-    // Nothing is held, and only the marked pages stay as they are.
-    VmemResult (*work)(Call* call, void* ptr, size_t size);
-    // The owner's lock is held. Records a piece, everything, or that it was stopped; cannot fail. May be NULL.
-    void (*finish)(Call* call);
-    void (*complete)(Call* call);
-    void (*undo)(Call* call);
-    Mend mend;  // may be NULL
-} Operation;
-
-// One call of a verb that can take long.
-struct Call {
-    const Operation* operation;
-    Reservation* reservation;
-    Attempt attempt;
-    Pages pages;  // all of them
-    Pages piece;  // the one at work
-    size_t done;  // up to where it is done
-    size_t num_promised;
-    Py_ssize_t growth;     // of the mappings
-    size_t num_resident;   // the answer of count_resident
-    BusyMark* mark;        // NULL for a short call
-    const Unused* unused;  // NULL when the range is given
-    size_t unused_start;
-    bool lost;  // a fork took the mark away, and others may have changed the pages
-    VmemResult result;
-    int error;
-};
-
-static int check_growth(Call* call, Py_ssize_t growth) {
-    call->growth = growth;
-    return reservation_check_mappings(call->reservation, growth, &call->attempt);
-}
-
 // For a change that makes pages alike. It is allowed by what it gains, so that it can lead away from the limit, but counted
 // without: whether the kernel joins the pages is not known.
 static int check_change(const Reservation* reservation, Pages pages, const Attempt* attempt, Py_ssize_t* growth) {
     *growth = change_growth(&reservation->spans, reservation->size, pages.start, pages.end);
     Py_ssize_t gain = change_gain(&reservation->spans, pages.start, pages.end);
     return reservation_check_mappings(reservation, *growth - gain, attempt);
-}
-
-// What is recorded later, when others may have used up the spare spans, is provided for now.
-static int promise_spans(Call* call, size_t num_spans) {
-    if (spans_promise(&call->reservation->spans, num_spans) < 0) return -1;
-    call->num_promised = num_spans;
-    return 0;
-}
-
-static void add_growth(Call* call) { mappings_add(call->growth); }
-
-// For a call that stops on its way: both ends of what it has done may lie inside mappings.
-static void add_growth_of_part(Call* call) {
-    (void)call;
-    mappings_add(2);
-}
-
-// What is left from the first committed page on.
-static bool find_committed(const Call* call, Pages* piece) {
-    const Span* span = spans_find(&call->reservation->spans, call->done);
-    if (call->done == call->pages.end || !span || span->start >= call->pages.end) return false;
-    piece->start = span->start > call->done ? span->start : call->done;
-    piece->end = call->pages.end;
-    return true;
-}
-
-// The next run of pages that are alike.
-static bool find_span(const Call* call, Pages* piece) {
-    if (!find_committed(call, piece)) return false;
-    const Span* span = spans_find(&call->reservation->spans, piece->start);
-    if (span->end < piece->end) piece->end = span->end;
-    return true;
-}
-
-// --- doing it ---
-
-// Up to this size a call is done at once: it takes less than letting others run is worth.
-#define SHORT_CALL ((size_t)4 << 20)
-
-// The size of a piece starts here, and doubles as long as pieces go fast: those where little is in memory do.
-#define FIRST_PIECE ((size_t)16 << 20)
-#define LARGEST_PIECE ((size_t)64 << 20)
-#define FAST_PIECE 1e-3  // seconds
-
-static bool next_piece(Call* call, size_t max_size) {
-    if (!call->operation->find(call, &call->piece)) return false;
-    if (call->piece.end - call->piece.start > max_size) call->piece.end = call->piece.start + max_size;
-    return true;
-}
-
-static void work_on_piece(Call* call, char* base) {
-    call->result = call->operation->work(call, base + call->piece.start, call->piece.end - call->piece.start);
-    call->error = system_error();
-}
-
-// Returns -1, without an exception yet, when the system has refused.
-static int finish_piece(Call* call) {
-    if (call->result != VMEM_SUCCESS) return -1;
-    if (call->operation->finish) call->operation->finish(call);
-    call->done = call->piece.end;
-    return 0;
-}
-
-static int work_at_once(Call* call) {
-    while (next_piece(call, SIZE_MAX)) {
-        work_on_piece(call, call->reservation->base);
-        if (finish_piece(call) < 0) return -1;
-    }
-    return 0;
-}
-
-// Returns 1 when there is a piece, 0 when all is done, -1 with an exception.
-static int start_piece(Call* call, size_t max_size) {
-    Reservation* reservation = call->reservation;
-    if (!busy_holds(reservation, call->mark)) {
-        call->lost = true;
-        PyErr_Format(PyExc_BufferError,
-                     "cannot %s bytes %zu to %zu of this %s any further after a fork: another thread has used it",
-                     call->attempt.verb, call->pages.start, call->pages.end, reservation->kind);
-        return -1;
-    }
-    if (reservation_check_open(reservation) < 0) return -1;
-    return next_piece(call, max_size);
-}
-
-// Returns -1 with or without an exception.
-static int work_piece_by_piece(Call* call) {
-    size_t size = FIRST_PIECE;
-    char* base = call->reservation->base;
-    int status;
-    do {
-        VMEM_LOCK(call->reservation->owner);
-        status = start_piece(call, size);
-        VMEM_UNLOCK();
-        if (status <= 0) break;
-        double start = get_seconds();
-        Py_BEGIN_ALLOW_THREADS
-        work_on_piece(call, base);
-        Py_END_ALLOW_THREADS
-        if (size < LARGEST_PIECE && get_seconds() - start < FAST_PIECE) size *= 2;
-        VMEM_LOCK(call->reservation->owner);
-        status = finish_piece(call);
-        VMEM_UNLOCK();
-        if (status == 0) status = PyErr_CheckSignals();
-    } while (status == 0);
-    return status;
-}
-
-// Leaves everything as it was before the preparation.
-static int take_back(Call* call) {
-    if (call->operation->undo) call->operation->undo(call);
-    spans_drop_promise(&call->reservation->spans, call->num_promised);
-    return -1;
-}
-
-static int begin(Call* call, size_t offset, size_t num_bytes) {
-    Reservation* reservation = call->reservation;
-    const Operation* operation = call->operation;
-    if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
-    if (num_bytes == 0) return 0;
-    call->attempt = attempt_at(reservation, operation->verb, offset, num_bytes);
-    call->pages = pages_of(reservation, offset, offset + num_bytes);
-    Pages pages = call->pages;
-    if (operation->changes && busy_check_changeable(reservation, pages.start, pages.end, operation->verb) < 0)
-        return -1;
-    if (operation->prepare(call) < 0) return -1;
-    pages = call->pages;
-    call->done = pages.start;
-    if (pages.end - pages.start <= SHORT_CALL) return 0;
-    BusyKind kind = operation->exclusive ? BUSY_EXCLUSIVE : BUSY_SHARED;
-    call->mark = busy_mark(reservation, pages.start, pages.end, kind, operation->verb, operation->mend);
-    return call->mark ? 0 : take_back(call);
-}
-
-// Exceptions come last: making one can start a garbage collection, which can run anything.
-static int end(Call* call, int status) {
-    Reservation* reservation = call->reservation;
-    void (*record)(Call*) = status == 0 ? call->operation->complete : call->operation->undo;
-    if (record && !call->lost) record(call);
-    spans_drop_promise(&reservation->spans, call->num_promised);
-    if (call->mark) {
-        busy_unmark(reservation, call->mark);
-        reservation_settle(reservation);
-    }
-    if (call->result != VMEM_SUCCESS)
-        raise_refused(reservation->out_of_memory_error, &call->attempt, call->result, call->error);
-    return status;
-}
-
-static int run(Call* call, size_t offset, size_t num_bytes) {
-    Reservation* reservation = call->reservation;
-    int status;
-    VMEM_LOCK(reservation->owner);
-    if (call->unused) {
-        offset = vmem_align_forward(call->unused->find(reservation->owner), reservation->page_size);
-        num_bytes = reservation->size - offset;
-        call->unused_start = offset;
-    }
-    status = begin(call, offset, num_bytes);
-    if (status == 0 && !call->mark) status = end(call, work_at_once(call));
-    VMEM_UNLOCK();
-    if (status < 0 || !call->mark) return status;
-    status = work_piece_by_piece(call);
-    VMEM_LOCK(reservation->owner);
-    status = end(call, status);
-    VMEM_UNLOCK();
-    return status;
 }
 
 // --- commit ---
@@ -330,9 +119,9 @@ static int prepare_commit_and_prefault(Call* call) {
     size_t num_gaps = count_gaps(reservation, pages, &call->attempt.new_memory);
     if (num_gaps > 0) {
         Py_ssize_t growth = commit_growth(&reservation->spans, reservation->size, pages.start, pages.end);
-        if (check_growth(call, growth) < 0) return -1;
+        if (call_check_growth(call, growth) < 0) return -1;
     }
-    if (promise_spans(call, num_gaps) < 0) return -1;
+    if (call_promise_spans(call, num_gaps) < 0) return -1;
     call->result = commit_gaps(reservation, pages, &call->error);
     if (call->result == VMEM_SUCCESS) return 0;
     spans_drop_promise(&reservation->spans, call->num_promised);
@@ -364,7 +153,7 @@ static VmemResult prefault_piece(Call* call, void* ptr, size_t size) {
 
 static void record_commit(Call* call) {
     record_gaps_committed(call->reservation, call->pages);
-    add_growth(call);
+    call_add_growth(call);
 }
 
 static void take_commit_back(Call* call) { decommit_gaps(call->reservation, call->pages.start, call->pages.end); }
@@ -382,7 +171,7 @@ static const Operation COMMIT_AND_PREFAULT = {
 
 int paging_commit_and_prefault(Reservation* reservation, size_t offset, size_t num_bytes) {
     Call call = {.operation = &COMMIT_AND_PREFAULT, .reservation = reservation};
-    return run(&call, offset, num_bytes);
+    return call_run(&call, offset, num_bytes);
 }
 
 // --- prefault ---
@@ -394,13 +183,13 @@ static int prepare_prefault(Call* call) {
 static const Operation PREFAULT = {
     .verb = "prefault",
     .prepare = prepare_prefault,
-    .find = find_committed,
+    .find = call_find_committed,
     .work = prefault_piece,
 };
 
 int paging_prefault(Reservation* reservation, size_t offset, size_t num_bytes) {
     Call call = {.operation = &PREFAULT, .reservation = reservation};
-    return run(&call, offset, num_bytes);
+    return call_run(&call, offset, num_bytes);
 }
 
 // --- decommit ---
@@ -421,9 +210,9 @@ static int prepare_decommit(Call* call) {
     narrow_to_committed(reservation, &call->pages);
     Pages pages = call->pages;
     if (pages.start == pages.end) return 0;
-    if (check_growth(call, decommit_growth(&reservation->spans, reservation->size, pages.start, pages.end)) < 0)
+    if (call_check_growth(call, decommit_growth(&reservation->spans, reservation->size, pages.start, pages.end)) < 0)
         return -1;
-    return promise_spans(call, SPANS_FOR_CHANGE);
+    return call_promise_spans(call, SPANS_FOR_CHANGE);
 }
 
 // At the mapping limit locks can survive. Then they are ended, if that can be done: pages that are not committed have none.
@@ -444,7 +233,7 @@ static void finish_decommit(Reservation* reservation, size_t start, size_t end) 
 }
 
 static void complete_decommit(Call* call) {
-    add_growth(call);
+    call_add_growth(call);
     if (call->unused && call->unused->forget) call->unused->forget(call->reservation->owner, call->unused_start);
 }
 
@@ -453,22 +242,22 @@ static const Operation DECOMMIT = {
     .changes = true,
     .exclusive = true,
     .prepare = prepare_decommit,
-    .find = find_committed,
+    .find = call_find_committed,
     .work = decommit_piece,
     .finish = record_decommit,
     .complete = complete_decommit,
-    .undo = add_growth_of_part,
+    .undo = call_add_growth_of_part,
     .mend = finish_decommit,
 };
 
 int paging_decommit(Reservation* reservation, size_t offset, size_t num_bytes) {
     Call call = {.operation = &DECOMMIT, .reservation = reservation};
-    return run(&call, offset, num_bytes);
+    return call_run(&call, offset, num_bytes);
 }
 
 int paging_decommit_unused(Reservation* reservation, const Unused* unused) {
     Call call = {.operation = &DECOMMIT, .reservation = reservation, .unused = unused};
-    return run(&call, 0, 0);
+    return call_run(&call, 0, 0);
 }
 
 // --- discard ---
@@ -477,7 +266,7 @@ static int prepare_discard(Call* call) {
     Reservation* reservation = call->reservation;
     if (reservation_check_writable(reservation, call->attempt.offset, call->attempt.num_bytes) < 0) return -1;
     if (pins_check_none(reservation, call->pages, "discard") < 0) return -1;
-    return promise_spans(call, SPANS_FOR_CHANGE);
+    return call_promise_spans(call, SPANS_FOR_CHANGE);
 }
 
 static VmemResult discard_piece(Call* call, void* ptr, size_t size) {
@@ -512,7 +301,7 @@ static const Operation DISCARD = {
     .changes = true,
     .exclusive = true,
     .prepare = prepare_discard,
-    .find = find_committed,
+    .find = call_find_committed,
     .work = discard_piece,
     .finish = record_discard,
     .undo = record_failed_discard,
@@ -520,7 +309,7 @@ static const Operation DISCARD = {
 
 int paging_discard(Reservation* reservation, size_t offset, size_t num_bytes) {
     Call call = {.operation = &DISCARD, .reservation = reservation};
-    return run(&call, offset, num_bytes);
+    return call_run(&call, offset, num_bytes);
 }
 
 // --- lock and unlock ---
@@ -563,7 +352,7 @@ static int prepare_lock(Call* call) {
     Reservation* reservation = call->reservation;
     if (reservation_check_readable(reservation, call->attempt.offset, call->attempt.num_bytes) < 0) return -1;
     if (check_change(reservation, call->pages, &call->attempt, &call->growth) < 0) return -1;
-    if (promise_spans(call, SPANS_FOR_CHANGE) < 0) return -1;
+    if (call_promise_spans(call, SPANS_FOR_CHANGE) < 0) return -1;
     forget_locks_of_parent(reservation);
     call->attempt.new_locks = count_unlocked(reservation, call->pages);
     return 0;
@@ -576,7 +365,7 @@ static VmemResult lock_piece(Call* call, void* ptr, size_t size) {
 
 static void record_lock(Call* call) {
     record_locks(call->reservation, call->pages, true);
-    add_growth(call);
+    call_add_growth(call);
 }
 
 // Also of the piece that failed: a part of it may be locked.
@@ -595,7 +384,7 @@ static const Operation LOCK = {
     .verb = "lock",
     .changes = true,
     .prepare = prepare_lock,
-    .find = find_committed,
+    .find = call_find_committed,
     .work = lock_piece,
     .complete = record_lock,
     .undo = take_locks_back,
@@ -603,14 +392,14 @@ static const Operation LOCK = {
 
 int paging_lock(Reservation* reservation, size_t offset, size_t num_bytes) {
     Call call = {.operation = &LOCK, .reservation = reservation};
-    return run(&call, offset, num_bytes);
+    return call_run(&call, offset, num_bytes);
 }
 
 static int prepare_unlock(Call* call) {
     Reservation* reservation = call->reservation;
     if (reservation_check_committed(reservation, call->attempt.offset, call->attempt.num_bytes) < 0) return -1;
     if (check_change(reservation, call->pages, &call->attempt, &call->growth) < 0) return -1;
-    if (promise_spans(call, SPANS_FOR_CHANGE) < 0) return -1;
+    if (call_promise_spans(call, SPANS_FOR_CHANGE) < 0) return -1;
     forget_locks_of_parent(reservation);
     return 0;
 }
@@ -626,16 +415,16 @@ static const Operation UNLOCK = {
     .verb = "unlock",
     .changes = true,
     .prepare = prepare_unlock,
-    .find = find_committed,
+    .find = call_find_committed,
     .work = unlock_piece,
     .finish = record_unlock,
-    .complete = add_growth,
-    .undo = add_growth_of_part,
+    .complete = call_add_growth,
+    .undo = call_add_growth_of_part,
 };
 
 int paging_unlock(Reservation* reservation, size_t offset, size_t num_bytes) {
     Call call = {.operation = &UNLOCK, .reservation = reservation};
-    return run(&call, offset, num_bytes);
+    return call_run(&call, offset, num_bytes);
 }
 
 // --- counting what is resident ---
@@ -655,13 +444,13 @@ static VmemResult count_piece(Call* call, void* ptr, size_t size) {
 static const Operation COUNT_RESIDENT = {
     .verb = "count the resident part of",
     .prepare = prepare_count,
-    .find = find_span,
+    .find = call_find_run,
     .work = count_piece,
 };
 
 int paging_count_resident(Reservation* reservation, size_t offset, size_t num_bytes, size_t* num_resident) {
     Call call = {.operation = &COUNT_RESIDENT, .reservation = reservation};
-    int status = run(&call, offset, num_bytes);
+    int status = call_run(&call, offset, num_bytes);
     *num_resident = call.num_resident;
     return status;
 }

@@ -87,13 +87,16 @@ static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits
     return PyUnicode_FromString("the system has no more memory to give; commit less, or release some");
 }
 
-static void raise_out_of_memory(PyObject* out_of_memory_error, const Attempt* attempt, PyObject* cause) {
-    PyObject* what = cause ? describe_attempt(attempt) : NULL;
-    PyObject* message = what ? PyUnicode_FromFormat("%U: %U", what, cause) : NULL;
-    PyObject* arguments = message ? Py_BuildValue("(iO)", ENOMEM, message) : NULL;
+int raise_full(PyObject* out_of_memory_error, PyObject* message) {
+    PyObject* arguments = message ? Py_BuildValue("(iN)", ENOMEM, message) : NULL;
     if (arguments) PyErr_SetObject(out_of_memory_error, arguments);
     Py_XDECREF(arguments);
-    Py_XDECREF(message);
+    return -1;
+}
+
+static void raise_out_of_memory(PyObject* out_of_memory_error, const Attempt* attempt, PyObject* cause) {
+    PyObject* what = cause ? describe_attempt(attempt) : NULL;
+    raise_full(out_of_memory_error, what ? PyUnicode_FromFormat("%U: %U", what, cause) : NULL);
     Py_XDECREF(what);
     Py_XDECREF(cause);
 }

@@ -26,6 +26,9 @@ VmemResult result_of(int error);
 // Raises what a failed call of the header means.
 void raise_refused(PyObject* out_of_memory_error, const Attempt* attempt, VmemResult result, int error);
 
+// Raises that a structure has no room for more; takes over a message, which may be NULL with an exception. Returns -1.
+int raise_full(PyObject* out_of_memory_error, PyObject* message);
+
 // Raises that the mapping limit is near; `limits` is what was counted.
 void raise_out_of_mappings(PyObject* out_of_memory_error, const Attempt* attempt, const VmemLimits* limits);
 

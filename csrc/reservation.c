@@ -1,6 +1,6 @@
 #include "reservation.h"
 
-#include "growth.h"
+#include "mapping_growth.h"
 #include "mappings.h"
 #include "pins.h"
 

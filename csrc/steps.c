@@ -1,4 +1,4 @@
-#include "grow.h"
+#include "steps.h"
 
 #include "paging.h"
 

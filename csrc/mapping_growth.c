@@ -1,4 +1,4 @@
-#include "growth.h"
+#include "mapping_growth.h"
 
 static bool is_gap(const SpanMap* spans, size_t offset) {
     const Span* span = spans_find(spans, offset);

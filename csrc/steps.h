@@ -1,6 +1,6 @@
 // The growth of structures that fill a reservation from its start: how much more memory they get at a time.
-#ifndef VMEM_GROW_H
-#define VMEM_GROW_H
+#ifndef VMEM_STEPS_H
+#define VMEM_STEPS_H
 
 #include "reservation.h"
 
