@@ -12,7 +12,8 @@ PAGE = vmem.get_page_size()
 CAPACITY = 12 * PAGE
 
 sizes = st.integers(0, 100) | st.sampled_from([PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, CAPACITY])
-alignments = st.sampled_from([None, 1, 8, 16, 64, PAGE, 2 * PAGE])
+# Not above a page: what is left out then depends on where the arena lies, which is another place every time.
+alignments = st.sampled_from([None, 1, 8, 16, 64, PAGE])
 
 
 class ArenaMachine(RuleBasedStateMachine):
@@ -28,23 +29,18 @@ class ArenaMachine(RuleBasedStateMachine):
 
     @rule(size=sizes, align=alignments, zero=st.booleans(), byte=st.integers(1, 255))
     def alloc(self, size: int, align: int | None, zero: bool, byte: int) -> None:
-        # Above a page it depends on where the arena lies how much is left out; so only what must hold is checked.
         step = align or self.alignment
-        known = step <= PAGE
         start = -(-self.used // step) * step
         try:
             view = self.arena.alloc(size, align=align, zero=zero)
         except vmem.OutOfMemoryError:
-            assert start + size + (0 if known else step) > CAPACITY
+            assert start + size > CAPACITY
             assert self.arena.used == self.used
             return
         if size == 0:
             assert view.nbytes == 0
             assert self.arena.used == self.used
             return
-        if not known:
-            start = self.arena.used - size
-            assert self.used <= start < self.used + step
         assert self.arena.used == start + size <= CAPACITY
         if zero:
             assert view == bytes(size)
