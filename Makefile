@@ -14,11 +14,14 @@ SANITIZED_RUN = CFLAGS="$(SANITIZE)" LD_PRELOAD="$$($(CC) -print-file-name=libas
 	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:allocator_may_return_null=1 $(SANITIZED)/bin/python
 SANITIZED_TESTS = $(filter-out tests/test_header%.py tests/test_typing.py,$(wildcard tests/test_*.py))
 
+COVERED = $(VENV)-covered
+COVERED_TESTS = $(filter-out tests/test_leaks.py,$(SANITIZED_TESTS))
+
 OPERATIONS ?= 1000000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-c sanitized sanitize soak lint format bench build clean
+.PHONY: help demo test test-c sanitized sanitize soak coverage lint format bench build clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +46,10 @@ sanitize: sanitized  ## run the tests of the extension under ASan and UBSan
 
 soak: sanitized  ## compare OPERATIONS random calls, drawn from SEED, with a model under ASan and UBSan
 	$(SANITIZED_RUN) tests/soak.py --operations $(OPERATIONS) --seed $(SEED)
+
+coverage:  ## list the lines of the extension that its tests never reach (needs gcc and gcov)
+	$(MAKE) --no-print-directory $(COVERED)/test-ready VENV=$(COVERED)
+	$(COVERED)/bin/python tests/coverage_of_c.py $(COVERED)/coverage $(COVERED_TESTS)
 
 lint: $(VENV)/lint-ready  ## check style and types
 	$(RUN) -m ruff check
@@ -70,7 +77,7 @@ build: $(VENV)/build-ready  ## build a wheel and a source distribution into dist
 	$(RUN) -m build
 
 clean:  ## remove everything that was built
-	rm -rf $(VENV) $(SANITIZED) build dist *.egg-info src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SANITIZED) $(COVERED) build dist *.egg-info src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
