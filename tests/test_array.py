@@ -8,6 +8,7 @@ import gc
 import operator
 import pickle
 import struct
+import sys
 import weakref
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from types import GenericAlias
@@ -84,6 +85,20 @@ def test_an_error_of_the_iterator_is_passed_on() -> None:
         raise KeyError("mine")
 
     agree(lambda make: make(fail()))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
+def test_what_refuses_its_buffer_is_iterated() -> None:
+    class Refusing:
+        def __buffer__(self, flags: int) -> memoryview:
+            raise BufferError("not now")
+
+        def __iter__(self) -> Iterator[int]:
+            return iter([1, 2])
+
+    made = vmem.Array("i", Refusing())
+    made.extend(Refusing())
+    assert made.tolist() == [1, 2, 1, 2]
 
 
 def test_without_an_initializer() -> None:

@@ -323,6 +323,26 @@ assert [event[3:] for event in events] == [(5, 0), (0, 1), (0, 1 << 21), (0, 1)]
     )
 
 
+def test_without_sys_audit_there_is_no_module() -> None:
+    """Better none than one that tells no hook anything."""
+    run_python(
+        """
+        import sys
+        audit = sys.audit
+        del sys.audit
+        try:
+            import vmem
+        except RuntimeError as error:
+            assert str(error) == "sys.audit is missing"
+        else:
+            raise SystemExit("it was imported")
+        sys.audit = audit
+        import vmem
+        vmem.reserve(1)
+        """
+    )
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="interpreters with a GIL of their own came with Python 3.12")
 def test_each_interpreter_has_its_own_hooks() -> None:
     run(

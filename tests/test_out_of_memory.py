@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -347,6 +348,41 @@ def test_mappings_of_others_count_too() -> None:
     check()
         """
     )
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_others_have_used_up_all_mappings_since_they_were_counted() -> None:
+    """The kernel refuses what the last count allowed, and the exception still tells why."""
+    printed = run_python(
+        """
+        import ctypes, mmap, vmem
+        page = vmem.get_page_size()
+        region = vmem.reserve(8 * page)
+        region.commit(0, page)
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mmap.restype = ctypes.c_void_p
+        libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+        libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+        libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+        size = (1 << 18) * page
+        others = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+        address = others
+        while libc.mprotect(address, page, 0) == 0:
+            address += 2 * page
+        message = ""
+        try:
+            region.commit(4 * page, page)
+        except vmem.OutOfMemoryError as error:
+            message = str(error)
+        libc.munmap(others, size)
+        assert region.committed == page
+        region.commit(4 * page, page)
+        print(message)
+        """
+    )
+    assert "cannot commit" in printed
+    assert re.search(r"vm.max_map_count is \d+ and this process has \d+ mappings; commit larger", printed)
 
 
 @linux_only

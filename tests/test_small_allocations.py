@@ -1,0 +1,29 @@
+"""Every small allocation of every call fails: it raises MemoryError, and has changed and left behind nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("_testcapi", reason="this Python comes without the module that lets its allocations fail")
+
+from small_allocations import CASES
+
+PROGRAM = Path(__file__).with_name("small_allocations.py")
+
+
+# What is known to be wrong, and how.
+WRONG = {"alloc": "the bytes stay used when there is no memory for the memoryview of them"}
+
+
+def mark(case: str) -> object:
+    return pytest.param(case, marks=pytest.mark.xfail(reason=WRONG[case])) if case in WRONG else case
+
+
+@pytest.mark.parametrize("case", map(mark, CASES))
+def test_every_small_allocation_fails(case: str) -> None:
+    done = subprocess.run([sys.executable, PROGRAM, case], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
