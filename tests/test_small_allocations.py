@@ -23,7 +23,7 @@ def mark(case: str) -> object:
     return pytest.param(case, marks=pytest.mark.xfail(reason=WRONG[case])) if case in WRONG else case
 
 
-@pytest.mark.parametrize("case", map(mark, CASES))
+@pytest.mark.parametrize("case", [mark(case) for case in CASES])
 def test_every_small_allocation_fails(case: str) -> None:
     done = subprocess.run([sys.executable, PROGRAM, case], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
