@@ -389,8 +389,8 @@ static int parse_arena(PyObject* args, PyObject* keywords, size_t* capacity, siz
         return -1;
     if (convert_size(capacity_object, "capacity", capacity) < 0) return -1;
     if (alignment_object && convert_alignment(alignment_object, "alignment", alignment) < 0) return -1;
-    if (*capacity > 0) return 0;
-    PyErr_SetString(PyExc_ValueError, "capacity must be at least 1, got 0");
+    if (*capacity > 0 && *capacity <= PY_SSIZE_T_MAX / 2) return 0;
+    PyErr_Format(PyExc_ValueError, "capacity must be from 1 to %zd bytes, got %zu", PY_SSIZE_T_MAX / 2, *capacity);
     return -1;
 }
 

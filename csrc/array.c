@@ -107,7 +107,9 @@ static int make_room(Array* array, Py_ssize_t length) {
     size_t start = (size_t)(array->length * array->type->size), end = (size_t)(length * array->type->size);
     if (busy_check_usable(&array->reservation, start, end, "grow into") < 0) return -1;
     if (grow_to(&array->reservation, end) < 0) return -1;
-    array->room = (Py_ssize_t)grown_to(&array->reservation) / array->type->size;
+    // Where a call is at work, the pages behind those that were asked for may be on their way out.
+    size_t usable = busy_anywhere(&array->reservation) ? end : grown_to(&array->reservation);
+    array->room = (Py_ssize_t)usable / array->type->size;
     if (array->room > array->capacity) array->room = array->capacity;
     return 0;
 }
@@ -180,14 +182,18 @@ static int append_object(Array* array, PyObject* object) {
     return status;
 }
 
+// An iterator that never ends has to be stopped before it has filled the memory of the machine.
+#define ITEMS_BETWEEN_SIGNALS 4096
+
 static int extend_from_iterator(Array* array, PyObject* iterable) {
     PyObject* iterator = PyObject_GetIter(iterable);
     PyObject* object;
     int status = 0;
     if (!iterator) return -1;
-    while (status == 0 && (object = PyIter_Next(iterator))) {
+    for (size_t count = 1; status == 0 && (object = PyIter_Next(iterator)); count++) {
         status = append_object(array, object);
         Py_DECREF(object);
+        if (status == 0 && count % ITEMS_BETWEEN_SIGNALS == 0) status = PyErr_CheckSignals();
     }
     Py_DECREF(iterator);
     return status < 0 || PyErr_Occurred() ? -1 : 0;
@@ -291,7 +297,7 @@ static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* argum
     if (capacity == Py_None) return 0;
     if (convert_size(capacity, "capacity", &num_items) < 0) return -1;
     arguments->capacity = num_items < PY_SSIZE_T_MAX ? (Py_ssize_t)num_items : PY_SSIZE_T_MAX;
-    return 0;
+    return check_capacity(arguments->type, arguments->capacity);
 }
 
 // How many items an array.array, a NumPy array or another buffer has; 0 when it is no buffer.

@@ -422,7 +422,9 @@ static Py_ssize_t count_equal_bytes(Array* one, Array* other) {
     if (memcmp(items, others, (size_t)length * size) == 0)
         num_equal = length;
     else
-        while (memcmp(items + (size_t)num_equal * size, others + (size_t)num_equal * size, size) == 0) num_equal++;
+        while (num_equal < length &&
+               memcmp(items + (size_t)num_equal * size, others + (size_t)num_equal * size, size) == 0)
+            num_equal++;  // who writes into views without the GIL may have made them equal meanwhile
     VMEM_UNLOCK2();
     return num_equal;
 }
