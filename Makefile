@@ -12,10 +12,11 @@ SANITIZED = $(VENV)-sanitized
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g
 SANITIZED_RUN = CFLAGS="$(SANITIZE)" LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:allocator_may_return_null=1 $(SANITIZED)/bin/python
-SANITIZED_TESTS = $(filter-out tests/test_header%.py tests/test_typing.py,$(wildcard tests/test_*.py))
+SLOW_TESTS = tests/test_leaks.py tests/test_refusals.py
+SANITIZED_TESTS = $(filter-out tests/test_header%.py tests/test_typing.py $(SLOW_TESTS),$(wildcard tests/test_*.py))
 
 COVERED = $(VENV)-covered
-COVERED_TESTS = $(filter-out tests/test_leaks.py,$(SANITIZED_TESTS))
+COVERED_TESTS = $(SANITIZED_TESTS) tests/test_refusals.py
 
 OPERATIONS ?= 1000000
 SEED ?= 1

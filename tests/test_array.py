@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from arrays import TYPECODES, Maker, agree, changed
 from support import Index, linux_only, run_python
+from twin_arrays import TYPECODES, Maker, agree, changed
 
 import vmem
 from vmem import _vmem

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from arrays import add_in_place, multiply_in_place
 from support import Index, linux_only, mappings_in, run_python, status_bytes
+from twin_arrays import add_in_place, multiply_in_place
 
 import vmem
 

@@ -612,3 +612,73 @@ def test_other_threads_during_shrink_to_fit_and_trim() -> None:
         assert not errors, errors
         """
     )
+
+
+def test_items_made_equal_while_they_are_compared() -> None:
+    """Reading into a view needs no GIL: the item that differs may be equal when the search for it comes by."""
+    run_python(
+        """
+        import threading, vmem
+        array = vmem.Array("b", bytes(16 << 20))
+        other = vmem.Array("b", array)
+        last = memoryview(array)[-1:]
+        done = False
+
+        def write():
+            with open("/dev/zero", "rb", buffering=0) as zeros:
+                while not done:
+                    zeros.readinto(last)
+
+        writers = [threading.Thread(target=write) for _ in range(3)]
+        for writer in writers:
+            writer.start()
+        for _ in range(30):
+            last[0] = 1
+            array == other  # noqa: B015
+        done = True
+        for writer in writers:
+            writer.join()
+        """
+    )
+
+
+def test_appending_after_a_refused_shrink_to_fit() -> None:
+    """The pages that another thread is giving back are no room for new items, now or later."""
+    run_python(
+        """
+        import contextlib, threading, vmem
+        for _ in range(8):
+            array = vmem.Array("b", bytes(192 << 20))
+            del array[1 << 20 :]
+            other = threading.Thread(target=array.shrink_to_fit)
+            other.start()
+            array.clear()
+            for call in (array.shrink_to_fit, lambda: array.append(1)):
+                with contextlib.suppress(BufferError):
+                    call()
+            other.join()
+            array.frombytes(bytes(8 << 20))
+            assert array[-1] == 0 and len(array) >= 8 << 20
+        """
+    )
+
+
+@posix_only
+def test_an_iterator_without_an_end_can_be_interrupted() -> None:
+    run_python(
+        """
+        import itertools, signal, vmem
+
+        def stop(number, frame):
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGALRM, stop)
+        array = vmem.Array("b", capacity=1 << 30)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        try:
+            array.extend(itertools.repeat(7))
+        except KeyboardInterrupt:
+            print(len(array))
+        assert 0 < len(array) < 1 << 30 and array[-1] == 7
+        """
+    )

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from arrays import TYPECODES, Maker, agree, changed
 from support import Index
+from twin_arrays import TYPECODES, Maker, agree, changed
 
 import vmem
 

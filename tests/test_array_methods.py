@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from arrays import TYPECODES, Action, Maker, add_in_place, agree, changed, multiply_in_place, outcome
 from support import Index
+from twin_arrays import TYPECODES, Action, Maker, add_in_place, agree, changed, multiply_in_place, outcome
 
 import vmem
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from arrays import TYPECODES, add_in_place, multiply_in_place
 from support import Index
+from twin_arrays import TYPECODES, add_in_place, multiply_in_place
 
 import vmem
 
@@ -53,7 +53,8 @@ def test_views_stay_valid_up_to_the_capacity(page: int) -> None:
     capacity = 64 * page
     made = vmem.Array("d", [1.5, 2.5], capacity=capacity)
     address = made.buffer_info()[0]
-    view, shared, frombuffer = memoryview(made), np.asarray(made), np.frombuffer(made, dtype="f8")
+    anything: Any = made  # NumPy's types know no buffers before Python 3.12
+    view, shared, frombuffer = memoryview(made), np.asarray(made), np.frombuffer(anything, dtype="f8")
     numbers = (ctypes.c_double * 2).from_buffer(made)
     out_of_band = pickle.PickleBuffer(made)
     while len(made) < capacity:

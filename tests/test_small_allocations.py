@@ -15,15 +15,7 @@ from small_allocations import CASES
 PROGRAM = Path(__file__).with_name("small_allocations.py")
 
 
-# What is known to be wrong, and how.
-WRONG = {"alloc": "the bytes stay used when there is no memory for the memoryview of them"}
-
-
-def mark(case: str) -> object:
-    return pytest.param(case, marks=pytest.mark.xfail(reason=WRONG[case])) if case in WRONG else case
-
-
-@pytest.mark.parametrize("case", [mark(case) for case in CASES])
+@pytest.mark.parametrize("case", CASES)
 def test_every_small_allocation_fails(case: str) -> None:
     done = subprocess.run([sys.executable, PROGRAM, case], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -43,7 +43,7 @@ for _public in (Protection, Region, get_include, memory_info, reserve):
     _public.__module__ = __name__
 del _public
 
-MutableSequence.register(Array)
+MutableSequence.register(Array)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 del MutableSequence
 
 __all__ = [
