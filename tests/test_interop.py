@@ -10,6 +10,7 @@ import pickle
 import socket
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,3 +137,33 @@ def test_bytes_methods_and_casts() -> None:
     assert b"".join([view[:4], region[4:8]]) == bytes(8)
     assert struct.unpack("=Q", bytearray(view)[8:16]) == (2**63,)
     assert view.cast("B", shape=[8, 8]).shape == (8, 8)
+
+
+def test_arrow_looks_into_an_array_that_grows() -> None:
+    arrow: Any = pytest.importorskip("pyarrow")
+    array = vmem.Array("d", [1.5, 2.5], capacity=1 << 20)
+    buffer = arrow.py_buffer(array)
+    assert (buffer.address, buffer.size) == (array.buffer_info()[0], 16)
+    early = arrow.Array.from_buffers(arrow.float64(), 2, [None, buffer])
+    array.extend(range(1 << 19))
+    array[0] = 7.0
+    assert early.to_pylist() == [7.0, 2.5]
+    assert arrow.py_buffer(array).address == buffer.address
+    with pytest.raises(BufferError, match="1 view reaches further"):
+        array.clear()
+    del early, buffer
+    array.clear()
+
+
+def test_arrow_keeps_the_memory_of_a_region(page: int) -> None:
+    arrow: Any = pytest.importorskip("pyarrow")
+    region = vmem.reserve(64 * page)
+    region.commit(0, page)
+    region[0:4] = b"abcd"
+    buffer = arrow.py_buffer(region[0:4])
+    assert buffer.address == region.address
+    region.commit()
+    with pytest.raises(BufferError, match="cannot decommit"):
+        region.decommit(0, page)
+    del region
+    assert buffer.to_pybytes() == b"abcd"
