@@ -389,8 +389,9 @@ static int parse_arena(PyObject* args, PyObject* keywords, size_t* capacity, siz
         return -1;
     if (convert_size(capacity_object, "capacity", capacity) < 0) return -1;
     if (alignment_object && convert_alignment(alignment_object, "alignment", alignment) < 0) return -1;
-    if (*capacity > 0 && *capacity <= PY_SSIZE_T_MAX / 2) return 0;
-    PyErr_Format(PyExc_ValueError, "capacity must be from 1 to %zd bytes, got %zu", PY_SSIZE_T_MAX / 2, *capacity);
+    size_t most = (size_t)PY_SSIZE_T_MAX - vmem_get_page_size();
+    if (*capacity > 0 && *capacity <= most) return 0;
+    PyErr_Format(PyExc_ValueError, "capacity must be from 1 to %zu bytes, got %zu", most, *capacity);
     return -1;
 }
 
