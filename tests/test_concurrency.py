@@ -228,7 +228,7 @@ def test_views_are_taken_while_another_thread_decommits(page: int) -> None:
     """Each view is refused or stays valid; a decommit that views stop has changed nothing."""
     size = 8 << 20
     region = vmem.reserve(size)
-    done = threading.Event()
+    done, taken = threading.Event(), threading.Event()
     outcomes: list[str] = []
 
     def decommit() -> None:
@@ -236,6 +236,8 @@ def test_views_are_taken_while_another_thread_decommits(page: int) -> None:
             for _ in range(50):
                 region.commit()
                 region[0] = region[size - 1] = 7
+                taken.clear()
+                assert taken.wait(60)  # so that views are taken and dropped while this goes on
                 try:
                     region.decommit()
                     outcomes.append("decommitted")
@@ -248,8 +250,9 @@ def test_views_are_taken_while_another_thread_decommits(page: int) -> None:
 
     def view() -> None:
         while not done.is_set():
-            with contextlib.suppress(BufferError, ValueError), region.view(size - page) as taken:
-                assert taken[page - 1] in (0, 7)
+            with contextlib.suppress(BufferError, ValueError), region.view(size - page) as last:
+                assert last[page - 1] in (0, 7)
+                taken.set()
 
     run_threads(lambda number: decommit() if number == 0 else view(), 3)
     assert len(outcomes) == 50
