@@ -23,6 +23,9 @@ bool item_type_matches(const ItemType* type, const char* format);
 
 #define ITEM_TYPECODES "b, B, h, H, i, I, l, L, q, Q, f or d"
 
+// Reverses the order of the items.
+void reverse_items(char* items, Py_ssize_t num_items, Py_ssize_t item_size);
+
 // Reverses the bytes of each item.
 void swap_bytes(char* items, Py_ssize_t num_items, Py_ssize_t item_size);
 
