@@ -21,8 +21,7 @@ static void arena_dealloc(Arena* self);
 static int refuse(const Arena* arena, size_t num_bytes, size_t align) {
     const char* message =
         "cannot allocate %zu bytes aligned to %zu: this arena has used %zu of its %zu bytes; rewind it, or make it "
-        "with a "
-        "larger capacity";
+        "with a larger capacity";
     return raise_full(arena->reservation.out_of_memory_error,
                       PyUnicode_FromFormat(message, num_bytes, align, arena->used, arena->reservation.size));
 }
@@ -88,6 +87,8 @@ PyDoc_STRVAR(
     "    arena cannot be rewound to before it.\n\n"
     "Raises\n"
     "------\n"
+    "BufferError\n"
+    "    Memory is being given back, by trim() in another thread.\n"
     "OutOfMemoryError\n"
     "    The arena is full, or the system has no memory for more. Nothing has changed then.\n\n"
     "Examples\n"
@@ -198,6 +199,10 @@ static PyObject* arena_rewind(Arena* self, PyObject* object) {
 PyDoc_STRVAR(reset_doc,
              "reset($self, /)\n--\n\n"
              "Take back everything: rewind(0).\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    Views are alive; it says how many. Nothing has changed then.\n\n"
              "Examples\n"
              "--------\n"
              ">>> import vmem\n"
@@ -219,6 +224,12 @@ static PyObject* arena_reset(Arena* self, PyObject* Py_UNUSED(ignored)) {
 PyDoc_STRVAR(trim_doc,
              "trim($self, /)\n--\n\n"
              "Give back the memory of whole pages behind what is used. The capacity, which is addresses, stays.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    Another thread is in the middle of this call.\n"
+             "OutOfMemoryError\n"
+             "    The process has too many mappings to give back a part of one.\n\n"
              "Examples\n"
              "--------\n"
              ">>> import vmem\n"
@@ -230,7 +241,10 @@ PyDoc_STRVAR(trim_doc,
              ">>> arena.committed\n"
              "0");
 
-static size_t find_unused(PyObject* owner) { return ((Arena*)owner)->used; }
+static Pages find_unused(PyObject* owner) {
+    const Arena* arena = (Arena*)owner;
+    return (Pages){arena->used, arena->reservation.size};
+}
 
 static void forget_touched(PyObject* owner, size_t start) {
     Arena* arena = (Arena*)owner;
@@ -414,18 +428,11 @@ static PyObject* arena_new(PyTypeObject* type, PyObject* args, PyObject* keyword
 }
 
 static int arena_traverse(Arena* self, visitproc visit, void* arg) {
-    Py_VISIT(Py_TYPE((PyObject*)self));
-    return reservation_traverse(&self->reservation, visit, arg);
+    return reservation_traverse_owner(&self->reservation, (PyObject*)self, visit, arg);
 }
 
 static void arena_dealloc(Arena* self) {
-    PyTypeObject* type = Py_TYPE((PyObject*)self);
-    PyObject_GC_UnTrack(self);
-    if (self->weakrefs) PyObject_ClearWeakRefs((PyObject*)self);
-    reservation_free(&self->reservation);
-    freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    free_object(self);
-    Py_DECREF(type);
+    reservation_dealloc_owner(&self->reservation, (PyObject*)self, self->weakrefs);
 }
 
 PyDoc_STRVAR(arena_reduce_doc, "__reduce__($self, /)\n--\n\nAn arena cannot be pickled nor copied.");

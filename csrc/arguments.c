@@ -1,11 +1,14 @@
 #include "arguments.h"
 
-static int check_is_integer(PyObject* object, const char* what) {
-    if (PyIndex_Check(object)) return 0;
-    PyObject* type_name = PyType_GetName(Py_TYPE(object));
-    if (type_name) PyErr_Format(PyExc_TypeError, "%s must be an integer, not %U", what, type_name);
-    Py_XDECREF(type_name);
+int refuse_type(PyObject* object, const char* what, const char* wanted) {
+    PyObject* name = PyType_GetName(Py_TYPE(object));
+    if (name) PyErr_Format(PyExc_TypeError, "%s must be %s, not %U", what, wanted, name);
+    Py_XDECREF(name);
     return -1;
+}
+
+static int check_is_integer(PyObject* object, const char* what) {
+    return PyIndex_Check(object) ? 0 : refuse_type(object, what, "an integer");
 }
 
 int convert_size(PyObject* object, const char* what, size_t* result) {

@@ -5,6 +5,9 @@
 
 #include "compat.h"
 
+// Raises TypeError for an object of the wrong type: "name must be a str, not int". Returns -1.
+int refuse_type(PyObject* object, const char* what, const char* wanted);
+
 // An integer object as a size or address. TypeError and ValueError name `what`. Returns -1 with an exception.
 int convert_size(PyObject* object, const char* what, size_t* result);
 

@@ -114,7 +114,7 @@ static int make_room(Array* array, Py_ssize_t length) {
     return 0;
 }
 
-int array_append_item(Array* array, const char* item) {
+static int append_item(Array* array, const char* item) {
     Py_ssize_t index = array->length;
     if (index == array->room && make_room(array, index + 1) < 0) return -1;
     memcpy(array_item(array, index), item, (size_t)array->type->size);
@@ -172,12 +172,12 @@ static int extend_from_buffer(Array* array, PyObject* object) {
     return status;
 }
 
-static int append_object(Array* array, PyObject* object) {
+int array_append_object(Array* array, PyObject* object) {
     char item[MAX_ITEM_SIZE];
     int status;
     if (array->type->set(item, object) < 0) return -1;
     VMEM_LOCK(array);
-    status = array_append_item(array, item);
+    status = append_item(array, item);
     VMEM_UNLOCK();
     return status;
 }
@@ -191,7 +191,7 @@ static int extend_from_iterator(Array* array, PyObject* iterable) {
     int status = 0;
     if (!iterator) return -1;
     for (size_t count = 1; status == 0 && (object = PyIter_Next(iterator)); count++) {
-        status = append_object(array, object);
+        status = array_append_object(array, object);
         Py_DECREF(object);
         if (status == 0 && count % ITEMS_BETWEEN_SIGNALS == 0) status = PyErr_CheckSignals();
     }
@@ -207,17 +207,30 @@ int array_extend(Array* array, PyObject* iterable) {
 
 // --- giving back ---
 
-// What items take. There is no room for new ones in the pages that go, so who needs more finds the mark on them first.
-static size_t lower_room(PyObject* owner) {
-    Array* array = (Array*)owner;
-    size_t used = (size_t)(array->length * array->type->size);
+// Behind the items. There is no room for new ones in the pages that go, so who needs more finds the mark on them first.
+static size_t lower_room(Array* array) {
     array->room = array->length;
-    return used;
+    return (size_t)(array->length * array->type->size);
+}
+
+// What has been exported may still be looked at by those who have let go of their buffer and kept the array, as
+// np.ndarray(buffer=array) does. Emptied pages let them see zeros, where decommitted ones would be a crash.
+static Pages find_exported(PyObject* owner) {
+    Array* array = (Array*)owner;
+    size_t usable = grown_to(&array->reservation);
+    return (Pages){lower_room(array), array->exported < usable ? array->exported : usable};
+}
+
+static Pages find_never_exported(PyObject* owner) {
+    Array* array = (Array*)owner;
+    size_t used = lower_room(array);
+    return (Pages){used > array->exported ? used : array->exported, array->reservation.size};
 }
 
 int array_shrink_to_fit(Array* array) {
-    static const Unused unused = {lower_room, NULL};
-    return paging_decommit_unused(&array->reservation, &unused);
+    static const Unused exported = {find_exported, NULL}, never_exported = {find_never_exported, NULL};
+    if (paging_discard_unused(&array->reservation, &exported) < 0) return -1;
+    return paging_decommit_unused(&array->reservation, &never_exported);
 }
 
 // --- the type ---
@@ -227,9 +240,8 @@ PyDoc_STRVAR(
     "Array(typecode, initializer=(), /, *, capacity=None)\n--\n\n"
     "Numbers of one type, as in array.array, in memory that never moves.\n\n"
     "Everything that array.array does with numbers works here, with the same errors. What is different: the array\n"
-    "reserves addresses for `capacity` items when it is made, and memory comes to them as it grows. So a memoryview, "
-    "a\n"
-    "NumPy array or a pointer that was taken early stays valid, and sees later writes to its items. Items can move\n"
+    "reserves addresses for `capacity` items when it is made, and memory comes to them as it grows. So a memoryview,\n"
+    "a NumPy array or a pointer that was taken early stays valid, and sees later writes to its items. Items can move\n"
     "within the array under a view (insert, delete, reverse), as they do in a list. Shrinking below a live view is a\n"
     "BufferError.\n\n"
     "Parameters\n"
@@ -272,12 +284,8 @@ typedef struct ArrayArguments {
 } ArrayArguments;
 
 static int convert_typecode(PyObject* object, const ItemType** type) {
-    if (!PyUnicode_Check(object) || PyUnicode_GetLength(object) != 1) {
-        PyObject* name = PyType_GetName(Py_TYPE(object));
-        if (name) PyErr_Format(PyExc_TypeError, "Array() argument 1 must be a unicode character, not %U", name);
-        Py_XDECREF(name);
-        return -1;
-    }
+    if (!PyUnicode_Check(object) || PyUnicode_GetLength(object) != 1)
+        return refuse_type(object, "Array() argument 1", "a unicode character");
     *type = find_item_type(PyUnicode_ReadChar(object, 0));
     if (*type) return 0;
     PyErr_SetString(PyExc_ValueError, "bad typecode (must be " ITEM_TYPECODES ")");
@@ -363,24 +371,18 @@ static PyObject* array_new_object(PyTypeObject* python_type, PyObject* args, PyO
 }
 
 static int array_traverse(Array* self, visitproc visit, void* arg) {
-    Py_VISIT(Py_TYPE((PyObject*)self));
-    return reservation_traverse(&self->reservation, visit, arg);
+    return reservation_traverse_owner(&self->reservation, (PyObject*)self, visit, arg);
 }
 
 static void array_dealloc(Array* self) {
-    PyTypeObject* type = Py_TYPE((PyObject*)self);
-    PyObject_GC_UnTrack(self);
-    if (self->weakrefs) PyObject_ClearWeakRefs((PyObject*)self);
-    reservation_free(&self->reservation);
-    freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    free_object(self);
-    Py_DECREF(type);
+    reservation_dealloc_owner(&self->reservation, (PyObject*)self, self->weakrefs);
 }
 
 static int array_getbuffer(Array* self, Py_buffer* view, int flags) {
     int status;
     VMEM_LOCK(self);
     status = pins_export(&self->reservation, &self->length, self->type->typecode, self->type->size, view, flags);
+    if (status == 0 && self->exported < (size_t)view->len) self->exported = (size_t)view->len;
     VMEM_UNLOCK();
     return status;
 }

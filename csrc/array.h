@@ -13,11 +13,12 @@ typedef struct Array {
     Py_ssize_t length;    // in items
     Py_ssize_t room;      // how many items the committed memory holds
     Py_ssize_t capacity;  // how many the reservation holds
+    size_t exported;      // up to which byte a buffer has ever been given out
     PyObject* weakrefs;
 } Array;
 
-// All of these return -1 or NULL with an exception. Those that change an array, but for array_extend() and
-// array_shrink_to_fit(), are called with its lock held, and have changed nothing when they fail.
+// All of these return -1 or NULL with an exception. array_splice() and array_check_shrinks() are called with the array's
+// lock held. What fails has changed nothing, but for array_extend().
 
 // An empty array of a type that is Array or a subclass of it. A capacity of -1 is the default one, which is raised to
 // `min_capacity` where that is more.
@@ -37,14 +38,15 @@ bool array_check(PyObject* object);
 char* array_item(const Array* array, Py_ssize_t index);
 
 // Replaces `num_removed` items from `start` on by as many as there are at `items`; where `items` is NULL the new ones mean
-// nothing yet. They may be the array's own if it is all of them, or if the new ones come at the end. BufferError when views are alive of what would no longer be there.
+// nothing yet. They may be the array's own if it is all of them, or if the new ones come at the end. BufferError when views are
+// alive of what would no longer be there.
 int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items);
-
-// Puts one item at the end.
-int array_append_item(Array* array, const char* item);
 
 // Makes sure that no view reaches beyond so many items.
 int array_check_shrinks(const Array* array, Py_ssize_t length);
+
+// Puts one object at the end.
+int array_append_object(Array* array, PyObject* object);
 
 // Takes what an iterable gives. What came before an error stays, as in array.array.
 int array_extend(Array* array, PyObject* iterable);

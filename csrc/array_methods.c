@@ -25,6 +25,8 @@ PyDoc_STRVAR(append_doc,
              "    What to put there.\n\n"
              "Raises\n"
              "------\n"
+             "BufferError\n"
+             "    Memory is being given back, by shrink_to_fit() in another thread.\n"
              "OutOfMemoryError\n"
              "    The array would grow beyond its capacity, or the system has no memory for more.\n"
              "TypeError, OverflowError\n"
@@ -39,13 +41,7 @@ PyDoc_STRVAR(append_doc,
              "Array('d', [1.5])");
 
 static PyObject* array_append(Array* self, PyObject* object) {
-    char item[MAX_ITEM_SIZE];
-    int status;
-    if (self->type->set(item, object) < 0) return NULL;
-    VMEM_LOCK(self);
-    status = array_append_item(self, item);
-    VMEM_UNLOCK();
-    return none_unless(status < 0);
+    return none_unless(array_append_object(self, object) < 0);
 }
 
 PyDoc_STRVAR(
@@ -60,6 +56,8 @@ PyDoc_STRVAR(
     "    Where the items come from.\n\n"
     "Raises\n"
     "------\n"
+    "BufferError\n"
+    "    Memory is being given back, by shrink_to_fit() in another thread.\n"
     "OutOfMemoryError\n"
     "    The array would grow beyond its capacity, or the system has no memory for more.\n"
     "TypeError, OverflowError\n"
@@ -89,6 +87,8 @@ PyDoc_STRVAR(insert_doc,
              "    What to put there.\n\n"
              "Raises\n"
              "------\n"
+             "BufferError\n"
+             "    Memory is being given back, by shrink_to_fit() in another thread.\n"
              "OutOfMemoryError\n"
              "    The array would grow beyond its capacity, or the system has no memory for more.\n"
              "TypeError, OverflowError\n"
@@ -125,6 +125,8 @@ PyDoc_STRVAR(fromlist_doc,
              "    What to put there.\n\n"
              "Raises\n"
              "------\n"
+             "BufferError\n"
+             "    Memory is being given back, by shrink_to_fit() in another thread.\n"
              "OutOfMemoryError\n"
              "    The array would grow beyond its capacity, or the system has no memory for more.\n"
              "TypeError, OverflowError\n"
@@ -313,6 +315,10 @@ static PyObject* array_remove(Array* self, PyObject* object) {
 PyDoc_STRVAR(clear_doc,
              "clear($self, /)\n--\n\n"
              "Take out all items. Their memory is kept for the next ones; shrink_to_fit() gives it back.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    A view of items is alive. Nothing has changed then.\n\n"
              "Examples\n"
              "--------\n"
              ">>> import vmem\n"
@@ -332,6 +338,14 @@ static PyObject* array_clear_method(Array* self, PyObject* Py_UNUSED(ignored)) {
 PyDoc_STRVAR(shrink_to_fit_doc,
              "shrink_to_fit($self, /)\n--\n\n"
              "Give back the memory of whole pages that hold no items. The capacity, which is addresses, stays.\n\n"
+             "Pages that were ever seen through a buffer are emptied, but stay committed: whoever has kept the array\n"
+             "and not its buffer reads zeros there.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    Another thread is in the middle of this call.\n"
+             "OutOfMemoryError\n"
+             "    The process has too many mappings to give back a part of one.\n\n"
              "Examples\n"
              "--------\n"
              ">>> import vmem\n"
@@ -357,14 +371,8 @@ PyDoc_STRVAR(reverse_doc,
              "[2, 1]");
 
 static PyObject* array_reverse(Array* self, PyObject* Py_UNUSED(ignored)) {
-    char item[MAX_ITEM_SIZE];
     VMEM_LOCK(self);
-    size_t size = (size_t)self->type->size;
-    for (Py_ssize_t low = 0, high = self->length - 1; low < high; low++, high--) {
-        memcpy(item, array_item(self, low), size);
-        memcpy(array_item(self, low), array_item(self, high), size);
-        memcpy(array_item(self, high), item, size);
-    }
+    reverse_items(array_item(self, 0), self->length, self->type->size);
     VMEM_UNLOCK();
     Py_RETURN_NONE;
 }
@@ -443,6 +451,8 @@ PyDoc_STRVAR(frombytes_doc,
              "    Its size in bytes is a multiple of itemsize.\n\n"
              "Raises\n"
              "------\n"
+             "BufferError\n"
+             "    Memory is being given back, by shrink_to_fit() in another thread.\n"
              "OutOfMemoryError\n"
              "    The array would grow beyond its capacity, or the system has no memory for more.\n"
              "TypeError\n"
@@ -485,6 +495,8 @@ PyDoc_STRVAR(fromfile_doc,
              "    How many items to read.\n\n"
              "Raises\n"
              "------\n"
+             "BufferError\n"
+             "    Memory is being given back, by shrink_to_fit() in another thread.\n"
              "EOFError\n"
              "    The file has fewer. What it has is in the array then.\n"
              "OutOfMemoryError\n"

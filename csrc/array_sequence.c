@@ -2,6 +2,33 @@
 #include "array.h"
 #include "arguments.h"
 
+// --- operands ---
+
+// With its module where it is not one that everybody knows: "array.array" is not an array of ours.
+static PyObject* name_type(PyTypeObject* type) {
+    if (PyType_GetFlags(type) & Py_TPFLAGS_HEAPTYPE && !(PyType_GetFlags(type) & Py_TPFLAGS_IMMUTABLETYPE))
+        return PyType_GetName(type);  // a class written in Python
+    PyObject* name = PyType_GetQualName(type);
+    PyObject* module = name ? PyObject_GetAttrString((PyObject*)type, "__module__") : NULL;
+    PyObject* full_name = NULL;
+    if (module && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "builtins") != 0)
+        full_name = PyUnicode_FromFormat("%U.%U", module, name);
+    else if (module)
+        full_name = Py_NewRef(name);
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    return full_name;
+}
+
+// NULL with an exception when it is no array.
+static Array* check_operand(PyObject* object, const char* format) {
+    if (array_check(object)) return (Array*)object;
+    PyObject* name = name_type(Py_TYPE(object));
+    if (name) PyErr_Format(PyExc_TypeError, format, name);
+    Py_XDECREF(name);
+    return NULL;
+}
+
 // --- items ---
 
 Py_ssize_t array_length(Array* self) { return self->length; }
@@ -139,13 +166,8 @@ static int assign_stepping(Array* self, const Slice* slice, Array* other) {
 static int set_slice(Array* self, PyObject* key, PyObject* object) {
     Slice slice;
     int status;
-    if (!array_check(object)) {
-        PyObject* name = PyType_GetName(Py_TYPE(object));
-        if (name) PyErr_Format(PyExc_TypeError, "can only assign array (not \"%U\") to array slice", name);
-        Py_XDECREF(name);
-        return -1;
-    }
-    Array* other = (Array*)object;
+    Array* other = check_operand(object, "can only assign array (not \"%U\") to array slice");
+    if (!other) return -1;
     if (other->type != self->type) {
         PyErr_BadArgument();
         return -1;
@@ -324,16 +346,6 @@ PyType_Spec array_iterator_spec = {
 };
 
 // --- operators ---
-
-static Array* check_operand(PyObject* object, const char* format) {
-    if (!array_check(object)) {
-        PyObject* name = PyType_GetName(Py_TYPE(object));
-        if (name) PyErr_Format(PyExc_TypeError, format, name);
-        Py_XDECREF(name);
-        return NULL;
-    }
-    return (Array*)object;
-}
 
 PyObject* array_concat(Array* self, PyObject* object) {
     Array* other = check_operand(object, "can only append array (not \"%U\") to array");

@@ -152,21 +152,24 @@ static int end(Call* call, int status) {
     return status;
 }
 
+// A page that is used in part is used. So both ends go forward, and where one range ends another can begin.
+static void find_unused(const Call* call, size_t* offset, size_t* num_bytes) {
+    Pages found = call->unused->find(call->reservation->owner);
+    *offset = vmem_align_forward(found.start, call->reservation->page_size);
+    size_t end = vmem_align_forward(found.end, call->reservation->page_size);
+    *num_bytes = end > *offset ? end - *offset : 0;
+}
+
 int call_run(Call* call, size_t offset, size_t num_bytes) {
-    Reservation* reservation = call->reservation;
     int status;
-    VMEM_LOCK(reservation->owner);
-    if (call->unused) {
-        offset = vmem_align_forward(call->unused->find(reservation->owner), reservation->page_size);
-        num_bytes = reservation->size - offset;
-        call->unused_start = offset;
-    }
+    VMEM_LOCK(call->reservation->owner);
+    if (call->unused) find_unused(call, &offset, &num_bytes);
     status = begin(call, offset, num_bytes);
     if (status == 0 && !call->mark) status = end(call, work_at_once(call));
     VMEM_UNLOCK();
     if (status < 0 || !call->mark) return status;
     status = work_piece_by_piece(call);
-    VMEM_LOCK(reservation->owner);
+    VMEM_LOCK(call->reservation->owner);
     status = end(call, status);
     VMEM_UNLOCK();
     return status;

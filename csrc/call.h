@@ -38,8 +38,7 @@ struct Call {
     size_t num_resident;   // the answer of count_resident
     BusyMark* mark;        // NULL for a short call
     const Unused* unused;  // NULL when the range is given
-    size_t unused_start;
-    bool lost;  // a fork took the mark away, and others may have changed the pages
+    bool lost;             // a fork took the mark away, and others may have changed the pages
     VmemResult result;
     int error;
 };

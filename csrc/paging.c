@@ -234,7 +234,7 @@ static void finish_decommit(Reservation* reservation, size_t start, size_t end) 
 
 static void complete_decommit(Call* call) {
     call_add_growth(call);
-    if (call->unused && call->unused->forget) call->unused->forget(call->reservation->owner, call->unused_start);
+    if (call->unused && call->unused->forget) call->unused->forget(call->reservation->owner, call->attempt.offset);
 }
 
 static const Operation DECOMMIT = {
@@ -310,6 +310,11 @@ static const Operation DISCARD = {
 int paging_discard(Reservation* reservation, size_t offset, size_t num_bytes) {
     Call call = {.operation = &DISCARD, .reservation = reservation};
     return call_run(&call, offset, num_bytes);
+}
+
+int paging_discard_unused(Reservation* reservation, const Unused* unused) {
+    Call call = {.operation = &DISCARD, .reservation = reservation, .unused = unused};
+    return call_run(&call, 0, 0);
 }
 
 // --- lock and unlock ---

@@ -15,10 +15,10 @@ int paging_commit(Reservation* reservation, size_t offset, size_t num_bytes);
 int paging_commit_ahead(Reservation* reservation, size_t offset, size_t num_bytes, size_t most_bytes);
 int paging_protect(Reservation* reservation, size_t offset, size_t num_bytes, VmemProtection protection);
 
-// What is behind the use that an owner makes of its memory. Both are called with the owner's lock held.
+// What an owner makes no use of. Both are called with the owner's lock held.
 typedef struct Unused {
-    size_t (*find)(PyObject* owner);                // where it begins; nobody gets at it from now on
-    void (*forget)(PyObject* owner, size_t start);  // it is gone, and would read zero; may be NULL
+    Pages (*find)(PyObject* owner);                 // whole pages of these bytes; nobody gets at them from now on
+    void (*forget)(PyObject* owner, size_t start);  // they are gone, and would read zero; may be NULL
 } Unused;
 
 // The caller holds no lock. When they are stopped, a part of the range is decommitted, discarded or unlocked; nothing is
@@ -28,6 +28,7 @@ int paging_prefault(Reservation* reservation, size_t offset, size_t num_bytes);
 int paging_decommit(Reservation* reservation, size_t offset, size_t num_bytes);
 int paging_decommit_unused(Reservation* reservation, const Unused* unused);
 int paging_discard(Reservation* reservation, size_t offset, size_t num_bytes);
+int paging_discard_unused(Reservation* reservation, const Unused* unused);
 int paging_lock(Reservation* reservation, size_t offset, size_t num_bytes);
 int paging_unlock(Reservation* reservation, size_t offset, size_t num_bytes);
 int paging_count_resident(Reservation* reservation, size_t offset, size_t num_bytes, size_t* num_resident);

@@ -38,16 +38,23 @@ static bool exceeds(uint64_t used, uint64_t num_bytes, uint64_t limit) {
 // What the kernel keeps back below its commit limit: for the administrator, and for a user with one large process.
 #define COMMIT_TOLERANCE ((uint64_t)256 << 20)
 
+// Only of regions does the user choose what is committed. Arrays and arenas commit for themselves.
+static bool is_region(const Attempt* attempt) { return strcmp(attempt->kind, "region") == 0; }
+
 static const char* mapping_advice(const Attempt* attempt) {
+    if (!is_region(attempt)) return "keep fewer arrays and arenas, or raise vm.max_map_count";
     return attempt->new_memory ? "commit larger neighbouring ranges, or raise vm.max_map_count"
                                : "release what is not needed, or raise vm.max_map_count";
 }
 
+static const char* address_advice(const Attempt* attempt) {
+    return is_region(attempt) ? "reserve less" : "ask for a smaller capacity";
+}
+
 static PyObject* describe_lock_limit(const VmemLimits* limits) {
     return PyUnicode_FromFormat(
-        "the locked memory limit (RLIMIT_MEMLOCK, ulimit -l) is %llu bytes and this process has %llu locked; lock "
-        "less, "
-        "or raise the limit",
+        "the locked memory limit (RLIMIT_MEMLOCK, ulimit -l) is %llu bytes and this process has %llu locked; "
+        "lock less, or raise the limit",
         (unsigned long long)limits->lock_limit, (unsigned long long)limits->lock_used);
 }
 
@@ -61,10 +68,12 @@ static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits
                                     mapping_advice(attempt));
     if (exceeds(limits->address_space_used, attempt->new_addresses, limits->address_space_limit))
         return PyUnicode_FromFormat(
-            "the address space limit (RLIMIT_AS, ulimit -v) is %llu bytes and this process uses %llu; reserve less, or "
-            "raise the limit",
-            (unsigned long long)limits->address_space_limit, (unsigned long long)limits->address_space_used);
-    if (attempt->new_addresses) return PyUnicode_FromString("there is no such range of free addresses; reserve less");
+            "the address space limit (RLIMIT_AS, ulimit -v) is %llu bytes and this process uses %llu; %s, or raise the "
+            "limit",
+            (unsigned long long)limits->address_space_limit, (unsigned long long)limits->address_space_used,
+            address_advice(attempt));
+    if (attempt->new_addresses)
+        return PyUnicode_FromFormat("there is no such range of free addresses; %s", address_advice(attempt));
     if (exceeds(limits->data_used, attempt->new_memory, limits->data_limit))
         return PyUnicode_FromFormat(
             "the data limit (RLIMIT_DATA, ulimit -d) is %llu bytes and this process uses %llu; commit less, or raise "

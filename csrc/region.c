@@ -44,12 +44,8 @@ static int convert_options(const ReserveArguments* arguments, ReservationOptions
     int huge_pages = PyObject_IsTrue(arguments->huge_pages);
     if (huge_pages < 0) return -1;
     options->huge_pages = huge_pages;
-    if (options->name != Py_None && !PyUnicode_Check(options->name)) {
-        PyObject* type_name = PyType_GetName(Py_TYPE(options->name));
-        if (type_name) PyErr_Format(PyExc_TypeError, "name must be a str or None, not %U", type_name);
-        Py_XDECREF(type_name);
-        return -1;
-    }
+    if (options->name != Py_None && !PyUnicode_Check(options->name))
+        return refuse_type(options->name, "name", "a str or None");
     return 0;
 }
 
@@ -84,9 +80,8 @@ static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywor
 }
 
 static int region_traverse(Region* self, visitproc visit, void* arg) {
-    Py_VISIT(Py_TYPE((PyObject*)self));
     Py_VISIT(self->name);  // a subclass of str can hold anything
-    return reservation_traverse(&self->reservation, visit, arg);
+    return reservation_traverse_owner(&self->reservation, (PyObject*)self, visit, arg);
 }
 
 // A cycle through the name is broken here; its memory goes with the last reference.
@@ -96,14 +91,9 @@ static int region_clear(Region* self) {
 }
 
 static void region_dealloc(Region* self) {
-    PyTypeObject* type = Py_TYPE((PyObject*)self);
-    PyObject_GC_UnTrack(self);
-    if (self->weakrefs) PyObject_ClearWeakRefs((PyObject*)self);
-    reservation_free(&self->reservation);
-    Py_CLEAR(self->name);
-    freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    free_object(self);
-    Py_DECREF(type);
+    PyObject* name = self->name;
+    reservation_dealloc_owner(&self->reservation, (PyObject*)self, self->weakrefs);
+    Py_XDECREF(name);
 }
 
 PyDoc_STRVAR(

@@ -279,7 +279,7 @@ void reservation_settle(Reservation* reservation) {
     if (reservation->released && !is_in_use(reservation)) give_back_quietly(reservation);
 }
 
-void reservation_free(Reservation* reservation) {
+static void free_reservation(Reservation* reservation) {
     give_back_quietly(reservation);
     spans_free(&reservation->spans);
     busy_free(reservation);
@@ -288,7 +288,18 @@ void reservation_free(Reservation* reservation) {
     Py_CLEAR(reservation->out_of_memory_error);
 }
 
-int reservation_traverse(Reservation* reservation, visitproc visit, void* arg) {
+void reservation_dealloc_owner(Reservation* reservation, PyObject* owner, PyObject* weakrefs) {
+    PyTypeObject* type = Py_TYPE(owner);
+    PyObject_GC_UnTrack(owner);
+    if (weakrefs) PyObject_ClearWeakRefs(owner);
+    free_reservation(reservation);
+    freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    free_object(owner);
+    Py_DECREF(type);
+}
+
+int reservation_traverse_owner(Reservation* reservation, PyObject* owner, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(owner));
     Py_VISIT(reservation->pin_type);
     Py_VISIT(reservation->out_of_memory_error);
     return 0;

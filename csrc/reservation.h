@@ -60,11 +60,12 @@ int reservation_abandon(Reservation* reservation);
 // Gives back what a released reservation still has, once nothing uses it any more. Never raises.
 void reservation_settle(Reservation* reservation);
 
-// The end of the owner. Never raises; there can be no pins any more, since each holds the owner. The caller holds no lock.
-void reservation_free(Reservation* reservation);
+// The end of the owner: all of its tp_dealloc, but for members of its own. Never raises; there can be no pins any more,
+// since each holds the owner.
+void reservation_dealloc_owner(Reservation* reservation, PyObject* owner, PyObject* weakrefs);
 
-// For the owner's tp_traverse. There is nothing to clear.
-int reservation_traverse(Reservation* reservation, visitproc visit, void* arg);
+// All of the owner's tp_traverse, but for members of its own. There is nothing to clear.
+int reservation_traverse_owner(Reservation* reservation, PyObject* owner, visitproc visit, void* arg);
 
 // --- checks ---
 

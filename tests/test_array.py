@@ -10,6 +10,7 @@ import pickle
 import struct
 import sys
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from types import GenericAlias
 from typing import Any
@@ -128,6 +129,28 @@ def test_bad_arguments(arguments: tuple[Any, ...]) -> None:
     for kind in (array.array, vmem.Array):
         with pytest.raises(TypeError):
             kind(*arguments)
+
+
+class Stranger:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("operand", "name"),
+    [([1], "list"), (array.array("i"), "array.array"), (Stranger(), "Stranger"), (deque(), "collections.deque")],
+)
+def test_operands_that_are_no_arrays_are_named(operand: Any, name: str) -> None:
+    made = vmem.Array("i", [1, 2])
+    refusals: dict[str, Callable[[], object]] = {
+        f'can only extend array with array (not "{name}")': lambda: operator.iadd(made, operand),
+        f'can only assign array (not "{name}") to array slice': lambda: operator.setitem(made, slice(1), operand),
+        f'can only append array (not "{name}") to array': lambda: type(made).__add__(made, operand),
+    }
+    for message, call in refusals.items():
+        with pytest.raises(TypeError) as refused:
+            call()
+        assert str(refused.value) == message
+    assert made.tolist() == [1, 2]
 
 
 def test_typecode_and_initializer_have_no_names() -> None:

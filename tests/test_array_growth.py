@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import operator
 import pickle
@@ -202,8 +203,6 @@ def test_shrink_to_fit_gives_memory_back(page: int) -> None:
     made = vmem.Array("B", b"x" * (32 << 20), capacity=1 << 30)
     address = made.buffer_info()[0]
     assert resident_in(address, 1 << 30) >= 32 << 20
-    view = memoryview(made)
-    del view
     del made[2 * page + 1 :]
     assert writable_in(made) >= 32 << 20
     early = memoryview(made)
@@ -218,9 +217,26 @@ def test_shrink_to_fit_gives_memory_back(page: int) -> None:
     early.release()
     made.clear()
     made.shrink_to_fit()
-    assert writable_in(made) == 0
+    assert writable_in(made) == 3 * page, "what was exported stays usable"
+    assert resident_in(address, 1 << 30) == 0
     made.append(5)
     assert made.tolist() == [5]
+
+
+@linux_only
+def test_shrink_to_fit_empties_what_was_ever_exported(page: int) -> None:
+    """Who has kept the array but not its buffer then sees zeros, where decommitted pages would be a crash."""
+    made = vmem.Array("B", b"x" * (16 << 20), capacity=1 << 30)
+    base = made.buffer_info()[0]
+    memoryview(made).release()
+    made.extend(b"y" * (16 << 20))
+    del made[page + 1 :]
+    made.shrink_to_fit()
+    assert writable_in(made) == 16 << 20
+    assert permissions_after(made, 16 << 20) == "---p"
+    assert resident_in(base, 1 << 30) <= 2 * page
+    assert made.tobytes() == b"x" * (page + 1)
+    assert ctypes.string_at(base + 2 * page, (16 << 20) - 2 * page) == bytes((16 << 20) - 2 * page)
 
 
 def permissions_after(made: vmem.Array[Any], offset: int) -> str:
@@ -236,6 +252,17 @@ def test_shrink_to_fit_returns_the_charge() -> None:
     assert status_bytes("VmData") == charged
     made.shrink_to_fit()
     assert charged - status_bytes("VmData") >= 64 << 20
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_shrink_to_fit_keeps_the_charge_of_what_was_exported() -> None:
+    made = vmem.Array("d", bytes(64 << 20))
+    memoryview(made).release()
+    charged = status_bytes("VmData")
+    made.clear()
+    made.shrink_to_fit()
+    assert status_bytes("VmData") > charged - (16 << 20)
 
 
 @linux_only
@@ -331,6 +358,7 @@ def test_the_address_space_limit() -> None:
         """
     )
     assert printed.count("the address space limit (RLIMIT_AS") == 2
+    assert printed.count("ask for a smaller capacity, or raise the limit") == 2
 
 
 def test_growing_within_an_iterator_that_reads_the_array() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import run_python
 
 import vmem
 
@@ -22,6 +23,32 @@ def make_region() -> vmem.Region:
     region = vmem.reserve(1 << 30)
     region.commit(0, 1 << 16)
     return region
+
+
+def test_ndarray_over_an_array_whose_memory_went_back() -> None:
+    """np.ndarray(buffer=...) keeps the array, but no buffer of it: what it sees is emptied, not taken away."""
+    run_python(
+        """
+        import gc
+        import numpy as np
+        import vmem
+
+        size = 16 << 20
+        array = vmem.Array("B", b"x" * size)
+        numbers = np.ndarray((size,), dtype=np.uint8, buffer=array)
+        array.extend(array)
+        array.clear()
+        array.shrink_to_fit()
+        assert not numbers.any()
+        numbers[:] = 5
+        array.frombytes(b"y" * 10)
+        assert numbers[:10].tobytes() == b"y" * 10 and (numbers[10:] == 5).all()
+        array.shrink_to_fit()
+        del array
+        gc.collect()
+        assert numbers[:10].tobytes() == b"y" * 10
+        """
+    )
 
 
 def test_numpy_frombuffer_shares_and_pins() -> None:
