@@ -7,11 +7,20 @@
 
 static const PageState FRESH = {VMEM_READ_WRITE, false};
 
-// The end of the first run of pages that are alike, in a committed range.
-static size_t find_run(const Reservation* reservation, Pages pages, PageState* state) {
-    const Span* span = spans_find(&reservation->spans, pages.start);
-    *state = span->state;
-    return span->end < pages.end ? span->end : pages.end;
+// Some pages that are alike.
+typedef struct Run {
+    Pages pages;
+    PageState state;
+} Run;
+
+// Takes the first run off a committed range. Returns false when there is none left.
+static bool next_run(const Reservation* reservation, Pages* rest, Run* run) {
+    if (rest->start >= rest->end) return false;
+    const Span* span = spans_find(&reservation->spans, rest->start);
+    run->state = span->state;
+    run->pages.start = rest->start;
+    run->pages.end = rest->start = span->end < rest->end ? span->end : rest->end;
+    return true;
 }
 
 // For a change that makes pages alike. It is allowed by what it gains, so that it can lead away from the limit, but counted
@@ -275,11 +284,9 @@ static VmemResult discard_piece(Call* call, void* ptr, size_t size) {
 }
 
 static bool are_fresh(const Reservation* reservation, Pages pages) {
-    while (pages.start < pages.end) {
-        PageState state;
-        pages.start = find_run(reservation, pages, &state);
-        if (state.protection != FRESH.protection || state.locked != FRESH.locked) return false;
-    }
+    Run run;
+    while (next_run(reservation, &pages, &run))
+        if (run.state.protection != FRESH.protection || run.state.locked != FRESH.locked) return false;
     return true;
 }
 
@@ -320,12 +327,10 @@ int paging_discard_unused(Reservation* reservation, const Unused* unused) {
 // --- lock and unlock ---
 
 static void record_locks(Reservation* reservation, Pages pages, bool locked) {
-    while (pages.start < pages.end) {
-        PageState state;
-        size_t end = find_run(reservation, pages, &state);
-        state.locked = locked;
-        spans_set(&reservation->spans, pages.start, end, state);
-        pages.start = end;
+    Run run;
+    while (next_run(reservation, &pages, &run)) {
+        run.state.locked = locked;
+        spans_set(&reservation->spans, run.pages.start, run.pages.end, run.state);
     }
 }
 
@@ -344,12 +349,9 @@ static void forget_locks_of_parent(Reservation* reservation) {
 
 static size_t count_unlocked(const Reservation* reservation, Pages pages) {
     size_t num_bytes = 0;
-    while (pages.start < pages.end) {
-        PageState state;
-        size_t end = find_run(reservation, pages, &state);
-        if (!state.locked) num_bytes += end - pages.start;
-        pages.start = end;
-    }
+    Run run;
+    while (next_run(reservation, &pages, &run))
+        if (!run.state.locked) num_bytes += run.pages.end - run.pages.start;
     return num_bytes;
 }
 
@@ -377,12 +379,9 @@ static void record_lock(Call* call) {
 static void take_locks_back(Call* call) {
     Reservation* reservation = call->reservation;
     Pages pages = {call->pages.start, call->piece.end};
-    while (pages.start < pages.end) {
-        PageState state;
-        size_t end = find_run(reservation, pages, &state);
-        if (!state.locked) vmem_unlock(reservation->base + pages.start, end - pages.start);
-        pages.start = end;
-    }
+    Run run;
+    while (next_run(reservation, &pages, &run))
+        if (!run.state.locked) vmem_unlock(reservation->base + run.pages.start, run.pages.end - run.pages.start);
 }
 
 static const Operation LOCK = {
@@ -475,33 +474,27 @@ static VmemProtection common_protection(VmemProtection one, VmemProtection other
 // After a refusal that may have changed some of the pages. If the old protection cannot be had again, the record claims
 // only what pages have either way.
 static void restore_protection(Reservation* reservation, Pages pages, VmemProtection refused) {
-    while (pages.start < pages.end) {
-        PageState state;
-        size_t end = find_run(reservation, pages, &state);
-        if (vmem_protect(reservation->base + pages.start, end - pages.start, state.protection) != VMEM_SUCCESS) {
-            state.protection = common_protection(state.protection, refused);
-            spans_set(&reservation->spans, pages.start, end, state);
-        }
-        pages.start = end;
+    Run run;
+    while (next_run(reservation, &pages, &run)) {
+        size_t start = run.pages.start, end = run.pages.end;
+        if (vmem_protect(reservation->base + start, end - start, run.state.protection) == VMEM_SUCCESS) continue;
+        run.state.protection = common_protection(run.state.protection, refused);
+        spans_set(&reservation->spans, start, end, run.state);
     }
 }
 
 static void record_protection(Reservation* reservation, Pages pages, VmemProtection protection) {
-    while (pages.start < pages.end) {
-        PageState state;
-        size_t end = find_run(reservation, pages, &state);
-        state.protection = protection;
-        spans_set(&reservation->spans, pages.start, end, state);
-        pages.start = end;
+    Run run;
+    while (next_run(reservation, &pages, &run)) {
+        run.state.protection = protection;
+        spans_set(&reservation->spans, run.pages.start, run.pages.end, run.state);
     }
 }
 
 static bool has_protection(const Reservation* reservation, Pages pages, VmemProtection protection) {
-    while (pages.start < pages.end) {
-        PageState state;
-        pages.start = find_run(reservation, pages, &state);
-        if (state.protection != protection) return false;
-    }
+    Run run;
+    while (next_run(reservation, &pages, &run))
+        if (run.state.protection != protection) return false;
     return true;
 }
 
