@@ -385,6 +385,9 @@ PyDoc_STRVAR(
     "    How many bytes of memory it has.\n"
     "alignment : int\n"
     "    The alignment of allocations that ask for none.\n\n"
+    "Notes\n"
+    "-----\n"
+    "Raises an auditing event ``vmem.reserve`` with arguments ``num_bytes`` and ``None``.\n\n"
     "Examples\n"
     "--------\n"
     ">>> import vmem\n"
@@ -414,11 +417,12 @@ static PyObject* arena_new(PyTypeObject* type, PyObject* args, PyObject* keyword
     if (parse_arena(args, keywords, &capacity, &alignment) < 0) return NULL;
     ModuleState* state = find_state(type);
     if (!state || module_check_loaded(state) < 0) return NULL;
+    ReservationOptions options = {
+        .num_bytes = capacity, .align = 1, .name = Py_None, .owner_in_cycles = type != state->arena_type};
+    if (reservation_audit(state, &options) < 0) return NULL;
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Arena* self = (Arena*)alloc(type, 0);
     if (!self) return NULL;
-    ReservationOptions options = {
-        .num_bytes = capacity, .align = 1, .name = Py_None, .owner_in_cycles = type != state->arena_type};
     self->alignment = alignment;
     if (reservation_open(&self->reservation, state, (PyObject*)self, "arena", &options) < 0) {
         Py_DECREF(self);

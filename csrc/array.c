@@ -55,13 +55,14 @@ Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* 
     if (is_default) capacity = (Py_ssize_t)default_size(state) / type->size;
     if (capacity < min_capacity) capacity = min_capacity;
     if (check_capacity(type, capacity) < 0) return NULL;
-    allocfunc alloc = (allocfunc)PyType_GetSlot(python_type, Py_tp_alloc);
-    Array* self = (Array*)alloc(python_type, 0);
-    if (!self) return NULL;
     ReservationOptions options = {.num_bytes = capacity > 0 ? (size_t)(capacity * type->size) : 1,
                                   .align = 1,
                                   .name = Py_None,
                                   .owner_in_cycles = python_type != state->array_type};
+    if (reservation_audit(state, &options) < 0) return NULL;
+    allocfunc alloc = (allocfunc)PyType_GetSlot(python_type, Py_tp_alloc);
+    Array* self = (Array*)alloc(python_type, 0);
+    if (!self) return NULL;
     self->type = type;
     if (reservation_open(&self->reservation, state, (PyObject*)self, "array", &options) < 0) {
         Py_DECREF(self);
@@ -267,6 +268,11 @@ PyDoc_STRVAR(
     "    There are no such addresses or no memory for the items, or, whenever it grows, it is full.\n"
     "TypeError, ValueError, OverflowError\n"
     "    As array.array.\n\n"
+    "Notes\n"
+    "-----\n"
+    "Raises an auditing event ``vmem.reserve`` with arguments ``num_bytes`` and ``None``, as do slices and copies, "
+    "which\n"
+    "are new arrays.\n\n"
     "Examples\n"
     "--------\n"
     ">>> import vmem\n"
@@ -308,11 +314,12 @@ static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* argum
     return check_capacity(arguments->type, arguments->capacity);
 }
 
-// How many items an array.array, a NumPy array or another buffer has; 0 when it is no buffer.
+// How many items an array.array, a NumPy array or another buffer has; 0 when it is no buffer, -1 with an exception.
 static Py_ssize_t count_buffer_items(PyObject* object) {
     Py_buffer buffer;
     if (!PyObject_CheckBuffer(object)) return 0;
     if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_BufferError)) return -1;
         PyErr_Clear();
         return 0;
     }
@@ -321,7 +328,7 @@ static Py_ssize_t count_buffer_items(PyObject* object) {
     return num_items;
 }
 
-// What `initializer` has, as far as it can tell; it may give more or less.
+// What `initializer` has, as far as it can tell; it may give more or less. Returns -1 with an exception.
 static Py_ssize_t guess_length(const ArrayArguments* arguments) {
     PyObject* initializer = arguments->initializer;
     if (!initializer) return 0;
@@ -365,6 +372,7 @@ static PyObject* array_new_object(PyTypeObject* python_type, PyObject* args, PyO
     Py_XDECREF(own_keywords);
     if (status < 0) return NULL;
     Py_ssize_t min_capacity = arguments.capacity < 0 ? guess_length(&arguments) : 0;
+    if (min_capacity < 0) return NULL;
     Array* self = array_new(state, python_type, arguments.type, arguments.capacity, min_capacity);
     if (self && initialize(self, arguments.initializer) < 0) Py_CLEAR(self);
     return (PyObject*)self;

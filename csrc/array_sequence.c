@@ -88,6 +88,10 @@ static void fit_slice(const Array* self, Slice* slice) {
 
 static void copy_stepping(char* to, Py_ssize_t to_step, const char* from, Py_ssize_t from_step, Py_ssize_t num_items,
                           size_t size) {
+    if (to_step == 1 && from_step == 1) {
+        memcpy(to, from, (size_t)num_items * size);
+        return;
+    }
     for (Py_ssize_t i = 0; i < num_items; i++)
         memcpy(to + i * to_step * (Py_ssize_t)size, from + i * from_step * (Py_ssize_t)size, size);
 }

@@ -52,9 +52,7 @@ static int convert_options(const ReserveArguments* arguments, ReservationOptions
 PyObject* region_reserve(ModuleState* state, PyTypeObject* type, const ReserveArguments* arguments) {
     ReservationOptions options;
     if (convert_options(arguments, &options) < 0) return NULL;
-    PyObject* event = Py_BuildValue("(sKO)", "vmem.reserve", (unsigned long long)options.num_bytes, options.name);
-    if (module_audit(state, event) < 0) return NULL;
-    if (module_check_loaded(state) < 0) return NULL;
+    if (reservation_audit(state, &options) < 0) return NULL;
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Region* self = (Region*)alloc(type, 0);
     if (!self) return NULL;

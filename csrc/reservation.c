@@ -171,6 +171,12 @@ static int check_num_bytes(size_t num_bytes, size_t page_size) {
     return 0;
 }
 
+int reservation_audit(ModuleState* state, const ReservationOptions* options) {
+    unsigned long long num_bytes = options->num_bytes;
+    if (module_audit(state, Py_BuildValue("(sKO)", "vmem.reserve", num_bytes, options->name)) < 0) return -1;
+    return module_check_loaded(state);
+}
+
 int reservation_open(Reservation* reservation, ModuleState* state, PyObject* owner, const char* kind,
                      const ReservationOptions* options) {
     size_t page_size = vmem_get_page_size(), align = options->align;

@@ -47,6 +47,10 @@ typedef struct Pages {
 
 // --- opening and releasing ---
 
+// Tells audit hooks what is about to be reserved: before the owner is made, because that runs Python code. Makes sure
+// that the module is still there after it.
+int reservation_audit(ModuleState* state, const ReservationOptions* options);
+
 // Takes the addresses. `reservation` is zeroed memory inside `owner`. The caller holds no lock.
 int reservation_open(Reservation* reservation, ModuleState* state, PyObject* owner, const char* kind,
                      const ReservationOptions* options);

@@ -102,6 +102,25 @@ def test_what_refuses_its_buffer_is_iterated() -> None:
     assert made.tolist() == [1, 2, 1, 2]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_another_error_of_a_buffer_is_passed_on(error: type[BaseException]) -> None:
+    asked = 0
+
+    class Failing:
+        def __buffer__(self, flags: int) -> memoryview:
+            nonlocal asked
+            asked += 1
+            raise error("mine")
+
+        def __iter__(self) -> Iterator[int]:
+            return iter([1, 2])
+
+    with pytest.raises(error, match="mine"):
+        vmem.Array("i", Failing())
+    assert asked == 1, "it was ignored once"
+
+
 def test_without_an_initializer() -> None:
     agree(lambda make: make())
 

@@ -108,6 +108,62 @@ assert {call}.size == 1 << 40
     )
 
 
+@pytest.mark.parametrize("call", ["vmem.Array('B', capacity=1 << 40)", "vmem.Arena(1 << 40)"])
+def test_a_hook_can_veto_an_array_and_an_arena(call: str) -> None:
+    run(
+        f"""
+act(fail)
+used = _vmem.get_limits()["address_space_used"]
+expect(PermissionError, "vetoed", lambda: {call})
+assert _vmem.get_limits()["address_space_used"] - used < 1 << 30
+assert {call}.capacity == 1 << 40
+"""
+    )
+
+
+def test_arrays_and_arenas_reserve_too() -> None:
+    run(
+        """
+array = vmem.Array("d", [1, 2], capacity=7)
+vmem.Arena(1 << 20)
+assert events == [("vmem.reserve", 56, None), ("vmem.reserve", 1 << 20, None)], events
+events.clear()
+copies = array[:1], array + array, array * 2
+assert [event[0] for event in events] == ["vmem.reserve"] * 3, events
+array.append(3)
+array[0] = 5
+assert len(events) == 3
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    "call", ["array[:5]", "array + array", "3 * array", "copy.copy(array)", "pickle.loads(pickled)"]
+)
+def test_a_hook_may_change_the_array_that_is_copied(call: str) -> None:
+    run(
+        f"""
+import copy, pickle
+array = vmem.Array("B", bytes(1 << 20), capacity=2 << 20)
+pickled = pickle.dumps(array)
+for change in (array.clear, lambda: array.frombytes(bytes(1 << 19)), fail):
+    act(lambda *arguments: change())
+    try:
+        made = {call}
+    except PermissionError:
+        assert change is fail
+    else:
+        assert change is not fail
+        assert made.typecode == "B" and not any(made)
+        made.append(1)
+    array.append(1)
+    assert array.pop() == 1
+    del array[1 << 19 :]
+    array.frombytes(bytes((1 << 19) - len(array)))
+"""
+    )
+
+
 def test_a_hook_may_use_other_regions() -> None:
     run(
         """
