@@ -10,7 +10,10 @@ typedef struct Arena {
     Reservation reservation;
     size_t alignment;  // of allocations that ask for none
     size_t used;
-    size_t touched;  // up to where memory may hold something; what comes after it is fresh and zero
+    size_t touched;       // up to where memory may hold something; what comes after it is fresh and zero
+    Pages left;           // bytes that scopes could not take back at their end; none when both are equal
+    size_t num_scopes;    // that have begun and not ended
+    size_t highest_mark;  // where one of them has begun
     PyObject* weakrefs;
 } Arena;
 
@@ -20,10 +23,11 @@ static void arena_dealloc(Arena* self);
 
 static int refuse(const Arena* arena, size_t num_bytes, size_t align) {
     const char* message =
-        "cannot allocate %zu bytes aligned to %zu: this arena has used %zu of its %zu bytes; rewind it, or make it "
+        "cannot allocate %zu bytes aligned to %zu: this arena has used %zu of its %zu bytes; %smake it "
         "with a larger capacity";
+    const char* remedy = arena->used > 0 && num_bytes <= arena->reservation.size ? "rewind it, or " : "";
     return raise_full(arena->reservation.out_of_memory_error,
-                      PyUnicode_FromFormat(message, num_bytes, align, arena->used, arena->reservation.size));
+                      PyUnicode_FromFormat(message, num_bytes, align, arena->used, arena->reservation.size, remedy));
 }
 
 static int find_place(const Arena* arena, size_t num_bytes, size_t align, size_t* start) {
@@ -139,7 +143,24 @@ static int rewind_to(Arena* arena, size_t mark) {
         return -1;
     }
     arena->used = mark;
+    if (mark < arena->left.end) arena->left.start = arena->left.end = 0;
     return 0;
+}
+
+// A scope has ended with live views of what came after its mark. What older scopes have left right before goes with it.
+static void leave(Arena* arena, size_t mark) {
+    bool joins = arena->left.start <= mark && mark <= arena->left.end;
+    if (!joins || arena->left.start == arena->left.end) arena->left.start = mark;
+    arena->left.end = arena->used;
+}
+
+// Takes back what scopes have left, if it is the last thing in the arena, its views are gone, and no scope has begun behind
+// it, whose mark would then be ahead of the arena. Without this, a loop in which every turn has a scope of its own, and no
+// scope around it, would lose the memory of each turn that fails.
+static void take_what_is_left(Arena* arena) {
+    if (arena->left.start == arena->left.end || arena->left.end != arena->used) return;
+    if (arena->left.start < arena->highest_mark) return;
+    if (pins_count_last(&arena->reservation, arena->left.start) == 0) rewind_to(arena, arena->left.start);
 }
 
 PyDoc_STRVAR(mark_doc,
@@ -156,7 +177,16 @@ PyDoc_STRVAR(mark_doc,
              ">>> arena.used\n"
              "0");
 
-static PyObject* arena_mark(Arena* self, PyObject* Py_UNUSED(ignored)) { return PyLong_FromSize_t(self->used); }
+// What cannot be taken back now stays: else it could go later, and the arena would be behind the mark.
+static PyObject* arena_mark(Arena* self, PyObject* Py_UNUSED(ignored)) {
+    size_t mark;
+    VMEM_LOCK(self);
+    take_what_is_left(self);
+    self->left.start = self->left.end = 0;
+    mark = self->used;
+    VMEM_UNLOCK();
+    return PyLong_FromSize_t(mark);
+}
 
 PyDoc_STRVAR(
     rewind_doc,
@@ -263,6 +293,7 @@ typedef struct Scope {
     Arena* arena;
     size_t mark;
     bool entered;
+    bool ended;
 } Scope;
 
 PyDoc_STRVAR(
@@ -270,7 +301,10 @@ PyDoc_STRVAR(
     "scope($self, /)\n--\n\n"
     "A context manager that takes back at its end what was allocated inside.\n\n"
     "Scopes can be nested. Leaving one while views from inside are alive is a BufferError, and nothing is taken\n"
-    "back; but when an exception is on its way, that one is kept, and the outer scope takes back what is left.\n\n"
+    "back; but when an exception is on its way, that one is kept. What is left then goes with the outer scope or,\n"
+    "once its views are gone, when the next scope begins.\n\n"
+    "A view is alive as long as a variable holds it: use ``with arena.alloc(100) as view:``, ``del`` it, or let a\n"
+    "function own it that is called inside the scope.\n\n"
     "Examples\n"
     "--------\n"
     ">>> import vmem\n"
@@ -291,9 +325,17 @@ static PyObject* arena_scope(Arena* self, PyObject* Py_UNUSED(ignored)) {
     if (!scope) return NULL;
     scope->arena = (Arena*)Py_NewRef((PyObject*)self);
     scope->mark = 0;
-    scope->entered = false;
+    scope->entered = scope->ended = false;
     PyObject_GC_Track(scope);
     return (PyObject*)scope;
+}
+
+static void begin_scope(Scope* scope) {
+    Arena* arena = scope->arena;
+    take_what_is_left(arena);
+    scope->mark = arena->used;
+    arena->num_scopes++;
+    if (arena->highest_mark < scope->mark) arena->highest_mark = scope->mark;
 }
 
 static PyObject* scope_enter(Scope* self, PyObject* Py_UNUSED(ignored)) {
@@ -303,9 +345,16 @@ static PyObject* scope_enter(Scope* self, PyObject* Py_UNUSED(ignored)) {
     }
     self->entered = true;
     VMEM_LOCK(self->arena);
-    self->mark = self->arena->used;
+    begin_scope(self);
     VMEM_UNLOCK();
     return Py_NewRef((PyObject*)self->arena);
+}
+
+static void end_scope(Scope* scope) {
+    Arena* arena = scope->arena;
+    if (!scope->entered || scope->ended) return;
+    scope->ended = true;
+    if (--arena->num_scopes == 0) arena->highest_mark = 0;
 }
 
 static PyObject* scope_exit(Scope* self, PyObject* const* args, Py_ssize_t num_args) {
@@ -318,6 +367,8 @@ static PyObject* scope_exit(Scope* self, PyObject* const* args, Py_ssize_t num_a
     }
     VMEM_LOCK(self->arena);
     status = rewind_to(self->arena, self->mark);
+    if (status < 0) leave(self->arena, self->mark);
+    end_scope(self);
     VMEM_UNLOCK();
     if (status == 0) Py_RETURN_FALSE;
     if (args[0] == Py_None || !PyErr_ExceptionMatches(PyExc_BufferError)) return NULL;
@@ -334,6 +385,9 @@ static int scope_traverse(Scope* self, visitproc visit, void* arg) {
 static void scope_dealloc(Scope* self) {
     PyTypeObject* type = Py_TYPE((PyObject*)self);
     PyObject_GC_UnTrack(self);
+    VMEM_LOCK(self->arena);
+    end_scope(self);
+    VMEM_UNLOCK();
     Py_DECREF((PyObject*)self->arena);
     PyObject_GC_Del(self);
     Py_DECREF(type);

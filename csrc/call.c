@@ -122,8 +122,8 @@ static int begin(Call* call, size_t offset, size_t num_bytes) {
     Reservation* reservation = call->reservation;
     const Operation* operation = call->operation;
     if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
-    if (num_bytes == 0) return 0;
     call->attempt = attempt_at(reservation, operation->verb, offset, num_bytes);
+    if (num_bytes == 0) return 0;
     call->pages = pages_of(reservation, offset, offset + num_bytes);
     Pages pages = call->pages;
     if (operation->changes && busy_check_changeable(reservation, pages.start, pages.end, operation->verb) < 0)

@@ -401,6 +401,134 @@ def test_an_exception_is_kept_and_the_outer_scope_takes_all_back(arena: vmem.Are
     assert arena.used == 0
 
 
+@pytest.mark.parametrize("error", [KeyError, None], ids=["exception", "BufferError"])
+def test_what_a_failed_scope_left_goes_when_the_next_one_begins(
+    arena: vmem.Arena, error: type[Exception] | None
+) -> None:
+    early = arena.alloc(100)
+    for _ in range(100):
+        held: list[memoryview] = []
+        with pytest.raises(error or BufferError), arena.scope():
+            assert arena.used == 100
+            held.append(arena.alloc(1000))
+            if error:
+                raise error
+        assert arena.used == 112 + 1000
+        held.clear()
+    with arena.scope():
+        assert arena.used == 100
+    early[:] = b"e" * 100
+
+
+def fail_with(arena: vmem.Arena, size: int) -> memoryview:
+    """A view from a scope that has failed."""
+    held: list[memoryview] = []
+    with pytest.raises(KeyError), arena.scope():
+        held.append(arena.alloc(size, align=1))
+        raise KeyError
+    return held[0]
+
+
+def test_what_failed_scopes_left_stays_while_a_view_of_it_is_alive(arena: vmem.Arena) -> None:
+    first, second = fail_with(arena, 10), fail_with(arena, 20)
+    second.release()
+    with arena.scope():
+        assert arena.used == 30
+        arena.alloc(5)
+    first[:] = b"f" * 10
+    first.release()
+    with arena.scope():
+        assert arena.used == 0
+
+
+def test_what_a_failed_scope_left_stays_below_later_allocations(arena: vmem.Arena) -> None:
+    fail_with(arena, 10).release()
+    later = arena.alloc(5, align=1)
+    for _ in range(2):
+        with arena.scope():
+            assert arena.used == 15
+        later.release()
+    fail_with(arena, 20).release()
+    with arena.scope():
+        assert arena.used == 15, "what came between was not the scope's"
+
+
+def test_what_only_looks_like_what_a_failed_scope_left(arena: vmem.Arena) -> None:
+    fail_with(arena, 10).release()
+    arena.reset()
+    arena.alloc(10, align=1)
+    with arena.scope():
+        assert arena.used == 10
+
+
+def test_a_mark_is_never_behind_the_arena(arena: vmem.Arena) -> None:
+    view = fail_with(arena, 10)
+    assert arena.mark() == 10
+    view.release()
+    with arena.scope():
+        assert arena.used == 10
+    arena.rewind(10)
+    fail_with(arena, 20).release()
+    assert arena.mark() == 10
+    assert arena.used == 10
+
+
+def test_what_was_left_before_a_scope_stays_until_its_end(arena: vmem.Arena) -> None:
+    """Else its mark would be ahead of the arena, and it would not take back what was allocated inside."""
+    view = fail_with(arena, 100)
+    dropped = arena.scope()
+    dropped.__enter__()
+    with arena.scope():
+        assert arena.used == 100
+        view.release()
+        with arena.scope():
+            assert arena.used == 100
+            arena.alloc(10)
+        arena.alloc(50)
+    assert arena.used == 100
+    with arena.scope():
+        assert arena.used == 100, "one that has begun may still end"
+    del dropped
+    gc.collect()
+    with arena.scope():
+        assert arena.used == 0
+
+
+def test_what_inner_scopes_left_goes_with_what_the_outer_one_left(arena: vmem.Arena) -> None:
+    arena.alloc(10)
+    held: list[memoryview] = []
+    with pytest.raises(KeyError), arena.scope():
+        held.append(arena.alloc(6))
+        held.append(fail_with(arena, 8))
+        with arena.scope():
+            assert arena.used == 30, "a view is alive"
+        held.pop().release()
+        raise KeyError
+    assert arena.used == 30, "a view of the first bytes is alive"
+    held.pop().release()
+    with arena.scope():
+        assert arena.used == 10
+
+
+def test_what_an_inner_scope_left_goes_within_the_outer_one(arena: vmem.Arena) -> None:
+    with arena.scope():
+        arena.alloc(10)
+        for _ in range(10):
+            fail_with(arena, 20).release()
+            assert arena.used == 30
+        with arena.scope():
+            assert arena.used == 10
+    assert arena.used == 0
+
+
+def test_trimming_a_full_arena_forgets_nothing() -> None:
+    arena = vmem.Arena(1)
+    arena.alloc(arena.capacity, zero=False)[:] = b"x" * arena.capacity
+    arena.trim()
+    arena.reset()
+    assert arena.alloc(arena.capacity) == bytes(arena.capacity)
+
+
 def test_an_exception_without_live_views(arena: vmem.Arena) -> None:
     with pytest.raises(KeyError, match="mine"), arena.scope():
         arena.alloc(10)
