@@ -281,7 +281,8 @@ static PyMethodDef module_functions[] = {
 PyDoc_STRVAR(out_of_memory_error_doc,
              "The system refused addresses, memory or a mapping.\n\n"
              "It is both an OSError, with `errno` ENOMEM, and a MemoryError. The message says what was tried, which\n"
-             "limit was hit, what it is now and what can be done. The call that raised it has changed nothing.\n\n"
+             "limit was hit, what it is now and what can be done. The call that raised it has changed nothing, except\n"
+             "where its documentation says so.\n\n"
              "Examples\n"
              "--------\n"
              ">>> import vmem\n"

@@ -99,8 +99,8 @@ static int place_keyword(const Signature* signature, PyObject* name, PyObject* v
 int parse_arguments(const Signature* signature, PyObject* const* args, Py_ssize_t num_positional, PyObject* keywords,
                     PyObject** parsed) {
     if (num_positional > signature->max_positional) {
-        PyErr_Format(PyExc_TypeError, "%s() takes at most %zd positional arguments (%zd given)", signature->function,
-                     signature->max_positional, num_positional);
+        PyErr_Format(PyExc_TypeError, "%s() takes at most %zd positional argument%s (%zd given)", signature->function,
+                     signature->max_positional, signature->max_positional == 1 ? "" : "s", num_positional);
         return -1;
     }
     for (Py_ssize_t i = 0; i < signature->num_names; i++) parsed[i] = i < num_positional ? args[i] : NULL;

@@ -250,7 +250,7 @@ PyDoc_STRVAR(
     "typecode : str\n"
     "    One of b, B, h, H, i, I, l, L, q, Q, f and d: what the array and struct modules call by these letters.\n"
     "initializer : bytes-like or iterable, optional\n"
-    "    The first items; bytes and bytearrays are taken as they are in memory.\n"
+    "    The first items; bytes and bytearrays are taken as they are in memory. Other buffers give their items.\n"
     "capacity : int, optional\n"
     "    How many items it can ever hold. By default as many as fit into physical memory, but at most 1/4096 of the\n"
     "    addresses that are left to the process, and 1/8 of what RLIMIT_AS (ulimit -v) leaves.\n\n"

@@ -502,7 +502,7 @@ PyDoc_STRVAR(fromfile_doc,
              "OutOfMemoryError\n"
              "    The array would grow beyond its capacity, or the system has no memory for more.\n"
              "TypeError, ValueError\n"
-             "    `n` is negative or no integer, or what was read is no bytes.\n\n"
+             "    `n` is negative or no integer, or what was read is no bytes, or no whole number of items.\n\n"
              "Examples\n"
              "--------\n"
              ">>> import io, vmem\n"

@@ -61,8 +61,9 @@ int reservation_check_committed(const Reservation* reservation, size_t offset, s
                      gap_start, reservation->kind, gap_start);
     else
         PyErr_Format(PyExc_ValueError,
-                     "bytes %zu to %zu of this %s are not committed; commit(%zu, %zu) makes them usable", gap_start,
-                     gap_end, reservation->kind, gap_start, gap_end - gap_start);
+                     "bytes %zu to %zu of this %s are not committed; commit(%zu, %zu) makes them usable%s", gap_start,
+                     gap_end, reservation->kind, gap_start, gap_end - gap_start,
+                     gap_end == reservation->size ? ", and ranges() tells what is" : "");
     return -1;
 }
 

@@ -162,7 +162,7 @@ def test_bytes_that_are_not_committed_are_refused(region: vmem.Region, page: int
         (
             (2 * page,),
             f"bytes {3 * page} to {64 * page} of this region are not committed; "
-            f"commit({3 * page}, {61 * page}) makes them usable",
+            f"commit({3 * page}, {61 * page}) makes them usable, and ranges() tells what is",
         ),
     ):
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

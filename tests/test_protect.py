@@ -351,10 +351,21 @@ def test_a_protection_can_be_any_integer_that_is_one(region: vmem.Region, page: 
     assert region.ranges()[0].protection is READ_WRITE
 
 
+def test_a_protection_in_the_place_of_the_range(region: vmem.Region, page: int) -> None:
+    region.commit(0, page)
+    for arguments in ((0, READ), (0, 1, READ)):
+        with pytest.raises(TypeError, match=r"not a Protection; the protection comes before the range$"):
+            region.protect(*arguments)
+    with pytest.raises(TypeError, match=r"^num_bytes must be an integer, not a Protection"):
+        region.commit(0, READ_WRITE)
+    assert region.ranges()[0] == Range(0, page, True, READ_WRITE)
+
+
 def test_other_numbers_are_refused(region: vmem.Region) -> None:
     region.commit()
     for number in (-1, 6, 7, 2**64, -(2**70)):
-        with pytest.raises(ValueError, match=f"^protection must be from 0 to 5, got {number}$"):
+        message = f"^protection must be a vmem.Protection, or its number from 0 to 5, got {number}$"
+        with pytest.raises(ValueError, match=message):
             region.protect(number)
     wrong: list[Any] = ["READ", 1.0, None, b"r", [1], Protection]
     for value in wrong:

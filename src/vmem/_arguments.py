@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 def to_size(value: SupportsIndex, what: str) -> int:
     """`value` as an int of 0 or more."""
+    if isinstance(value, Protection):
+        raise TypeError(f"{what} must be an integer, not a Protection; the protection comes before the range")
     if not hasattr(type(value), "__index__"):
         raise TypeError(f"{what} must be an integer, not {type(value).__name__}")
     size = index(value)
@@ -43,4 +45,6 @@ def to_protection(value: SupportsIndex) -> Protection:
     try:
         return Protection(index(value))
     except ValueError:
-        raise ValueError(f"protection must be from 0 to {max(Protection)}, got {index(value)}") from None
+        raise ValueError(
+            f"protection must be a vmem.Protection, or its number from 0 to {max(Protection)}, got {index(value)}"
+        ) from None
