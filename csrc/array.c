@@ -41,9 +41,9 @@ static ModuleState* find_state(PyTypeObject* type) { return module_state_of(type
 
 ModuleState* array_find_state(Array* array) { return find_state(Py_TYPE((PyObject*)array)); }
 
-static int check_capacity(const ItemType* type, Py_ssize_t capacity) {
-    if (capacity <= PY_SSIZE_T_MAX / 2 / type->size) return 0;
-    PyErr_Format(PyExc_ValueError, "capacity must be at most %zd items of %zd bytes, got %zd",
+static int check_capacity(const ItemType* type, size_t capacity) {
+    if (capacity <= (size_t)(PY_SSIZE_T_MAX / 2 / type->size)) return 0;
+    PyErr_Format(PyExc_ValueError, "capacity must be at most %zd items of %zd bytes, got %zu",
                  PY_SSIZE_T_MAX / 2 / type->size, type->size, capacity);
     return -1;
 }
@@ -54,7 +54,7 @@ Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* 
     bool is_default = capacity < 0;
     if (is_default) capacity = (Py_ssize_t)default_size(state) / type->size;
     if (capacity < min_capacity) capacity = min_capacity;
-    if (check_capacity(type, capacity) < 0) return NULL;
+    if (check_capacity(type, (size_t)capacity) < 0) return NULL;
     ReservationOptions options = {.num_bytes = capacity > 0 ? (size_t)(capacity * type->size) : 1,
                                   .align = 1,
                                   .name = Py_None,
@@ -310,8 +310,9 @@ static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* argum
     if (convert_typecode(typecode, &arguments->type) < 0) return -1;
     if (capacity == Py_None) return 0;
     if (convert_size(capacity, "capacity", &num_items) < 0) return -1;
-    arguments->capacity = num_items < PY_SSIZE_T_MAX ? (Py_ssize_t)num_items : PY_SSIZE_T_MAX;
-    return check_capacity(arguments->type, arguments->capacity);
+    if (check_capacity(arguments->type, num_items) < 0) return -1;
+    arguments->capacity = (Py_ssize_t)num_items;
+    return 0;
 }
 
 // How many items an array.array, a NumPy array or another buffer has; 0 when it is no buffer, -1 with an exception.

@@ -484,32 +484,33 @@ PyObject* array_frombytes(Array* self, PyObject* object) {
     return none_unless(status < 0);
 }
 
-PyDoc_STRVAR(fromfile_doc,
-             "fromfile($self, file, n, /)\n--\n\n"
-             "Read n items from a binary file and put them at the end.\n\n"
-             "Parameters\n"
-             "----------\n"
-             "file : binary file\n"
-             "    Whose method read() is called once.\n"
-             "n : int\n"
-             "    How many items to read.\n\n"
-             "Raises\n"
-             "------\n"
-             "BufferError\n"
-             "    Memory is being given back, by shrink_to_fit() in another thread.\n"
-             "EOFError\n"
-             "    The file has fewer. What it has is in the array then.\n"
-             "OutOfMemoryError\n"
-             "    The array would grow beyond its capacity, or the system has no memory for more.\n"
-             "TypeError, ValueError\n"
-             "    `n` is negative or no integer, or what was read is no bytes, or no whole number of items.\n\n"
-             "Examples\n"
-             "--------\n"
-             ">>> import io, vmem\n"
-             ">>> array = vmem.Array('B')\n"
-             ">>> array.fromfile(io.BytesIO(b'hi'), 2)\n"
-             ">>> array.tolist()\n"
-             "[104, 105]");
+PyDoc_STRVAR(
+    fromfile_doc,
+    "fromfile($self, file, n, /)\n--\n\n"
+    "Read n items from a binary file and put them at the end.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "file : binary file\n"
+    "    Whose method read() is called once.\n"
+    "n : int\n"
+    "    How many items to read.\n\n"
+    "Raises\n"
+    "------\n"
+    "BufferError\n"
+    "    Memory is being given back, by shrink_to_fit() in another thread.\n"
+    "EOFError\n"
+    "    The file has fewer. What it has is in the array then.\n"
+    "OutOfMemoryError\n"
+    "    The array would grow beyond its capacity, or the system has no memory for more. What was read is lost.\n"
+    "TypeError, ValueError\n"
+    "    `n` is negative or no integer, or what was read is no bytes, or no whole number of items.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import io, vmem\n"
+    ">>> array = vmem.Array('B')\n"
+    ">>> array.fromfile(io.BytesIO(b'hi'), 2)\n"
+    ">>> array.tolist()\n"
+    "[104, 105]");
 
 static PyObject* array_fromfile(Array* self, PyObject* const* args, Py_ssize_t num_args) {
     Py_ssize_t num_items;
@@ -561,9 +562,9 @@ PyDoc_STRVAR(tofile_doc,
              "b'hi'");
 
 static PyObject* array_tofile(Array* self, PyObject* file) {
-    // write() may change the length.
-    for (Py_ssize_t start = 0; start < self->length * self->type->size; start += WRITTEN_AT_ONCE) {
-        PyObject* bytes = copy_bytes(self, start, WRITTEN_AT_ONCE);
+    Py_ssize_t end = self->length * self->type->size;  // write() may change the length, also without end
+    for (Py_ssize_t start = 0; start < end && start < self->length * self->type->size; start += WRITTEN_AT_ONCE) {
+        PyObject* bytes = copy_bytes(self, start, end - start < WRITTEN_AT_ONCE ? end - start : WRITTEN_AT_ONCE);
         PyObject* written = bytes ? PyObject_CallMethod(file, "write", "O", bytes) : NULL;
         Py_XDECREF(bytes);
         if (!written) return NULL;
@@ -587,6 +588,13 @@ PyDoc_STRVAR(buffer_info_doc,
 static PyObject* array_buffer_info(Array* self, PyObject* Py_UNUSED(ignored)) {
     return Py_BuildValue("(Nn)", PyLong_FromVoidPtr(self->reservation.base), self->length);
 }
+
+// --- buffers ---
+
+PyDoc_STRVAR(release_buffer_doc, "__release_buffer__($self, buffer, /)\n--\n\nDoes nothing: views end by themselves.");
+
+// The one that Python would make of the slot refuses views of anything but the array, and views are of pins.
+static PyObject* array_release_buffer(Array* Py_UNUSED(self), PyObject* Py_UNUSED(buffer)) { Py_RETURN_NONE; }
 
 // --- copies ---
 
@@ -646,6 +654,7 @@ PyMethodDef array_methods[] = {
     {"fromfile", FASTCALL(array_fromfile), fromfile_doc},
     {"tofile", (PyCFunction)array_tofile, METH_O, tofile_doc},
     {"buffer_info", (PyCFunction)array_buffer_info, METH_NOARGS, buffer_info_doc},
+    {"__release_buffer__", (PyCFunction)array_release_buffer, METH_O | METH_COEXIST, release_buffer_doc},
     {"__copy__", (PyCFunction)array_copy, METH_NOARGS, copy_doc},
     {"__deepcopy__", (PyCFunction)array_deepcopy, METH_O, deepcopy_doc},
     {"__reduce__", (PyCFunction)array_reduce, METH_NOARGS, reduce_doc},

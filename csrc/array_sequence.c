@@ -49,18 +49,23 @@ PyObject* array_get(Array* self, Py_ssize_t index) {
     return item;
 }
 
+static int refuse_index(void) {
+    PyErr_SetString(PyExc_IndexError, "array assignment index out of range");
+    return -1;
+}
+
+// The index is looked at twice: a bad one comes before a bad item, and converting the item can change the array.
 static int set_item(Array* self, Py_ssize_t index, PyObject* object) {
     char item[MAX_ITEM_SIZE];
     bool found;
-    if (self->type->set(item, object) < 0) return -1;  // can change the array, so before the index is looked at
-    VMEM_LOCK(self);
     if (index < 0) index += self->length;
-    found = index >= 0 && index < self->length;
+    if (index < 0 || index >= self->length) return refuse_index();
+    if (self->type->set(item, object) < 0) return -1;
+    VMEM_LOCK(self);
+    found = index < self->length;
     if (found) memcpy(array_item(self, index), item, (size_t)self->type->size);
     VMEM_UNLOCK();
-    if (found) return 0;
-    PyErr_SetString(PyExc_IndexError, "array assignment index out of range");
-    return -1;
+    return found ? 0 : refuse_index();
 }
 
 static int delete_item(Array* self, Py_ssize_t index) {
@@ -71,8 +76,7 @@ static int delete_item(Array* self, Py_ssize_t index) {
     found = index >= 0 && index < self->length;
     if (found) status = array_splice(self, index, 1, NULL, 0);
     VMEM_UNLOCK();
-    if (!found) PyErr_SetString(PyExc_IndexError, "array assignment index out of range");
-    return status;
+    return found ? status : refuse_index();
 }
 
 // --- slices ---
@@ -170,13 +174,13 @@ static int assign_stepping(Array* self, const Slice* slice, Array* other) {
 static int set_slice(Array* self, PyObject* key, PyObject* object) {
     Slice slice;
     int status;
+    if (PySlice_Unpack(key, &slice.start, &slice.stop, &slice.step) < 0) return -1;
     Array* other = check_operand(object, "can only assign array (not \"%U\") to array slice");
     if (!other) return -1;
     if (other->type != self->type) {
         PyErr_BadArgument();
         return -1;
     }
-    if (PySlice_Unpack(key, &slice.start, &slice.stop, &slice.step) < 0) return -1;
     VMEM_LOCK2(self, other);
     fit_slice(self, &slice);
     if (slice.step == 1)
@@ -374,11 +378,9 @@ static int repeat(Array* array, Py_ssize_t count) {
     Py_ssize_t length = array->length;
     if (count <= 0) return array_splice(array, 0, length, NULL, 0);
     if (length == 0 || count == 1) return 0;
-    if (length > PY_SSIZE_T_MAX / count) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    if (array_splice(array, length, 0, NULL, length * (count - 1)) < 0) return -1;
+    // More than can be counted is refused in the words for more than there is room for.
+    Py_ssize_t num_new = length <= PY_SSIZE_T_MAX / count ? length * (count - 1) : PY_SSIZE_T_MAX;
+    if (array_splice(array, length, 0, NULL, num_new) < 0) return -1;
     size_t size = (size_t)(length * array->type->size), end = size * (size_t)count;
     char* items = array_item(array, 0);
     for (size_t done = size; done < end;) {  // twice as much at every step
@@ -398,7 +400,11 @@ PyObject* array_repeat_in_place(Array* self, Py_ssize_t count) {
 }
 
 PyObject* array_repeat(Array* self, Py_ssize_t count) {
-    if (count > 0 && self->length > PY_SSIZE_T_MAX / 2 / self->type->size / count) return PyErr_NoMemory();
+    if (count > 0 && self->length > PY_SSIZE_T_MAX / 2 / self->type->size / count) {
+        const char* message = "cannot make an array of %zd times %zd items: there are no such addresses";
+        raise_full(self->reservation.out_of_memory_error, PyUnicode_FromFormat(message, count, self->length));
+        return NULL;
+    }
     Array* product = array_new_like(self, count > 0 ? self->length * count : 0);
     if (!product) return NULL;
     if (array_extend(product, (PyObject*)self) < 0 || repeat(product, count) < 0) Py_CLEAR(product);

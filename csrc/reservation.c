@@ -90,16 +90,20 @@ bool reservation_is_plain(const Reservation* reservation, size_t offset, size_t 
            span->state.protection == VMEM_READ_WRITE && !reservation->busy;
 }
 
+static int check_usable(Reservation* reservation, size_t offset, size_t num_bytes) {
+    if (reservation_check_committed(reservation, offset, num_bytes) < 0) return -1;
+    return busy_check_usable(reservation, offset, offset + num_bytes, "use");
+}
+
 int reservation_check_readable(Reservation* reservation, size_t offset, size_t num_bytes) {
     if (reservation_is_plain(reservation, offset, num_bytes)) return 0;
-    if (reservation_check_committed(reservation, offset, num_bytes) < 0) return -1;
-    if (busy_check_usable(reservation, offset, offset + num_bytes, "use") < 0) return -1;
+    if (check_usable(reservation, offset, num_bytes) < 0) return -1;
     return check_protection(reservation, offset, num_bytes, can_read, "cannot be read", "READ");
 }
 
 int reservation_check_writable(Reservation* reservation, size_t offset, size_t num_bytes) {
     if (reservation_is_plain(reservation, offset, num_bytes)) return 0;
-    if (reservation_check_readable(reservation, offset, num_bytes) < 0) return -1;
+    if (check_usable(reservation, offset, num_bytes) < 0) return -1;
     return check_protection(reservation, offset, num_bytes, can_write, "cannot be written", "READ_WRITE");
 }
 

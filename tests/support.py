@@ -57,6 +57,10 @@ def run_python_to_death(code: str) -> None:
     assert done.returncode in (-signal.SIGSEGV, -signal.SIGBUS), f"exit status {done.returncode}\n{done.stderr}"
 
 
+# By how much the interpreter's own memory may change while a test looks at the sizes of the process.
+SLACK = 8 << 20
+
+
 def status_bytes(key: str) -> int:
     """A size from /proc/self/status: VmSize is addresses, VmData private writable memory, VmRSS what is resident."""
     match = re.search(rf"^{key}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import Index, linux_only, mappings_in, run_python, status_bytes
+from support import SLACK, Index, linux_only, mappings_in, run_python, status_bytes
 from twin_arrays import add_in_place, multiply_in_place
 
 import vmem
@@ -39,6 +39,22 @@ def test_bad_capacities() -> None:
             vmem.Array("d", capacity=wrong)  # type: ignore[call-overload]
     with pytest.raises(vmem.OutOfMemoryError, match="cannot reserve"):
         vmem.Array("d", capacity=1 << 58)
+
+
+def test_a_refused_capacity_is_told_as_it_was_given() -> None:
+    for capacity in (2**62, 2**63, 2**64 - 1):
+        with pytest.raises(ValueError, match=rf"^capacity must be at most \d+ items of 8 bytes, got {capacity}$"):
+            vmem.Array("q", capacity=capacity)
+
+
+@pytest.mark.parametrize("count", [2**61, 2**62, 2**63 - 1])
+def test_more_than_can_be_counted(count: int) -> None:
+    made = vmem.Array("q", [1, 2])
+    with pytest.raises(vmem.OutOfMemoryError, match=f"cannot make an array of {count} times 2 items"):
+        made * count
+    with pytest.raises(vmem.OutOfMemoryError, match="cannot grow an array with a capacity of"):
+        made *= count
+    assert made.tolist() == [1, 2]
 
 
 def test_no_capacity_at_all() -> None:
@@ -249,9 +265,9 @@ def test_shrink_to_fit_returns_the_charge() -> None:
     made = vmem.Array("d", bytes(64 << 20))
     charged = status_bytes("VmData")
     made.clear()
-    assert status_bytes("VmData") == charged
+    assert abs(status_bytes("VmData") - charged) < SLACK
     made.shrink_to_fit()
-    assert charged - status_bytes("VmData") >= 64 << 20
+    assert charged - status_bytes("VmData") >= (64 << 20) - SLACK
 
 
 @linux_only
@@ -271,8 +287,8 @@ def test_a_dropped_array_gives_everything_back() -> None:
     made = vmem.Array("d", bytes(64 << 20))
     charged, addresses, capacity = status_bytes("VmData"), status_bytes("VmSize"), made.capacity * 8
     del made
-    assert charged - status_bytes("VmData") >= 64 << 20
-    assert addresses - status_bytes("VmSize") >= capacity - (1 << 20)
+    assert charged - status_bytes("VmData") >= (64 << 20) - SLACK
+    assert addresses - status_bytes("VmSize") >= capacity - SLACK
 
 
 @linux_only

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import itertools
 import operator
 from collections.abc import Callable
@@ -102,6 +103,14 @@ def test_every_item(typecode: str) -> None:
         made[index] = 99 - index
         made[index - 100] = made[index]
     assert made.tolist() == list(range(99, -1, -1))
+
+
+def test_which_of_two_mistakes_is_told() -> None:
+    for index in (5, -6, "a"):
+        for item in ("a", 1.5, None, 2**70):
+            agree(changed(lambda made, index=index, item=item: operator.setitem(made, index, item)))  # type: ignore[misc]
+    for value in ([1], 5, vmem.Array("q"), array.array("q")):
+        agree(changed(lambda made, value=value: operator.setitem(made, slice(None, None, 0), value)))  # type: ignore[misc]
 
 
 def test_deleting_from_everywhere() -> None:

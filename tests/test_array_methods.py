@@ -302,6 +302,28 @@ class Writing:
         self.sizes.append(len(data))
 
 
+class Growing(Writing):
+    """A file into which writing makes the array longer."""
+
+    def __init__(self, made: Any, sizes: list[int]) -> None:
+        super().__init__(sizes)
+        self.made = made
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        self.made.extend(range(100))
+        assert len(self.sizes) < 100, "it has no end"
+
+
+def test_tofile_writes_what_there_was() -> None:
+    def act(make: Maker) -> object:
+        made, pieces = make([1] * 70_000), list[int]()
+        made.tofile(Growing(made, pieces))
+        return pieces
+
+    agree(act)
+
+
 def test_tofile_writes_in_the_same_pieces() -> None:
     def act(make: Maker) -> object:
         pieces: list[int] = []

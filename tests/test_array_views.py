@@ -6,6 +6,7 @@ import ctypes
 import gc
 import operator
 import pickle
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -40,6 +41,24 @@ def test_an_empty_view_stays_empty() -> None:
     assert len(view) == 0
     made.pop()
     made.shrink_to_fit()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
+def test_a_subclass_that_hands_its_buffer_on() -> None:
+    class Handing(vmem.Array[int]):
+        def __buffer__(self, flags: int) -> memoryview:
+            return super().__buffer__(flags)
+
+        def __release_buffer__(self, buffer: memoryview) -> None:
+            super().__release_buffer__(buffer)
+
+    made = Handing("b", [1, 2, 3])
+    view = memoryview(made)
+    with pytest.raises(BufferError, match="1 view reaches further"):
+        made.pop()
+    view.release()  # an exception in there would be one that nobody can catch, which fails the test
+    assert bytes(made) == b"\1\2\3"
+    made.pop()
 
 
 # --- growing under views ---

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from support import committed_by_all, linux_only, mappings_in, permissions_in, status_bytes
+from support import SLACK, committed_by_all, linux_only, mappings_in, permissions_in, status_bytes
 
 import vmem
 
@@ -84,7 +84,7 @@ def test_memory_is_charged_as_it_is_committed() -> None:
     with vmem.reserve(1 << 40) as region:
         writable_before, charged_before = status_bytes("VmData"), committed_by_all()
         region.commit(0, 1 << 32)
-        assert status_bytes("VmData") - writable_before == 1 << 32
+        assert abs(status_bytes("VmData") - writable_before - (1 << 32)) < SLACK
         assert committed_by_all() - charged_before > 1 << 31  # other processes come and go meanwhile
 
 

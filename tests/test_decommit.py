@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from support import committed_by_all, linux_only, mappings_in, permissions_in, run_python, status_bytes
+from support import SLACK, committed_by_all, linux_only, mappings_in, permissions_in, run_python, status_bytes
 
 import vmem
 
@@ -74,7 +74,7 @@ def test_memory_and_charge_go_back() -> None:
         region[0 : 1 << 26] = b"x" * (1 << 26)
         resident, writable, charged = status_bytes("VmRSS"), status_bytes("VmData"), committed_by_all()
         region.decommit(0, 1 << 33)
-        assert writable - status_bytes("VmData") == 1 << 33
+        assert abs(writable - status_bytes("VmData") - (1 << 33)) < SLACK
         assert charged - committed_by_all() > 1 << 32
         assert resident - status_bytes("VmRSS") > 1 << 25
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from support import linux_only, run_python, status_bytes
+from support import SLACK, linux_only, run_python, status_bytes
 
 from vmem import _vmem
 
@@ -13,8 +13,8 @@ from vmem import _vmem
 @linux_only
 def test_what_is_in_use_is_what_the_kernel_says() -> None:
     limits = _vmem.get_limits()
-    assert limits["address_space_used"] == status_bytes("VmSize")
-    assert limits["data_used"] == status_bytes("VmData")
+    assert abs(limits["address_space_used"] - status_bytes("VmSize")) < SLACK
+    assert abs(limits["data_used"] - status_bytes("VmData")) < SLACK
     assert limits["mapping_used"] > 20
 
 
