@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import array
-from collections.abc import Callable
-from typing import Any
-
+from array_model import CheckedArray
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -18,136 +15,131 @@ PAGE_OF_ITEMS = vmem.get_page_size() // 2
 items = st.lists(st.integers(0, 127), max_size=12)
 bounds = st.none() | st.integers(-15, 15)
 slices = st.builds(slice, bounds, bounds, st.sampled_from([None, 1, 1, 2, 3, -1, -2]))
+indices = st.integers(-15, 15)
+numbers = st.integers(0, 2**20)
 
 
 class ArrayMachine(RuleBasedStateMachine):
-    """The model is an array.array without views, and the list of live views with their lengths."""
+    """Every rule is one call, made of the array and of its model."""
 
     @initialize(typecode=st.sampled_from("bHiqfd"), start=items)
     def make(self, typecode: str, start: list[int]) -> None:
-        self.array: vmem.Array[Any] = vmem.Array(typecode, start, capacity=CAPACITY)
-        self.model: array.array[Any] = array.array(typecode, start)
-        self.views: list[tuple[memoryview, int]] = []
-
-    def change(self, action: Callable[[Any], object]) -> None:
-        """Does the same to both. The array may refuse what the model cannot know of: too little room, and views."""
-        expected = array.array(self.model.typecode, self.model)
-        try:
-            result: object = action(expected)
-        except (IndexError, ValueError) as error:
-            result = type(error), str(error)
-        longest = max((length for _, length in self.views), default=0)
-        try:
-            got: object = action(self.array)
-        except (IndexError, ValueError) as error:
-            got = type(error), str(error)
-        except BufferError:
-            assert len(expected) < min(longest, len(self.model))
-            return
-        except vmem.OutOfMemoryError:
-            assert len(expected) > CAPACITY
-            return
-        assert longest <= len(expected) <= CAPACITY
-        assert got == result
-        self.model = expected
-
-    def same(self, kind: object, numbers: list[int]) -> Any:
-        """New items, as an array of the same kind as another."""
-        return type(kind)(self.model.typecode, numbers)  # type: ignore[call-arg]
+        self.checked = CheckedArray(typecode, start, CAPACITY)
 
     @rule(item=st.integers(0, 127))
     def append(self, item: int) -> None:
-        self.change(lambda made: made.append(item))
+        self.checked.append(item)
 
-    @rule(more=items)
-    def extend(self, more: list[int]) -> None:
-        self.change(lambda made: made.extend(more if len(made) + len(more) <= CAPACITY else []))
+    @rule(more=items, is_interrupted=st.booleans())
+    def extend(self, more: list[int], is_interrupted: bool) -> None:
+        self.checked.extend(more, is_interrupted)
 
     @rule(more=items)
     def extend_with_an_array(self, more: list[int]) -> None:
-        self.change(lambda made: made.extend(self.same(made, more)))
+        self.checked.extend_with_an_array(more)
 
     @rule(count=st.integers(1, PAGE_OF_ITEMS))
     def extend_by_pages(self, count: int) -> None:
-        self.change(lambda made: made.frombytes(bytes(range(1, 9)) * count))
+        self.checked.frombytes(bytes(range(1, 9)) * count)
 
     @rule()
     def extend_with_itself(self) -> None:
-        self.change(lambda made: made.extend(made))
+        self.checked.extend_with_itself()
 
-    @rule(index=st.integers(-15, 15), item=st.integers(0, 127))
+    @rule(more=items)
+    def fromlist(self, more: list[int]) -> None:
+        self.checked.fromlist(more)
+
+    @rule(more=items)
+    def add(self, more: list[int]) -> None:
+        self.checked.add(more)
+
+    @rule(index=indices, item=st.integers(0, 127))
     def insert(self, index: int, item: int) -> None:
-        self.change(lambda made: made.insert(index, item))
+        self.checked.insert(index, item)
 
-    @rule(index=st.integers(-15, 15))
+    @rule(index=indices)
     def pop(self, index: int) -> None:
-        self.change(lambda made: made.pop(index))
+        self.checked.pop(index)
 
     @rule(item=st.integers(0, 127))
     def remove(self, item: int) -> None:
-        self.change(lambda made: made.remove(item))
+        self.checked.remove(item)
 
-    @rule(part=slices)
-    def delete_slice(self, part: slice) -> None:
-        self.change(lambda made: made.__delitem__(part))
+    @rule(part=indices | slices)
+    def delete(self, part: int | slice) -> None:
+        self.checked.delete(part)
 
     @rule(part=slices, more=items)
     def set_slice(self, part: slice, more: list[int]) -> None:
-        self.change(lambda made: made.__setitem__(part, self.same(made, more)))
+        self.checked.set_slice(part, more)
 
     @rule(part=slices)
     def set_slice_to_itself(self, part: slice) -> None:
-        self.change(lambda made: made.__setitem__(part, made))
+        self.checked.set_slice_to_itself(part)
 
-    @rule(index=st.integers(-15, 15), item=st.integers(0, 127))
+    @rule(index=indices, item=st.integers(0, 127))
     def set_item(self, index: int, item: int) -> None:
-        self.change(lambda made: made.__setitem__(index, item))
+        self.checked.set_item(index, item)
 
     @rule(count=st.integers(-1, 4))
     def repeat(self, count: int) -> None:
-        self.change(lambda made: made.__imul__(count) is made)
+        self.checked.repeat(count)
 
     @rule()
     def reverse(self) -> None:
-        self.change(lambda made: made.reverse())
+        self.checked.reverse()
+
+    @rule()
+    def byteswap(self) -> None:
+        self.checked.byteswap()
 
     @rule()
     def clear(self) -> None:
-        self.change(lambda made: made.__delitem__(slice(None)))
+        self.checked.clear()
 
     @rule()
     def shrink_to_fit(self) -> None:
-        self.array.shrink_to_fit()
+        self.checked.shrink_to_fit()
 
     @rule(part=slices)
     def slice_and_search(self, part: slice) -> None:
-        assert self.array[part].tobytes() == self.model[part].tobytes()
+        self.checked.read_slice(part)
         for item in (0, 1, 127):
-            assert self.array.count(item) == self.model.count(item)
+            self.checked.count(item)
+            self.checked.search(item)
+
+    @rule(more=items, count=st.integers(-1, 4))
+    def make_others(self, more: list[int], count: int) -> None:
+        self.checked.concatenate(more)
+        self.checked.multiply(count)
+        self.checked.copy()
+        self.checked.pickle()
 
     @rule()
     def view(self) -> None:
-        self.views.append((memoryview(self.array), len(self.model)))
+        self.checked.view()
 
-    @precondition(lambda self: self.views)
-    @rule(data=st.data(), item=st.integers(0, 127))
-    def write_through_a_view(self, data: st.DataObject, item: int) -> None:
-        view, length = self.views[data.draw(st.integers(0, len(self.views) - 1))]
-        if length > 0:
-            view[-1] = item if self.model.typecode not in "fd" else float(item)  # type: ignore[assignment]
-            self.model[length - 1] = item
+    def has_views(self) -> bool:
+        return bool(self.checked.views)
 
-    @precondition(lambda self: self.views)
-    @rule(data=st.data())
-    def release_view(self, data: st.DataObject) -> None:
-        self.views.pop(data.draw(st.integers(0, len(self.views) - 1)))[0].release()
+    @precondition(has_views)
+    @rule(number=numbers, item=st.integers(0, 127))
+    def write_through_a_view(self, number: int, item: int) -> None:
+        self.checked.write_through_a_view(number % len(self.checked.views), item)
+
+    @precondition(has_views)
+    @rule(number=numbers)
+    def release_view(self, number: int) -> None:
+        self.checked.release_view(number % len(self.checked.views))
 
     @invariant()
-    def contents_agree(self) -> None:
-        assert len(self.array) == len(self.model)
-        assert self.array.tobytes() == self.model.tobytes()
-        for view, length in self.views:
-            assert view.tobytes() == self.model[:length].tobytes()
+    def agree(self) -> None:
+        self.checked.check_all()
+
+    def teardown(self) -> None:
+        if hasattr(self, "checked"):
+            self.checked.end()
 
 
 TestArray = ArrayMachine.TestCase
