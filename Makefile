@@ -45,7 +45,7 @@ sanitized:
 sanitize: sanitized  ## run the tests of the extension under ASan and UBSan
 	$(SANITIZED_RUN) -m pytest -m "not exact_memory" $(SANITIZED_TESTS)
 
-soak: sanitized  ## compare OPERATIONS random calls, drawn from SEED, with a model under ASan and UBSan
+soak: sanitized  ## compare OPERATIONS random calls of all types, drawn from SEED, with models under ASan and UBSan
 	$(SANITIZED_RUN) tests/soak.py --operations $(OPERATIONS) --seed $(SEED)
 
 coverage:  ## list the lines of the extension that its tests never reach (needs gcc and gcov)
