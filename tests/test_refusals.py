@@ -14,12 +14,17 @@ import pytest
 from support import linux_only
 
 ROOT = Path(__file__).parents[1]
-PROGRAM = ROOT / "tests" / "refusals.py"
 
 if sys.platform == "linux":
-    from refusals import CASES
+    import refusals
+    import structure_refusals
+
+    CASES = [
+        *(("refusals.py", case) for case in refusals.CASES),
+        *(("structure_refusals.py", case) for case in structure_refusals.CASES),
+    ]
 else:
-    CASES = {}
+    CASES = []
 
 pytestmark = linux_only  # the names of the calls and what they fail with are those of Linux
 
@@ -50,10 +55,10 @@ def failing_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_every_system_call_fails(case: str, failing_build: Path) -> None:
+@pytest.mark.parametrize(("program", "case"), CASES)
+def test_every_system_call_fails(program: str, case: str, failing_build: Path) -> None:
     done = subprocess.run(
-        [sys.executable, PROGRAM, case],
+        [sys.executable, ROOT / "tests" / program, case],
         env={**os.environ, "PYTHONPATH": str(failing_build)},
         capture_output=True,
         text=True,
