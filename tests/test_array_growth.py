@@ -386,3 +386,62 @@ def test_growing_within_an_iterator_that_reads_the_array() -> None:
 
     made.extend(follow())
     assert made.tolist() == list(range(1, 10_001))
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_less_would_take_one_mapping_too_many() -> None:
+    """What an array would like to have joins the memory behind a hole; what it needs ends in the hole.
+
+    The first is refused by RLIMIT_DATA, so the second is tried, which splits a mapping where there are none left.
+    """
+    run_python(
+        """
+        import _thread, contextlib, mmap, operator, resource, signal, vmem
+        from support import permissions_in, status_bytes
+
+        def stop(number, frame):
+            raise KeyboardInterrupt
+
+        page, piece, huge_page = vmem.get_page_size(), 16 << 20, 2 << 20
+        made = vmem.Array("B", capacity=1 << 28)
+        made.frombytes(bytes(48 << 20))
+        address, size = made.buffer_info()[0], made.capacity
+        kept = (huge_page // 2 - address) % huge_page + huge_page
+        del made[kept:]
+        signal.signal(signal.SIGINT, stop)
+        with contextlib.suppress(KeyboardInterrupt):
+            list(map(operator.call, (_thread.interrupt_main, made.shrink_to_fit)))
+        before = permissions_in(address, size)
+        assert before[1] == (kept, kept + piece, "---p") and before[2][2] == "rw-p", before
+
+        region, number = vmem.reserve(1 << 40), 0
+        with contextlib.suppress(vmem.OutOfMemoryError):
+            while True:
+                region.commit(3 * number * page, 2 * page)
+                number += 1
+        others = [mmap.mmap(-1, page) for _ in range(50)]  # should the process itself give some back meanwhile
+        with contextlib.suppress(vmem.OutOfMemoryError):
+            region.protect(vmem.Protection.READ, 0, page)  # the last one that was counted as free, if there was any
+
+        more = b"y" * (piece - page)
+        limits = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (status_bytes("VmData") + piece // 2, limits[1]))
+        try:
+            made.frombytes(more)
+        except vmem.OutOfMemoryError as error:
+            assert f"cannot commit {piece - page} bytes at offset {kept} of an array: vm.max_map_count" in str(error), error
+            assert "are kept for the rest of the process" in str(error), error
+        else:
+            raise SystemExit("a mapping too many was taken")
+        assert len(made) == kept
+
+        resource.setrlimit(resource.RLIMIT_DATA, limits)
+        region.release()
+        assert permissions_in(address, size) == before
+        made.frombytes(more)
+        assert made.tobytes() == bytes(kept) + more
+        made.shrink_to_fit()
+        assert permissions_in(address, size) == [(0, kept + piece - page, "rw-p"), (kept + piece - page, size, "---p")]
+        """
+    )
