@@ -430,7 +430,7 @@ def test_less_would_take_one_mapping_too_many() -> None:
         try:
             made.frombytes(more)
         except vmem.OutOfMemoryError as error:
-            assert f"cannot commit {piece - page} bytes at offset {kept} of an array: vm.max_map_count" in str(error), error
+            assert f"cannot commit {piece - page} bytes at offset {kept} of an array: vm.max_map" in str(error), error
             assert "are kept for the rest of the process" in str(error), error
         else:
             raise SystemExit("a mapping too many was taken")
