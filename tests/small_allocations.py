@@ -81,6 +81,17 @@ def numbers(*arguments: object, typecode: str = "i") -> Callable[[], Subject]:
     return lambda: Subject(_vmem.Array(typecode, [1, 2, 3, 4]), arguments)
 
 
+def full_array(*arguments: object) -> Callable[[], Subject]:
+    """It fills its memory, so that more of it needs a record."""
+    return lambda: Subject(_vmem.Array("B", bytes(PAGE), capacity=LARGE), arguments)
+
+
+def array_to_shrink() -> Subject:
+    made = _vmem.Array("B", bytes(LARGE))
+    del made[10:]
+    return Subject(made)
+
+
 def arena(*arguments: object) -> Callable[[], Subject]:
     def make() -> Subject:
         made = vmem.Arena(1 << 20)
@@ -90,16 +101,38 @@ def arena(*arguments: object) -> Callable[[], Subject]:
     return make
 
 
-def arena_to_trim() -> Subject:
-    made = vmem.Arena(1 << 20)
-    made.alloc(1 << 19)
-    made.reset()
-    return Subject(made)
+def arena_to_trim(num_bytes: int) -> Callable[[], Subject]:
+    def make() -> Subject:
+        made = vmem.Arena(2 * num_bytes)
+        made.alloc(num_bytes, zero=False)
+        made.reset()
+        return Subject(made)
+
+    return make
 
 
 def viewed_arena() -> Subject:
     made = vmem.Arena(1 << 20)
     return Subject(made, (made.alloc(10),))
+
+
+def viewed_scope() -> Subject:
+    made = vmem.Arena(1 << 20)
+    scope = made.scope()
+    scope.__enter__()
+    return Subject(made, (scope, made.alloc(10)))
+
+
+def far_arena() -> Subject:
+    """Its mark is no small number, which Python would have ready."""
+    made = vmem.Arena(1 << 20)
+    made.alloc(1000)
+    return Subject(made)
+
+
+def alloc_in_scope(arena: vmem.Arena) -> None:
+    with arena.scope():
+        arena.alloc(64)
 
 
 def viewed_array() -> Subject:
@@ -165,6 +198,19 @@ def array_cases() -> dict[str, Case]:
             lambda: Subject(_vmem.Array("i", [1], capacity=1)), lambda array: array.append(2), (vmem.OutOfMemoryError,)
         ),
         "append, bad item": Case(numbers(wrong), lambda array, item: array.append(item), (TypeError,)),
+        "append, growing": Case(full_array(), lambda array: array.append(1)),
+        "insert, growing": Case(full_array(), lambda array: array.insert(1, 1)),
+        "frombytes, growing": Case(full_array(bytes(PAGE)), lambda array, data: array.frombytes(data)),
+        "extend, growing": Case(full_array(array.array("B", [1])), lambda array, items: array.extend(items)),
+        "extend, iterator, growing": Case(
+            full_array((1, 2, 3)), lambda array, items: array.extend(iter(items)), can_take_part=True
+        ),
+        "+=": Case(full_array(_vmem.Array("B", [1])), lambda array, other: array.__iadd__(other)),
+        "*=": Case(full_array(), lambda array: array.__imul__(2)),
+        "set slice, growing": Case(
+            full_array(_vmem.Array("B", [1, 2])), lambda array, other: array.__setitem__(slice(5, 6), other)
+        ),
+        "shrink_to_fit, long": Case(array_to_shrink, lambda array: array.shrink_to_fit()),
         "extend": Case(numbers(ten), lambda array, items: array.extend(items), can_take_part=True),
         "extend, itself": Case(numbers(), lambda array: array.extend(array)),
         "fromlist": Case(numbers(ten), lambda array, items: array.fromlist(items)),
@@ -182,6 +228,7 @@ def array_cases() -> dict[str, Case]:
         "tofile": Case(lambda: Subject(_vmem.Array("i", ten), (io.BytesIO(),)), lambda array, file: array.tofile(file)),
         "buffer_info": Case(numbers(), lambda array: array.buffer_info()),
         "copy": Case(numbers(), lambda array: array.__copy__()),
+        "deepcopy": Case(numbers(), lambda array: array.__deepcopy__({})),
         "reduce, 2": Case(numbers(), lambda array: array.__reduce__()),
         "reduce_ex, 3": Case(numbers(), lambda array: array.__reduce_ex__(3)),
         "repr": Case(numbers(), lambda array: repr(array)),
@@ -194,6 +241,12 @@ def array_cases() -> dict[str, Case]:
         "set slice, bad type": Case(
             numbers(ten), lambda array, items: array.__setitem__(slice(1), items), (TypeError,)
         ),
+        "set slice, bad length": Case(
+            numbers(_vmem.Array("i", ten)),
+            lambda array, other: array.__setitem__(slice(None, None, 2), other),
+            (ValueError,),
+        ),
+        "pop, bad index": Case(numbers(), lambda array: array.pop(1 << 20), (IndexError,)),
         "iter": Case(numbers(typecode="d"), lambda array: next(iter(array))),
         "iter, reduced": Case(lambda: Subject(iter(_vmem.Array("i", ten))), lambda iterator: iterator.__reduce__()),
         "concat": Case(numbers(), lambda array: array + array),
@@ -213,8 +266,22 @@ def arena_cases() -> dict[str, Case]:
         "Arena()": Case(nothing(), lambda _: _vmem.Arena(1 << 20)),
         "alloc": Case(arena(), lambda arena: arena.alloc(64)),
         "alloc, full": Case(arena(), lambda arena: arena.alloc(1 << 30), (vmem.OutOfMemoryError,)),
-        "trim": Case(arena_to_trim, lambda arena: arena.trim()),
+        "alloc, growing": Case(arena(), lambda arena: arena.alloc(2 * PAGE, align=PAGE, zero=False)),
+        "alloc, bad alignment": Case(arena(), lambda arena: arena.alloc(1, align=3), (ValueError,)),
+        "mark": Case(far_arena, lambda arena: arena.mark()),
+        "rewind, too far": Case(arena(), lambda arena: arena.rewind(1 << 19), (ValueError,)),
+        "trim": Case(arena_to_trim(1 << 19), lambda arena: arena.trim()),
+        "trim, long": Case(arena_to_trim(LARGE), lambda arena: arena.trim()),
         "scope": Case(arena(), lambda arena: arena.scope()),
+        "scope, with": Case(arena(), alloc_in_scope),
+        "scope, left with a view": Case(
+            viewed_scope, lambda _, scope, view: scope.__exit__(None, None, None), (BufferError,)
+        ),
+        "scope, left with a view and an exception": Case(
+            viewed_scope, lambda _, scope, view: scope.__exit__(KeyError, KeyError(), None)
+        ),
+        "repr of an arena": Case(arena(), lambda arena: repr(arena)),
+        "copy of an arena": Case(arena(), lambda arena: arena.__reduce__(), (TypeError,)),
         "rewind below a view": Case(
             viewed_arena,
             lambda arena, _: arena.reset(),
