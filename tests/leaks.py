@@ -6,14 +6,20 @@ python tests/leaks.py --cycles 1000000
 from __future__ import annotations
 
 import argparse
+import array
+import contextlib
 import copy
 import gc
+import io
+import operator
 import os
+import pickle
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import vmem
 from vmem import Protection, _vmem
@@ -204,6 +210,264 @@ def failing_calls(region: vmem.Region, released: vmem.Region) -> dict[str, tuple
     return calls
 
 
+def numbers(*items: float, typecode: str = "i") -> vmem.Array[Any]:
+    return vmem.Array(typecode, items)
+
+
+class HeldArray(vmem.Array[int]):
+    """An array that can be part of a cycle."""
+
+    held: object = None
+
+
+class HeldArena(vmem.Arena):
+    held: object = None
+
+
+def make_cycles_of_structures() -> None:
+    made, arena = HeldArray("i", [1, 2]), HeldArena(PAGE)
+    made.held = [made, memoryview(made), iter(made)]
+    arena.held = [arena, arena.alloc(10), arena.scope()]
+    del made, arena
+    gc.collect()
+
+
+def take_from_failing_iterator(made: vmem.Array[int]) -> None:
+    def give() -> Iterator[int]:
+        yield 1
+        raise KeyError
+
+    try:
+        made.extend(give())
+    except KeyError:
+        made.pop()
+
+
+def array_calls() -> dict[str, Call]:
+    """Each leaves its array as it was."""
+    made, twin, same = numbers(*range(100)), numbers(*range(100), typecode="q"), numbers(*range(100))
+    floats, large = numbers(*range(100), typecode="d"), vmem.Array("b", capacity=LONG)
+    items, data, plain = list(range(1000, 1100)), bytes(400), array.array("i", range(100))
+    pickled = pickle.dumps(made)
+    view = memoryview(made)
+    iterator = iter(made)
+
+    def cut() -> None:
+        del made[100:]
+
+    return {
+        "Array()": lambda: vmem.Array("i"),
+        "Array() with a capacity": lambda: vmem.Array("i", items, capacity=1000),
+        "Array() of an iterator": lambda: vmem.Array("i", iter(items)),
+        "Array() of bytes": lambda: vmem.Array("i", data),
+        "Array() of a buffer": lambda: vmem.Array("i", plain),
+        "Array() of an Array": lambda: vmem.Array("i", twin),
+        "Array() of a subclass": lambda: HeldArray("i", items),
+        "append and pop": in_turn(lambda: made.append(1 << 20), made.pop),
+        "extend by a list": in_turn(lambda: made.extend(items), cut),
+        "extend by an iterator": in_turn(lambda: made.extend(iter(items)), cut),
+        "extend by a buffer": in_turn(lambda: made.extend(plain), cut),
+        "extend by an array": in_turn(lambda: made.extend(same), cut),
+        "extend by itself": in_turn(lambda: made.extend(made), cut),
+        "extend by a view of itself": in_turn(lambda: made.extend(view), cut),
+        "fromlist": in_turn(lambda: made.fromlist(items), cut),
+        "frombytes": in_turn(lambda: made.frombytes(data), cut),
+        "fromfile": in_turn(lambda: made.fromfile(io.BytesIO(data), 100), cut),
+        "tofile": lambda: made.tofile(io.BytesIO()),
+        "insert and delete": in_turn(lambda: made.insert(5, 500), lambda: made.__delitem__(5)),
+        "remove": in_turn(lambda: made.append(1 << 20), lambda: made.remove(1 << 20)),
+        "concatenate": lambda: made + same,
+        "concatenate in place": in_turn(lambda: made.__iadd__(same), cut),
+        "repeat": lambda: made * 3,
+        "repeat in place": in_turn(lambda: made.__imul__(3), cut),
+        "item of an array": lambda: (made[5], floats[-5]),
+        "set an item of an array": lambda: (made.__setitem__(5, 5), floats.__setitem__(6, 6)),
+        "slice of an array": lambda: made[5:50],
+        "stepping slice of an array": lambda: made[50:5:-3],
+        "set a slice of an array": lambda: made.__setitem__(slice(0, 100), same),
+        "set a slice to a longer one": in_turn(lambda: made.__setitem__(slice(100, 200), same), cut),
+        "set a stepping slice": lambda: made.__setitem__(slice(None, None, 2), made[::2]),
+        "set a slice to itself": in_turn(lambda: floats.__setitem__(slice(None, None, -1), floats), floats.reverse),
+        "delete a stepping slice": in_turn(
+            lambda: large.frombytes(data), lambda: large.__delitem__(slice(None, None, 3)), large.clear
+        ),
+        "clear and shrink": in_turn(lambda: large.frombytes(data), large.clear, large.shrink_to_fit),
+        "search": lambda: (made.index(99), made.count(5), 7 in made, 7.5 in floats, made.index(5, 2, 50) == 5),
+        "compare": lambda: (made == twin, made < twin, made != same, made >= same, made == items),
+        "iterate over an array": lambda: (list(made), list(reversed(floats))),
+        "iterator of an array": lambda: (copy.copy(iterator), operator.length_hint(iterator), next(iter(made))),
+        "copy of an array": lambda: (copy.copy(made), copy.deepcopy(made)),
+        "pickle an array": lambda: pickle.dumps(made),
+        "unpickle an array": lambda: pickle.loads(pickled),
+        "pickle an array as of old": lambda: pickle.loads(pickle.dumps(made, protocol=2)),
+        "views of an array": lambda: (
+            memoryview(made)[5:],
+            memoryview(made).cast("B")[::2],
+            memoryview(floats).tolist(),
+        ),
+        "grow and shrink under a view": lambda: grow_under_view(large),
+        "conversions of an array": lambda: (made.tolist(), made.tobytes(), made.buffer_info(), repr(made), len(floats)),
+        "byteswap and reverse": in_turn(twin.byteswap, twin.byteswap, twin.reverse, twin.reverse),
+        "attributes of an array": lambda: (made.typecode, made.itemsize, made.capacity, vmem.Array[int]),
+        "extend by what fails": lambda: take_from_failing_iterator(made),
+    }
+
+
+def grow_under_view(made: vmem.Array[int]) -> None:
+    made.append(1)
+    view = memoryview(made)
+    made.extend(view)
+    made.pop()
+    view.release()
+    made.clear()
+
+
+def failing_array_calls() -> dict[str, tuple[Call, type[BaseException]]]:
+    made, full = numbers(1, 2, 3), vmem.Array("i", [1, 2], capacity=2)
+    viewed, plain, text = numbers(1, 2, 3), [1, 2], "text"
+    view = memoryview(viewed)
+    bad: int = Bad()  # type: ignore[assignment]
+    wrong: Any = object()
+    calls: dict[str, tuple[Call, type[BaseException]]] = {
+        "Array() with a bad typecode": (lambda: vmem.Array("x"), ValueError),
+        "Array() without a typecode": (lambda: vmem.Array(), TypeError),  # type: ignore[call-overload]
+        "Array() of text": (lambda: vmem.Array("i", wrong), TypeError),
+        "Array() of what does not fit": (lambda: vmem.Array("b", [1, 1000]), OverflowError),
+        "Array() with a bad capacity": (lambda: vmem.Array("b", capacity=bad), KeyError),
+        "Array() with too much capacity": (lambda: vmem.Array("b", capacity=1 << 62), ValueError),
+        "Array() with too little capacity": (lambda: vmem.Array("b", [1, 2], capacity=1), vmem.OutOfMemoryError),
+        "append what is wrong": (lambda: made.append(wrong), TypeError),
+        "append too much": (lambda: made.append(1 << 40), OverflowError),
+        "extend by what is wrong": (lambda: made.extend(wrong), TypeError),
+        "extend by another typecode": (lambda: made.extend(numbers(1, typecode="q")), TypeError),
+        "fromlist with what is wrong": (lambda: made.fromlist([1, wrong]), TypeError),
+        "frombytes with too few": (lambda: made.frombytes(b"123"), ValueError),
+        "fromfile with too few": (lambda: made.fromfile(io.BytesIO(b"123"), 2), ValueError),
+        "fromfile with what is none": (lambda: made.fromfile(wrong, 2), AttributeError),
+        "insert what is wrong": (lambda: made.insert(0, wrong), TypeError),
+        "insert somewhere wrong": (lambda: made.insert(bad, 1), KeyError),
+        "pop from beyond the end": (lambda: made.pop(5), IndexError),
+        "remove what is not there": (lambda: made.remove(77), ValueError),
+        "index of what is not there": (lambda: made.index(77), ValueError),
+        "item beyond the end": (lambda: made[5], IndexError),
+        "item of an array with a bad index": (lambda: made[bad], KeyError),
+        "set an item of an array to what is wrong": (lambda: made.__setitem__(0, wrong), TypeError),
+        "set a slice of an array to a list": (lambda: made.__setitem__(slice(1), plain), TypeError),  # type: ignore[call-overload]
+        "set a stepping slice to too much": (lambda: made.__setitem__(slice(0, 3, 2), made), ValueError),
+        "concatenate with a list": (lambda: made + plain, TypeError),  # type: ignore[operator]
+        "repeat too often": (lambda: made * (1 << 62), MemoryError),
+        "compare with text": (lambda: made < text, TypeError),  # type: ignore[operator]
+        "hash of an array": (lambda: hash(made), TypeError),
+        "subscript a view by what is wrong": (lambda: view[wrong], TypeError),
+    }
+    for name, grow in {
+        "append": lambda: full.append(3),
+        "extend": lambda: full.extend([3]),
+        "extend by itself": lambda: full.extend(full),
+        "insert": lambda: full.insert(0, 3),
+        "fromlist": lambda: full.fromlist([3]),
+        "repeat": lambda: full.__imul__(2),
+    }.items():
+        calls[f"{name} when full"] = (grow, vmem.OutOfMemoryError)
+    for name, shrink in {
+        "pop": viewed.pop,
+        "clear": viewed.clear,
+        "delete": lambda: viewed.__delitem__(0),
+        "delete a slice": lambda: viewed.__delitem__(slice(0, 2)),
+        "delete steps": lambda: viewed.__delitem__(slice(None, None, 2)),
+        "repeat no times": lambda: viewed.__imul__(0),
+        "set a shorter slice": lambda: viewed.__setitem__(slice(0, 2), full[:1]),
+    }.items():
+        calls[f"{name} below a view"] = (shrink, BufferError)
+    return calls
+
+
+def leave_scope(arena: vmem.Arena, error: type[Exception] | None, view_too: bool) -> None:
+    """Leaves nothing allocated."""
+    with contextlib.suppress(KeyError, BufferError), arena.scope(), arena.scope():
+        view = arena.alloc(100)
+        if not view_too:
+            view.release()
+        if error:
+            raise error
+    view.release()
+    arena.reset()
+
+
+def arena_calls() -> dict[str, Call]:
+    """Each rewinds what it takes."""
+    arena, far, trimmed = vmem.Arena(LONG), vmem.Arena(LONG), vmem.Arena(1 << 30)
+    far.alloc(1000).release()
+
+    def alloc_many() -> None:
+        views = [arena.alloc(size) for size in range(0, 300, 7)]
+        del views[::2]
+        views.clear()
+        arena.reset()
+
+    return {
+        "Arena()": lambda: vmem.Arena(1 << 30),
+        "Arena() with an alignment": lambda: vmem.Arena(capacity=PAGE, alignment=64),
+        "Arena() of a subclass": lambda: HeldArena(PAGE),
+        "Arena() and alloc": lambda: vmem.Arena(PAGE).alloc(10),
+        "alloc and reset": in_turn(lambda: arena.alloc(100), arena.reset),
+        "alloc nothing": lambda: arena.alloc(0),
+        "alloc with options": in_turn(lambda: arena.alloc(num_bytes=100, align=256, zero=False), arena.reset),
+        "alloc and cast": in_turn(lambda: arena.alloc(800).cast("d")[5:].tolist(), arena.reset),
+        "alloc many": alloc_many,
+        "mark and rewind": lambda: far.rewind(far.mark()),
+        "alloc and rewind": in_turn(lambda: far.alloc(100), lambda: far.rewind(1000)),
+        "alloc and trim": in_turn(lambda: trimmed.alloc(5 * PAGE), trimmed.reset, trimmed.trim),
+        "scope": lambda: leave_scope(arena, None, False),
+        "scope and an exception": lambda: leave_scope(arena, KeyError, False),
+        "scope and a view": lambda: leave_scope(arena, None, True),
+        "scope, an exception and a view": lambda: leave_scope(arena, KeyError, True),
+        "scope that is not entered": lambda: arena.scope(),
+        "attributes of an arena": lambda: (far.used, far.committed, far.capacity, far.alignment, repr(far)),
+    }
+
+
+def failing_arena_calls() -> dict[str, tuple[Call, type[BaseException]]]:
+    arena, viewed = vmem.Arena(LONG), vmem.Arena(LONG)
+    view = viewed.alloc(1000)
+    bad: int = Bad()  # type: ignore[assignment]
+    text: int = "text"  # type: ignore[assignment]
+    left = arena.scope()
+    left.__enter__()
+    return {
+        "Arena() of nothing": (lambda: vmem.Arena(0), ValueError),
+        "Arena() with a bad capacity": (lambda: vmem.Arena(bad), KeyError),
+        "Arena() with a bad alignment": (lambda: vmem.Arena(1, alignment=3), ValueError),
+        "alloc text": (lambda: arena.alloc(text), TypeError),
+        "alloc less than nothing": (lambda: arena.alloc(-1), ValueError),
+        "alloc without a size": (lambda: arena.alloc(), TypeError),  # type: ignore[call-arg]
+        "alloc with a wrong keyword": (lambda: arena.alloc(1, nothing=1), TypeError),  # type: ignore[call-arg]
+        "alloc with a bad alignment": (lambda: arena.alloc(1, align=bad), KeyError),
+        "alloc with a bad bool": (lambda: arena.alloc(1, zero=bad), KeyError),  # type: ignore[arg-type]
+        "alloc too much": (lambda: arena.alloc(1 << 60), vmem.OutOfMemoryError),
+        "alloc too far": (lambda: arena.alloc(1, align=1 << 62), vmem.OutOfMemoryError),
+        "rewind to text": (lambda: arena.rewind(text), TypeError),
+        "rewind too far": (lambda: arena.rewind(1 << 20), ValueError),
+        "rewind below a view": (lambda: viewed.rewind(view.nbytes // 2), BufferError),
+        "reset below a view": (viewed.reset, BufferError),
+        "enter a scope twice": (left.__enter__, RuntimeError),
+        "leave a scope that was not entered": (lambda: arena.scope().__exit__(None, None, None), RuntimeError),
+        "copy an arena": (lambda: copy.copy(arena), TypeError),
+        "pickle an arena": (lambda: pickle.dumps(arena), TypeError),
+    }
+
+
+def slow_structure_calls() -> dict[str, Call]:
+    large, arena = vmem.Array("b", capacity=1 << 30), vmem.Arena(1 << 30)
+    return {
+        "collect cycles of structures": make_cycles_of_structures,
+        "Array() too large": refused(lambda: vmem.Array("b", capacity=(1 << 61) - 1), vmem.OutOfMemoryError),
+        "Arena() too large": refused(lambda: vmem.Arena(1 << 61), vmem.OutOfMemoryError),
+        "long shrink_to_fit": in_turn(lambda: large.frombytes(bytes(LONG)), large.clear, large.shrink_to_fit),
+        "long trim": in_turn(lambda: arena.alloc(LONG, zero=False), arena.reset, arena.trim),
+    }
+
+
 def slow_calls(region: vmem.Region) -> dict[str, Call]:
     """Those that take so long that a hundredth must do."""
     return {
@@ -237,15 +501,19 @@ def all_calls() -> dict[str, tuple[Call, int]]:
     """Every call, and by what its cycles are divided."""
     region, released = open_regions()
     calls = {name: (call, 1) for name, call in good_calls(region).items()}
-    calls |= {name: (refused(call, error), 1) for name, (call, error) in failing_calls(region, released).items()}
-    return calls | {name: (call, 100) for name, call in slow_calls(region).items()}
+    calls |= {name: (call, 1) for name, call in (array_calls() | arena_calls()).items()}
+    failing = failing_calls(region, released) | failing_array_calls() | failing_arena_calls()
+    calls |= {name: (refused(call, error), 1) for name, (call, error) in failing.items()}
+    return calls | {name: (call, 100) for name, call in (slow_calls(region) | slow_structure_calls()).items()}
 
 
 def count_references() -> int:
     if hasattr(sys, "gettotalrefcount"):  # a debug build
         return int(sys.gettotalrefcount())
     view_type = type(commit_and_view(vmem.reserve(PAGE)).obj)
-    shared = (vmem.Region, _vmem.Region, vmem.OutOfMemoryError, Protection, Protection.READ, view_type, vmem.reserve)
+    array_iterator, scope = type(iter(vmem.Array("i"))), type(vmem.Arena(PAGE).scope())
+    types = (vmem.Region, _vmem.Region, vmem.Array, vmem.Arena, HeldArray, HeldArena, view_type, array_iterator, scope)
+    shared = (*types, vmem.OutOfMemoryError, Protection, Protection.READ, vmem.reserve)
     return sum(map(sys.getrefcount, shared))
 
 
@@ -273,8 +541,7 @@ def count() -> dict[str, int]:
     return {name: function() for name, (function, _) in COUNTS.items()}
 
 
-def find_growth(call: Call, cycles: int) -> dict[str, int]:
-    """What a number of calls left behind."""
+def measure_growth(call: Call, cycles: int) -> dict[str, int]:
     for _ in range(cycles // 10 + 10):
         call()
     count()
@@ -283,6 +550,13 @@ def find_growth(call: Call, cycles: int) -> dict[str, int]:
         call()
     after = count()
     return {name: after[name] - before[name] for name in COUNTS if after[name] - before[name] > COUNTS[name][1]}
+
+
+def find_growth(call: Call, cycles: int) -> dict[str, int]:
+    """What a number of calls leaves behind whenever they are made. What comes only once, Python keeps for next time."""
+    once = measure_growth(call, cycles)
+    again = measure_growth(call, cycles) if once else {}
+    return {name: again[name] for name in once if name in again}
 
 
 def main() -> None:

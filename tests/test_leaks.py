@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 from leaks import all_calls, find_growth
 from support import linux_only, visit
@@ -11,6 +14,15 @@ import vmem
 pytestmark = [linux_only, pytest.mark.exact_memory]
 
 CALLS = all_calls()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_else_to_collect() -> Iterator[None]:
+    """What all the other tests have imported would be looked through for every count."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.mark.parametrize("name", CALLS)
