@@ -422,7 +422,7 @@ def arena_calls() -> dict[str, Call]:
         "scope and an exception": lambda: leave_scope(arena, KeyError, False),
         "scope and a view": lambda: leave_scope(arena, None, True),
         "scope, an exception and a view": lambda: leave_scope(arena, KeyError, True),
-        "scope that is not entered": lambda: arena.scope(),
+        "scope of a new arena": lambda: vmem.Arena(PAGE).scope(),
         "attributes of an arena": lambda: (far.used, far.committed, far.capacity, far.alignment, repr(far)),
     }
 

@@ -51,7 +51,7 @@ def failing_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a package vmem whose system calls fail on demand."""
     folder = tmp_path_factory.mktemp("failing_build")
     shutil.copytree(ROOT / "src" / "vmem", folder / "vmem", ignore=shutil.ignore_patterns("__pycache__"))
-    compile_extension(folder / "vmem" / "_vmem.abi3.so")
+    compile_extension(folder / "vmem" / "_vmem.so")
     return folder
 
 
