@@ -26,8 +26,8 @@ MIN_COVERAGE = 0.97
 
 WHY_NOT = """\
 What no test reaches, and why:
-  busy.c, paging.c  what a forked child does with the calls of threads that it lost. Tests do that, in children that
-                    end by os._exit() and do not write their counts
+  busy.c, call.c,   what a forked child does with the calls of threads that it lost. Tests do that, in children that
+  paging.c          end by os._exit() and do not write their counts
   paging.c          what discarding does to the record on systems that discard by mapping or committing again
   _vmem.c           "vmem has been unloaded": only finalizers that run while a collection takes the module get there.
                     The slots of Python 3.12 and 3.13 are reached with these
