@@ -1,10 +1,13 @@
 """Builds the extension; everything else about the package is in pyproject.toml."""
 
+import os
+import shlex
 import sys
 import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 # The stable ABI has no room for free-threaded builds yet, so those get a wheel for their own version.
 USES_STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -14,16 +17,36 @@ SOURCES = sorted(path.as_posix() for path in Path("csrc").glob("*.c"))
 HEADERS = sorted(path.as_posix() for path in Path("csrc").glob("*.h"))
 
 if sys.platform == "win32":
-    COMPILE_ARGUMENTS = ["/std:c11", "/W3"]
+    COMPILE_ARGUMENTS = ["/std:c11", "/W3", "/guard:cf"]
+    LINK_ARGUMENTS = ["/guard:cf"]
 else:
     COMPILE_ARGUMENTS = [
         "-std=c11",
         "-fvisibility=hidden",
+        "-fstack-protector-strong",
+        "-U_FORTIFY_SOURCE",  # some compilers define it themselves, and would warn
+        "-D_FORTIFY_SOURCE=2",
         "-Wall",
         "-Wextra",
         "-Wno-missing-field-initializers",
         "-g0",
     ]
+    LINK_ARGUMENTS = []
+    if sys.platform != "darwin":
+        COMPILE_ARGUMENTS += ["-fstack-clash-protection"]
+        LINK_ARGUMENTS += ["-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"]
+    # Once more at the end, so that what the user asks for wins.
+    COMPILE_ARGUMENTS += shlex.split(os.environ.get("CFLAGS", ""))
+
+
+class BuildExtension(build_ext):
+    """Leaves out where the interpreter has its own library: that is a folder of the machine that builds."""
+
+    def build_extensions(self):
+        if linker := getattr(self.compiler, "linker_so", None):
+            self.compiler.linker_so = [argument for argument in linker if not argument.startswith("-Wl,-rpath")]
+        super().build_extensions()
+
 
 setup(
     ext_modules=[
@@ -34,8 +57,10 @@ setup(
             include_dirs=["csrc"],
             define_macros=[("Py_LIMITED_API", STABLE_ABI)] if USES_STABLE_ABI else [],
             extra_compile_args=COMPILE_ARGUMENTS,
+            extra_link_args=LINK_ARGUMENTS,
             py_limited_api=USES_STABLE_ABI,
         )
     ],
+    cmdclass={"build_ext": BuildExtension},
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if USES_STABLE_ABI else {},
 )
