@@ -1,0 +1,76 @@
+"""What cibuildwheel is told to build is what the README promises."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("cibuildwheel", reason="cibuildwheel is not installed")
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+PLATFORMS = {"linux": "(many|musl)linux_", "macos": "macosx_", "windows": "win_"}  # and how their identifiers begin
+
+
+def read_table(heading: str) -> list[list[str]]:
+    """The rows of the README's table whose first column has this heading."""
+    rows = re.search(rf"^\| {heading} \|.*\n\|[-|]+\n((?:\|.*\n)+)", README, re.MULTILINE)
+    assert rows, f"there is no table of each {heading}"
+    return [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows[1].splitlines()]
+
+
+def promised_pythons() -> set[str]:
+    pythons: set[str] = set()
+    for wheel, _, tested_on in read_table("wheel"):
+        tested = [f"cp3{version}" for version in re.findall(r"3\.(\d+t?)", tested_on)]
+        assert tested[0] == wheel.removesuffix("-abi3").rpartition("-")[2], "a wheel is tested where it is built"
+        pythons.update(tested)
+    return pythons
+
+
+def promised_identifiers(platform: str) -> set[str]:
+    machines = [machine for row in read_table("system") for machine in row[1:]]
+    return {
+        f"{python}-{machine}"
+        for python in promised_pythons()
+        for machine in machines
+        if re.match(PLATFORMS[platform], machine)
+    }
+
+
+@pytest.fixture(scope="module")
+def settings() -> Any:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["cibuildwheel"]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_what_is_built_is_what_is_promised(platform: str) -> None:
+    printed = subprocess.run(
+        [sys.executable, "-m", "cibuildwheel", "--platform", platform, "--print-build-identifiers", ROOT],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+        check=True,
+    ).stdout
+    promised = promised_identifiers(platform)
+    assert promised
+    assert sorted(printed.split()) == sorted(promised)
+
+
+def test_the_oldest_macos_is_the_one_that_is_promised(settings: Any) -> None:
+    (promised,) = re.findall(r"macOS (\d+) or newer", README)
+    assert settings["macos"]["environment"]["MACOSX_DEPLOYMENT_TARGET"] == f"{promised}.0"
+
+
+def test_every_wheel_is_tested(settings: Any) -> None:
+    assert "test-skip" not in settings
+    left_out = re.findall(r"--ignore-glob=(\S+)", settings["test-command"])
+    run = {path.name for path in (ROOT / "tests").glob("test_*.py") if not any(map(path.match, left_out))}
+    assert {"test_array.py", "test_concurrency.py", "test_demo.py", "test_package.py", "test_reserve.py"} <= run
