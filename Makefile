@@ -13,7 +13,7 @@ SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omi
 SANITIZED_RUN = CFLAGS="$(SANITIZE)" LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:allocator_may_return_null=1 $(SANITIZED)/bin/python
 SLOW_TESTS = tests/test_leaks.py tests/test_refusals.py
-SANITIZED_TESTS = $(filter-out tests/test_header%.py tests/test_typing.py $(SLOW_TESTS),$(wildcard tests/test_*.py))
+SANITIZED_TESTS = $(filter-out tests/test_header%.py tests/test_typing.py tests/test_wheel%.py $(SLOW_TESTS),$(wildcard tests/test_*.py))
 
 COVERED = $(VENV)-covered
 COVERED_TESTS = $(SANITIZED_TESTS) tests/test_refusals.py
