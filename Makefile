@@ -52,7 +52,7 @@ coverage:  ## list the lines of the extension that its tests never reach (needs 
 	$(MAKE) --no-print-directory $(COVERED)/test-ready VENV=$(COVERED)
 	$(COVERED)/bin/python tests/coverage_of_c.py $(COVERED)/coverage $(COVERED_TESTS)
 
-lint: $(VENV)/lint-ready  ## check style and types
+lint: $(VENV)/lint-ready  ## check style, types and workflows
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
@@ -62,6 +62,9 @@ lint: $(VENV)/lint-ready  ## check style and types
 	  --allowlist tests/typing/stubtest_allowlist.txt --ignore-unused-allowlist
 	$(VENV)/bin/basedpyright --pythonpath $(RUN)
 	cd $(VENV) && PATH="$$PWD/bin:$$PATH" basedpyright --verifytypes vmem --ignoreexternal
+	$(VENV)/bin/zizmor --offline --quiet .github
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 format: $(VENV)/lint-ready  ## put all sources into the project's format
 	$(RUN) -m ruff check --fix

@@ -74,3 +74,25 @@ def test_every_wheel_is_tested(settings: Any) -> None:
     left_out = re.findall(r"--ignore-glob=(\S+)", settings["test-command"])
     run = {path.name for path in (ROOT / "tests").glob("test_*.py") if not any(map(path.match, left_out))}
     assert {"test_array.py", "test_concurrency.py", "test_demo.py", "test_package.py", "test_reserve.py"} <= run
+
+
+# --- what the workflows do with it ---
+
+
+def read_workflow(name: str) -> str:
+    return (ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8")
+
+
+def test_every_wheel_is_built_on_a_machine_of_its_kind(settings: Any) -> None:
+    jobs = re.findall(r"platform: (\w+), archs: (\w+)", read_workflow("wheels.yml"))
+    assert sorted(jobs) == sorted(
+        (platform, machine) for platform in PLATFORMS for machine in settings[platform]["archs"]
+    )
+
+
+def test_the_tests_run_on_every_version_that_is_promised() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    promised = {text.rpartition(" ")[2] for text in project["classifiers"] if re.search(r":: 3\.\d+$", text)}
+    promised |= {f"3.{python.removeprefix('cp3')}" for python in promised_pythons()}
+    (tested,) = re.findall(r"python: \[(.*)\]", read_workflow("tests.yml"))
+    assert set(re.findall(r'"(.*?)"', tested)) == promised
