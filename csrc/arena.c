@@ -51,7 +51,7 @@ static int prepare_range(Arena* arena, size_t start, size_t end, bool zero) {
 
 // Gives a pin the next bytes. No Python code runs in here unless it fails. No bytes lie anywhere.
 static int allocate(Arena* arena, Pin* pin, size_t num_bytes, size_t align, bool zero) {
-    size_t start;
+    size_t start = 0;  // gcc does not see that it is set whenever it is used
     if (num_bytes == 0) {
         pins_place(pin, 0, 0);
         return 0;
