@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import Index, linux_only, run_python
-from twin_arrays import TYPECODES, Maker, agree, changed
+from twin_arrays import TYPECODES, Maker, add_in_place, agree, changed
 
 import vmem
 from vmem import _vmem
@@ -161,7 +161,7 @@ class Stranger:
 def test_operands_that_are_no_arrays_are_named(operand: Any, name: str) -> None:
     made = vmem.Array("i", [1, 2])
     refusals: dict[str, Callable[[], object]] = {
-        f'can only extend array with array (not "{name}")': lambda: operator.iadd(made, operand),
+        f'can only extend array with array (not "{name}")': lambda: add_in_place(made, operand),
         f'can only assign array (not "{name}") to array slice': lambda: operator.setitem(made, slice(1), operand),
         f'can only append array (not "{name}") to array': lambda: type(made).__add__(made, operand),
     }
