@@ -18,7 +18,9 @@
 //   items.c             the kinds of numbers that an Array holds
 //   array*.c            the type Array
 //   arena.c             the type Arena
+//   c_api.c             what other extensions call, through vmem_python.h
 #include "arguments.h"
+#include "c_api.h"
 #include "module.h"
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
@@ -321,7 +323,8 @@ static int module_exec(PyObject* module) {
     if (add_type(module, &state->scope_type, &scope_spec, false) < 0) return -1;
     if (add_type(module, &state->region_type, &region_spec, true) < 0) return -1;
     if (add_type(module, &state->array_type, &array_spec, true) < 0) return -1;
-    return add_type(module, &state->arena_type, &arena_spec, true);
+    if (add_type(module, &state->arena_type, &arena_spec, true) < 0) return -1;
+    return c_api_add(module);
 }
 
 static int module_traverse(PyObject* module, visitproc visit, void* arg) {

@@ -1,5 +1,7 @@
 #include "pins.h"
 
+#include <stdio.h>
+
 // One exported range. The memoryview that the user gets holds this object, and this object holds the owner. The pin
 // lasts as long as this object does, not only while buffers are exported: a consumer that keeps the object but lets go
 // of its buffer early still has its memory.
@@ -11,6 +13,7 @@ struct Pin {
     size_t end;
     char* bytes;
     bool readonly;
+    bool native;         // taken by another extension, not for a view
     const char* format;  // of the items, as the struct module names it
     Py_ssize_t item_size;
     Py_ssize_t num_items;
@@ -41,25 +44,31 @@ static void unlink_pin(Pin* pin) {
 
 // --- the gate ---
 
+// Who holds native pins is told apart: no search for views would find them.
+#define NATIVE_NOTE ", %zu of them in native code"
+
 static int check_unpinned(const Reservation* reservation, Pages pages, const char* verb, bool readonly_too) {
-    size_t num_views = 0, first = SIZE_MAX, last = 0;
+    size_t num_views = 0, num_native = 0, first = SIZE_MAX, last = 0;
     for (const Pin* pin = reservation->pins; pin; pin = pin->next) {
         if (pin->readonly && !readonly_too) continue;
         Pages pinned = pages_of(reservation, pin->start, pin->end);
         if (pinned.end <= pages.start || pinned.start >= pages.end) continue;
         num_views++;
+        num_native += pin->native;
         if (pin->start < first) first = pin->start;
         if (pin->end > last) last = pin->end;
     }
     if (num_views == 0) return 0;
     const char* what = readonly_too ? "" : "writable ";
+    char note[sizeof(NATIVE_NOTE) + 20] = "";
+    if (num_native > 0) snprintf(note, sizeof(note), NATIVE_NOTE, num_native);
     PyErr_Format(PyExc_BufferError,
                  num_views == 1
-                     ? "cannot %s bytes %zu to %zu of this %s: %zu %sview of bytes %zu to %zu is alive; release "
+                     ? "cannot %s bytes %zu to %zu of this %s: %zu %sview of bytes %zu to %zu is alive%s; release "
                        "or delete it first, with every array and slice made from it"
-                     : "cannot %s bytes %zu to %zu of this %s: %zu %sviews between bytes %zu and %zu are alive; "
+                     : "cannot %s bytes %zu to %zu of this %s: %zu %sviews between bytes %zu and %zu are alive%s; "
                        "release or delete them first, with every array and slice made from them",
-                 verb, pages.start, pages.end, reservation->kind, num_views, what, first, last);
+                 verb, pages.start, pages.end, reservation->kind, num_views, what, first, last, note);
     return -1;
 }
 
@@ -101,7 +110,7 @@ Pin* pins_new(Reservation* reservation) {
     pin->reservation = reservation;
     pin->start = pin->end = 0;
     pin->bytes = NULL;
-    pin->readonly = false;
+    pin->readonly = pin->native = false;
     pin->format = "B";
     pin->item_size = 1;
     pin->num_items = 0;
@@ -126,13 +135,20 @@ void pins_place(Pin* pin, size_t offset, size_t num_bytes) {
     if (pins_something(pin)) link_pin(pin);
 }
 
+typedef enum Access {
+    ACCESS_READ,
+    ACCESS_WRITE,
+    ACCESS_ANY  // writing where the pages allow it, else reading
+} Access;
+
 // Makes the pin one of a range, if that can be had.
-static int pin_range(Pin* pin, size_t offset, size_t num_bytes, bool readonly) {
+static int pin_range(Pin* pin, size_t offset, size_t num_bytes, Access access) {
     Reservation* reservation = pin->reservation;
     if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
     bool plain = reservation_is_plain(reservation, offset, num_bytes);
     if (!plain && reservation_check_readable(reservation, offset, num_bytes) < 0) return -1;
-    pin->readonly = readonly || !(plain || is_writable(reservation, offset, offset + num_bytes));
+    if (access == ACCESS_WRITE && reservation_check_writable(reservation, offset, num_bytes) < 0) return -1;
+    pin->readonly = access == ACCESS_READ || !(plain || is_writable(reservation, offset, offset + num_bytes));
     pins_place(pin, offset, num_bytes);
     return 0;
 }
@@ -141,9 +157,23 @@ PyObject* pins_view(Reservation* reservation, size_t offset, size_t num_bytes, b
     PyObject* view = NULL;
     Pin* pin = pins_new(reservation);  // can start a garbage collection, which can run anything: so before the checks
     if (!pin) return NULL;
-    if (pin_range(pin, offset, num_bytes, readonly) == 0) view = PyMemoryView_FromObject((PyObject*)pin);
+    if (pin_range(pin, offset, num_bytes, readonly ? ACCESS_READ : ACCESS_ANY) == 0)
+        view = PyMemoryView_FromObject((PyObject*)pin);
     Py_DECREF(pin);
     return view;
+}
+
+PyObject* pins_take_for_native(Reservation* reservation, size_t offset, size_t num_bytes, bool writable,
+                               void** address) {
+    Pin* pin = pins_new(reservation);
+    if (!pin) return NULL;
+    pin->native = true;
+    if (pin_range(pin, offset, num_bytes, writable ? ACCESS_WRITE : ACCESS_READ) < 0) {
+        Py_DECREF(pin);
+        return NULL;
+    }
+    *address = pin->bytes;
+    return (PyObject*)pin;
 }
 
 int pins_export(Reservation* reservation, const Py_ssize_t* num_items, const char* format, Py_ssize_t item_size,

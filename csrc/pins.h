@@ -7,6 +7,10 @@
 // A memoryview of committed, readable bytes; writable where all of them are, unless it is to be read-only.
 PyObject* pins_view(Reservation* reservation, size_t offset, size_t num_bytes, bool readonly);
 
+// A pin for another extension, which has the bytes at `address` until it drops the object.
+PyObject* pins_take_for_native(Reservation* reservation, size_t offset, size_t num_bytes, bool writable,
+                               void** address);
+
 // Fills a Py_buffer with the first items of a format, for a bf_getbuffer. They are committed and writable. Their number
 // is read after all that can run Python code.
 int pins_export(Reservation* reservation, const Py_ssize_t* num_items, const char* format, Py_ssize_t item_size,

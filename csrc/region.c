@@ -1,4 +1,6 @@
 // _vmem.Region: one reservation, its verbs, and its bytes as items and slices.
+#include "region.h"
+
 #include "arguments.h"
 #include "paging.h"
 #include "pins.h"
@@ -13,6 +15,13 @@ typedef struct Region {
 // --- helpers ---
 
 static void region_dealloc(Region* self);
+
+Reservation* region_find_reservation(PyObject* object) {
+    PyTypeObject* type = Py_TYPE(object);
+    while (type && PyType_GetSlot(type, Py_tp_dealloc) != (void*)region_dealloc)
+        type = PyType_GetSlot(type, Py_tp_base);
+    return type ? &((Region*)object)->reservation : NULL;
+}
 
 static ModuleState* find_state(PyTypeObject* type) { return module_state_of(type, (destructor)region_dealloc); }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 import inspect
-import os
 import pickle
 import re
 import tomllib
@@ -88,12 +87,12 @@ def test_importing_costs_little() -> None:
     )
 
 
-def test_the_header_comes_with_the_package() -> None:
-    folder = vmem.get_include()
-    assert Path(folder).is_absolute()
-    header = Path(folder, "vmem.h").read_text(encoding="utf-8")
-    assert os.listdir(folder) == ["vmem.h"]  # noqa: PTH208
-    assert header == (ROOT / "csrc" / "vmem.h").read_text(encoding="utf-8")
+def test_the_headers_come_with_the_package() -> None:
+    folder = Path(vmem.get_include())
+    assert folder.is_absolute()
+    assert sorted(path.name for path in folder.iterdir()) == ["vmem.h", "vmem_python.h"]
+    for path in folder.iterdir():
+        assert path.read_text(encoding="utf-8") == (ROOT / "csrc" / path.name).read_text(encoding="utf-8")
 
 
 def test_the_version_is_the_same_everywhere() -> None:

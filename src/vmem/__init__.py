@@ -26,6 +26,7 @@ from vmem._about import __version__, get_include
 from vmem._memory import memory_info
 from vmem._region import Region, reserve
 from vmem._types import MemoryInfo, Protection, Range
+from vmem._vmem import _C_API as _C_API  # other extensions look for it here
 from vmem._vmem import (
     Arena,
     Array,

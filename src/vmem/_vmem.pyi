@@ -14,7 +14,7 @@ from typing import (
     type_check_only,
 )
 
-from typing_extensions import Buffer, disjoint_base
+from typing_extensions import Buffer, CapsuleType, disjoint_base
 
 _AnyRegion = TypeVar("_AnyRegion", bound=Region)
 _Item = TypeVar("_Item", int, float)
@@ -40,6 +40,8 @@ class _Limits(TypedDict):
     largest_commit: int | None
     mapping_limit: int | None
     mapping_used: int
+
+_C_API: CapsuleType
 
 class OutOfMemoryError(OSError, MemoryError): ...
 
