@@ -4,16 +4,18 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-SOURCES = $(wildcard csrc/*.[ch] src/vmem/*.py src/vmem/*.pyi) pyproject.toml setup.py README.md LICENSE
+SOURCES = $(wildcard csrc/*.[ch] src/vmem/*.p* src/vmem/share/pkgconfig/*.in src/vmem/share/cmake/vmem/*) \
+	pyproject.toml setup.py README.md LICENSE
 
-C_FILES = $(wildcard csrc/*.[ch] tests/c/*.[ch] benchmarks/*.c examples/c/*.c)
+C_FILES = $(wildcard csrc/*.[ch] tests/c/*.[ch] benchmarks/*.c examples/c/*.c examples/native/*/*.c)
 
 SANITIZED = $(VENV)-sanitized
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g -U_FORTIFY_SOURCE
 SANITIZED_RUN = CFLAGS="$(SANITIZE)" LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:allocator_may_return_null=1 $(SANITIZED)/bin/python
 SLOW_TESTS = tests/test_leaks.py tests/test_refusals.py
-SANITIZED_TESTS = $(filter-out tests/test_header%.py tests/test_typing.py tests/test_wheel%.py $(SLOW_TESTS),$(wildcard tests/test_*.py))
+SKIPPED_TESTS = $(wildcard tests/test_header*.py tests/test_native*.py tests/test_wheel*.py) tests/test_typing.py $(SLOW_TESTS)
+SANITIZED_TESTS = $(filter-out $(SKIPPED_TESTS),$(wildcard tests/test_*.py))
 
 COVERED = $(VENV)-covered
 COVERED_TESTS = $(SANITIZED_TESTS) tests/test_refusals.py

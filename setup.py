@@ -8,6 +8,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 # The stable ABI has no room for free-threaded builds yet, so those get a wheel for their own version.
 USES_STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -15,6 +16,7 @@ STABLE_ABI = "0x030B0000"
 
 SOURCES = sorted(path.as_posix() for path in Path("csrc").glob("*.c"))
 HEADERS = sorted(path.as_posix() for path in Path("csrc").glob("*.h"))
+PUBLIC_HEADERS = ["vmem.h", "vmem_python.h"]
 
 if sys.platform == "win32":
     COMPILE_ARGUMENTS = ["/std:c11", "/W3", "/guard:cf"]
@@ -48,6 +50,29 @@ class BuildExtension(build_ext):
         super().build_extensions()
 
 
+class BuildPackage(build_py):
+    """Also writes vmem.pc, for pkg-config cannot read the version from where it lives.
+
+    In an editable installation nothing is copied, so there the public headers, and no others, are included from an
+    include folder like that of a wheel.
+    """
+
+    def run(self):
+        super().run()
+        package = Path("src/vmem" if self.editable_mode else f"{self.build_lib}/vmem")
+        template = Path("src/vmem/share/pkgconfig/vmem.pc.in").read_text(encoding="utf-8")
+        self.write(package / "share/pkgconfig/vmem.pc", template.replace("@version@", self.distribution.get_version()))
+        if self.editable_mode:
+            for name in PUBLIC_HEADERS:
+                header = Path("csrc", name).absolute().as_posix()
+                self.write(package / "include" / name, f'#include "{header}"\n')
+
+    @staticmethod
+    def write(path, text):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
 setup(
     ext_modules=[
         Extension(
@@ -61,6 +86,6 @@ setup(
             py_limited_api=USES_STABLE_ABI,
         )
     ],
-    cmdclass={"build_ext": BuildExtension},
+    cmdclass={"build_ext": BuildExtension, "build_py": BuildPackage},
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if USES_STABLE_ABI else {},
 )

@@ -1,4 +1,4 @@
-"""What there is to know about the package itself: its version and where its header is."""
+"""What there is to know about the package itself: its version, and where its headers and those of build tools are."""
 
 import os
 
@@ -6,7 +6,7 @@ __version__ = "0.1.0"  # the one place; the build reads it from here
 
 
 def get_include() -> str:
-    """The folder that holds ``vmem.h``, for a C compiler's ``-I``.
+    """The folder that holds ``vmem.h`` and ``vmem_python.h``, for a C compiler's ``-I``.
 
     Returns
     -------
@@ -19,4 +19,9 @@ def get_include() -> str:
     >>> os.path.exists(os.path.join(vmem.get_include(), "vmem.h"))
     True
     """
-    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
+    return find_folder("include")
+
+
+def find_folder(*parts: str) -> str:
+    """A folder of this package."""
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), *parts)

@@ -1,0 +1,112 @@
+# What a Cython module gets with `cimport vmem`: the functions of vmem.h, of which one file of the module must have the
+# implementation (define_macros=[("VMEM_IMPLEMENTATION", None)]), and of vmem_python.h, for which no macro is needed. Both
+# are described in the headers, which are in vmem.get_include().
+
+from libc.stdint cimport uint64_t, uintptr_t
+
+cdef extern from "vmem.h" nogil:
+    ctypedef enum VmemResult:
+        VMEM_SUCCESS
+        VMEM_ERROR_INVALID_ARGUMENT
+        VMEM_ERROR_OUT_OF_MEMORY
+        VMEM_ERROR_ACCESS_DENIED
+        VMEM_ERROR_UNSUPPORTED
+        VMEM_ERROR_SYSTEM
+        VMEM_DECOMMIT_INCOMPLETE
+
+    ctypedef enum VmemProtection:
+        VMEM_NO_ACCESS
+        VMEM_READ
+        VMEM_READ_WRITE
+        VMEM_EXECUTE
+        VMEM_READ_EXECUTE
+        VMEM_READ_WRITE_EXECUTE
+
+    ctypedef enum VmemState:
+        VMEM_FREE
+        VMEM_RESERVED
+        VMEM_COMMITTED
+
+    ctypedef struct VmemRange:
+        void* base
+        size_t size
+        VmemState state
+        VmemProtection protection
+
+    ctypedef struct VmemCapabilities:
+        const char* system
+        bint can_reserve
+        bint can_count_resident
+        bint can_advise_huge_pages
+        bint can_set_name
+        bint can_query
+        bint tells_available_memory
+        bint tells_mapping_limit
+        bint commit_is_a_promise
+        bint calls_span_reservations
+        bint discard_can_lose_commit
+        bint discard_unlocks
+
+    ctypedef struct VmemLimits:
+        uint64_t address_space_limit
+        uint64_t address_space_used
+        uint64_t data_limit
+        uint64_t data_used
+        uint64_t commit_limit
+        uint64_t commit_used
+        uint64_t largest_commit
+        uint64_t mapping_limit
+        uint64_t mapping_used
+        uint64_t lock_limit
+        uint64_t lock_used
+
+    ctypedef struct VmemMemoryInfo:
+        uint64_t total
+        uint64_t available
+
+    ctypedef struct VmemAddressSpace:
+        uint64_t total
+        uint64_t used
+        uint64_t limit
+
+    uint64_t VMEM_UNLIMITED
+
+    void* vmem_reserve(size_t num_bytes)
+    void* vmem_reserve_aligned(size_t num_bytes, size_t align)
+    VmemResult vmem_release(void* ptr, size_t num_reserved_bytes)
+    VmemResult vmem_commit(void* ptr, size_t num_bytes)
+    VmemResult vmem_decommit(void* ptr, size_t num_bytes)
+    VmemResult vmem_protect(void* ptr, size_t num_bytes, VmemProtection protection)
+    VmemResult vmem_discard(void* ptr, size_t num_bytes)
+    VmemResult vmem_prefault(void* ptr, size_t num_bytes)
+    VmemResult vmem_lock(void* ptr, size_t num_bytes)
+    VmemResult vmem_unlock(void* ptr, size_t num_bytes)
+    VmemResult vmem_advise_huge_pages(void* ptr, size_t num_bytes)
+    VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name)
+    VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident)
+    VmemResult vmem_query(const void* ptr, VmemRange* range)
+    VmemCapabilities vmem_get_capabilities()
+    size_t vmem_get_page_size()
+    size_t vmem_get_allocation_granularity()
+    size_t vmem_get_huge_page_size()
+    VmemResult vmem_get_memory_info(VmemMemoryInfo* info)
+    VmemResult vmem_get_address_space(VmemAddressSpace* space)
+    VmemResult vmem_get_limits(VmemLimits* limits)
+    uintptr_t vmem_align_forward(uintptr_t address, size_t align)
+    uintptr_t vmem_align_backward(uintptr_t address, size_t align)
+    bint vmem_is_aligned(uintptr_t address, size_t align)
+    const char* vmem_result_message(VmemResult result)
+
+cdef extern from "vmem_python.h":
+    ctypedef struct VmemPythonApi:
+        int version
+        size_t struct_size
+        bint (*is_region)(object)
+        int (*get_addresses)(object region, void** address, size_t* num_bytes) except -1
+        int (*is_committed)(object region, size_t offset, size_t num_bytes) except -1
+        object (*pin)(object region, size_t offset, size_t num_bytes, int writable, void** address)
+
+    int VMEM_PYTHON_API_VERSION
+    const char* VMEM_PYTHON_API_NAME
+
+    const VmemPythonApi* vmem_import_python_api() except NULL
