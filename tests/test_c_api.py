@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import threading
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -240,13 +239,28 @@ def test_a_view_and_a_pin_are_no_regions(client: Client, filled: vmem.Region, pa
             client.pin(thing, 0, 0, 0)
 
 
-def test_null(client: Client) -> None:
-    assert not client.is_region(None)
-    for call in calls_on(client, None):
-        with pytest.raises(SystemError, match=r"NULL where a vmem\.Region is expected"):
-            call()
-    with pytest.raises(KeyError, match="raised before"):
-        client.call_with_null_and_an_exception()
+def test_null(client_folder: Path) -> None:
+    run_python(
+        """
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        import c_api_client as client
+        def fails(error, message, call, *arguments):
+            try:
+                call(*arguments)
+            except error as raised:
+                assert message in str(raised), raised
+            else:
+                raise SystemExit("no error")
+        assert not client.is_region(None)  # which stands for NULL here
+        message = "NULL where a vmem.Region is expected"
+        fails(SystemError, message, client.get_addresses, None)
+        fails(SystemError, message, client.is_committed, None, 0, 0)
+        fails(SystemError, message, client.pin, None, 0, 0, 0)
+        fails(KeyError, "raised before", client.call_with_null_and_an_exception)
+        """,
+        str(client_folder),
+    )
 
 
 def test_a_released_region(client: Client, page: int) -> None:
@@ -598,39 +612,41 @@ def test_pages_that_a_long_call_takes_away(client: Client) -> None:
     region.release()
 
 
-def test_threads_that_fill_and_take_away(client: Client, page: int) -> None:
+def test_threads_that_fill_and_take_away(client_folder: Path) -> None:
     """Half of them fill with the GIL released, the others take the pages away. Each is done or refused."""
-    region = vmem.reserve(8 * page)
-    region.commit()
-    counts = {"filled": 0, "refused": 0}
-    errors: list[BaseException] = []
-
-    def work(number: int) -> None:
-        try:
+    run_python(
+        """
+        import sys, threading
+        sys.path.insert(0, sys.argv[1])
+        import c_api_client, vmem
+        page = vmem.get_page_size()
+        region = vmem.reserve(8 * page)
+        region.commit()
+        errors = []
+        def work(number):
             for turn in range(500):
                 try:
                     if number % 2:
-                        region.decommit((turn % 8) * page, page)
-                        region.commit((turn % 8) * page, page)
+                        region.decommit(turn % 8 * page, page)
+                        region.commit(turn % 8 * page, page)
                     else:
-                        client.fill(region, 0, 8 * page, number)
-                        counts["filled"] += 1
+                        c_api_client.fill(region, 0, 8 * page, number)
                 except (BufferError, ValueError):
-                    counts["refused"] += 1
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
-    assert region._count_views() == 0
-    region.commit()
-    client.fill(region, 0, 8 * page, 5)
-    assert bytes(region[:]) == bytes([5]) * (8 * page)
-    region.release()
+                    pass
+                except BaseException as error:
+                    errors.append(error)
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert not errors, errors
+        assert region._count_views() == 0
+        region.commit()
+        c_api_client.fill(region, 0, 8 * page, 5)
+        assert bytes(region[:]) == bytes([5]) * (8 * page)
+        region.release()
+        """,
+        str(client_folder),
+    )
 
 
 # --- leaks ---
