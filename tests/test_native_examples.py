@@ -67,6 +67,8 @@ def test_the_extension_refuses_what_is_wrong(ramp: str) -> None:
             (region, sys.maxsize, 1, 0.0, 0.0),
             (region, 0, sys.maxsize, 0.0, 0.0),
             (region, sys.maxsize // 8, sys.maxsize // 8, 0.0, 0.0),
+            (region, (sys.maxsize + 1) // 4, 1, 0.0, 0.0),  # in bytes, both would overflow to 0
+            (region, 0, (sys.maxsize + 1) // 4, 0.0, 0.0),
             (region, 1 << 17, 1, 0.0, 0.0),
             (5, 0, 0, 0.0, 0.0),
         ]:
