@@ -132,11 +132,9 @@ def test_the_wheel_has_the_package_and_nothing_else(unpacked_wheel: Path, extens
     package = ROOT / "src" / "vmem"
     sources = {name.removeprefix("src/vmem/") for name in list_sources() if name.startswith("src/vmem/")}
     packed = {path.relative_to(extension.parent).as_posix() for path in extension.parent.rglob("*") if path.is_file()}
-    made_of = {
-        name.removesuffix(".in"): name for name in sources
-    }  # of the file for pkg-config, which tells the version
-    assert set(made_of) | {extension.name} == {name for name in packed if not name.startswith("include/")}
-    for name in sources & set(made_of):
+    expected = {name.removesuffix(".in") for name in sources}  # vmem.pc is written: it tells the version
+    assert expected | {extension.name} == {name for name in packed if not name.startswith("include/")}
+    for name in sources & expected:
         assert (extension.parent / name).read_bytes() == (package / name).read_bytes()
     assert (extension.parent / "include" / "vmem.h").read_bytes() == (ROOT / "csrc" / "vmem.h").read_bytes()
     assert (unpacked_wheel / about / "licenses" / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
