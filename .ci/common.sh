@@ -83,4 +83,53 @@ unpack_suite() {
     tar -xzf "$SDIST" --strip-components=1 -C "$1"
 }
 
+# What the machine tells its own apt about how to get things, without what the desktop wants.
+acquire_options() { apt-config dump | grep '^Acquire' | grep -v '^Acquire::\(IndexTargets\|Changelogs\)'; }
+
+# Unpacks packages of another architecture or release of Debian, and what they need, without installing anything.
+unpack_packages() {  # ARCHITECTURE RELEASE FOLDER PACKAGE...
+    local architecture=$1 release=$2 folder=$3
+    shift 3
+    mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial" "$folder/root"
+    echo "deb $(debian_mirror) $release main" > "$folder/sources.list"
+    local options=(
+        -qq -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture"
+        -o "Dir::Etc::SourceList=$folder/sources.list" -o "Dir::Etc::SourceParts=$folder/none"
+        -o "Dir::State::Lists=$folder/lists" -o "Dir::State::status=/dev/null" -o "Dir::Cache=$folder/cache"
+        -o "APT::Sandbox::User=$(id -un)"
+    )
+    apt-get "${options[@]}" update
+    apt-get "${options[@]}" install -y --no-install-recommends --download-only "$@" > /dev/null
+    for package in "$folder"/cache/archives/*.deb; do dpkg -x "$package" "$folder/root"; done
+    rm -rf "$folder/cache" "$folder/lists"
+}
+
+# A Python of another architecture. It believes to be the script that starts it, so it starts itself again by that.
+unpack_python() {  # ARCHITECTURE MULTIARCH_NAME FOLDER COMMAND...
+    local architecture=$1 libraries=$3/root/usr/lib/$2 folder=$3
+    shift 3
+    unpack_packages "$architecture" "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$folder" \
+        python3-venv libpython3-dev python3-numpy
+    ln -s blas/libblas.so.3 lapack/liblapack.so.3 "$libraries"  # what installing would do
+    printf '#!/bin/sh\nexec %s "$@"\n' "$*" > "$folder/root/usr/bin/foreign-python"
+    chmod +x "$folder/root/usr/bin/foreign-python"
+}
+
+# An environment with NumPy of that Python's system. What else the tests need is the same for every machine.
+make_foreign_venv() {  # FOLDER VENV
+    local site
+    "$1/root/usr/bin/foreign-python" -m venv --without-pip --system-site-packages "$2"
+    site=$("$2/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    "$TOOLS/bin/python" -m pip install --quiet --target "$site" "pytest>=8" "hypothesis<6.150" "setuptools>=77"
+}
+
+# The compiler that this Python names is the one for its architecture; its headers are not where that one looks.
+install_foreign() {  # FOLDER VENV SUITE
+    export CFLAGS="-O2 -I$1/root/usr/include"
+    CC=$("$2/bin/python" -c 'import sysconfig; print(sysconfig.get_config_var("CC"))')
+    export CC
+    "$TOOLS/bin/python" -m pip --python "$2/bin/python" install --quiet --no-build-isolation --no-deps "$3"
+    rm -rf "$3/build" "$3"/src/*.egg-info
+}
+
 mkdir -p "$CACHE"
