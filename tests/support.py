@@ -21,6 +21,7 @@ import vmem
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork, signals nor resource limits")
 
+MAX_SIZE = 2 * sys.maxsize + 1  # the largest size_t
 GROUP_LIMIT = 1 << 30  # of the control group that the fixture memory_group makes
 
 

@@ -38,6 +38,7 @@ def test_capacity_is_rounded_up_to_pages(page: int) -> None:
         assert (made.capacity, made.used, made.committed, made.alignment) == (expected, 0, 0, 16)
 
 
+@pytest.mark.many_addresses
 def test_bad_arguments() -> None:
     for number in (0, -1, 2**64, 2**63 - 1):
         with pytest.raises(ValueError, match=r"capacity|num_bytes"):
@@ -157,6 +158,7 @@ def test_bad_allocations(arena: vmem.Arena) -> None:
     assert arena.used == 0
 
 
+@pytest.mark.many_addresses
 def test_a_full_arena_refuses_and_changes_nothing(page: int) -> None:
     made = vmem.Arena(2 * page)
     view = made.alloc(page)
@@ -250,6 +252,7 @@ def test_trim_gives_memory_back(arena: vmem.Arena, page: int) -> None:
     assert arena.committed == 0
 
 
+@pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
 def test_a_refused_commit_changes_nothing() -> None:
@@ -592,6 +595,7 @@ def test_views_keep_the_memory() -> None:
     assert reference() is None
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_the_memory_goes_with_the_last_view() -> None:
     gc.disable()

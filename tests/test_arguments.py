@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support import Index
+from support import MAX_SIZE, Index
 
 import vmem
 from vmem import Protection, _vmem
@@ -69,9 +69,9 @@ def test_ranges_outside_the_region_are_refused(region: vmem.Region, call: Call) 
         call(size + 1)
     with pytest.raises(ValueError, match=f"offset {size + 1} is past the end of a region of {size} bytes"):
         call(size + 1, 0)
-    with pytest.raises(ValueError, match=f"offset {2**64 - 1} is past the end"):
-        call(2**64 - 1, 2)
-    for num_bytes in (2**63 - 1, 2**63, 2**64 - 2, 2**64 - 1):
+    with pytest.raises(ValueError, match=f"offset {MAX_SIZE} is past the end"):
+        call(MAX_SIZE, 2)
+    for num_bytes in (MAX_SIZE // 2, MAX_SIZE // 2 + 1, MAX_SIZE - 1, MAX_SIZE):
         with pytest.raises(ValueError, match=f"offset 1 \\+ num_bytes {num_bytes} is past the end"):
             call(1, num_bytes)
     assert region.committed == 0
@@ -135,7 +135,7 @@ def test_no_bytes_are_no_work_on_pages_in_use(region: vmem.Region, page: int, ca
 def test_released_regions_are_refused(region: vmem.Region, call: Call) -> None:
     region.commit()
     region.release()
-    for arguments in ((), (0, 1), (0, 0), (0, 2**64 - 1), (region.size + 1, 1)):
+    for arguments in ((), (0, 1), (0, 0), (0, MAX_SIZE), (region.size + 1, 1)):
         with pytest.raises(ValueError, match=f"this region of {region.size} bytes has been released"):
             call(*arguments)
 
@@ -183,7 +183,7 @@ def test_the_advice_to_commit_helps(region: vmem.Region, page: int, demanding_ca
 
 @pytest.mark.parametrize("method", TWO_NUMBERS)
 def test_the_extension_checks_ranges_too(region: vmem.Region, method: Call) -> None:
-    for arguments in ((region.size, 1), (1, region.size), (2**64 - 1, 1), (2**64, 1), (-1, 1), (0, -1), (0, 2**64)):
+    for arguments in ((region.size, 1), (1, region.size), (MAX_SIZE, 1), (MAX_SIZE + 1, 1), (-1, 1), (0, -1), (0, 2**64)):
         with pytest.raises(ValueError, match=r"offset|num_bytes"):
             method(region, *arguments)
     for wrong in ((), (0,), (0, 1, 2), (0, None), ("0", 1), (0, 1.0)):
@@ -203,7 +203,7 @@ def test_the_extension_checks_protections_too(region: vmem.Region) -> None:
     for wrong in ((), (1,), (1, 0), (1, 0, 1, 0), ("1", 0, 1), (1.0, 0, 1), (None, 0, 1), (1, 0, None)):
         with pytest.raises(TypeError):
             protect(*wrong)
-    for outside in ((1, region.size, 1), (1, -1, 1), (1, 0, 2**64), (1, 2**64 - 1, 2)):
+    for outside in ((1, region.size, 1), (1, -1, 1), (1, 0, 2**64), (1, MAX_SIZE, 2)):
         with pytest.raises(ValueError, match=r"offset|num_bytes"):
             protect(*outside)
     assert region.ranges() == [(0, region.size, True, Protection.READ_WRITE)]

@@ -23,6 +23,7 @@ Change = Callable[[Any], object]
 # --- capacity ---
 
 
+@pytest.mark.many_addresses
 def test_capacity_is_what_was_asked_for() -> None:
     for capacity in (1, 5, 1000, 123_457, 1 << 40):
         assert vmem.Array("d", capacity=capacity).capacity == capacity
@@ -30,6 +31,7 @@ def test_capacity_is_what_was_asked_for() -> None:
     assert vmem.Array("d", [1, 2], capacity=None).capacity >= 2
 
 
+@pytest.mark.many_addresses
 def test_bad_capacities() -> None:
     for capacity in (-1, 2**63 - 1, 2**62, 2**64, -(2**70)):
         with pytest.raises(ValueError, match="capacity must"):
@@ -89,6 +91,7 @@ OVERFLOWING: dict[str, Change] = {
 }
 
 
+@pytest.mark.many_addresses
 @pytest.mark.parametrize("name", OVERFLOWING)
 def test_a_full_array_refuses_and_keeps_all(name: str) -> None:
     made = vmem.Array("i", range(10), capacity=10)
@@ -115,6 +118,7 @@ def test_what_an_iterator_gave_until_the_array_was_full_stays() -> None:
     assert next(numbers) == 6
 
 
+@pytest.mark.many_addresses
 def test_the_default_capacity_follows_memory_and_initializer() -> None:
     total = vmem.memory_info().total
     made = vmem.Array("B")
@@ -132,6 +136,7 @@ def test_copies_hold_as_much_as_a_new_array() -> None:
 # --- many arrays ---
 
 
+@pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
 def test_ten_thousand_arrays_leave_room_for_everything_else() -> None:
@@ -151,6 +156,7 @@ def test_ten_thousand_arrays_leave_room_for_everything_else() -> None:
     )
 
 
+@pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
 def test_five_arrays_under_a_limit_leave_room_for_everything_else() -> None:
@@ -203,6 +209,7 @@ def test_a_small_array_costs_one_page(page: int) -> None:
     assert writable_in(empty) == 0
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_memory_doubles_while_an_array_is_small(page: int) -> None:
     made = vmem.Array("B", capacity=1 << 30)
@@ -214,6 +221,7 @@ def test_memory_doubles_while_an_array_is_small(page: int) -> None:
     assert steps == {page << step for step in range(7)}
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_shrink_to_fit_gives_memory_back(page: int) -> None:
     made = vmem.Array("B", b"x" * (32 << 20), capacity=1 << 30)
@@ -291,6 +299,7 @@ def test_a_dropped_array_gives_everything_back() -> None:
     assert addresses - status_bytes("VmSize") >= capacity - SLACK
 
 
+@pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
 def test_a_gigabyte_under_a_view_of_the_first_item() -> None:
@@ -311,6 +320,7 @@ def test_a_gigabyte_under_a_view_of_the_first_item() -> None:
 # --- refusals of the system ---
 
 
+@pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
 def test_the_data_limit() -> None:
@@ -354,6 +364,7 @@ def test_the_data_limit() -> None:
     assert printed.count("of an array: the data limit (RLIMIT_DATA") == 4
 
 
+@pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
 def test_the_address_space_limit() -> None:

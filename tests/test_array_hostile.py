@@ -285,6 +285,7 @@ def test_weakref_callbacks_of_arrays_and_arenas() -> None:
     )
 
 
+@pytest.mark.many_addresses
 def test_half_made_objects() -> None:
     """What the collector shows of an array that could not be made can be used, as an empty one."""
     run_python(
@@ -436,6 +437,7 @@ INTERRUPT = """
 """
 
 
+@pytest.mark.many_addresses
 @posix_only
 def test_signals_during_shrink_to_fit() -> None:
     run_python(
@@ -576,6 +578,7 @@ def test_interrupting_trim() -> None:
     )
 
 
+@pytest.mark.many_addresses
 def test_other_threads_during_shrink_to_fit_and_trim() -> None:
     run_python(
         """
@@ -663,6 +666,7 @@ def test_appending_after_a_refused_shrink_to_fit() -> None:
     )
 
 
+@pytest.mark.many_addresses
 @posix_only
 def test_an_iterator_without_an_end_can_be_interrupted() -> None:
     run_python(

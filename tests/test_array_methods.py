@@ -373,6 +373,7 @@ def test_repetition(items: tuple[int, ...]) -> None:
         agree(repeat(lambda made, count=count: multiply_in_place(made, count)))  # type: ignore[misc]
 
 
+@pytest.mark.many_addresses
 def test_repetition_past_all_memory() -> None:
     for exponent in range(40, 63):
         made = vmem.Array("d", [1, 2, 3])

@@ -57,6 +57,7 @@ def run(code: str) -> None:
 # --- vmem.reserve ---
 
 
+@pytest.mark.many_addresses
 def test_reserving_is_audited_with_its_arguments() -> None:
     run(
         """
@@ -78,6 +79,7 @@ assert events[1][2] is name and all(type(event[1]) is int for event in events)
     )
 
 
+@pytest.mark.many_addresses
 def test_arguments_are_checked_before_and_limits_after() -> None:
     run(
         """
@@ -95,6 +97,7 @@ assert events == [("vmem.reserve", 1 << 62, None)]
     )
 
 
+@pytest.mark.many_addresses
 @pytest.mark.parametrize("call", ["vmem.reserve(1 << 40)", "vmem.Region(1 << 40)"])
 def test_a_hook_can_veto_a_reservation(call: str) -> None:
     run(

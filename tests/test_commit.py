@@ -78,6 +78,7 @@ def test_the_kernel_grants_exactly_the_committed_pages(region: vmem.Region, page
     ]
 
 
+@pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
 def test_memory_is_charged_as_it_is_committed() -> None:
