@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import mmap
 import os
 import re
@@ -146,6 +147,16 @@ def refuses_writable_code() -> bool:
     except OSError:
         return True
     return False
+
+
+@functools.cache
+def has_a_tebibyte_of_addresses() -> bool:
+    """What most examples take. 32 bits cannot name it, and some emulators keep too much about it."""
+    try:
+        vmem.reserve(1 << 40).release()
+    except (ValueError, vmem.OutOfMemoryError):
+        return False
+    return True
 
 
 def is_at_work(region: vmem.Region) -> bool:

@@ -183,7 +183,15 @@ def test_the_advice_to_commit_helps(region: vmem.Region, page: int, demanding_ca
 
 @pytest.mark.parametrize("method", TWO_NUMBERS)
 def test_the_extension_checks_ranges_too(region: vmem.Region, method: Call) -> None:
-    for arguments in ((region.size, 1), (1, region.size), (MAX_SIZE, 1), (MAX_SIZE + 1, 1), (-1, 1), (0, -1), (0, 2**64)):
+    for arguments in (
+        (region.size, 1),
+        (1, region.size),
+        (MAX_SIZE, 1),
+        (MAX_SIZE + 1, 1),
+        (-1, 1),
+        (0, -1),
+        (0, 2**64),
+    ):
         with pytest.raises(ValueError, match=r"offset|num_bytes"):
             method(region, *arguments)
     for wrong in ((), (0,), (0, 1, 2), (0, None), ("0", 1), (0, 1.0)):

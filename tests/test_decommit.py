@@ -67,6 +67,7 @@ def test_the_kernel_takes_back_exactly_the_pages(region: vmem.Region, page: int)
     ]
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_memory_and_charge_go_back() -> None:
     with vmem.reserve(1 << 34) as region:
@@ -129,6 +130,7 @@ def test_the_error_tells_range_and_number_of_views(region: vmem.Region, page: in
     region.decommit()
 
 
+@pytest.mark.many_addresses
 def test_no_order_of_commits_makes_the_record_slow_or_deep() -> None:
     """The record is a balanced tree whatever comes, so a thread with a small stack can work on any region."""
     run_python(

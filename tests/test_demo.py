@@ -40,6 +40,7 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.many_addresses
 def test_the_standard_library_by_default() -> None:
     done = run("demo", "--json")
     assert done.returncode == 0, done.stderr
@@ -85,6 +86,7 @@ def test_what_a_person_reads(files: Path) -> None:
     assert lines[-1].startswith("Released")
 
 
+@pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
 def test_half_a_gibibyte_of_addresses(files: Path) -> None:

@@ -66,6 +66,7 @@ def test_physical_memory_goes_back(region: vmem.Region, page: int) -> None:
     assert region.resident(2 * page, 4 * page) == page
 
 
+@pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
 def test_the_promise_of_memory_stays() -> None:

@@ -52,7 +52,10 @@ def test_the_region_says_so() -> None:
 
 
 @needs_huge_pages
-@pytest.mark.parametrize("alignment", [None, 1, 4096, HUGE_PAGE, 4 * HUGE_PAGE, 1 << 30])
+@pytest.mark.parametrize(
+    "alignment",
+    [None, 1, 4096, HUGE_PAGE, 4 * HUGE_PAGE, pytest.param(1 << 30, marks=pytest.mark.many_addresses)],
+)
 def test_the_region_begins_where_a_huge_page_can(alignment: int | None) -> None:
     regions = [vmem.reserve(HUGE_PAGE + 1, alignment=alignment, huge_pages=True) for _ in range(5)]
     for region in regions:

@@ -111,6 +111,7 @@ def test_a_finalizer_can_bring_a_region_back(page: int) -> None:
     assert saved[0][0] == 3
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_the_size_of_a_region_object_is_small(page: int) -> None:
     small, large = vmem.reserve(page), vmem.reserve(1 << 40)

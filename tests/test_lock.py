@@ -316,6 +316,7 @@ assert read_locked() == 4 * page
     )
 
 
+@pytest.mark.many_addresses
 @linux_only
 @pytest.mark.parametrize("verb", ["lock", "unlock"])
 def test_the_last_mappings_are_left_alone(verb: str) -> None:

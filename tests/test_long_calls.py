@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,14 +43,15 @@ VERBS: dict[str, Verb] = {
 EXCLUSIVE = ("decommit", "discard")
 
 # How much of it each verb works on. Pages that nobody touched cost no memory.
-SIZES = dict.fromkeys(VERBS, 64 * MIB) | dict.fromkeys((*EXCLUSIVE, "count the resident part of"), 1 << 30)
+LARGE = 1 << 30 if sys.maxsize > 2**32 else 1 << 28  # what 32 bits can name twice
+SIZES = dict.fromkeys(VERBS, 64 * MIB) | dict.fromkeys((*EXCLUSIVE, "count the resident part of"), LARGE)
 SIZES |= dict.fromkeys(("lock", "unlock"), lockable_bytes(64 * MIB))
 
 
 @contextmanager
 def region_for(verb: str) -> Iterator[vmem.Region]:
     """A region twice as large as the verb works on, with nothing around it."""
-    region = vmem.reserve(2 * SIZES[verb], alignment=1 << 30)
+    region = vmem.reserve(2 * SIZES[verb], alignment=LARGE)
     yield region
     region._abandon()
 
@@ -345,7 +347,7 @@ def test_memory_goes_when_a_call_on_an_abandoned_region_ends(verb: str) -> None:
 
     stopped = False
     while not stopped:  # a handler can come when all is done, and then the call just ends
-        region = Known(2 * size, alignment=1 << 30)
+        region = Known(2 * size, alignment=LARGE)
         region.address_before = region.address
         regions.append(region)
         try:

@@ -16,6 +16,7 @@ from support import linux_only, run_python
 import vmem
 
 
+@pytest.mark.many_addresses
 def test_it_is_both_kinds_of_error() -> None:
     with pytest.raises(vmem.OutOfMemoryError) as raised:
         vmem.reserve(1 << 62)
@@ -70,6 +71,7 @@ def test_address_space_limit_with_an_alignment() -> None:
     )
 
 
+@pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
 def test_data_limit() -> None:
@@ -110,6 +112,7 @@ root_only = pytest.mark.skipif(
 )
 
 
+@pytest.mark.many_addresses
 @linux_only
 @root_only
 @pytest.mark.exact_memory
@@ -138,6 +141,7 @@ def test_commit_limit() -> None:
     assert "vm.overcommit_ratio" in printed
 
 
+@pytest.mark.many_addresses
 @linux_only
 @root_only
 @pytest.mark.exact_memory
@@ -175,6 +179,7 @@ def test_a_failed_commit_of_many_gaps_is_rolled_back() -> None:
         )
 
 
+@pytest.mark.many_addresses
 @linux_only
 @root_only
 def test_one_commit_larger_than_the_machine() -> None:
@@ -212,6 +217,7 @@ SCATTER = """
 """
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_the_last_mappings_are_left_alone() -> None:
     printed = run_python(
@@ -250,6 +256,7 @@ def test_the_last_mappings_are_left_alone() -> None:
     assert "the last 4096 are kept for the rest of the process" in printed
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_a_decommit_that_would_split_is_refused_at_the_limit() -> None:
     run_python(
@@ -280,6 +287,7 @@ def test_a_decommit_that_would_split_is_refused_at_the_limit() -> None:
     )
 
 
+@pytest.mark.many_addresses
 @linux_only
 @root_only
 def test_a_low_mapping_limit() -> None:
@@ -334,6 +342,7 @@ MAPPINGS = """
 """
 
 
+@pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
 def test_mappings_of_others_count_too() -> None:
@@ -385,6 +394,7 @@ def test_others_have_used_up_all_mappings_since_they_were_counted() -> None:
     assert re.search(r"vm.max_map_count is \d+ and this process has \d+ mappings; commit larger", printed)
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_releasing_every_second_of_many_regions() -> None:
     """The kernel joins neighbouring reservations. Releasing some of them takes mappings, not gives them back."""
@@ -414,6 +424,7 @@ def test_releasing_every_second_of_many_regions() -> None:
     )
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_no_file_descriptor_is_left_to_count_with() -> None:
     run_python(
@@ -432,6 +443,7 @@ def test_no_file_descriptor_is_left_to_count_with() -> None:
     )
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_growing_in_a_forked_child() -> None:
     """The kernel does not join new pages with those that a fork has shared: every extension takes a mapping."""
@@ -491,6 +503,7 @@ def test_neighbouring_regions_that_the_kernel_has_joined(use: str) -> None:
     run_python(NEIGHBOURS + f"\n    {use}\n    check()\n    regions.clear()\n    check()\n")
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_dropping_neighbours_at_the_limit() -> None:
     run_python(
@@ -514,6 +527,7 @@ def test_dropping_neighbours_at_the_limit() -> None:
     )
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_several_copies_of_the_module_share_the_limit() -> None:
     run_python(

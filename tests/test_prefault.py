@@ -186,6 +186,7 @@ def test_many_gaps_and_more_than_one_piece_of_work(page: int) -> None:
         assert [region[offset] for offset in range(0, 1 << 27, 1 << 24)] == [255, 1, 2, 3, 4, 5, 6, 7]
 
 
+@pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
 @pytest.mark.parametrize("num_bytes", [1 << 22, 1 << 30])

@@ -582,6 +582,7 @@ region[0] = 1
     )
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_the_last_mappings_are_left_alone() -> None:
     printed = run_python(

@@ -15,6 +15,7 @@ def test_releasing_twice_is_fine(region: vmem.Region) -> None:
     assert region.released
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_the_addresses_and_the_memory_go_back() -> None:
     size, writable = status_bytes("VmSize"), status_bytes("VmData")

@@ -47,6 +47,7 @@ def test_only_committed_bytes_are_viewed(region: vmem.Region, page: int) -> None
     assert region.view(0, 3 * page).nbytes == 3 * page
 
 
+@pytest.mark.many_addresses
 def test_views_stay_valid_while_the_region_grows(page: int) -> None:
     with vmem.reserve(1 << 34) as region:
         region.commit(0, 1)
