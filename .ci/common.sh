@@ -120,7 +120,7 @@ make_foreign_venv() {  # FOLDER VENV
     local site
     "$1/root/usr/bin/foreign-python" -m venv --without-pip --system-site-packages "$2"
     site=$("$2/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-    "$TOOLS/bin/python" -m pip install --quiet --target "$site" "pytest>=8" "hypothesis<6.150" "setuptools>=77"
+    "$TOOLS/bin/python" -m pip install --quiet --target "$site" pip "pytest>=8" "hypothesis<6.150" "setuptools>=77"
 }
 
 # The compiler that this Python names is the one for its architecture; its headers are not where that one looks.

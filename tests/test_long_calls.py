@@ -372,7 +372,7 @@ def test_a_with_block_left_by_an_exception_while_another_thread_is_at_work() -> 
         except (BufferError, ValueError) as error:
             outcomes.append(str(error))
 
-    region = vmem.reserve(1 << 30, alignment=1 << 30)
+    region = vmem.reserve(LARGE, alignment=LARGE)
     address = region.address
     thread = threading.Thread(target=prefault, args=(region,))
     with pytest.raises(KeyError), region:
@@ -382,8 +382,8 @@ def test_a_with_block_left_by_an_exception_while_another_thread_is_at_work() -> 
             pass
         raise KeyError
     thread.join()
-    assert outcomes == ["this region of 1073741824 bytes has been released"]
-    assert mappings_in(address, 1 << 30) == []
+    assert outcomes == [f"this region of {LARGE} bytes has been released"]
+    assert mappings_in(address, LARGE) == []
 
 
 VISIT = """
