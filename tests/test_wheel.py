@@ -80,7 +80,8 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of the unpacked source distribution, made with no index to get anything from."""
     folder = tmp_path_factory.mktemp("elsewhere")
     with tarfile.open(sdist) as archive:
-        archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)  # new in 3.11.4
+        archive.extractall(folder)
     (unpacked,) = folder.iterdir()
     options = ("--no-index", "--no-build-isolation", "--no-deps", "--disable-pip-version-check")
     run([sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", folder / "dist", "."], unpacked)
