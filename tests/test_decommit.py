@@ -135,7 +135,7 @@ def test_no_order_of_commits_makes_the_record_slow_or_deep() -> None:
     """The record is a balanced tree whatever comes, so a thread with a small stack can work on any region."""
     run_python(
         """
-        import random, threading, vmem
+        import os, random, threading, vmem
         page = vmem.get_page_size()
         orders = {
             "up": lambda n: range(n),
@@ -143,7 +143,7 @@ def test_no_order_of_commits_makes_the_record_slow_or_deep() -> None:
             "inward": lambda n: [i // 2 if i % 2 else n - 1 - i // 2 for i in range(n)],
             "random": lambda n: random.Random(1).sample(range(n), n),
         }
-        threading.stack_size(65536)
+        threading.stack_size(max(65536, os.sysconf("SC_THREAD_STACK_MIN") if hasattr(os, "sysconf") else 0))
         for name, order in orders.items():
             region = vmem.reserve(1 << 40)
             for number in order(8000):
