@@ -57,7 +57,7 @@ make_work_folder() {
 # The wheel is built from the source distribution, so what is missing in that is missing in both. Leaves SDIST and WHEEL.
 build_distributions() {
     step "source distribution, and a wheel from it"
-    make_venv "$(find_python 3.11)" "$TOOLS" wheel
+    make_venv "$(find_python 3.11)" "$TOOLS" wheels
     rm -rf "$DIST" build
     "$TOOLS/bin/python" -m build --outdir "$DIST/built" . > "$CACHE/build.log" 2>&1 || { cat "$CACHE/build.log"; exit 1; }
     SDIST=$(echo "$DIST"/built/*.tar.gz)
