@@ -32,6 +32,7 @@ class CheckedArena:
         self.alignment = alignment
         self.used = 0
         self.live: list[Allocation] = []
+        self.left = range(0)  # what scopes could not take back
         self.marks = [0]
         self.was_refused = False
 
@@ -82,9 +83,24 @@ class CheckedArena:
 
     # --- going back ---
 
+    def go_to(self, mark: int) -> None:
+        if mark < min(self.used, self.left.stop):
+            self.left = range(0)
+        self.used = mark
+
+    def take_what_is_left(self) -> None:
+        if self.left and self.left.stop == self.used and all(each.end <= self.left.start for each in self.live):
+            self.go_to(self.left.start)
+
+    def leave(self, mark: int) -> None:
+        joins = self.left and self.left.start <= mark <= self.left.stop
+        self.left = range(self.left.start if joins else mark, self.used)
+
     def mark(self) -> None:
         self.was_refused = False
         mark = self.arena.mark()
+        self.take_what_is_left()
+        self.left = range(0)
         expect("mark", mark, self.used)
         self.marks.append(mark)
 
@@ -102,7 +118,7 @@ class CheckedArena:
             return
         assert mark == self.used or count == 0
         self.was_refused = False
-        self.used = mark
+        self.go_to(mark)
 
     def reset(self) -> None:
         """With nothing alive."""
@@ -116,8 +132,9 @@ class CheckedArena:
         expect("committed after trim()", self.arena.committed, -(-self.used // PAGE) * PAGE)
 
     def scope(self, size: int, byte: int, fails: bool, keeps_view: bool) -> None:
-        """What a scope leaves behind stays allocated. An exception on its way goes on, instead of a BufferError."""
-        start = self.place(size, None)
+        """What it leaves behind goes with a later one. An exception on its way goes on, instead of a BufferError."""
+        self.take_what_is_left()
+        mark, start = self.used, self.place(size, None)
         expected: type[Exception] | None = KeyError if fails else BufferError if keeps_view else None
         if start + size > self.capacity:
             expected, keeps_view = vmem.OutOfMemoryError, False
@@ -137,6 +154,7 @@ class CheckedArena:
         self.was_refused = raised not in (None, KeyError)
         if keeps_view and view is not None:
             self.take(view, start, byte)
+            self.leave(mark)
 
     # --- checks ---
 
