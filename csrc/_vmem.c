@@ -13,6 +13,7 @@
 //   busy.c              marks on the pages that a long call works on
 //   call.c              how a call that can take long does its work
 //   paging.c            the verbs: commit, decommit, discard, prefault, protect, lock
+//   survey.c            what map() shows
 //   steps.c             how much memory a growing structure gets at a time
 //   region.c            the type Region
 //   items.c             the kinds of numbers that an Array holds
@@ -265,6 +266,20 @@ static PyObject* get_limits(PyObject* Py_UNUSED(module), PyObject* Py_UNUSED(ign
     return dict;
 }
 
+PyDoc_STRVAR(set_map_maker_doc,
+             "set_map_maker(maker, /)\n--\n\n"
+             "Set what makes the maps that map() returns. It is called as\n"
+             "maker(kind, name, address, size, page_size, used, cells, views).");
+
+// The owner's types are C, and what people are shown is Python's business: it is called, but not known here.
+static PyObject* set_map_maker(PyObject* module, PyObject* maker) {
+    ModuleState* state = PyModule_GetState(module);
+    PyObject* before = state->make_map;
+    state->make_map = Py_NewRef(maker);
+    Py_XDECREF(before);
+    return Py_NewRef(Py_None);
+}
+
 static PyMethodDef module_functions[] = {
     {"get_page_size", get_page_size, METH_NOARGS, get_page_size_doc},
     {"get_allocation_granularity", get_allocation_granularity, METH_NOARGS, get_allocation_granularity_doc},
@@ -275,6 +290,7 @@ static PyMethodDef module_functions[] = {
     {"reserve", (PyCFunction)(void (*)(void))reserve, METH_FASTCALL, reserve_doc},
     {"get_memory_info", get_memory_info, METH_NOARGS, get_memory_info_doc},
     {"get_limits", get_limits, METH_NOARGS, get_limits_doc},
+    {"set_map_maker", set_map_maker, METH_O, set_map_maker_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -338,6 +354,7 @@ static int module_traverse(PyObject* module, visitproc visit, void* arg) {
     Py_VISIT(state->plain_pin_type);
     Py_VISIT(state->out_of_memory_error);
     Py_VISIT(state->audit);
+    Py_VISIT(state->make_map);
     return 0;
 }
 
@@ -352,6 +369,7 @@ static int module_clear(PyObject* module) {
     Py_CLEAR(state->plain_pin_type);
     Py_CLEAR(state->out_of_memory_error);
     Py_CLEAR(state->audit);
+    Py_CLEAR(state->make_map);
     return 0;
 }
 

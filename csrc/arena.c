@@ -4,6 +4,7 @@
 #include "steps.h"
 #include "paging.h"
 #include "pins.h"
+#include "survey.h"
 
 typedef struct Arena {
     PyObject_HEAD
@@ -414,6 +415,30 @@ PyType_Spec scope_spec = {
     .slots = scope_slots,
 };
 
+// --- map ---
+
+PyDoc_STRVAR(
+    map_doc,
+    "map($self, /)\n--\n\n"
+    "A picture of the arena as it is now: what is committed, in memory, protected, locked and pinned by views.\n\n"
+    "Print it, or let a notebook show it. It stays as it is when the arena changes.\n\n"
+    "Returns\n"
+    "-------\n"
+    "MemoryMap\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> arena = vmem.Arena(1 << 30)\n"
+    ">>> view = arena.alloc(100)\n"
+    ">>> arena.map().used, arena.map().num_views\n"
+    "(100, 1)");
+
+static size_t count_used(PyObject* owner) { return ((Arena*)owner)->used; }
+
+static PyObject* arena_map(Arena* self, PyObject* Py_UNUSED(ignored)) {
+    return survey_map(find_state(Py_TYPE((PyObject*)self)), &self->reservation, Py_None, count_used);
+}
+
 // --- making and ending ---
 
 PyDoc_STRVAR(
@@ -554,6 +579,7 @@ static PyMethodDef arena_methods[] = {
     {"scope", (PyCFunction)arena_scope, METH_NOARGS, scope_doc},
     {"reset", (PyCFunction)arena_reset, METH_NOARGS, reset_doc},
     {"trim", (PyCFunction)arena_trim, METH_NOARGS, trim_doc},
+    {"map", (PyCFunction)arena_map, METH_NOARGS, map_doc},
     {"__reduce__", (PyCFunction)arena_reduce, METH_NOARGS, arena_reduce_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -2,6 +2,7 @@
 #include "array.h"
 #include "arguments.h"
 #include "paging.h"
+#include "survey.h"
 
 static PyObject* none_unless(bool failed) { return failed ? NULL : Py_NewRef(Py_None); }
 
@@ -633,6 +634,30 @@ static PyObject* array_reduce(Array* self, PyObject* Py_UNUSED(ignored)) {
     return reduced;
 }
 
+PyDoc_STRVAR(
+    map_doc,
+    "map($self, /)\n--\n\n"
+    "A picture of the array as it is now: what is committed, in memory, protected, locked and pinned by views.\n\n"
+    "Print it, or let a notebook show it. It stays as it is when the array changes.\n\n"
+    "Returns\n"
+    "-------\n"
+    "MemoryMap\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> array = vmem.Array('d', range(1000), capacity=1 << 30)\n"
+    ">>> array.map().used, array.map().size\n"
+    "(8000, 8589934592)");
+
+static size_t count_used(PyObject* owner) {
+    const Array* array = (Array*)owner;
+    return (size_t)(array->length * array->type->size);
+}
+
+static PyObject* array_map(Array* self, PyObject* Py_UNUSED(ignored)) {
+    return survey_map(array_find_state(self), &self->reservation, Py_None, count_used);
+}
+
 #define FASTCALL(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL
 
 PyMethodDef array_methods[] = {
@@ -654,6 +679,7 @@ PyMethodDef array_methods[] = {
     {"fromfile", FASTCALL(array_fromfile), fromfile_doc},
     {"tofile", (PyCFunction)array_tofile, METH_O, tofile_doc},
     {"buffer_info", (PyCFunction)array_buffer_info, METH_NOARGS, buffer_info_doc},
+    {"map", (PyCFunction)array_map, METH_NOARGS, map_doc},
     {"__release_buffer__", (PyCFunction)array_release_buffer, METH_O | METH_COEXIST, release_buffer_doc},
     {"__copy__", (PyCFunction)array_copy, METH_NOARGS, copy_doc},
     {"__deepcopy__", (PyCFunction)array_deepcopy, METH_O, deepcopy_doc},

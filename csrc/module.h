@@ -16,6 +16,7 @@ typedef struct ModuleState {
     PyTypeObject* plain_pin_type;
     PyObject* out_of_memory_error;
     PyObject* audit;           // sys.audit
+    PyObject* make_map;        // what map() calls; NULL until it is set
     uint64_t physical_memory;  // in bytes; 0 until somebody asked
 } ModuleState;
 

@@ -93,6 +93,10 @@ size_t pins_count_from(const Reservation* reservation, size_t offset) {
     return count;
 }
 
+void pins_copy(const Reservation* reservation, Pages* views) {
+    for (const Pin* pin = reservation->pins; pin; pin = pin->next) *views++ = (Pages){pin->start, pin->end};
+}
+
 size_t pins_count_last(const Reservation* reservation, size_t offset) {
     size_t count = 0;
     for (const Pin* pin = reservation->pins; pin && pin->end > offset; pin = pin->next) count++;

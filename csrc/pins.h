@@ -25,6 +25,9 @@ void pins_place(Pin* pin, size_t offset, size_t num_bytes);
 size_t pins_end(const Reservation* reservation);
 size_t pins_count_from(const Reservation* reservation, size_t offset);
 
+// The bytes of each of the views that pins_count_from() counts from 0 on, in no order.
+void pins_copy(const Reservation* reservation, Pages* views);
+
 // The same, where views lie one behind the other in the order they were taken: then it looks at no others.
 size_t pins_count_last(const Reservation* reservation, size_t offset);
 

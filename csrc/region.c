@@ -4,6 +4,7 @@
 #include "arguments.h"
 #include "paging.h"
 #include "pins.h"
+#include "survey.h"
 
 typedef struct Region {
     PyObject_HEAD
@@ -396,6 +397,31 @@ static PyObject* region_ranges(Region* self, PyObject* Py_UNUSED(ignored)) {
     return list;
 }
 
+PyDoc_STRVAR(
+    region_map_doc,
+    "map($self, /)\n--\n\n"
+    "A picture of the region as it is now: what is committed, in memory, protected, locked and pinned by views.\n\n"
+    "Print it, or let a notebook show it. It stays as it is when the region changes.\n\n"
+    "Returns\n"
+    "-------\n"
+    "MemoryMap\n\n"
+    "Raises\n"
+    "------\n"
+    "ValueError\n"
+    "    The region is released.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> with vmem.reserve(1 << 40, name=\"index\") as region:\n"
+    "...     region.commit(0, 1 << 20)\n"
+    "...     print(repr(region.map()))\n"
+    "<vmem.MemoryMap of region 'index': 1 TiB reserved, 1 MiB committed, 0 B resident, 0 views>");
+
+static PyObject* region_map(Region* self, PyObject* Py_UNUSED(ignored)) {
+    ModuleState* state = find_state(Py_TYPE((PyObject*)self));
+    return survey_map(state, &self->reservation, self->name ? self->name : Py_None, NULL);
+}
+
 // --- items and slices ---
 
 static Py_ssize_t region_length(Region* self) {
@@ -630,6 +656,7 @@ static PyMethodDef region_methods[] = {
     {"is_committed", (PyCFunction)(void (*)(void))region_is_committed, METH_FASTCALL | METH_KEYWORDS,
      region_is_committed_doc},
     {"ranges", (PyCFunction)region_ranges, METH_NOARGS, region_ranges_doc},
+    {"map", (PyCFunction)region_map, METH_NOARGS, region_map_doc},
     {"release", (PyCFunction)region_release, METH_NOARGS, region_release_doc},
     {"_count_views", (PyCFunction)region_count_views, METH_NOARGS, region_count_views_doc},
     {"_abandon", (PyCFunction)region_abandon, METH_NOARGS, region_abandon_doc},

@@ -125,6 +125,7 @@ def good_calls(region: vmem.Region) -> dict[str, Call]:
         "lock": in_turn(lambda: region.lock(0, PAGE), lambda: region.unlock(0, PAGE)),
         "resident": lambda: region.resident(0, 2 * PAGE),
         "long resident": lambda: region.resident(0, LONG),
+        "map": region.map,
         "view": lambda: region.view(0, 2 * PAGE, readonly=True),
         "empty view": lambda: region.view(5, 0),
         "view of a view": lambda: memoryview(region[0:8].obj)[::2].tolist(),
@@ -176,6 +177,7 @@ def failing_calls(region: vmem.Region, released: vmem.Region) -> dict[str, tuple
         "view with a bad bool": (lambda: region.view(0, 1, readonly=bad), KeyError),  # type: ignore[arg-type]
         "item beyond": (lambda: region[region.size], IndexError),
         "item far beyond": (lambda: region[1 << 70], IndexError),
+        "map when released": (released.map, ValueError),
         "uncommitted item": (lambda: region[8 * PAGE], ValueError),
         "uncommitted slice": (lambda: region[8 * PAGE :], ValueError),
         "set an item to too much": (lambda: region.__setitem__(0, 256), ValueError),
@@ -292,6 +294,7 @@ def array_calls() -> dict[str, Call]:
             lambda: large.frombytes(data), lambda: large.__delitem__(slice(None, None, 3)), large.clear
         ),
         "clear and shrink": in_turn(lambda: large.frombytes(data), large.clear, large.shrink_to_fit),
+        "map of an array": made.map,
         "search": lambda: (made.index(99), made.count(5), 7 in made, 7.5 in floats, made.index(5, 2, 50) == 5),
         "compare": lambda: (made == twin, made < twin, made != same, made >= same, made == items),
         "iterate over an array": lambda: (list(made), list(reversed(floats))),
@@ -423,6 +426,7 @@ def arena_calls() -> dict[str, Call]:
         "scope and a view": lambda: leave_scope(arena, None, True),
         "scope, an exception and a view": lambda: leave_scope(arena, KeyError, True),
         "scope of a new arena": lambda: vmem.Arena(PAGE).scope(),
+        "map of an arena": far.map,
         "attributes of an arena": lambda: (far.used, far.committed, far.capacity, far.alignment, repr(far)),
     }
 
@@ -477,6 +481,8 @@ def slow_calls(region: vmem.Region) -> dict[str, Call]:
             lambda: region.commit(LONG, (1 << 46) - 2 * LONG, prefault=True), vmem.OutOfMemoryError
         ),
         "collect a cycle": make_cycle,
+        "map as text": lambda: str(region.map()),
+        "map as a picture": lambda: region.map()._repr_html_(),
         "memory_info": vmem.memory_info,
         "get_limits": _vmem.get_limits,
         "long prefault": in_turn(

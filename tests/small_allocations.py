@@ -26,6 +26,8 @@ MAX_ALLOCATIONS = 60
 
 Call = Callable[..., object]
 
+_vmem.set_map_maker("".format)  # type: ignore[arg-type]  # takes anything, and allocates nothing of Python's own
+
 
 class Case(NamedTuple):
     """A call, the subject that is made for each try, and what it may do beside raising MemoryError."""
@@ -170,6 +172,8 @@ def region_cases() -> dict[str, Case]:
         ),
         "resident, large": Case(large, lambda region: _vmem.Region.resident(region, 0, 8 * LARGE)),
         "ranges": Case(small, lambda region: _vmem.Region.ranges(region)),
+        "map": Case(region(), lambda region: region.map()),
+        "map, long": Case(region(LARGE), lambda region: region.map()),
         "view": Case(small, lambda region: region.view(PAGE, PAGE)),
         "view, not committed": Case(small, lambda region: region.view(0, PAGE), (ValueError,)),
         "slice": Case(small, lambda region: region[PAGE : 2 * PAGE]),
@@ -210,6 +214,7 @@ def array_cases() -> dict[str, Case]:
         "set slice, growing": Case(
             full_array(_vmem.Array("B", [1, 2])), lambda array, other: array.__setitem__(slice(5, 6), other)
         ),
+        "map of an array": Case(full_array(), lambda array: array.map()),
         "shrink_to_fit, long": Case(array_to_shrink, lambda array: array.shrink_to_fit()),
         "extend": Case(numbers(ten), lambda array, items: array.extend(items), can_take_part=True),
         "extend, itself": Case(numbers(), lambda array: array.extend(array)),
@@ -270,6 +275,7 @@ def arena_cases() -> dict[str, Case]:
         "alloc, bad alignment": Case(arena(), lambda arena: arena.alloc(1, align=3), (ValueError,)),
         "mark": Case(far_arena, lambda arena: arena.mark()),
         "rewind, too far": Case(arena(), lambda arena: arena.rewind(1 << 19), (ValueError,)),
+        "map of an arena": Case(viewed_arena, lambda arena, view: arena.map()),
         "trim": Case(arena_to_trim(1 << 19), lambda arena: arena.trim()),
         "trim, long": Case(arena_to_trim(LARGE), lambda arena: arena.trim()),
         "scope": Case(arena(), lambda arena: arena.scope()),

@@ -17,12 +17,13 @@ whole pages: a range covers every page that holds one or more of its bytes. Ever
 """
 
 # Where things are: _region has Region and reserve, _types the enums and records, _arguments the checks, _memory what
-# the system says about its memory, _about the version, _report what `python -m vmem` prints, _demo what
-# `python -m vmem demo` does. _vmem is the extension.
+# the system says about its memory, _map what `map()` returns and _drawing how that looks, _about the version, _report
+# what `python -m vmem` prints, _demo what `python -m vmem demo` does. _vmem is the extension.
 
 from _collections_abc import MutableSequence  # collections.abc by its own name, which every interpreter has imported
 
 from vmem._about import __version__, get_include
+from vmem._map import MemoryMap, MemoryPart, make_map
 from vmem._memory import memory_info
 from vmem._region import Region, reserve
 from vmem._types import MemoryInfo, Protection, Range
@@ -37,12 +38,16 @@ from vmem._vmem import (
     get_huge_page_size,
     get_page_size,
     is_aligned,
+    set_map_maker,
 )
 
 # They are to be known, in tracebacks, help() and pickles, by where users find them.
-for _public in (Protection, Region, get_include, memory_info, reserve):
+for _public in (MemoryMap, Protection, Region, get_include, memory_info, reserve):
     _public.__module__ = __name__
 del _public
+
+set_map_maker(make_map)
+del make_map, set_map_maker
 
 MutableSequence.register(Array)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 del MutableSequence
@@ -51,6 +56,8 @@ __all__ = [
     "Arena",
     "Array",
     "MemoryInfo",
+    "MemoryMap",
+    "MemoryPart",
     "OutOfMemoryError",
     "Protection",
     "Range",

@@ -55,6 +55,22 @@ assert_type(first.protection, vmem.Protection)
 offset, num_bytes, committed, protection = first
 assert_type(protection, vmem.Protection)
 
+memory = region.map()
+assert_type(memory, vmem.MemoryMap)
+assert_type(memory.kind, str)
+assert_type(memory.name, str | None)
+assert_type(memory.size, int)
+assert_type(memory.committed, int)
+assert_type(memory.resident, int | None)
+assert_type(memory.locked, int)
+assert_type(memory.used, int | None)
+assert_type(memory.num_views, int)
+assert_type(memory.pinned, tuple[tuple[int, int], ...])
+assert_type(memory.parts, tuple[vmem.MemoryPart, ...])
+assert_type(memory.parts[0].protection, vmem.Protection)
+assert_type(memory.parts[0].resident, int | None)
+assert_type(str(memory), str)
+
 with region as entered:
     assert_type(entered, vmem.Region)
 
@@ -133,6 +149,7 @@ assert_type([number for number in whole], list[int])  # noqa: C416
 assert_type(memoryview(numbers).nbytes, int)
 numbers.clear()
 numbers.shrink_to_fit()
+assert_type(numbers.map(), vmem.MemoryMap)
 mutable: MutableSequence[float] = numbers
 
 arena = vmem.Arena(1 << 20, alignment=64)
@@ -150,6 +167,7 @@ with arena.scope() as scoped:
     assert_type(scoped, vmem.Arena)
 arena.reset()
 arena.trim()
+assert_type(arena.map(), vmem.MemoryMap)
 
 
 class Pool(vmem.Arena):
