@@ -1,9 +1,9 @@
 // vmem.Arena: allocations one after the other in a reservation, given back from the end.
 
 #include "arguments.h"
-#include "steps.h"
 #include "paging.h"
 #include "pins.h"
+#include "steps.h"
 #include "survey.h"
 
 typedef struct Arena {
@@ -14,7 +14,7 @@ typedef struct Arena {
     size_t touched;       // up to where memory may hold something; what comes after it is fresh and zero
     Pages left;           // bytes that scopes could not take back at their end; none when both are equal
     size_t num_scopes;    // that have begun and not ended
-    size_t highest_mark;  // where one of them has begun
+    size_t highest_mark;  // where the last of them has begun
     PyObject* weakrefs;
 } Arena;
 
@@ -155,9 +155,9 @@ static void leave(Arena* arena, size_t mark) {
     arena->left.end = arena->used;
 }
 
-// Takes back what scopes have left, if it is the last thing in the arena, its views are gone, and no scope has begun behind
-// it, whose mark would then be ahead of the arena. Without this, a loop in which every turn has a scope of its own, and no
-// scope around it, would lose the memory of each turn that fails.
+// Takes back what scopes have left, if it is the last thing in the arena, its views are gone, and no scope has begun
+// behind it, whose mark would then be ahead of the arena. Without this, a loop in which every turn has a scope of its
+// own, and no scope around it, would lose the memory of each turn that fails.
 static void take_what_is_left(Arena* arena) {
     if (arena->left.start == arena->left.end || arena->left.end != arena->used) return;
     if (arena->left.start < arena->highest_mark) return;
@@ -272,7 +272,7 @@ PyDoc_STRVAR(trim_doc,
              ">>> arena.committed\n"
              "0");
 
-static Pages find_unused(PyObject* owner) {
+static Pages claim_unused(PyObject* owner) {
     const Arena* arena = (Arena*)owner;
     return (Pages){arena->used, arena->reservation.size};
 }
@@ -283,7 +283,7 @@ static void forget_touched(PyObject* owner, size_t start) {
 }
 
 static PyObject* arena_trim(Arena* self, PyObject* Py_UNUSED(ignored)) {
-    static const Unused unused = {find_unused, forget_touched};
+    static const Unused unused = {claim_unused, forget_touched};
     return paging_decommit_unused(&self->reservation, &unused) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
@@ -293,8 +293,10 @@ typedef struct Scope {
     PyObject_HEAD
     Arena* arena;
     size_t mark;
+    size_t outer_mark;  // the highest one when it began
     bool entered;
     bool ended;
+    bool rewound;
 } Scope;
 
 PyDoc_STRVAR(
@@ -326,7 +328,7 @@ static PyObject* arena_scope(Arena* self, PyObject* Py_UNUSED(ignored)) {
     if (!scope) return NULL;
     scope->arena = (Arena*)Py_NewRef((PyObject*)self);
     scope->mark = 0;
-    scope->entered = scope->ended = false;
+    scope->entered = scope->ended = scope->rewound = false;
     PyObject_GC_Track(scope);
     return (PyObject*)scope;
 }
@@ -335,27 +337,32 @@ static void begin_scope(Scope* scope) {
     Arena* arena = scope->arena;
     take_what_is_left(arena);
     scope->mark = arena->used;
+    scope->outer_mark = arena->highest_mark;
     arena->num_scopes++;
     if (arena->highest_mark < scope->mark) arena->highest_mark = scope->mark;
 }
 
 static PyObject* scope_enter(Scope* self, PyObject* Py_UNUSED(ignored)) {
-    if (self->entered) {
-        PyErr_SetString(PyExc_RuntimeError, "this scope has been entered already; call scope() again for another one");
-        return NULL;
-    }
-    self->entered = true;
+    bool entered_before;
     VMEM_LOCK(self->arena);
-    begin_scope(self);
+    entered_before = self->entered;
+    self->entered = true;
+    if (!entered_before) begin_scope(self);
     VMEM_UNLOCK();
-    return Py_NewRef((PyObject*)self->arena);
+    if (!entered_before) return Py_NewRef((PyObject*)self->arena);
+    PyErr_SetString(PyExc_RuntimeError, "this scope has been entered already; call scope() again for another one");
+    return NULL;
 }
 
+// Scopes that end in another order leave the highest mark too high, until the last one ends. Then less is taken back.
 static void end_scope(Scope* scope) {
     Arena* arena = scope->arena;
     if (!scope->entered || scope->ended) return;
     scope->ended = true;
-    if (--arena->num_scopes == 0) arena->highest_mark = 0;
+    if (--arena->num_scopes == 0)
+        arena->highest_mark = 0;
+    else if (arena->highest_mark == scope->mark)
+        arena->highest_mark = scope->outer_mark;
 }
 
 static PyObject* scope_exit(Scope* self, PyObject* const* args, Py_ssize_t num_args) {
@@ -367,8 +374,9 @@ static PyObject* scope_exit(Scope* self, PyObject* const* args, Py_ssize_t num_a
         return NULL;
     }
     VMEM_LOCK(self->arena);
-    status = rewind_to(self->arena, self->mark);
+    status = self->rewound ? 0 : rewind_to(self->arena, self->mark);
     if (status < 0) leave(self->arena, self->mark);
+    self->rewound = status == 0;
     end_scope(self);
     VMEM_UNLOCK();
     if (status == 0) Py_RETURN_FALSE;

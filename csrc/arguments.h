@@ -28,12 +28,13 @@ typedef struct Signature {
     const char* names[3];
 } Signature;
 
-// Puts the arguments of a call in the order of the names. Those that were not given are NULL. Without keywords this is a
-// few comparisons. Returns -1 with an exception.
+// Puts the arguments of a call in the order of the names. Those that were not given are NULL. Without keywords this is
+// a few comparisons. Returns -1 with an exception.
 int parse_arguments(const Signature* signature, PyObject* const* args, Py_ssize_t num_positional, PyObject* keywords,
                     PyObject** parsed);
 
-// The range (offset=0, num_bytes=None) of parsed arguments, in `size` bytes, of which None means all from the offset on.
+// The range (offset=0, num_bytes=None) of parsed arguments, in `size` bytes, of which None means all from the offset
+// on.
 int convert_range(PyObject* const parsed[2], size_t size, size_t* offset, size_t* num_bytes);
 
 #endif

@@ -1,9 +1,9 @@
 #include "array.h"
 
 #include "arguments.h"
-#include "steps.h"
 #include "paging.h"
 #include "pins.h"
+#include "steps.h"
 
 // --- how much there is room for ---
 
@@ -216,20 +216,20 @@ static size_t lower_room(Array* array) {
 
 // What has been exported may still be looked at by those who have let go of their buffer and kept the array, as
 // np.ndarray(buffer=array) does. Emptied pages let them see zeros, where decommitted ones would be a crash.
-static Pages find_exported(PyObject* owner) {
+static Pages claim_exported(PyObject* owner) {
     Array* array = (Array*)owner;
     size_t usable = grown_to(&array->reservation);
     return (Pages){lower_room(array), array->exported < usable ? array->exported : usable};
 }
 
-static Pages find_never_exported(PyObject* owner) {
+static Pages claim_never_exported(PyObject* owner) {
     Array* array = (Array*)owner;
     size_t used = lower_room(array);
     return (Pages){used > array->exported ? used : array->exported, array->reservation.size};
 }
 
 int array_shrink_to_fit(Array* array) {
-    static const Unused exported = {find_exported, NULL}, never_exported = {find_never_exported, NULL};
+    static const Unused exported = {claim_exported, NULL}, never_exported = {claim_never_exported, NULL};
     if (paging_discard_unused(&array->reservation, &exported) < 0) return -1;
     return paging_decommit_unused(&array->reservation, &never_exported);
 }
@@ -270,8 +270,8 @@ PyDoc_STRVAR(
     "    As array.array.\n\n"
     "Notes\n"
     "-----\n"
-    "Raises an auditing event ``vmem.reserve`` with arguments ``num_bytes`` and ``None``, as do slices and copies, "
-    "which\n"
+    "Raises an auditing event ``vmem.reserve`` with arguments ``num_bytes`` and ``None``. So do slices and copies: "
+    "they\n"
     "are new arrays.\n\n"
     "Examples\n"
     "--------\n"
@@ -396,8 +396,8 @@ static int array_getbuffer(Array* self, Py_buffer* view, int flags) {
     return status;
 }
 
-// Never called, because the buffers belong to pins. But np.frombuffer() keeps a buffer only of what has this, and of all
-// else just the object: memory under its array could then be given back.
+// Never called, because the buffers belong to pins. But np.frombuffer() keeps a buffer only of what has this, and of
+// all else just the object: memory under its array could then be given back.
 static void array_releasebuffer(Array* Py_UNUSED(self), Py_buffer* Py_UNUSED(view)) {}
 
 static PyObject* array_repr(Array* self) {

@@ -17,8 +17,8 @@ typedef struct Array {
     PyObject* weakrefs;
 } Array;
 
-// All of these return -1 or NULL with an exception. array_splice() and array_check_shrinks() are called with the array's
-// lock held. What fails has changed nothing, but for array_extend().
+// All of these return -1 or NULL with an exception. array_splice() and array_check_shrinks() are called with the
+// array's lock held. What fails has changed nothing, but for array_extend().
 
 // An empty array of a type that is Array or a subclass of it. A capacity of -1 is the default one, which is raised to
 // `min_capacity` where that is more.
@@ -37,9 +37,9 @@ bool array_check(PyObject* object);
 // Where an item lies, or would lie.
 char* array_item(const Array* array, Py_ssize_t index);
 
-// Replaces `num_removed` items from `start` on by as many as there are at `items`; where `items` is NULL the new ones mean
-// nothing yet. They may be the array's own if it is all of them, or if the new ones come at the end. BufferError when views are
-// alive of what would no longer be there.
+// Replaces `num_removed` items from `start` on by as many as there are at `items`; where `items` is NULL the new ones
+// mean nothing yet. They may be the array's own if it is all of them, or if the new ones come at the end. BufferError
+// when views are alive of what would no longer be there.
 int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items);
 
 // Makes sure that no view reaches beyond so many items.

@@ -214,10 +214,6 @@ PyObject* array_subscript(Array* self, PyObject* key) {
 int array_assign(Array* self, PyObject* key, PyObject* value) {
     Py_ssize_t index;
     if (PySlice_Check(key)) return value ? set_slice(self, key, value) : delete_slice(self, key);
-    if (!PyIndex_Check(key)) {
-        PyErr_SetString(PyExc_TypeError, "array indices must be integers");
-        return -1;
-    }
     if (convert_key(key, &index) < 0) return -1;
     return value ? set_item(self, index, value) : delete_item(self, index);
 }
@@ -266,7 +262,8 @@ static PyObject* iterator_next(ArrayIterator* self) {
     Py_ssize_t index;
     VMEM_LOCK(self);
     array = Py_XNewRef((PyObject*)self->array);
-    index = self->index++;
+    index = self->index;
+    if (index < PY_SSIZE_T_MAX) self->index++;  // __setstate__() can put it there
     VMEM_UNLOCK();
     if (!array) return NULL;
     PyObject* item = array_get_if_there((Array*)array, index);
@@ -400,12 +397,13 @@ PyObject* array_repeat_in_place(Array* self, Py_ssize_t count) {
 }
 
 PyObject* array_repeat(Array* self, Py_ssize_t count) {
-    if (count > 0 && self->length > PY_SSIZE_T_MAX / 2 / self->type->size / count) {
+    Py_ssize_t length = self->length;  // once: other threads may change it
+    if (count > 0 && length > PY_SSIZE_T_MAX / 2 / self->type->size / count) {
         const char* message = "cannot make an array of %zd times %zd items: there are no such addresses";
-        raise_full(self->reservation.out_of_memory_error, PyUnicode_FromFormat(message, count, self->length));
+        raise_full(self->reservation.out_of_memory_error, PyUnicode_FromFormat(message, count, length));
         return NULL;
     }
-    Array* product = array_new_like(self, count > 0 ? self->length * count : 0);
+    Array* product = array_new_like(self, count > 0 ? length * count : 0);
     if (!product) return NULL;
     if (array_extend(product, (PyObject*)self) < 0 || repeat(product, count) < 0) Py_CLEAR(product);
     return (PyObject*)product;

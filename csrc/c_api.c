@@ -1,5 +1,5 @@
-// The functions behind vmem_python.h. They need no state: whatever import of the module, in whatever interpreter, made a
-// region, the region itself holds all that they want. So one constant table serves all of them, and outlives each.
+// The functions behind vmem_python.h. They need no state: whatever import of the module, in whatever interpreter, made
+// a region, the region itself holds all that they want. So one constant table serves all of them, and outlives each.
 #include "c_api.h"
 
 #include "pins.h"

@@ -153,17 +153,22 @@ static int end(Call* call, int status) {
 }
 
 // A page that is used in part is used. So both ends go forward, and where one range ends another can begin.
-static void find_unused(const Call* call, size_t* offset, size_t* num_bytes) {
-    Pages found = call->unused->find(call->reservation->owner);
-    *offset = vmem_align_forward(found.start, call->reservation->page_size);
-    size_t end = vmem_align_forward(found.end, call->reservation->page_size);
-    *num_bytes = end > *offset ? end - *offset : 0;
+static Pages claim_unused(const Call* call) {
+    Pages unused = call->unused->claim(call->reservation->owner);
+    unused.start = vmem_align_forward(unused.start, call->reservation->page_size);
+    unused.end = vmem_align_forward(unused.end, call->reservation->page_size);
+    if (unused.end < unused.start) unused.end = unused.start;
+    return unused;
 }
 
 int call_run(Call* call, size_t offset, size_t num_bytes) {
     int status;
     VMEM_LOCK(call->reservation->owner);
-    if (call->unused) find_unused(call, &offset, &num_bytes);
+    if (call->unused) {
+        Pages unused = claim_unused(call);
+        offset = unused.start;
+        num_bytes = unused.end - unused.start;
+    }
     status = begin(call, offset, num_bytes);
     if (status == 0 && !call->mark) status = end(call, work_at_once(call));
     VMEM_UNLOCK();

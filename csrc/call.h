@@ -1,6 +1,6 @@
-// How a verb that can take long does its work: at once under the owner's lock where there is little to do, else piece by
-// piece, with the pages marked busy, other threads running, and Python's signal handlers between the pieces with nothing
-// held. paging.c says what each verb does to a piece.
+// How a verb that can take long does its work: at once under the owner's lock where there is little to do, else piece
+// by piece, with the pages marked busy, other threads running, and Python's signal handlers between the pieces with
+// nothing held. paging.c says what each verb does to a piece.
 #ifndef VMEM_CALL_H
 #define VMEM_CALL_H
 
@@ -43,8 +43,8 @@ struct Call {
     int error;
 };
 
-// Does all of it, over the pages that hold one or more bytes of a range; or over what `unused` finds. The caller holds no
-// lock. Returns -1 with an exception.
+// Does all of it, over the pages that hold one or more bytes of a range; or over what `unused` finds. The caller holds
+// no lock. Returns -1 with an exception.
 int call_run(Call* call, size_t offset, size_t num_bytes);
 
 // Provides for spans that are recorded later, when others may have used up the spare ones. For `prepare`.

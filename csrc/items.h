@@ -18,7 +18,8 @@ typedef struct ItemType {
 // NULL when there is no such typecode.
 const ItemType* find_item_type(Py_UCS4 typecode);
 
-// Whether a buffer's format, which may be NULL, stands for the same numbers: NumPy's int64 is a long, and so a long long.
+// Whether a buffer's format, which may be NULL, stands for the same numbers: NumPy's int64 is a long, and so a long
+// long.
 bool item_type_matches(const ItemType* type, const char* format);
 
 #define ITEM_TYPECODES "b, B, h, H, i, I, l, L, q, Q, f or d"

@@ -1,6 +1,7 @@
-// What a change adds to the mappings of the process at most. The kernel joins what lies next to each other and is alike,
-// also across the borders of a reservation, so a change there may split a mapping that a neighbour has a part in. That
-// it joins what is committed cannot be relied on: after a fork it does not. What is only reserved it always joins.
+// What a change adds to the mappings of the process at most. The kernel joins what lies next to each other and is
+// alike, also across the borders of a reservation, so a change there may split a mapping that a neighbour has a part
+// in. That it joins what is committed cannot be relied on: after a fork it does not. What is only reserved it always
+// joins.
 #ifndef VMEM_MAPPING_GROWTH_H
 #define VMEM_MAPPING_GROWTH_H
 

@@ -23,8 +23,8 @@ static bool next_run(const Reservation* reservation, Pages* rest, Run* run) {
     return true;
 }
 
-// For a change that makes pages alike. It is allowed by what it gains, so that it can lead away from the limit, but counted
-// without: whether the kernel joins the pages is not known.
+// For a change that makes pages alike. It is allowed by what it gains, so that it can lead away from the limit, but
+// counted without: whether the kernel joins the pages is not known.
 static int check_change(const Reservation* reservation, Pages pages, const Attempt* attempt, Py_ssize_t* growth) {
     *growth = change_growth(&reservation->spans, reservation->size, pages.start, pages.end);
     Py_ssize_t gain = change_gain(&reservation->spans, pages.start, pages.end);
@@ -224,7 +224,8 @@ static int prepare_decommit(Call* call) {
     return call_promise_spans(call, SPANS_FOR_CHANGE);
 }
 
-// At the mapping limit locks can survive. Then they are ended, if that can be done: pages that are not committed have none.
+// At the mapping limit locks can survive. Then they are ended, if that can be done: pages that are not committed have
+// none.
 static VmemResult decommit_piece(Call* call, void* ptr, size_t size) {
     (void)call;
     VmemResult result = vmem_decommit(ptr, size);
@@ -235,7 +236,8 @@ static VmemResult decommit_piece(Call* call, void* ptr, size_t size) {
 
 static void record_decommit(Call* call) { spans_clear(&call->reservation->spans, call->piece.start, call->piece.end); }
 
-// The record may still claim a piece that is gone already. The spans that this needs are those promised to the lost call.
+// The record may still claim a piece that is gone already. The spans that this needs are those promised to the lost
+// call.
 static void finish_decommit(Reservation* reservation, size_t start, size_t end) {
     vmem_decommit(reservation->base + start, end - start);
     spans_clear(&reservation->spans, start, end);
@@ -290,8 +292,8 @@ static bool are_fresh(const Reservation* reservation, Pages pages) {
     return true;
 }
 
-// Systems that discard by mapping or committing the pages again make them as fresh ones are. Which those are costs more to
-// find out than the pages.
+// Systems that discard by mapping or committing the pages again make them as fresh ones are. Which those are costs more
+// to find out than the pages.
 static void record_discard(Call* call) {
     if (are_fresh(call->reservation, call->piece) || !vmem_get_capabilities().discard_unlocks) return;
     spans_set(&call->reservation->spans, call->piece.start, call->piece.end, FRESH);

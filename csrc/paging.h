@@ -1,5 +1,5 @@
-// The verbs: what can be done with the pages of a reservation. They check the range and the state. Zero bytes, in bounds,
-// are no work and no error.
+// The verbs: what can be done with the pages of a reservation. They check the range and the state. Zero bytes, in
+// bounds, are no work and no error.
 //
 // Those that can take long take the owner's lock themselves. Over a long range they mark its pages busy, work piece by
 // piece while other threads run, and run Python's signal handlers between the pieces with nothing held. When a handler
@@ -17,12 +17,12 @@ int paging_protect(Reservation* reservation, size_t offset, size_t num_bytes, Vm
 
 // What an owner makes no use of. Both are called with the owner's lock held.
 typedef struct Unused {
-    Pages (*find)(PyObject* owner);                 // whole pages of these bytes; nobody gets at them from now on
+    Pages (*claim)(PyObject* owner);                // whole pages of these bytes; nobody gets at them from now on
     void (*forget)(PyObject* owner, size_t start);  // they are gone, and would read zero; may be NULL
 } Unused;
 
-// The caller holds no lock. When they are stopped, a part of the range is decommitted, discarded or unlocked; nothing is
-// locked, and nothing is committed.
+// The caller holds no lock. When they are stopped, a part of the range is decommitted, discarded or unlocked; nothing
+// is locked, and nothing is committed.
 int paging_commit_and_prefault(Reservation* reservation, size_t offset, size_t num_bytes);
 int paging_prefault(Reservation* reservation, size_t offset, size_t num_bytes);
 int paging_decommit(Reservation* reservation, size_t offset, size_t num_bytes);

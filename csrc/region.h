@@ -4,8 +4,8 @@
 
 #include "reservation.h"
 
-// The reservation of an object that is a Region, of this or of another import of the module. NULL, without an exception,
-// when it is something else.
+// The reservation of an object that is a Region, of this or of another import of the module. NULL, without an
+// exception, when it is something else.
 Reservation* region_find_reservation(PyObject* object);
 
 #endif

@@ -130,8 +130,8 @@ static size_t count_new_addresses(size_t size, size_t align) {
 #define MAX_LABEL 79
 #define NOT_IN_LABELS "[]\\$`"
 
-// A name as the system takes it: shortened, and with a question mark for what it does not know. NULL, which is no error,
-// when there is none; NULL with an exception otherwise.
+// A name as the system takes it: shortened, and with a question mark for what it does not know. NULL, which is no
+// error, when there is none; NULL with an exception otherwise.
 static char* make_label(PyObject* name) {
     Py_ssize_t length;
     if (name == Py_None || PyUnicode_GetLength(name) == 0) return NULL;

@@ -1,6 +1,7 @@
 // The core under every type: one range of addresses, the record of what is committed in it, the pins that keep exported
-// bytes in place, and the marks of calls at work. Functions that can fail return -1, NULL or false with an exception set,
-// and have changed nothing then, unless they say otherwise. The caller holds the owner's lock, except where it says so.
+// bytes in place, and the marks of calls at work. Functions that can fail return -1, NULL or false with an exception
+// set, and have changed nothing then, unless they say otherwise. The caller holds the owner's lock, except where it
+// says so.
 #ifndef VMEM_RESERVATION_H
 #define VMEM_RESERVATION_H
 

@@ -40,9 +40,9 @@ const Span* spans_find(const SpanMap* map, size_t offset);
 // The first part of [start, end) that is in no span. Returns false when there is none.
 bool spans_find_gap(const SpanMap* map, size_t start, size_t end, size_t* gap_start, size_t* gap_end);
 
-// Makes sure that the next changes cannot fail, as long as they need no more than `num_spans` new spans: setting what was
-// a gap needs one, clearing needs two, setting anything else SPANS_FOR_CHANGE, however many spans it changes. Returns -1
-// with an exception when there is no memory.
+// Makes sure that the next changes cannot fail, as long as they need no more than `num_spans` new spans: setting what
+// was a gap needs one, clearing needs two, setting anything else SPANS_FOR_CHANGE, however many spans it changes.
+// Returns -1 with an exception when there is no memory.
 int spans_prepare(SpanMap* map, size_t num_spans);
 
 // Ends what spans_prepare() began: gives back nodes that were not needed.

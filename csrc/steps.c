@@ -2,8 +2,9 @@
 
 #include "paging.h"
 
-// Up to LARGE a structure doubles. From there on it grows by LARGE, and asks for huge pages: a fault for each of those is
-// several times faster than one for each small page. They lie at multiples of their size, so that is where steps end.
+// Up to LARGE a structure doubles. From there on it grows by LARGE, and asks for huge pages: a fault for each of those
+// is several times faster than one for each small page. They lie at multiples of their size, so that is where steps
+// end.
 #define LARGE ((size_t)8 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
 

@@ -3,8 +3,8 @@
 #include "call.h"
 #include "pins.h"
 
-// Committed pages that are alike in the record, and how much of them is in memory. They are cut so small that the number
-// tells where; up to this many cells in all, and one more for each span, that is single pages.
+// Committed pages that are alike in the record, and how much of them is in memory. They are cut so small that the
+// number tells where; up to this many cells in all, and one more for each span, that is single pages.
 #define MAX_CELLS 4096
 
 typedef struct Cell {

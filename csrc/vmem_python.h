@@ -47,8 +47,8 @@ RULES THAT HOLD FOR EVERY FUNCTION
 #include <Python.h>
 #include <stddef.h>
 
-// Changes only when a program that was built with an older header would go wrong. What comes new stands at the end of the
-// table, and struct_size tells whether it is there.
+// Changes only when a program that was built with an older header would go wrong. What comes new stands at the end of
+// the table, and struct_size tells whether it is there.
 #define VMEM_PYTHON_API_VERSION 1
 #define VMEM_PYTHON_API_NAME "vmem._C_API"
 

@@ -524,6 +524,18 @@ def test_what_an_inner_scope_left_goes_within_the_outer_one(arena: vmem.Arena) -
     assert arena.used == 0
 
 
+def test_failed_scopes_in_a_loop_within_a_scope(arena: vmem.Arena) -> None:
+    """Also after two of them whose views were alive at once."""
+    with arena.scope():
+        views = [fail_with(arena, 1000), fail_with(arena, 1000)]
+        assert arena.used == 2000
+        views.clear()
+        for _ in range(100):
+            fail_with(arena, 1000).release()
+        assert arena.used == 1000
+    assert arena.used == 0
+
+
 def test_trimming_a_full_arena_forgets_nothing() -> None:
     arena = vmem.Arena(1)
     arena.alloc(arena.capacity, zero=False)[:] = b"x" * arena.capacity
@@ -550,7 +562,18 @@ def test_scopes_that_end_out_of_order(arena: vmem.Arena) -> None:
     assert arena.used == 0
     arena.alloc(100)
     inner.__exit__(None, None, None)
-    assert arena.used == 10
+    assert arena.used == 100, "it has ended before"
+
+
+def test_leaving_a_scope_again_once_its_views_are_gone(arena: vmem.Arena) -> None:
+    scope = arena.scope()
+    scope.__enter__()
+    view = arena.alloc(10)
+    with pytest.raises(BufferError):
+        scope.__exit__(None, None, None)
+    view.release()
+    scope.__exit__(None, None, None)
+    assert arena.used == 0
 
 
 def test_wrong_uses_of_a_scope(arena: vmem.Arena) -> None:

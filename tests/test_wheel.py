@@ -29,7 +29,10 @@ SOURCES = (
     *("*.md", "*.toml", "*.in", "setup.py", "LICENSE", "Makefile", ".clang-format"),
     *(f"{folder}/**/*" for folder in (".github", "benchmarks", "csrc", "docs", "examples", "src", "tests")),
 )
-LEFT_BEHIND = re.compile(r"(^|/)(__pycache__|\.[a-z]+_cache|[^/]+\.egg-info)/|\.(so|pyd|o|obj)$")
+LEFT_BEHIND = re.compile(
+    r"(^|/)(__pycache__|\.[a-z]+_cache|[^/]+\.egg-info)/|\.(so|pyd|o|obj)$"
+    r"|^src/vmem/(include/|share/pkgconfig/vmem\.pc$)"  # by editable installations
+)
 ADDED_BY_SETUPTOOLS = re.compile(r"PKG-INFO|setup\.cfg|(src/)?pyvmem\.egg-info/.*")
 
 MAX_WHEEL_BYTES = 150_000

@@ -21,7 +21,7 @@ PLATFORMS = {"linux": "(many|musl)linux_", "macos": "macosx_", "windows": "win_"
 
 
 # What needs compilers and other tools, is about how the package is built, or takes long.
-NEEDS_TOOLS = re.compile(r"test_(header|native|wheel|typing|refusals|leaks)")
+NEEDS_TOOLS = re.compile(r"test_(c_api|header|native|wheel|typing|refusals|leaks)")
 
 
 def read_table(heading: str) -> list[list[str]]:
