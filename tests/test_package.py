@@ -96,12 +96,8 @@ def test_the_headers_come_with_the_package() -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["vmem.h", "vmem_python.h"]
     for path in folder.iterdir():
         header = ROOT / "csrc" / path.name
-        # An editable installation has headers that include these.
-        texts = (
-            header.read_text(encoding="utf-8"),
-            f'#include "{header.as_posix()}"\n',
-        )  # where it is installed editable
-        assert path.read_text(encoding="utf-8") in texts
+        text, include = header.read_text(encoding="utf-8"), f'#include "{header.as_posix()}"\n'
+        assert path.read_text(encoding="utf-8") in (text, include), "an editable installation includes these"
 
 
 def test_the_version_is_the_same_everywhere() -> None:
