@@ -24,7 +24,7 @@ OPERATIONS ?= 1000000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-c sanitized sanitize soak coverage lint format bench build clean
+.PHONY: help demo test test-c sanitized sanitize soak coverage lint format bench docs build clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,7 +59,7 @@ lint: $(VENV)/lint-ready  ## check style, types and workflows
 	$(RUN) -m ruff format --check
 	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
 	$(RUN) -m mypy --package vmem
-	$(RUN) -m mypy tests/*.py benchmarks/*.py
+	$(RUN) -m mypy tests/*.py benchmarks/*.py examples/*.py docs/*.py
 	$(RUN) -m mypy.stubtest vmem --mypy-config-file pyproject.toml \
 	  --allowlist tests/typing/stubtest_allowlist.txt --ignore-unused-allowlist
 	$(VENV)/bin/basedpyright --pythonpath $(RUN)
@@ -78,6 +78,10 @@ bench: $(VENV)/bench-ready  ## measure against system calls in C and other types
 	$(RUN) benchmarks/header.py
 	$(RUN) benchmarks/arrays.py $(if $(GIB),--gib $(GIB))
 	$(RUN) benchmarks/arena.py
+
+docs: $(VENV)/docs-ready  ## build the documentation into build/docs, warnings being errors
+	$(RUN) -m sphinx --fail-on-warning --keep-going --quiet --fresh-env docs build/docs
+	@echo "open build/docs/index.html"
 
 build: $(VENV)/build-ready  ## build a wheel and a source distribution into dist/
 	$(RUN) -m build
@@ -109,6 +113,10 @@ $(VENV)/bench-ready: $(VENV)/installed
 
 $(VENV)/lint-ready: $(VENV)/test-ready
 	$(RUN) -m pip install --quiet --group lint
+	@touch $@
+
+$(VENV)/docs-ready: $(VENV)/installed
+	$(RUN) -m pip install --quiet --group docs
 	@touch $@
 
 $(VENV)/build-ready: $(VENV)/created

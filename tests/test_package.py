@@ -60,13 +60,32 @@ def test_the_examples_run(thing: object) -> None:
     assert not failures, "".join(failures)
 
 
+def find_blocks() -> dict[str, list[str]]:
+    """The Python programs in the README and in docs/, by the page that they are on.
+
+    But not those that come from files: these have tests of their own.
+    """
+    files = [path.read_text(encoding="utf-8") for path in (ROOT / "examples").rglob("*.py")]
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    blocks = {
+        page.relative_to(ROOT).as_posix(): re.findall(
+            r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        )
+        for page in pages
+    }
+    inline = {name: [block for block in found if block not in files] for name, found in blocks.items()}
+    return {name: found for name, found in inline.items() if found}
+
+
 @pytest.mark.many_addresses
-@pytest.mark.parametrize("name", ["README.md", "docs/structures.md"])
+@pytest.mark.parametrize("name", find_blocks())
 def test_the_examples_of_the_documents_run(name: str) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
-    assert blocks
-    for block in blocks:
+    for block in find_blocks()[name]:
         run_python(block)
+
+
+def test_there_are_examples_in_the_documents() -> None:
+    assert {"README.md", "docs/structures.md"} <= find_blocks().keys()
 
 
 def test_members_say_where_they_are_from() -> None:

@@ -238,7 +238,7 @@ class Region(_vmem.Region):
         BufferError
             Views of bytes on these pages are alive, or another thread is at work on them. Nothing has changed then.
         OutOfMemoryError
-            The system refused (not on Linux). On Windows the pages are decommitted then.
+            The system refused (not on Linux). The pages are decommitted then.
         OSError
             The system refused for another reason. Contents of a first part may be gone then.
         ValueError

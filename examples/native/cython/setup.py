@@ -3,4 +3,5 @@ from setuptools import Extension, setup
 
 import vmem
 
-setup(ext_modules=cythonize([Extension("noise", ["noise.pyx"], include_dirs=[vmem.get_include()])]))
+noise = Extension("noise", ["noise.pyx"], include_dirs=[vmem.get_include()])
+setup(ext_modules=cythonize([noise]))

@@ -1,0 +1,51 @@
+"""How Sphinx builds the documentation: `make docs`."""
+
+import re
+import sys
+import types
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+import vmem
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+project = "vmem"
+author = "The vmem developers"
+copyright = author  # noqa: A001  # Sphinx calls it so
+version = release = vmem.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "header_reference"]
+exclude_patterns = ["releasing.md"]  # it is for who works on vmem
+
+myst_heading_anchors = 3
+default_role = "py:obj"
+add_module_names = False
+toc_object_entries_show_parents = "hide"
+autodoc_typehints = "none"  # the docstrings say the types, in words
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+
+html_theme = "furo"
+html_title = "vmem"
+html_copy_source = False
+html_static_path = ["static"]
+html_css_files = ["vmem.css"]
+
+
+def leave_out_getters(app: Sphinx, what: str, name: str, value: object, skip: bool, options: object) -> bool | None:
+    """Attributes are described in their class's docstring, with their types."""
+    is_getter = isinstance(value, types.GetSetDescriptorType | types.MemberDescriptorType)
+    return True if is_getter else None
+
+
+def link_calls(app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
+    """Makes links of calls in single backticks; names in them are links without this."""
+    lines[:] = [re.sub(r"(?<!`)`(\w+)\(\)`(?!`)", r":py:func:`\1`", line) for line in lines]
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("autodoc-skip-member", leave_out_getters)
+    app.connect("autodoc-process-docstring", link_calls)

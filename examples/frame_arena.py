@@ -1,0 +1,51 @@
+"""Particles whose scratch arrays live as long as a frame, and go all at once."""
+
+import numpy as np
+import numpy.typing as npt
+
+import vmem
+
+Vectors = npt.NDArray[np.float64]
+
+NUM_PARTICLES = 20_000
+NUM_FRAMES = 60
+SECONDS = 1 / 60
+
+
+def make_vectors(arena: vmem.Arena) -> Vectors:
+    """A vector a particle, in the arena's next bytes, whatever these hold."""
+    memory = arena.alloc(NUM_PARTICLES * 3 * 8, align=64, zero=False)
+    return np.frombuffer(memory, dtype=np.float64).reshape(NUM_PARTICLES, 3)
+
+
+def move(arena: vmem.Arena, positions: Vectors, speeds: Vectors) -> None:
+    """One frame. When it returns, its arrays are gone: nobody keeps their memory."""
+    pull, change = make_vectors(arena), make_vectors(arena)
+    np.negative(positions, out=pull)
+    np.multiply(pull, SECONDS, out=change)
+    np.add(speeds, change, out=speeds)
+    np.multiply(speeds, SECONDS, out=change)
+    np.add(positions, change, out=positions)
+
+
+def main() -> None:
+    arena = vmem.Arena(1 << 30)
+    # These stay: they are from before the scopes.
+    positions, speeds = make_vectors(arena), make_vectors(arena)
+    positions[:], speeds[:] = 1.0, 0.0
+
+    kept = arena.used
+    with arena.scope():
+        move(arena, positions, speeds)
+    committed = arena.committed
+    for _ in range(NUM_FRAMES - 1):
+        with arena.scope():
+            move(arena, positions, speeds)
+        assert arena.used == kept
+
+    assert arena.committed == committed  # every frame had the memory of the first
+    assert np.allclose(positions, np.cos(1.0), atol=0.01)  # a swing of one second
+    print(f"{NUM_FRAMES} frames in {committed >> 10} KiB")
+
+
+main()

@@ -1,0 +1,79 @@
+"""The programs in examples/ that are written in Python: they run, and what they say about their effects is true."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import posix_only
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+
+NEEDS_UNIX = ("guard_pages.py", "hand_to_c.py", "hand_to_cffi.py")  # fork, and the C library by no name
+NEEDS_CFFI = ("hand_to_cffi.py",)
+MEASURES_LOCKS = ("locked_secret.py",)
+TAKES_MANY_ADDRESSES = ("fit_the_limits.py", "growing_table.py", "hand_to_cffi.py", "sparse_index.py")
+
+no_cffi = pytest.mark.skipif(importlib.util.find_spec("cffi") is None, reason="cffi is not installed")
+
+
+def marks_of(name: str) -> list[pytest.MarkDecorator]:
+    marks = {
+        NEEDS_UNIX: posix_only,
+        NEEDS_CFFI: no_cffi,
+        MEASURES_LOCKS: pytest.mark.exact_memory,
+        TAKES_MANY_ADDRESSES: pytest.mark.many_addresses,
+    }
+    return [mark for names, mark in marks.items() if name in names]
+
+
+PROGRAMS = [pytest.param(path.name, marks=marks_of(path.name)) for path in sorted(EXAMPLES.glob("*.py"))]
+
+
+def run_example(name: str, folder: Path, limit: int | None = None) -> str:
+    """What a program prints, run from a folder that has nothing to do with it, in `limit` bytes of address space."""
+
+    def set_limit() -> None:
+        import resource
+
+        assert limit
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / name],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=folder,
+        preexec_fn=set_limit if limit else None,
+    )
+    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_it_runs_and_leaves_no_files(name: str, tmp_path: Path) -> None:
+    run_example(name, tmp_path)
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_it_checks_its_effects(name: str) -> None:
+    assert re.search(r"^ *assert ", (EXAMPLES / name).read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@posix_only
+@pytest.mark.exact_memory
+@pytest.mark.many_addresses
+def test_the_limits_are_heeded(tmp_path: Path) -> None:
+    """fit_the_limits.py takes at most half of the addresses that are left, and runs all the same."""
+    printed = run_example("fit_the_limits.py", tmp_path, limit=1 << 30)
+    (reserved,) = re.findall(r"^reserved (\d+) MiB", printed)
+    assert 64 <= int(reserved) <= 512
