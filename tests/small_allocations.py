@@ -26,8 +26,6 @@ MAX_ALLOCATIONS = 60
 
 Call = Callable[..., object]
 
-_vmem.set_map_maker("".format)  # type: ignore[arg-type]  # takes anything, and allocates nothing of Python's own
-
 
 class Case(NamedTuple):
     """A call, the subject that is made for each try, and what it may do beside raising MemoryError."""
@@ -347,6 +345,7 @@ def find_expected(case: Case) -> object:
 
 def main() -> None:
     case = CASES[sys.argv[1]]
+    _vmem.set_map_maker("".format)  # type: ignore[arg-type]  # takes anything, and allocates nothing of Python's own
     gc.disable()
     expected = find_expected(case)
     refused = 0

@@ -498,7 +498,7 @@ def test_everything_after_release(page: int) -> None:
             if name in ("release", "_abandon", "_count_views"):
                 assert not attribute()
                 continue
-            arguments = (2, 0, 1) if name == "protect" else () if name == "ranges" else (0, 1)
+            arguments = {"protect": (2, 0, 1), "ranges": (), "map": ()}.get(name, (0, 1))
             with pytest.raises(ValueError, match="released"):
                 attribute(*arguments)
         for call in (len, lambda r: r[0], lambda r: r[:], lambda r: r.address, lambda r: r.__enter__()):
