@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import threading
 from collections.abc import Callable
@@ -22,6 +23,7 @@ import vmem
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork, signals nor resource limits")
 
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))  # a build of Python that can do without the GIL
 MAX_SIZE = 2 * sys.maxsize + 1  # the largest size_t
 GROUP_LIMIT = 1 << 30  # of the control group that the fixture memory_group makes
 
