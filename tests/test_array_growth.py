@@ -163,7 +163,8 @@ def test_five_arrays_under_a_limit_leave_room_for_everything_else() -> None:
     run_python(
         """
         import resource, threading, vmem
-        resource.setrlimit(resource.RLIMIT_AS, (512 << 20, -1))
+        from vmem import _vmem
+        resource.setrlimit(resource.RLIMIT_AS, (_vmem.get_limits()["address_space_used"] + (480 << 20), -1))
         arrays = [vmem.Array("d", range(10_000)) for _ in range(5)]
         assert all(each.capacity >= 1 << 20 for each in arrays)
         threads = [threading.Thread(target=bytearray, args=(1 << 20,)) for _ in range(5)]
@@ -371,7 +372,8 @@ def test_the_address_space_limit() -> None:
     printed = run_python(
         """
         import resource, vmem
-        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, -1))
+        from vmem import _vmem
+        resource.setrlimit(resource.RLIMIT_AS, (_vmem.get_limits()["address_space_used"] + (1 << 30), -1))
         made = vmem.Array("d", [1, 2, 3])
         for call in (lambda: vmem.Array("d", capacity=1 << 30), lambda: made * (1 << 28)):
             try:

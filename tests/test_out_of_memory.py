@@ -37,18 +37,21 @@ def test_address_space_limit() -> None:
     printed = run_python(
         """
         import resource, vmem
-        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+        from vmem import _vmem
+        limit = _vmem.get_limits()["address_space_used"] + (1 << 30)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         kept = vmem.reserve(1 << 28)
         try:
             vmem.reserve(1 << 30)
         except vmem.OutOfMemoryError as error:
             print(error)
+            assert f"the address space limit (RLIMIT_AS, ulimit -v) is {limit} bytes" in str(error)
         kept.commit(0, 100)
         kept[0] = 1
         vmem.reserve(1 << 28)
         """
     )
-    assert "cannot reserve 1073741824 bytes: the address space limit (RLIMIT_AS, ulimit -v) is 1073741824 " in printed
+    assert "cannot reserve 1073741824 bytes: the address space limit (RLIMIT_AS" in printed
     assert "raise the limit" in printed
 
 
@@ -58,17 +61,17 @@ def test_address_space_limit_with_an_alignment() -> None:
     printed = run_python(
         """
         import resource, vmem
-        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+        from vmem import _vmem
+        limit = _vmem.get_limits()["address_space_used"] + (1 << 29)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         try:
             vmem.reserve(4096, alignment=1 << 30)
         except vmem.OutOfMemoryError as error:
             print(error)
+            assert f"the address space limit (RLIMIT_AS, ulimit -v) is {limit} bytes" in str(error)
         """
     )
-    assert (
-        "cannot reserve 4096 bytes aligned to 1073741824: the address space limit (RLIMIT_AS, ulimit -v) is 1073741824 "
-        in printed
-    )
+    assert "cannot reserve 4096 bytes aligned to 1073741824: the address space limit (RLIMIT_AS" in printed
 
 
 @pytest.mark.many_addresses
@@ -78,21 +81,23 @@ def test_data_limit() -> None:
     printed = run_python(
         """
         import resource, vmem
+        from vmem import _vmem
         region = vmem.reserve(1 << 32)
         region.commit(0, 4096)
         region[0] = 9
-        resource.setrlimit(resource.RLIMIT_DATA, (1 << 28, 1 << 28))
+        limit = _vmem.get_limits()["data_used"] + (1 << 28)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         before = region.ranges()
         try:
             region.commit(1 << 20, 1 << 30)
         except vmem.OutOfMemoryError as error:
             print(error)
+            assert f"is {limit} bytes" in str(error)
         assert region.ranges() == before and region[0] == 9
         region.commit(1 << 20, 1 << 20)
         """
     )
     assert "cannot commit 1073741824 bytes at offset 1048576 of a region: the data limit (RLIMIT_DATA" in printed
-    assert "is 268435456 bytes" in printed
 
 
 @contextmanager
