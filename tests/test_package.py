@@ -54,7 +54,7 @@ def test_the_examples_run(thing: object) -> None:
     assert example.examples
     if re.search("1 << [46]", text) and not has_a_tebibyte_of_addresses():
         pytest.skip("takes a tebibyte of addresses")
-    runner = doctest.DocTestRunner(optionflags=doctest.FAIL_FAST)
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.FAIL_FAST)
     failures: list[str] = []
     runner.run(example, out=failures.append)
     assert not failures, "".join(failures)
