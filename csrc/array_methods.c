@@ -645,9 +645,9 @@ PyDoc_STRVAR(
     "Examples\n"
     "--------\n"
     ">>> import vmem\n"
-    ">>> array = vmem.Array('d', range(1000), capacity=1 << 30)\n"
+    ">>> array = vmem.Array('d', range(1000), capacity=1 << 20)\n"
     ">>> array.map().used, array.map().size\n"
-    "(8000, 8589934592)");
+    "(8000, 8388608)");
 
 static size_t count_used(PyObject* owner) {
     const Array* array = (Array*)owner;

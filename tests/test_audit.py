@@ -111,6 +111,7 @@ assert {call}.size == 1 << 40
     )
 
 
+@pytest.mark.many_addresses
 @pytest.mark.parametrize("call", ["vmem.Array('B', capacity=1 << 40)", "vmem.Arena(1 << 40)"])
 def test_a_hook_can_veto_an_array_and_an_arena(call: str) -> None:
     run(
@@ -147,9 +148,9 @@ def test_a_hook_may_change_the_array_that_is_copied(call: str) -> None:
     run(
         f"""
 import copy, pickle
-array = vmem.Array("B", bytes(1 << 20), capacity=2 << 20)
+array = vmem.Array("B", bytes(1 << 17), capacity=1 << 18)
 pickled = pickle.dumps(array)
-for change in (array.clear, lambda: array.frombytes(bytes(1 << 19)), fail):
+for change in (array.clear, lambda: array.frombytes(bytes(1 << 16)), fail):
     act(lambda *arguments: change())
     try:
         made = {call}
@@ -161,8 +162,8 @@ for change in (array.clear, lambda: array.frombytes(bytes(1 << 19)), fail):
         made.append(1)
     array.append(1)
     assert array.pop() == 1
-    del array[1 << 19 :]
-    array.frombytes(bytes((1 << 19) - len(array)))
+    del array[1 << 16 :]
+    array.frombytes(bytes((1 << 16) - len(array)))
 """
     )
 

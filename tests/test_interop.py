@@ -34,7 +34,7 @@ def test_ndarray_over_an_array_whose_memory_went_back() -> None:
         import vmem
 
         size = 16 << 20
-        array = vmem.Array("B", b"x" * size)
+        array = vmem.Array("B", b"x" * size, capacity=2 * size)
         numbers = np.ndarray((size,), dtype=np.uint8, buffer=array)
         array.extend(array)
         array.clear()

@@ -100,8 +100,8 @@ def test_the_parts_agree_with_ranges_and_resident(region: vmem.Region, page: int
 
 
 def test_large_committed_memory_is_counted_in_few_cells(page: int) -> None:
-    region = vmem.reserve(1 << 30)
-    region.commit(0, 65_536 * page)
+    region = vmem.reserve(65_536 * page)
+    region.commit()
     for number in range(0, 65_536, 64):
         region[number * page] = 1
     memory = region.map()
@@ -111,6 +111,7 @@ def test_large_committed_memory_is_counted_in_few_cells(page: int) -> None:
         assert part.resident == region.resident(part.offset, part.num_bytes)
 
 
+@pytest.mark.many_addresses
 def test_many_ranges_and_many_views(page: int) -> None:
     number = 5000
     region = vmem.reserve(TIB)
@@ -400,6 +401,7 @@ def test_an_even_scale_is_exact(region: vmem.Region, page: int, columns: Callabl
     assert "█ resident  ░ committed  · reserved  r read-only  - no access" in text
 
 
+@pytest.mark.many_addresses
 def test_one_page_in_a_tebibyte_is_seen(page: int, columns: Callable[[int], None]) -> None:
     columns(80)
     region = vmem.reserve(TIB)
@@ -419,6 +421,7 @@ def test_one_page_in_a_tebibyte_is_seen(page: int, columns: Callable[[int], None
     view.release()
 
 
+@pytest.mark.many_addresses
 def test_more_parts_than_characters(page: int, columns: Callable[[int], None]) -> None:
     columns(60)
     region = vmem.reserve(TIB)
@@ -431,6 +434,7 @@ def test_more_parts_than_characters(page: int, columns: Callable[[int], None]) -
 
 
 @pytest.mark.parametrize("width", [1, 40, 41, 57, 80, 120, 160, 500])
+@pytest.mark.many_addresses
 def test_text_fits_the_terminal(width: int, page: int, columns: Callable[[int], None]) -> None:
     columns(width)
     region = vmem.reserve(TIB, name="n" * 200)
@@ -449,6 +453,7 @@ def test_text_fits_the_terminal(width: int, page: int, columns: Callable[[int], 
     view.release()
 
 
+@pytest.mark.many_addresses
 def test_rows_are_counted_where_they_are_left_out(page: int, columns: Callable[[int], None]) -> None:
     columns(80)
     region = vmem.reserve(TIB)
@@ -637,6 +642,7 @@ def test_access_is_drawn_where_the_scale_says(region: vmem.Region, page: int, ba
         assert distance(pixels[edge, column(number + 0.5, 64)], background) <= 6, number
 
 
+@pytest.mark.many_addresses
 def test_one_page_in_a_tebibyte_is_drawn(page: int, background: Pixel) -> None:
     region = vmem.reserve(TIB)
     region.commit(1 << 39, page, prefault=True)

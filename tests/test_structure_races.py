@@ -141,7 +141,7 @@ def test_allocations_that_belong_to_threads() -> None:
     run_python(
         START
         + """
-arena = vmem.Arena(1 << 36)
+arena = vmem.Arena(1 << 28)
 
 def unless_in_use(call, *arguments):
     try:

@@ -2,7 +2,7 @@ import noise
 
 import vmem
 
-with vmem.reserve(1 << 36) as region:
+with vmem.reserve(1 << 30) as region:
     region.commit(0, 1 << 20)
     noise.fill(region, 0, 1 << 20, seed=7)
     print(len(set(region[0 : 1 << 20])), "different bytes")

@@ -2,7 +2,7 @@ import ramp
 
 import vmem
 
-with vmem.reserve(1 << 36) as region:
+with vmem.reserve(1 << 30) as region:
     region.commit(0, 8 * 1000)
     ramp.fill(region, 0, 1000, 1.0, 0.5)
     region.commit(8 * 1000, 8 * 1000)  # grows; what is there has not moved
