@@ -47,6 +47,8 @@ bool mappings_allow(Py_ssize_t growth, VmemLimits* limits) { return allow(growth
 
 bool mappings_allow_release(Py_ssize_t growth, VmemLimits* limits) { return allow(growth, EXTRA_FOR_RELEASE, limits); }
 
+bool mappings_surely_allow_release(Py_ssize_t growth) { return fits(growth, EXTRA_FOR_RELEASE); }
+
 bool mappings_allow_quiet_release(Py_ssize_t growth) {
     VmemLimits limits;
     if (fits(growth, EXTRA_FOR_RELEASE)) return true;

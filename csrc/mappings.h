@@ -22,6 +22,9 @@ bool mappings_allow_release(Py_ssize_t growth, VmemLimits* limits);
 // The same where a refusal is no news: close to the limit it does not count again for every call.
 bool mappings_allow_quiet_release(Py_ssize_t growth);
 
+// The same from the last count alone.
+bool mappings_surely_allow_release(Py_ssize_t growth);
+
 // Records that mappings were made, or with a negative number, given up.
 void mappings_add(Py_ssize_t growth);
 

@@ -219,8 +219,23 @@ int reservation_open(Reservation* reservation, ModuleState* state, PyObject* own
 
 // --- releasing ---
 
+// Whether there is nothing on one side, so that no mapping reaches beyond both ends.
+static bool is_at_an_edge(const Reservation* reservation) {
+    size_t num_resident, page = reservation->page_size;
+    char *before = reservation->base - page, *after = reservation->base + reservation->size;
+    return vmem_count_resident(before, page, &num_resident) == VMEM_ERROR_OUT_OF_MEMORY ||
+           vmem_count_resident(after, page, &num_resident) == VMEM_ERROR_OUT_OF_MEMORY;
+}
+
+// How many mappings more there can be without this one. Close to the limit it is worth to look what lies around it: the
+// way out of having too many must not end where releasing only gives them back.
+static Py_ssize_t find_release_growth(const Reservation* reservation) {
+    Py_ssize_t growth = release_growth(&reservation->spans, reservation->size);
+    return mappings_surely_allow_release(growth) || !is_at_an_edge(reservation) ? growth : growth - 1;
+}
+
 // Unmaps. The record says "released" before the GIL is let go, so nobody can get at memory that is on its way out.
-static VmemResult give_back(Reservation* reservation, bool let_others_run, int* error) {
+static VmemResult give_back(Reservation* reservation, Py_ssize_t growth, bool let_others_run, int* error) {
     char* base = reservation->base;
     VmemResult result;
     if (!base) return VMEM_SUCCESS;
@@ -238,7 +253,7 @@ static VmemResult give_back(Reservation* reservation, bool let_others_run, int* 
         reservation->base = base;
         return result;
     }
-    mappings_add(release_growth(&reservation->spans, reservation->size));
+    mappings_add(growth);
     spans_free(&reservation->spans);
     return VMEM_SUCCESS;
 }
@@ -248,8 +263,8 @@ static VmemResult give_back(Reservation* reservation, bool let_others_run, int* 
 static void give_back_quietly(Reservation* reservation) {
     int error;
     if (!reservation->base) return;
-    Py_ssize_t growth = release_growth(&reservation->spans, reservation->size);
-    if (mappings_allow_quiet_release(growth) && give_back(reservation, false, &error) == VMEM_SUCCESS) return;
+    Py_ssize_t growth = find_release_growth(reservation);
+    if (mappings_allow_quiet_release(growth) && give_back(reservation, growth, false, &error) == VMEM_SUCCESS) return;
     const Span* span = spans_find(&reservation->spans, 0);
     for (; span; span = spans_find(&reservation->spans, span->end))
         vmem_discard(reservation->base + span->start, span->end - span->start);
@@ -264,14 +279,14 @@ int reservation_release(Reservation* reservation) {
     if (reservation->released) return 0;
     if (busy_check_changeable(reservation, all.start, all.end, "release") < 0) return -1;
     if (pins_check_none(reservation, all, "release") < 0) return -1;
-    Py_ssize_t growth = release_growth(&reservation->spans, reservation->size);
+    Py_ssize_t growth = find_release_growth(reservation);
     VmemLimits limits;
     if (!mappings_allow_release(growth, &limits)) {
         raise_out_of_mappings(reservation->out_of_memory_error, &attempt, &limits);
         return -1;
     }
     reservation->released = true;
-    VmemResult result = give_back(reservation, reservation->spans.num_bytes > 0, &error);
+    VmemResult result = give_back(reservation, growth, reservation->spans.num_bytes > 0, &error);
     if (result == VMEM_SUCCESS) return 0;
     reservation->released = false;
     raise_refused(reservation->out_of_memory_error, &attempt, result, error);

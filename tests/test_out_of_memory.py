@@ -431,6 +431,37 @@ def test_releasing_every_second_of_many_regions() -> None:
 
 @pytest.mark.many_addresses
 @linux_only
+@pytest.mark.exact_memory
+@pytest.mark.parametrize(
+    "release", ["region.release()", "regions[index] = None; del region"], ids=["release", "drop the last reference"]
+)
+def test_what_has_a_mapping_of_its_own_is_released_at_the_limit(release: str) -> None:
+    """That splits nothing. Others may have taken since what releases are allowed to take."""
+    run_python(
+        MAPPINGS
+        + f"""
+    regions = sorted((vmem.reserve(page) for _ in range(140_000)), key=lambda region: region.address)
+    try:
+        for region in regions[::2]:
+            region.release()
+    except vmem.OutOfMemoryError as error:
+        assert "cannot release" in str(error), error
+    else:
+        raise SystemExit("the limit was passed")
+    others = [mmap.mmap(-1, page, prot=mmap.PROT_READ if number % 2 else mmap.PROT_READ | mmap.PROT_WRITE)
+              for number in range(100)]
+    before = _vmem.get_limits()["mapping_used"]
+    for index in range(1, 10_001, 2):
+        region = regions[index]
+        {release}
+    assert before - _vmem.get_limits()["mapping_used"] >= 5000
+    vmem.reserve(page).commit()
+        """
+    )
+
+
+@pytest.mark.many_addresses
+@linux_only
 def test_no_file_descriptor_is_left_to_count_with() -> None:
     run_python(
         MAPPINGS
