@@ -19,13 +19,12 @@ from typing import Any
 
 import pytest
 from leaks import find_growth, refused
-from support import Index, linux_only, mappings_in, posix_only, run_python, visit
+from support import FREE_THREADED, Index, linux_only, mappings_in, posix_only, run_python, visit
 
 import vmem
 from vmem import Protection, _vmem
 
 SOURCE = Path(__file__).parent / "c" / "c_api_client.c"
-FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 STABLE_ABI = ("Py_LIMITED_API", "0x030B0000")
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
