@@ -129,9 +129,10 @@ def test_without_an_initializer() -> None:
 def test_bad_typecodes(typecode: Any) -> None:
     with pytest.raises((TypeError, ValueError)) as expected:
         array.array(typecode)
-    with pytest.raises(expected.type) as raised:
+    with pytest.raises((expected.type, TypeError)) as raised:  # array.array asks for one character in different ways
         vmem.Array(typecode)
-    if expected.type is ValueError:
+    assert raised.type is (ValueError if isinstance(typecode, str) and len(typecode) == 1 else TypeError)
+    if raised.type is ValueError:
         assert str(raised.value) == "bad typecode (must be b, B, h, H, i, I, l, L, q, Q, f or d)"
 
 
