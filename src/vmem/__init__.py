@@ -23,7 +23,6 @@ whole pages: a range covers every page that holds one or more of its bytes. Ever
 from _collections_abc import MutableSequence  # collections.abc by its own name, which every interpreter has imported
 
 from vmem._about import __version__, get_include
-from vmem._map import MemoryMap, MemoryPart, make_map
 from vmem._memory import memory_info
 from vmem._region import Region, reserve
 from vmem._types import MemoryInfo, Protection, Range
@@ -41,13 +40,17 @@ from vmem._vmem import (
     set_map_maker,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from vmem._map import MemoryMap, MemoryPart
+del TYPE_CHECKING
+
 # They are to be known, in tracebacks, help() and pickles, by where users find them.
-for _public in (MemoryMap, Protection, Region, get_include, memory_info, reserve):
+for _public in (Protection, Region, get_include, memory_info, reserve):
     _public.__module__ = __name__
 del _public
-
-set_map_maker(make_map)
-del make_map, set_map_maker
 
 MutableSequence.register(Array)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 del MutableSequence
@@ -73,3 +76,27 @@ __all__ = [
     "memory_info",
     "reserve",
 ]
+
+# Most programs never look at a map. What makes one would be a tenth of importing vmem, so it comes with the first.
+
+
+def __getattr__(name: str) -> object:
+    if name not in ("MemoryMap", "MemoryPart"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from vmem import _map
+
+    return getattr(_map, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _make_map(*facts: "Any") -> "MemoryMap":
+    from vmem._map import make_map
+
+    return make_map(*facts)
+
+
+set_map_maker(_make_map)
+del set_map_maker

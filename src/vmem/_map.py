@@ -1,6 +1,6 @@
 """What `Region.map()` and its like return: what memory looked like at one moment.
 
-This is imported with the package, so it is only the numbers. _drawing makes text and pictures of them.
+These are only the numbers. _drawing makes text and pictures of them.
 """
 
 from __future__ import annotations
@@ -122,6 +122,7 @@ class MemoryMap(MapFields):
     region: 1 TiB reserved, 2 MiB committed, 0 B resident, 0 views
     """
 
+    __module__ = "vmem"
     __slots__ = ()
 
     @property
@@ -137,7 +138,7 @@ class MemoryMap(MapFields):
     def locked(self) -> int:
         return sum(part.num_bytes for part in self.parts if part.locked)
 
-    # What draws is not imported with the package: most programs never look at a map.
+    # What draws is imported when it is needed: a program may only want the numbers.
 
     def __str__(self) -> str:
         from vmem._drawing import draw_text
