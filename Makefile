@@ -45,7 +45,7 @@ sanitized:
 # Sanitizers take memory for themselves, so tests that limit or measure that of the process cannot run under them.
 # The interpreter is not built for them: their libraries must be loaded before it, and its leaks are its own business.
 sanitize: sanitized  ## run the tests of the extension under ASan and UBSan
-	$(SANITIZED_RUN) -m pytest -m "not exact_memory" $(SANITIZED_TESTS)
+	$(SANITIZED_RUN) -m pytest -m "not exact_memory and not whole_system" $(SANITIZED_TESTS)
 
 soak: sanitized  ## compare OPERATIONS random calls of all types, drawn from SEED, with models under ASan and UBSan
 	$(SANITIZED_RUN) tests/soak.py --operations $(OPERATIONS) --seed $(SEED)

@@ -81,6 +81,7 @@ def test_the_kernel_grants_exactly_the_committed_pages(region: vmem.Region, page
 @pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
+@pytest.mark.whole_system
 def test_memory_is_charged_as_it_is_committed() -> None:
     with vmem.reserve(1 << 40) as region:
         writable_before, charged_before = status_bytes("VmData"), committed_by_all()

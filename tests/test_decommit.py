@@ -69,6 +69,8 @@ def test_the_kernel_takes_back_exactly_the_pages(region: vmem.Region, page: int)
 
 @pytest.mark.many_addresses
 @linux_only
+@pytest.mark.exact_memory
+@pytest.mark.whole_system
 def test_memory_and_charge_go_back() -> None:
     with vmem.reserve(1 << 34) as region:
         region.commit(0, 1 << 33)

@@ -69,6 +69,7 @@ def test_physical_memory_goes_back(region: vmem.Region, page: int) -> None:
 @pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
+@pytest.mark.whole_system
 def test_the_promise_of_memory_stays() -> None:
     with vmem.reserve(1 << 34) as region:
         region.commit(0, 1 << 32)

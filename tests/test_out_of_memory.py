@@ -120,7 +120,7 @@ root_only = pytest.mark.skipif(
 @pytest.mark.many_addresses
 @linux_only
 @root_only
-@pytest.mark.system_settings
+@pytest.mark.whole_system
 @pytest.mark.exact_memory
 def test_commit_limit() -> None:
     with setting("overcommit_memory", "2"):
@@ -150,7 +150,7 @@ def test_commit_limit() -> None:
 @pytest.mark.many_addresses
 @linux_only
 @root_only
-@pytest.mark.system_settings
+@pytest.mark.whole_system
 @pytest.mark.exact_memory
 def test_a_failed_commit_of_many_gaps_is_rolled_back() -> None:
     with setting("overcommit_memory", "2"):
@@ -189,7 +189,7 @@ def test_a_failed_commit_of_many_gaps_is_rolled_back() -> None:
 @pytest.mark.many_addresses
 @linux_only
 @root_only
-@pytest.mark.system_settings
+@pytest.mark.whole_system
 def test_one_commit_larger_than_the_machine() -> None:
     with setting("overcommit_memory", "0"):
         printed = run_python(
@@ -298,7 +298,7 @@ def test_a_decommit_that_would_split_is_refused_at_the_limit() -> None:
 @pytest.mark.many_addresses
 @linux_only
 @root_only
-@pytest.mark.system_settings
+@pytest.mark.whole_system
 def test_a_low_mapping_limit() -> None:
     with setting("max_map_count", "6000"):
         printed = run_python(SCATTER + "    print(message, used, sep='|')\n")

@@ -30,6 +30,7 @@ def test_region_begins_at_the_granularity() -> None:
 
 @pytest.mark.many_addresses
 @linux_only
+@pytest.mark.exact_memory
 def test_a_tebibyte_takes_addresses_and_no_memory() -> None:
     size_before, writable_before = status_bytes("VmSize"), status_bytes("VmData")
     with vmem.reserve(1 << 40) as region:
