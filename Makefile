@@ -8,6 +8,7 @@ SOURCES = $(wildcard csrc/*.[ch] src/vmem/*.p* src/vmem/share/pkgconfig/*.in src
 	pyproject.toml setup.py README.md LICENSE
 
 C_FILES = $(wildcard csrc/*.[ch] tests/c/*.[ch] benchmarks/*.c examples/c/*.c examples/native/*/*.c)
+SCRIPTS = $(addprefix .ci/,run common.sh wheel newer-pythons free-threaded i386 arm64)
 
 SANITIZED = $(VENV)-sanitized
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g -U_FORTIFY_SOURCE
@@ -64,6 +65,8 @@ lint: $(VENV)/lint-ready  ## check style, types and workflows
 	  --allowlist tests/typing/stubtest_allowlist.txt --ignore-unused-allowlist
 	$(VENV)/bin/basedpyright --pythonpath $(RUN)
 	cd $(VENV) && PATH="$$PWD/bin:$$PATH" basedpyright --verifytypes vmem --ignoreexternal
+	PATH="$(abspath $(VENV))/bin:$$PATH" actionlint
+	$(VENV)/bin/shellcheck --exclude=SC2016 --external-sources $(SCRIPTS)
 	$(VENV)/bin/zizmor --offline --quiet .github
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml

@@ -1,6 +1,7 @@
 """Builds the extension; everything else about the package is in pyproject.toml."""
 
 import os
+import re
 import shlex
 import sys
 import sysconfig
@@ -42,9 +43,14 @@ else:
 
 
 class BuildExtension(build_ext):
-    """Leaves out where the interpreter has its own library: that is a folder of the machine that builds."""
+    """Builds what does not depend on the interpreter that happens to build it."""
+
+    def get_ext_filename(self, fullname):
+        """From 3.15 on the stable ABI's suffix names the machine too, and older Pythons would not find that."""
+        return re.sub(r"\.abi3-[^.]+", ".abi3", super().get_ext_filename(fullname))
 
     def build_extensions(self):
+        """Without where the interpreter has its own library: that is a folder of the machine that builds."""
         if linker := getattr(self.compiler, "linker_so", None):
             self.compiler.linker_so = [argument for argument in linker if not argument.startswith("-Wl,-rpath")]
         super().build_extensions()

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the scripts beside this one share. They stop at the first thing that fails, and start at the root of the sources.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -10,6 +10,9 @@ import vmem
 
 TYPECODES = "bBhHiIlLqQfd"
 
+# What array.array says newly, and what it said before and Array says with every Python.
+SINCE_3_15 = "n cannot be negative", "negative count"
+
 
 class Maker:
     """Makes arrays of one kind and type: Maker(vmem.Array, "d")([1, 2]) is vmem.Array("d", [1, 2])."""
@@ -43,7 +46,7 @@ def outcome(action: Action, maker: Maker) -> object:
     except MemoryError:
         return MemoryError  # Array says more
     except Exception as error:
-        return type(error), str(error).replace("array.array", "vmem.Array")
+        return type(error), str(error).replace("array.array", "vmem.Array").replace(*SINCE_3_15)
 
 
 def agree(action: Action, typecodes: str = TYPECODES) -> None:

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vmem._map import MemoryMap, MemoryPart
-del TYPE_CHECKING
 
 # They are to be known, in tracebacks, help() and pickles, by where users find them.
 for _public in (Protection, Region, get_include, memory_info, reserve):
@@ -89,7 +88,7 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, *(name for name in globals() if name.startswith("_") and name not in __all__)]
 
 
 def _make_map(*facts: "Any") -> "MemoryMap":
