@@ -66,7 +66,7 @@ lint: $(VENV)/lint-ready  ## check style, types and workflows
 	$(VENV)/bin/basedpyright --pythonpath $(RUN)
 	cd $(VENV) && PATH="$$PWD/bin:$$PATH" basedpyright --verifytypes vmem --ignoreexternal
 	PATH="$(abspath $(VENV))/bin:$$PATH" actionlint
-	$(VENV)/bin/shellcheck --exclude=SC2016 --external-sources $(SCRIPTS)
+	$(VENV)/bin/shellcheck --exclude=SC2016 --external-sources --source-path=SCRIPTDIR $(SCRIPTS)
 	$(VENV)/bin/zizmor --offline --quiet .github
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
