@@ -156,7 +156,7 @@ class ShrinkToFit(Explorer):
         made.shrink_to_fit()
         first = check_pages(start, size, self.least, is_clean)
         assert not is_clean or first == self.least
-        assert not any(ctypes.string_at(start + PAGE, self.least - PAGE))
+        assert ctypes.string_at(start + PAGE, self.least - PAGE) == bytes(self.least - PAGE)
         assert view.tobytes() == items
         return calls
 
