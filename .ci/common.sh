@@ -109,6 +109,20 @@ unpack_packages() {  # ARCHITECTURE RELEASE FOLDER PACKAGE...
     rm -rf "$folder/cache" "$folder/lists"
 }
 
+# The original sources of Python 3.13, without the patches of the distribution.
+unpack_python_source() {  # FOLDER
+    local folder=$1
+    mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
+    echo "deb-src $(debian_mirror) trixie main" > "$folder/sources.list"
+    local options=(
+        -qq -o "Dir::Etc::SourceList=$folder/sources.list" -o "Dir::Etc::SourceParts=$folder/none"
+        -o "Dir::State::Lists=$folder/lists" -o "Dir::Cache=$folder/cache" -o "APT::Sandbox::User=$(id -un)"
+    )
+    apt-get "${options[@]}" update
+    (cd "$folder" && apt-get "${options[@]}" source --download-only python3.13)
+    tar -xf "$folder"/python3.13_*.orig.tar.xz --strip-components=1 -C "$folder"
+}
+
 # A Python of another architecture. It believes to be the script that starts it, so it starts itself again by that.
 unpack_python() {  # ARCHITECTURE MULTIARCH_NAME FOLDER COMMAND...
     local architecture=$1 libraries=$3/root/usr/lib/$2 folder=$3

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,19 @@ def region(page: int) -> Iterator[vmem.Region]:
     region = vmem.reserve(64 * page)
     yield region
     region._abandon()
+
+
+@pytest.fixture(scope="session")
+def zig_environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """What `python -m ziglang`, which compiles for other systems, finds in its environment."""
+    if subprocess.run([sys.executable, "-m", "ziglang", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("ziglang is not installed")
+    folder = tmp_path_factory.mktemp("zig")
+    return {
+        **os.environ,
+        "ZIG_GLOBAL_CACHE_DIR": str(folder / "global"),
+        "ZIG_LOCAL_CACHE_DIR": str(folder / "local"),
+    }
 
 
 def find_group_files() -> tuple[Path, str]:
