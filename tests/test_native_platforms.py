@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux" or sys.maxsize < 2**32, 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_extension_compiles(target: str, zig_environment: Mapping[str, str], tmp_path: Path) -> None:
-    command = [
+    command: list[str | Path] = [
         *(sys.executable, "-m", "ziglang", "cc", "-target", target),
         *("-std=c11", "-O0", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Werror"),
         *([] if sysconfig.get_config_var("Py_GIL_DISABLED") else ["-DPy_LIMITED_API=0x030B0000"]),
