@@ -114,7 +114,7 @@ def load_c(name: str) -> ctypes.CDLL:
     compiler = os.environ.get("CC") or "cc"
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder, "side.so")
-        command = [*shlex.split(compiler), "-O2", "-shared", "-fPIC", "-o", library, source]
+        command = [*shlex.split(compiler), "-O2", "-shared", "-fPIC", "-o", str(library), str(source)]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
             return ctypes.CDLL(str(library), use_errno=True)

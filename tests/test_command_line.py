@@ -38,9 +38,10 @@ def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def run_in_shell(command: str) -> subprocess.CompletedProcess[str]:
-    """Runs ``vmem`` in a line for the shell, and returns the exit status of it, not of what comes after in a pipe."""
+    """Runs a line of the shell with ``vmem`` in it, which keeps what it prints until there is much, as is usual."""
     line = command.replace("vmem", f"'{sys.executable}' -m vmem", 1)
-    return subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=300)
+    environment = os.environ | {"PYTHONUNBUFFERED": ""}
+    return subprocess.run(["sh", "-c", line], env=environment, capture_output=True, text=True, timeout=300)
 
 
 # --- facts ---
@@ -201,7 +202,9 @@ def test_a_terminal_that_knows_few_characters(tmp_path: Path) -> None:
 
 def measures(test: Callable[..., None]) -> Callable[..., None]:
     """Marks a test of what the benchmark prints, which is also about the memory of a process."""
-    return posix_only(pytest.mark.many_addresses(pytest.mark.exact_memory(test)))
+    for mark in (posix_only, pytest.mark.many_addresses, pytest.mark.exact_memory):
+        test = mark(test)
+    return test
 
 
 class Bench(NamedTuple):

@@ -201,9 +201,8 @@ def verify_all(pile: Pile) -> int:
 
 def decommit_half(pile: Pile) -> None:
     """Gives back whole pages in the middle of what the files take."""
-    start = _vmem.align_forward(pile.used // 4, pile.region.page_size)
-    end = _vmem.align_backward(pile.used * 3 // 4, pile.region.page_size)
-    pile.drop(start, max(start, end))
+    start, end = (_vmem.align_forward(pile.used * part // 4, pile.region.page_size) for part in (1, 3))
+    pile.drop(start, end)
 
 
 def show_usage(region: Region, write: Callable[[str], None]) -> Usage:
