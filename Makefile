@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-SOURCES = $(wildcard csrc/*.[ch] src/vmem/*.p* src/vmem/share/pkgconfig/*.in src/vmem/share/cmake/vmem/*) \
+SOURCES = $(wildcard csrc/*.[ch] src/vmem/*.p* src/vmem/share/pkgconfig/*.in src/vmem/share/cmake/vmem/* \
+	benchmarks/*.py benchmarks/*.c) \
 	pyproject.toml setup.py README.md LICENSE
 
 C_FILES = $(wildcard csrc/*.[ch] tests/c/*.[ch] benchmarks/*.c examples/c/*.c examples/native/*/*.c)

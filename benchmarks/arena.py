@@ -2,7 +2,7 @@
 
     python benchmarks/arena.py
 
-It needs the installed package and a POSIX system. See README.md.
+It needs the installed package. See README.md.
 """
 
 from __future__ import annotations

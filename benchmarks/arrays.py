@@ -2,22 +2,18 @@
 
     python benchmarks/arrays.py
 
-It needs the installed package, a POSIX system and a C compiler: ``$CC``, or else ``cc``. NumPy and Arrow come in where
-they are installed. See README.md. It is not called array.py, because Python would take it for the array module then.
+It needs the installed package. C, NumPy and Arrow come in where there are a compiler, ``$CC`` or else ``cc``, and these
+modules. See README.md. It is not called array.py, because Python would take it for the array module then.
 """
 
 from __future__ import annotations
 
 import array
 import functools
-import importlib.util
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from pathlib import Path
 from time import perf_counter_ns
 
 from fill import Filling
@@ -31,6 +27,7 @@ from side_by_side import (
     make_parser,
     parse_with_size,
     report,
+    run_child,
     summarize,
     take_pairs,
 )
@@ -120,29 +117,28 @@ def list_items() -> Iterator[Comparison]:
 
 @dataclass(frozen=True)
 class Filler:
-    """One of fill.py's ways, the ratios to it that are wanted, and the module that it needs."""
+    """One of fill.py's ways, the ratios to it that are wanted, and what it needs."""
 
     name: str
     target: float | None
     slowest_target: float | None = None
-    module: str = "vmem"
+    needs: str = ""
 
 
 FILLERS = [
-    Filler("C", 1.3),
+    Filler("C", 1.3, needs="C"),
     Filler("bytearray", 1 / 3),
     Filler("array.array", 1 / 3),
-    Filler("NumPy doubling", 1 / 2, 1 / 10, module="numpy"),
-    Filler("a preallocated numpy.empty", 1.1, module="numpy"),
+    Filler("NumPy doubling", 1 / 2, 1 / 10, needs="numpy"),
+    Filler("a preallocated numpy.empty", 1.1, needs="numpy"),
     Filler("a preallocated mmap.mmap", None),
-    Filler("Arrow BufferOutputStream", None, module="pyarrow"),
+    Filler("Arrow BufferOutputStream", None, needs="pyarrow"),
 ]
 
 
 def fill(name: str, num_bytes: int) -> Filling:
     """In a process of its own: what others did to this one's memory would change how fast it is and its peak."""
-    command = [sys.executable, str(Path(__file__).with_name("fill.py")), name, str(num_bytes)]
-    return Filling(**json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+    return Filling(**json.loads(run_child("fill.py", name, str(num_bytes))))
 
 
 @dataclass(frozen=True)
@@ -156,6 +152,14 @@ class FillComparison:
     @property
     def work(self) -> str:
         return f"fill {format_size(self.num_bytes)} by 64 KiB, vs {self.filler.name}"
+
+    @property
+    def target(self) -> float | None:
+        return self.filler.target
+
+    @property
+    def needs(self) -> str:
+        return self.filler.needs
 
     def measure(self, num_pairs: int) -> list[Row]:
         name = self.filler.name
@@ -177,7 +181,9 @@ class PeakComparison:
     """The peak of memory while an array is filled, next to what is in it then."""
 
     num_bytes: int
+    target: float = 1.02
     pairs: int = 9
+    needs: str = "resource"
 
     @property
     def work(self) -> str:
@@ -185,15 +191,12 @@ class PeakComparison:
 
     def measure(self, num_pairs: int) -> list[Row]:
         peaks = take_pairs(lambda: fill("vmem", self.num_bytes).peak, lambda: float(self.num_bytes), num_pairs)
-        return [summarize(self.work, peaks, 1.02, "bytes")]
+        return [summarize(self.work, peaks, self.target, "bytes")]
 
 
 def list_filling(num_bytes: int) -> Iterator[Measurable]:
     for filler in FILLERS:
-        if importlib.util.find_spec(filler.module):
-            yield FillComparison(filler, num_bytes)
-        else:
-            print(f"left out, because {filler.module} is not installed: {filler.name}", file=sys.stderr)
+        yield FillComparison(filler, num_bytes)
     yield PeakComparison(num_bytes)
 
 

@@ -19,10 +19,10 @@ TARGET = 1.03
 
 def find_work(name: str, is_yardstick: bool) -> Work:
     """A function of header.c, which times itself; its failure as OSError."""
-    function = load_c("header.c")[name]
-    function.restype = ctypes.c_double
 
     def work(iterations: int) -> float:
+        function = load_c("header.c")[name]
+        function.restype = ctypes.c_double
         nanoseconds = float(function(ctypes.c_size_t(iterations), ctypes.c_int(is_yardstick)))
         if nanoseconds < 0:
             error = ctypes.get_errno()
@@ -33,7 +33,9 @@ def find_work(name: str, is_yardstick: bool) -> Work:
 
 
 def compare(work: str, name: str, target: float | None) -> Comparison:
-    return compare_works(work, find_work(name, is_yardstick=False), find_work(name, is_yardstick=True), target)
+    return compare_works(
+        work, find_work(name, is_yardstick=False), find_work(name, is_yardstick=True), target, needs="C"
+    )
 
 
 def list_comparisons() -> Iterator[Comparison]:

@@ -2,7 +2,8 @@
 
     python benchmarks/region.py
 
-It needs the installed package, a POSIX system and a C compiler: ``$CC``, or else ``cc``. See README.md.
+It needs the installed package, and for most rows a POSIX system and a C compiler: ``$CC``, or else ``cc``. See
+README.md.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def map_and_close(iterations: int) -> float:
 
 
 def list_reserving() -> Iterator[Comparison]:
-    yield compare_works("reserve + release 1 GiB, vs C", reserve_and_release, reserve_and_release_in_c, 1.25)
+    yield compare_works("reserve + release 1 GiB, vs C", reserve_and_release, reserve_and_release_in_c, 1.25, needs="C")
     yield compare_works("reserve + release 1 GiB, vs mmap.mmap + close", reserve_and_release, map_and_close, 1.0)
 
 
@@ -120,15 +121,16 @@ def commit_touch_and_decommit_in_c(address: int, ones: bytes) -> Work:
 def list_committing() -> Iterator[Comparison]:
     """Both sides use the same addresses, and each leaves them as it found them: so the kernel has the same to do."""
     offset = 2 * MIB  # with reserved pages on both sides of it
-    with vmem.reserve(GIB, alignment=2 * MIB) as region:
-        for name, num_bytes in (("64 KiB", 64 * KIB), ("2 MiB", 2 * MIB)):
-            ones = b"\1" * (num_bytes // PAGE_SIZE)
-            yield compare_works(
-                f"commit + touch + decommit {name}, vs C",
-                commit_touch_and_decommit(region, offset, ones),
-                commit_touch_and_decommit_in_c(region.address + offset, ones),
-                1.10,
-            )
+    region = vmem.reserve(GIB, alignment=2 * MIB)
+    for name, num_bytes in (("64 KiB", 64 * KIB), ("2 MiB", 2 * MIB)):
+        ones = b"\1" * (num_bytes // PAGE_SIZE)
+        yield compare_works(
+            f"commit + touch + decommit {name}, vs C",
+            commit_touch_and_decommit(region, offset, ones),
+            commit_touch_and_decommit_in_c(region.address + offset, ones),
+            1.10,
+            needs="C",
+        )
 
 
 # --- prefaulting ---
@@ -154,6 +156,7 @@ def list_prefaulting(num_bytes: int) -> Iterator[Comparison]:
         functools.partial(touch_small_pages_in_c, num_bytes),
         1 / 3,
         pairs=15,
+        needs="C",
     )
 
 
@@ -192,11 +195,11 @@ def make_memoryviews(array: bytearray) -> Work:
 
 def list_viewing() -> Iterator[Comparison]:
     memoryviews = make_memoryviews(bytearray(64 * KIB))
-    with vmem.reserve(GIB) as region:
-        region.commit(0, 64 * KIB)
-        views, slices = make_views(region, 64 * KIB), make_slices(region, 64 * KIB)
-        yield compare_works("region.view(0, 65536), vs memoryview(array)", views, memoryviews, 1.3)
-        yield compare_works("region[0:65536], vs memoryview(array)", slices, memoryviews, None)
+    region = vmem.reserve(GIB)
+    region.commit(0, 64 * KIB)
+    views, slices = make_views(region, 64 * KIB), make_slices(region, 64 * KIB)
+    yield compare_works("region.view(0, 65536), vs memoryview(array)", views, memoryviews, 1.3)
+    yield compare_works("region[0:65536], vs memoryview(array)", slices, memoryviews, None)
 
 
 # --- scattered commits ---
@@ -237,13 +240,17 @@ def commit_few(work: Work) -> float:
 
 def list_scattering() -> Iterator[Comparison]:
     """Of the first two rows, both columns are vmem and both are C: one among MANY, the other among FEW."""
-    for name, work, target in (("", commit_scattered, 1.5), (" (both in C)", commit_scattered_in_c, None)):
+    for name, work, target, needs in (
+        ("", commit_scattered, 1.5, ""),
+        (" (both in C)", commit_scattered_in_c, None, "C"),
+    ):
         yield Comparison(
             f"one commit among {MANY:,}, vs among {FEW:,}{name}",
             functools.partial(work, MANY),
             functools.partial(commit_few, work),
             target,
             pairs=15,
+            needs=needs,
         )
     for count, num_pairs in ((FEW, 201), (MANY, 15)):
         yield Comparison(
@@ -252,6 +259,7 @@ def list_scattering() -> Iterator[Comparison]:
             functools.partial(commit_scattered_in_c, count),
             None,
             num_pairs,
+            needs="C",
         )
 
 

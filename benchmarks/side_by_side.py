@@ -11,11 +11,12 @@ import argparse
 import ctypes
 import functools
 import gc
+import importlib.util
 import json
-import mmap
 import os
 import platform
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -26,9 +27,21 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 from vmem import __version__, memory_info
+from vmem._report import CommandError, complain, show_progress
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SAMPLE_NANOSECONDS = 2_000_000
+
+# Touches memory. Pages that are shared would not be huge where others are.
+TOUCH = """
+import mmap, sys
+num_bytes = int(sys.argv[1])
+private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANON} if hasattr(mmap, "MAP_ANON") else {}
+memory = mmap.mmap(-1, num_bytes, **private)
+if hasattr(mmap, "MADV_HUGEPAGE"):
+    memory.madvise(mmap.MADV_HUGEPAGE)
+memory[:: mmap.PAGESIZE] = bytes(len(range(0, num_bytes, mmap.PAGESIZE)))
+"""
 
 Unit = Literal["ns", "bytes"]
 Measured = TypeVar("Measured")
@@ -65,20 +78,30 @@ class Measurable(Protocol):
     def work(self) -> str: ...
 
     @property
+    def target(self) -> float | None: ...
+
+    @property
     def pairs(self) -> int: ...
+
+    @property
+    def needs(self) -> str: ...
 
     def measure(self, num_pairs: int) -> list[Row]: ...
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row to be: what to sample, how often, and the ratio wanted; None where it is only for information."""
+    """One row to be: what to sample, how often, and the ratio wanted; None where it is only for information.
+
+    It may need the C compiler, ``"C"``, or a module.
+    """
 
     work: str
     vmem: Sample
     yardstick: Sample
     target: float | None
     pairs: int
+    needs: str = ""
 
     def measure(self, num_pairs: int) -> list[Row]:
         return [summarize(self.work, take_pairs(self.vmem, self.yardstick, num_pairs), self.target)]
@@ -88,11 +111,75 @@ class Comparison:
 def load_c(name: str) -> ctypes.CDLL:
     """Compile a C file of this folder and load it. Once it is loaded, its library file can go."""
     source = Path(__file__).with_name(name)
+    compiler = os.environ.get("CC") or "cc"
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder, "side.so")
-        compiler = shlex.split(os.environ.get("CC", "cc"))
-        subprocess.run([*compiler, "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
-        return ctypes.CDLL(str(library), use_errno=True)
+        command = [*shlex.split(compiler), "-O2", "-shared", "-fPIC", "-o", str(library), str(source)]
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True)
+            return ctypes.CDLL(str(library), use_errno=True)
+        except subprocess.CalledProcessError as error:
+            errors = [line for line in error.stderr.splitlines() if "error" in line]
+            raise CommandError(f"{compiler} cannot compile {name}: {errors[0] if errors else error}") from error
+        except OSError as error:
+            raise CommandError(f"{compiler} cannot compile {name}: {error}") from error
+
+
+def run_child(*command: str) -> str:
+    """Run a program of this folder and return what it prints. What this process imports, the child does too.
+
+    When this process is interrupted, so is the child, which may have children and folders of its own.
+    """
+    program = [sys.executable, str(Path(__file__).with_name(command[0])), *command[1:]]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            output, errors = child.communicate()
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
+    if child.returncode:
+        last_line = (errors.splitlines() or ["it does not say why"])[-1]
+        raise CommandError(f"{shlex.join(command)} ended with {child.returncode}: {last_line}")
+    return output
+
+
+@functools.cache
+def find_lack(need: str) -> str:
+    """Why there is not what a comparison needs, and what to do; nothing when there is."""
+    if need == "C":
+        return find_lack_of_c()
+    if not need or importlib.util.find_spec(need):
+        return ""
+    if need == "resource":
+        return "this system does not tell how much memory a process had at most"
+    return f"{need} is not installed (python -m pip install {need})"
+
+
+def find_lack_of_c() -> str:
+    if sys.platform == "win32":
+        return "what they are compared with are system calls of POSIX"
+    try:
+        load_c("yardstick.c")
+    except CommandError as error:
+        return f"{error} (install a C compiler, or name one in CC)"
+    return ""
+
+
+def leave_out_what_lacks(comparisons: Iterable[Measurable]) -> list[Measurable]:
+    """The comparisons for which all is there. Says for the others what is not."""
+    found: list[Measurable] = []
+    lacking: dict[str, list[str]] = {}
+    for each in comparisons:
+        lack = find_lack(each.needs)
+        if lack:
+            lacking.setdefault(lack, []).append(each.work)
+        else:
+            found.append(each)
+    for lack, works in lacking.items():
+        complain(f"left out, because {lack}: {'; '.join(works)}")
+    return found
 
 
 def settle_iterations(work: Work) -> int:
@@ -103,10 +190,12 @@ def settle_iterations(work: Work) -> int:
     return iterations
 
 
-def compare_works(work: str, vmem: Work, yardstick: Work, target: float | None, pairs: int = 401) -> Comparison:
+def compare_works(
+    work: str, vmem: Work, yardstick: Work, target: float | None, pairs: int = 401, needs: str = ""
+) -> Comparison:
     """The comparison of two works that each take a number of iterations: both get the same one."""
-    iterations = settle_iterations(yardstick)
-    return Comparison(work, lambda: vmem(iterations), lambda: yardstick(iterations), target, pairs)
+    iterations = functools.cache(functools.partial(settle_iterations, yardstick))
+    return Comparison(work, lambda: vmem(iterations()), lambda: yardstick(iterations()), target, pairs, needs)
 
 
 def take_pairs(
@@ -122,14 +211,18 @@ def summarize(work: str, pairs: Sequence[tuple[float, float]], target: float | N
     return Row(work, ours, theirs, ratio, lower, upper, target, len(pairs), unit)
 
 
-def measure_all(comparisons: Iterable[Measurable], quick: bool) -> list[Row]:
-    """Run all comparisons. The garbage collector would strike one side at random, so it is off."""
+def measure_all(comparisons: Iterable[Measurable], divisor: int) -> list[Row]:
+    """Run all comparisons, with a fraction of their pairs, but at least five.
+
+    The garbage collector would strike one side at random, so it is off.
+    """
     rows: list[Row] = []
+    measurable = leave_out_what_lacks(comparisons)
     gc.disable()
     try:
-        for comparison in comparisons:
-            show_progress(comparison.work)
-            rows += comparison.measure(max(comparison.pairs // 8, 5) if quick else comparison.pairs)
+        for number, comparison in enumerate(measurable, 1):
+            show_progress(f"{number} of {len(measurable)}: {comparison.work}")
+            rows += comparison.measure(max(comparison.pairs // divisor, 5))
     finally:
         gc.enable()
         show_progress("")
@@ -143,23 +236,8 @@ def warm_memory(num_bytes: int) -> None:
     seconds can count as new: the guest reports it to the host, which takes it. So this goes right before each sample
     that touches much.
     """
-    child = os.fork()
-    if child > 0:
-        os.waitpid(child, 0)
-        return
-    try:
-        memory = mmap.mmap(-1, num_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANON)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            memory.madvise(mmap.MADV_HUGEPAGE)
-        memory[:: mmap.PAGESIZE] = bytes(len(range(0, num_bytes, mmap.PAGESIZE)))
-    finally:
-        os._exit(0)
-
-
-def show_progress(text: str) -> None:
-    """Replace the last line of a terminal; say nothing where nobody watches."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+    command = [sys.executable, "-I", "-S", "-c", TOUCH, str(num_bytes)]
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
 def format_quantity(value: float, unit: Unit) -> str:
@@ -193,10 +271,12 @@ def format_row(row: Row) -> list[str]:
     ]
 
 
-def format_table(rows: Sequence[Row]) -> str:
-    """All rows under a heading, as a table that Markdown understands too."""
+def format_table(rows: Sequence[Row], most_columns: int) -> str:
+    """All rows under a heading, as a table that Markdown understands too. What that is for is above, if it must."""
     lines = [["work", "vmem", "yardstick", "ratio", "spread", "target", "ok?"], *map(format_row, rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if sum(widths) + 3 * len(widths) + 1 > most_columns:
+        return "\n".join(f"{line[0]}\n  {'  '.join(map(str.rjust, line[1:], widths[1:]))}" for line in lines)
     lines.insert(1, ["-" * (width - 1) + ":" for width in widths])
     lines[1][0] = "-" * widths[0]
     return "\n".join(f"| {' | '.join(map(align_cell, line, widths, range(len(line))))} |" for line in lines)
@@ -222,26 +302,43 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 
 
 def parse_with_size(parser: argparse.ArgumentParser, gib: float) -> tuple[argparse.Namespace, int]:
-    """The options, and a size in bytes for work that takes much memory. It is rounded down to whole MiB."""
+    """The options, and a size in bytes for work that takes much memory."""
     parser.add_argument("--gib", type=float, default=gib, help="how much memory to fill, in GiB (%(default)g)")
     options = parser.parse_args()
-    num_bytes = int(options.gib * GIB) // MIB * MIB
+    try:
+        return options, count_bytes(options.gib)
+    except ValueError as error:
+        return parser.error(str(error))
+
+
+def count_bytes(gib: float) -> int:
+    """A size in whole MiB. ValueError when so much cannot be filled."""
+    num_bytes = int(min(max(gib, 0), 1 << 20) * GIB) // MIB * MIB
     available = memory_info().available
     if num_bytes < 16 * MIB:
-        parser.error("--gib: at least 16 MiB, which is 0.015625, have to be filled")
+        raise ValueError("--gib: at least 16 MiB, which is 0.015625, have to be filled")
     if 0 < available < 2 * num_bytes:  # some systems do not tell
-        parser.error(f"twice as much memory as --gib must be free, but {available / GIB:.1f} GiB are")
-    return options, num_bytes
+        raise ValueError(f"twice as much memory as --gib must be free, but {available / GIB:.1f} GiB are")
+    return num_bytes
 
 
 def report(comparisons: Iterable[Measurable], options: argparse.Namespace) -> None:
     """Measure and print. A missed target is a result, not an error."""
-    rows = measure_all(comparisons, options.quick)
-    if options.json:
+    print_rows(measure_all(comparisons, divisor=8 if options.quick else 1), options.json)
+
+
+def count_columns() -> int:
+    """How many characters fit into a line: of a terminal, for files have room."""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return shutil.get_terminal_size().columns if is_terminal else sys.maxsize
+
+
+def print_rows(rows: Sequence[Row], as_json: bool) -> None:
+    if as_json:
         facts = [asdict(row) | {"ok": row.ok} for row in rows]
         print(json.dumps({"machine": describe_machine(), "rows": facts}, indent=2))
     else:
-        print(f"{describe_machine()}\n\n{format_table(rows)}")
+        print(f"{describe_machine()}\n\n{format_table(rows, count_columns())}")
 
 
 def run(description: str, list_comparisons: Callable[[], Iterable[Measurable]]) -> None:

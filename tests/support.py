@@ -54,6 +54,25 @@ def run_python(code: str, *arguments: str, expect: int = 0) -> str:
     return done.stdout + done.stderr
 
 
+def run_vmem(*arguments: str, limit: int | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs ``python -m vmem`` with these arguments, in `limit` bytes of address space."""
+
+    def set_limit() -> None:
+        import resource
+
+        assert limit
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    return subprocess.run(
+        [sys.executable, "-m", "vmem", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | environment,
+        preexec_fn=set_limit if limit else None,
+    )
+
+
 def run_python_to_death(code: str) -> None:
     """Runs code that must end in a memory fault, after it has printed "ready"."""
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)

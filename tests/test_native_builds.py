@@ -193,7 +193,7 @@ def test_cython_knows_all_that_the_header_declares() -> None:
 def editable(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A checkout, and the interpreter of an environment into which it was installed with ``pip install -e``."""
     checkout = tmp_path_factory.mktemp("editable") / "checkout"
-    for name in ("csrc", "src"):
+    for name in ("benchmarks", "csrc", "src"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", "include"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, checkout)

@@ -35,6 +35,9 @@ LEFT_BEHIND = re.compile(
 )
 ADDED_BY_SETUPTOOLS = re.compile(r"PKG-INFO|setup\.cfg|(src/)?pyvmem\.egg-info/.*")
 
+# The benchmarks that `vmem bench` runs, and not those which the sources of the header are needed for.
+CARRIED = re.compile(r"benchmarks/(?!header)\w+\.(py|c)")
+
 MAX_WHEEL_BYTES = 150_000
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -137,6 +140,7 @@ def test_the_wheel_has_the_package_and_nothing_else(unpacked_wheel: Path, extens
     sources = {name.removeprefix("src/vmem/") for name in list_sources() if name.startswith("src/vmem/")}
     packed = {path.relative_to(extension.parent).as_posix() for path in extension.parent.rglob("*") if path.is_file()}
     expected = {name.removesuffix(".in") for name in sources}  # vmem.pc is written: it tells the version
+    expected |= {name.replace("benchmarks/", "_benchmarks/") for name in list_sources() if CARRIED.fullmatch(name)}
     assert expected | {extension.name} == {name for name in packed if not name.startswith("include/")}
     for name in sources & expected:
         assert (extension.parent / name).read_bytes() == (package / name).read_bytes()
@@ -177,6 +181,14 @@ def test_the_wheel_works(unpacked_wheel: Path, tmp_path: Path) -> None:
     question = [sys.executable, "-c", "import vmem._vmem; print(vmem._vmem.__file__)"]
     origin = run(question, tmp_path, PYTHONPATH=str(unpacked_wheel))
     assert Path(origin.strip()).is_relative_to(unpacked_wheel)
+    question = [sys.executable, "-c", "from vmem.__main__ import import_benchmark as run; print(run().__file__)"]
+    origin = run(question, tmp_path, PYTHONPATH=str(unpacked_wheel))
+    assert Path(origin.strip()).is_relative_to(unpacked_wheel)
+
+
+def test_the_wheel_brings_a_command(unpacked_wheel: Path) -> None:
+    (path,) = unpacked_wheel.glob("pyvmem-*.dist-info/entry_points.txt")
+    assert path.read_text(encoding="utf-8").split() == ["[console_scripts]", "vmem", "=", "vmem.__main__:main"]
 
 
 # --- what the system's loader does with the extension ---

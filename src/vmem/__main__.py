@@ -1,70 +1,119 @@
-"""``python -m vmem``: facts about this machine, what builds of native code ask, and the demo."""
+"""``vmem`` and ``python -m vmem``: facts about this machine, what builds ask, the demo and the benchmark.
+
+What a command needs is imported when it runs: the facts are there at once.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import shlex
-import subprocess
 import sys
-import sysconfig
-from dataclasses import asdict
-from pathlib import Path
 
 from vmem._about import __version__, find_folder, get_include
-from vmem._demo import DemoError, run
-from vmem._report import collect_facts, describe_facts
+from vmem._report import CommandError, collect_facts, complain, describe_facts
 
-FOLDERS = {
-    "--include-dir": (get_include(), "the folder of vmem.h and vmem_python.h"),
-    "--cmakedir": (find_folder("share", "cmake", "vmem"), "the folder of the CMake package, for vmem_DIR"),
-    "--pkgconfigdir": (find_folder("share", "pkgconfig"), "the folder of vmem.pc, for PKG_CONFIG_PATH"),
-}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
 
 EPILOG = "exit status: 0 done, 1 the system or a file refused, 2 wrong arguments, 130 interrupted"
 
-
-def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m vmem", description="Facts about this machine's virtual memory.", epilog=EPILOG
-    )
-    prints = parser.add_mutually_exclusive_group()
-    prints.add_argument("--version", action="version", version=__version__, help="print the version")
-    prints.add_argument("--json", action="store_true", help="print JSON")
-    prints.add_argument(
-        "--includes", action="store_true", help="print a compiler's options for the headers of vmem and Python"
-    )
-    for option, (_, what) in FOLDERS.items():
-        prints.add_argument(option, dest="folder", action="store_const", const=option, help=f"print {what}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    demo = commands.add_parser(
-        "demo",
-        help="reserve 1 TiB and grow real files into it",
-        description="Reserves 1 TiB of addresses, or what the process may have, and grows files into it under views.",
-        epilog=EPILOG,
-    )
-    demo.add_argument("paths", nargs="*", metavar="PATH", help="files or folders; default: this Python's own sources")
-    demo.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
-    return parser
+# --- what builds ask ---
 
 
-def require_folder(option: str) -> str:
-    folder, _ = FOLDERS[option]
-    if not Path(folder).is_dir():
+def require_folder(folder: str) -> str:
+    if not os.path.isdir(folder):
         raise FileNotFoundError(f"this installation lacks the folder {folder}")
     return folder
 
 
 def quote(words: list[str]) -> str:
     """Words as this system's shell takes them."""
-    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+    if sys.platform == "win32":
+        import subprocess
+
+        return subprocess.list2cmdline(words)
+    import shlex
+
+    return shlex.join(words)
 
 
 def describe_includes() -> str:
+    import sysconfig
+
     paths = sysconfig.get_paths()
-    folders = [paths["include"], paths["platinclude"], require_folder("--include-dir")]
+    folders = [paths["include"], paths["platinclude"], require_folder(get_include())]
     return quote([f"-I{folder}" for folder in dict.fromkeys(folders)])
+
+
+ANSWERS: dict[str, tuple[Callable[[], str], str]] = {
+    "--version": (lambda: __version__, "the version"),
+    "--includes": (describe_includes, "a compiler's options for the headers of vmem and Python"),
+    "--include-dir": (lambda: require_folder(get_include()), "the folder of vmem.h and vmem_python.h"),
+    "--cmakedir": (
+        lambda: require_folder(find_folder("share", "cmake", "vmem")),
+        "the folder of the CMake package, for vmem_DIR",
+    ),
+    "--pkgconfigdir": (
+        lambda: require_folder(find_folder("share", "pkgconfig")),
+        "the folder of vmem.pc, for PKG_CONFIG_PATH",
+    ),
+}
+
+# --- arguments ---
+
+
+def make_parser() -> argparse.ArgumentParser:
+    is_module = os.path.basename(sys.argv[0]) == "__main__.py"
+    parser = argparse.ArgumentParser(
+        prog="python -m vmem" if is_module else "vmem",
+        description="Facts about this machine's virtual memory.",
+        epilog=EPILOG,
+    )
+    prints = parser.add_mutually_exclusive_group()
+    prints.add_argument("--json", action="store_true", help="print JSON")
+    for option, (_, what) in ANSWERS.items():
+        prints.add_argument(option, dest="question", action="store_const", const=option, help=f"print {what}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    add_demo(
+        commands.add_parser(
+            "demo",
+            help="reserve 1 TiB and grow real files into it",
+            description="Reserves 1 TiB of addresses, or what the process may have, and grows files into it, "
+            "each with a view.",
+            epilog=EPILOG,
+        )
+    )
+    add_bench(
+        commands.add_parser(
+            "bench",
+            help="measure what vmem costs, in less than a minute",
+            description="Measures everything that has a target beside the same in C, NumPy or Python. "
+            "A target that is missed is a result, not an error.",
+            epilog=EPILOG,
+        )
+    )
+    return parser
+
+
+def add_demo(parser: argparse.ArgumentParser) -> None:
+    add_json(parser)
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="files or folders; default: this Python's own sources")
+
+
+def add_bench(parser: argparse.ArgumentParser) -> None:
+    add_json(parser)
+    parser.add_argument("--gib", type=float, help="how much memory to fill, in GiB; default: 0.25, or what is there")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The same option as before the command, which it must not undo."""
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+
+
+# --- commands ---
 
 
 def print_facts(as_json: bool) -> None:
@@ -76,32 +125,77 @@ def print_facts(as_json: bool) -> None:
 
 
 def print_demo(paths: list[str], as_json: bool) -> None:
-    lines: list[str] = []
+    from dataclasses import asdict
+
+    from vmem._demo import run
+
     if as_json:
-        print(json.dumps(asdict(run(paths, write=lines.append)), indent=2))
+        print(json.dumps(asdict(run(paths, write=list[str]().append)), indent=2))
     else:
         run(paths, write=lambda line: print(line, flush=True))
 
 
-def main(arguments: list[str] | None = None) -> int:
+def import_benchmark() -> ModuleType:
+    """What is run here, from the folder of the benchmarks, whose files import each other as scripts do."""
+    from importlib import import_module
+
+    sys.path.insert(0, find_benchmarks())
+    return import_module("targets")
+
+
+def find_benchmarks() -> str:
+    """Their folder in the package, or in the checkout where the installation is editable."""
+    folder, in_checkout = find_folder("_benchmarks"), find_folder(os.pardir, os.pardir, "benchmarks")
+    return in_checkout if os.path.isdir(in_checkout) and not os.path.isdir(folder) else require_folder(folder)
+
+
+def print_benchmark(gib: float | None, as_json: bool, parser: argparse.ArgumentParser) -> None:
+    targets = import_benchmark()
+    try:
+        num_bytes = targets.choose_size(gib)
+    except ValueError as error:
+        parser.error(str(error))
+    targets.run(num_bytes, as_json)
+
+
+# --- all ---
+
+
+def run(arguments: list[str] | None) -> None:
     parser = make_parser()
     options = parser.parse_args(arguments)
-    if options.command and (options.includes or options.folder):
-        parser.error(f"argument COMMAND: not allowed with argument {options.folder or '--includes'}")
+    if options.command and options.question:
+        parser.error(f"argument COMMAND: not allowed with argument {options.question}")
+    if options.question:
+        answer, _ = ANSWERS[options.question]
+        print(answer())
+    elif options.command == "demo":
+        print_demo(options.paths, options.json)
+    elif options.command == "bench":
+        print_benchmark(options.gib, options.json, parser)
+    else:
+        print_facts(options.json)
+
+
+def flush() -> None:
+    """Writes what is left while it can still be told that this fails: at exit the interpreter would try again."""
     try:
-        if options.includes:
-            print(describe_includes())
-        elif options.folder:
-            print(require_folder(options.folder))
-        elif options.command == "demo":
-            print_demo(options.paths, options.json)
-        else:
-            print_facts(options.json)
-        print(end="", flush=True)  # while a broken pipe can still be handled
-    except BrokenPipeError:  # the reader has seen enough; keep the interpreter from complaining at exit
+        print(end="", flush=True)
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (DemoError, OSError) as error:
-        print(f"vmem: {error}", file=sys.stderr)
+        raise
+
+
+def main(arguments: list[str] | None = None) -> int:
+    try:
+        try:
+            run(arguments)
+        finally:
+            flush()
+    except BrokenPipeError:  # the reader has seen enough
+        return 0
+    except (CommandError, OSError, UnicodeEncodeError) as error:
+        complain(str(error))
         return 1
     except KeyboardInterrupt:
         return 130

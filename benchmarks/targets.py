@@ -1,0 +1,55 @@
+"""Everything that has a target, in less than a minute: what ``python -m vmem bench`` runs. See README.md."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from itertools import chain
+
+import arena
+import arrays
+import region
+from side_by_side import GIB, MIB, Measurable, count_bytes, measure_all, print_rows
+
+from vmem import _vmem, memory_info
+from vmem._report import CommandError
+
+WANTED_BYTES = 256 * MIB
+LEAST_BYTES = 16 * MIB
+
+
+def choose_size(gib: float | None) -> int:
+    """How much to fill: what the user wants, or what is quick, or less where memory is short.
+
+    ValueError when it cannot be what the user wants.
+    """
+    if gib is not None:
+        return count_bytes(gib)
+    available = memory_info().available or 4 * WANTED_BYTES  # some systems do not tell
+    if available < 4 * LEAST_BYTES:
+        raise CommandError(f"{4 * LEAST_BYTES // MIB} MiB of memory must be free, but {available / MIB:.1f} MiB are")
+    return min(WANTED_BYTES, available // 4 // MIB * MIB)
+
+
+def require_addresses(num_bytes: int) -> None:
+    """Some GiB are reserved at the same time, and an array takes but an eighth of what a process may have."""
+    limits = _vmem.get_limits()
+    needed, left = 4 * GIB + 16 * num_bytes, 2 * sys.maxsize + 2
+    if limits["address_space_limit"] is not None:
+        left = max(limits["address_space_limit"] - limits["address_space_used"], 0)
+    if left < needed:
+        raise CommandError(
+            f"{needed / GIB:.1f} GiB of addresses must be free, but no more than {left / GIB:.1f} GiB are "
+            f"({'a 32-bit Python' if limits['address_space_limit'] is None else 'ulimit -v'})"
+        )
+
+
+def list_comparisons(num_bytes: int) -> Iterator[Measurable]:
+    everything = chain(region.list_comparisons(num_bytes), arena.list_comparisons(), arrays.list_comparisons(num_bytes))
+    return (each for each in everything if each.target is not None)
+
+
+def run(num_bytes: int, as_json: bool) -> None:
+    require_addresses(num_bytes)
+    rows = measure_all(list_comparisons(num_bytes), divisor=4)
+    print_rows([row for row in rows if row.target is not None], as_json)

@@ -1,0 +1,400 @@
+"""``python -m vmem`` and the script ``vmem``: facts, the benchmark, exit statuses, and what is in the way of output."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from support import linux_only, posix_only, run_python, run_vmem
+
+import vmem
+
+ROOT = Path(__file__).parents[1]
+BENCHMARKS = ROOT / "benchmarks"
+PAGE = ROOT / "docs" / "reference" / "command-line.md"
+
+COMMANDS = ["", "demo", "bench"]
+MIB = 1 << 20
+LITTLE = "0.015625"  # GiB, the least that the benchmark fills
+
+
+def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs ``vmem``, which the installation has put where scripts are."""
+    script = shutil.which("vmem", path=sysconfig.get_path("scripts"))
+    if script is None:
+        pytest.skip("vmem was installed without its script")
+    return subprocess.run([script, *arguments], capture_output=True, text=True, timeout=300)
+
+
+def run_in_shell(command: str) -> subprocess.CompletedProcess[str]:
+    """Runs a line of the shell with ``vmem`` in it, which keeps what it prints until there is much, as is usual."""
+    line = command.replace("vmem", f"'{sys.executable}' -m vmem", 1)
+    environment = os.environ | {"PYTHONUNBUFFERED": ""}
+    return subprocess.run(["sh", "-c", line], env=environment, capture_output=True, text=True, timeout=300)
+
+
+# --- facts ---
+
+
+def test_facts() -> None:
+    done = run_vmem()
+    assert done.returncode == 0
+    labels = [line[:26].strip() for line in done.stdout.splitlines()]
+    assert labels[:4] == ["vmem", "page size", "allocation granularity", "huge page size"]
+
+
+def test_facts_as_json() -> None:
+    facts = json.loads(run_vmem("--json").stdout)
+    assert facts["version"] == vmem.__version__
+    assert facts["page_size"] >= 4096
+    assert facts["limits"]["mapping_used"] >= 0
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_the_facts_are_those_of_the_system() -> None:
+    facts = json.loads(run_vmem("--json", limit=1 << 33).stdout)
+    assert facts["limits"]["address_space_limit"] == 1 << 33
+    assert 1 * MIB < facts["limits"]["address_space_used"] < 1 << 33
+    assert facts["limits"]["mapping_limit"] == int(Path("/proc/sys/vm/max_map_count").read_text())
+    assert facts["memory_total"] == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
+    assert 0 < facts["memory_available"] < facts["memory_total"]
+
+
+def test_facts_do_not_wait_for_what_other_commands_import() -> None:
+    run_python(
+        """
+        import sys
+        from vmem.__main__ import main
+        assert main([]) == 0
+        assert not {"vmem._demo", "vmem._drawing", "hashlib", "subprocess", "targets"} & set(sys.modules)
+        """
+    )
+
+
+# --- the script, and its arguments ---
+
+
+def test_the_script_does_what_the_module_does() -> None:
+    for arguments, status in (
+        ("--version", 0),
+        ("--include-dir", 0),
+        ("demo /dev/null/nothing", 1),
+        ("bench --gib x", 2),
+    ):
+        script, module = run_script(*arguments.split()), run_vmem(*arguments.split())
+        assert (script.returncode, module.returncode) == (status, status)
+        assert script.stdout == module.stdout
+        assert script.stderr == module.stderr.replace("python -m vmem", "vmem")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_the_program_and_the_exit_statuses(command: str) -> None:
+    for run, program in ((run_script, "vmem"), (run_vmem, "python -m vmem")):
+        done = run(*command.split(), "--help")
+        assert done.returncode == 0
+        assert done.stdout.startswith(f"usage: {program} {command}".rstrip())
+        assert "exit status: 0 done, 1 the system or a file refused, 2 wrong arguments, 130 interrupted" in " ".join(
+            done.stdout.split()
+        )
+
+
+def test_the_reference_tells_all_commands_options_and_exit_statuses() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for command in COMMANDS:
+        options = set(re.findall(r"(?<=\s)--[a-z-]+", run_vmem(*command.split(), "--help").stdout))
+        assert len(options) >= 2
+        assert {option for option in options if f"`{option}" not in page} == set()
+    assert re.findall(r"^\| (\d+) ", page, re.MULTILINE) == ["0", "1", "2", "130"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "dance",
+        "--dance",
+        "--version --json",
+        "--json --version",
+        "--version demo",
+        "bench --gib 0",
+        "bench --gib nan",
+        "bench --gib inf",
+        "bench somewhere",
+    ],
+)
+def test_wrong_arguments(arguments: str) -> None:
+    done = run_vmem(*arguments.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: python -m vmem")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["demo", pytest.param("bench", marks=pytest.mark.many_addresses)])
+def test_an_interruption(command: str) -> None:
+    printed = run_python(
+        """
+        import signal, sys
+        from vmem.__main__ import main
+        sys.addaudithook(lambda event, _: event == "vmem.reserve" and signal.raise_signal(signal.SIGINT))
+        sys.exit(main(sys.argv[1:]))
+        """,
+        command,
+        expect=130,
+    )
+    assert "Traceback" not in printed
+
+
+# --- what is in the way of output ---
+
+
+@posix_only
+def test_a_reader_that_stops_early() -> None:
+    for command in ("vmem", "vmem --json", "vmem --help", f"vmem demo '{BENCHMARKS}'"):
+        done = run_in_shell(f"({command}; echo $? >&2) | true")
+        assert done.stderr == "0\n"
+
+
+@posix_only
+def test_no_standard_output_at_all() -> None:
+    for command in ("vmem", "vmem --json", "vmem --version", f"vmem demo '{BENCHMARKS}'"):
+        done = run_in_shell(f"{command} >&-")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@posix_only
+def test_no_standard_error_at_all() -> None:
+    done = run_in_shell(f"vmem demo --json '{BENCHMARKS}' 2>&-")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["num_verified"] > 5
+    done = run_in_shell("vmem demo --json /dev/null/nothing 2>&-")
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+@linux_only
+def test_a_disk_that_is_full() -> None:
+    for command in ("vmem", "vmem --json", "vmem --help", f"vmem demo '{BENCHMARKS}'"):
+        done = run_in_shell(f"{command} > /dev/full")
+        assert (done.returncode, done.stderr) == (1, "vmem: [Errno 28] No space left on device\n")
+
+
+@posix_only
+def test_a_terminal_that_knows_few_characters(tmp_path: Path) -> None:
+    package = shutil.copytree(Path(vmem.__file__).parent, tmp_path / "søppel" / "vmem")
+    for command, status in (("", 0), ("--include-dir", 1), ("demo /dev/null/søppel", 1)):
+        done = run_vmem(*command.split(), PYTHONIOENCODING="ascii", PYTHONPATH=str(package.parent))
+        assert done.returncode == status
+        assert len(done.stderr.splitlines()) == status
+
+
+# --- the benchmark ---
+
+
+def measures(test: Callable[..., None]) -> Callable[..., None]:
+    """Marks a test of what the benchmark prints, which is also about the memory of a process."""
+    for mark in (posix_only, pytest.mark.many_addresses, pytest.mark.exact_memory):
+        test = mark(test)
+    return test
+
+
+class Bench(NamedTuple):
+    """What it printed to its output and to the terminal."""
+
+    machine: str
+    rows: list[dict[str, Any]]
+    terminal: str
+
+
+def run_on_terminal(command: list[str], folder: Path) -> tuple[str, str]:
+    """The output of a program, and what it writes to the terminal that is its standard error."""
+    import pty
+
+    terminal, child_end = pty.openpty()
+    with (folder / "output").open("w+") as output:
+        child = subprocess.Popen(command, stdout=output, stderr=child_end)
+        os.close(child_end)
+        shown = b""
+        try:
+            while piece := os.read(terminal, 1 << 16):
+                shown += piece
+        except OSError:  # how Linux says that nobody writes to it any more
+            pass
+        os.close(terminal)
+        assert child.wait(timeout=60) == 0, shown.decode()
+        output.seek(0)
+        return output.read(), shown.decode()
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    command = [sys.executable, "-m", "vmem", "--json", "bench", "--gib", LITTLE]
+    output, terminal = run_on_terminal(command, tmp_path_factory.mktemp("bench"))
+    printed = json.loads(output)
+    assert printed.keys() == {"machine", "rows"}
+    return Bench(printed["machine"], printed["rows"], terminal)
+
+
+def run_in_benchmarks(code: str, *arguments: str, **environment: str) -> str:
+    """What code prints that can import the benchmarks: to its output, then to standard error."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=BENCHMARKS,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+LIST_ROWS = """
+import itertools, arena, arrays, json, region, side_by_side
+num_bytes = int(float(__import__("sys").argv[1]) * (1 << 30))
+comparisons = [*region.list_comparisons(num_bytes), *arena.list_comparisons(), *arrays.list_comparisons(num_bytes)]
+rows = [each.work for each in comparisons if each.target is not None and not side_by_side.find_lack(each.needs)]
+if not side_by_side.find_lack("numpy"):
+    rows += [f"its slowest 64 KiB, vs {each.name}" for each in arrays.FILLERS if each.slowest_target is not None]
+print(json.dumps(rows))
+"""
+
+
+@measures
+def test_the_benchmark_has_every_comparison_with_a_target(bench: Bench) -> None:
+    expected = json.loads(run_in_benchmarks(LIST_ROWS, LITTLE))
+    assert sorted(row["work"] for row in bench.rows) == sorted(expected)
+    assert len(expected) >= 13, "there are so many without C and NumPy"
+
+
+@measures
+def test_what_the_benchmark_tells_of_each(bench: Bench) -> None:
+    assert bench.machine.startswith(f"vmem {vmem.__version__}, Python ")
+    for row in bench.rows:
+        assert row["ok"] == (row["ratio"] <= row["target"])
+        assert 0 < row["lower_quartile"] <= row["ratio"] <= row["upper_quartile"]
+        assert row["vmem"] > 0
+        assert row["yardstick"] > 0
+        assert row["unit"] in ("ns", "bytes")
+
+
+@measures
+def test_the_table_of_the_benchmark(bench: Bench) -> None:
+    rows = [{name: value for name, value in row.items() if name != "ok"} for row in bench.rows]
+    print_table = (
+        "import json, sys; from side_by_side import Row, print_rows\n"
+        "print_rows([Row(**row) for row in json.loads(sys.argv[1])], as_json=False)"
+    )
+    lines = run_in_benchmarks(print_table, json.dumps(rows)).splitlines()
+    assert lines[0] == bench.machine
+    assert [line.split("|")[1].strip() for line in lines[4:]] == [row["work"] for row in bench.rows]
+    assert {line.split("|")[-2].strip() for line in lines[4:]} <= {"yes", "NO"}
+
+
+@measures
+def test_the_progress_of_the_benchmark(bench: Bench) -> None:
+    shown = re.findall(r"(\d+) of (\d+): ", bench.terminal)
+    assert len(shown) >= 13
+    assert shown == [(str(number), str(len(shown))) for number in range(1, len(shown) + 1)]
+    assert bench.terminal.endswith("\r\x1b[K")
+
+
+@pytest.mark.many_addresses
+@pytest.mark.parametrize("compiler", ["/nowhere/cc", "false"])
+def test_the_benchmark_leaves_out_what_lacks_a_compiler_or_numpy(compiler: str) -> None:
+    printed = run_in_benchmarks(
+        "import sys; sys.modules['numpy'] = None\n"
+        "import side_by_side, targets\n"
+        "kept = side_by_side.leave_out_what_lacks(targets.list_comparisons(1 << 24))\n"
+        "assert len(kept) >= 12\n"
+        "assert not {'C', 'numpy'} & {each.needs for each in kept}\n",
+        CC=compiler,
+    )
+    without_c, without_numpy = printed.splitlines()
+    assert re.match(rf"vmem: left out, because .*(POSIX|{compiler} cannot compile .*compiler)", without_c)
+    assert without_c.count("vs C") >= 4
+    assert without_numpy.startswith("vmem: left out, because numpy is not installed (python -m pip install numpy): ")
+
+
+def test_the_benchmark_fills_less_where_memory_is_short() -> None:
+    run_in_benchmarks(
+        """if True:
+        import targets, vmem
+        def choose(available):
+            targets.memory_info = lambda: vmem.MemoryInfo(1 << 40, available)
+            return targets.choose_size(None) >> 20
+        assert choose(1 << 39) == choose(0) == 256
+        assert choose(400 << 20) == 100
+        assert choose(64 << 20) == 16
+        try:
+            choose((64 << 20) - 1)
+        except targets.CommandError as error:
+            assert "must be free, but 64.0 MiB are" in str(error)
+        else:
+            raise AssertionError
+        """
+    )
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_the_benchmark_says_that_addresses_are_short() -> None:
+    done = run_vmem("bench", "--gib", LITTLE, limit=1 << 30)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"vmem: 4\.2 GiB of addresses must be free, but no more than .* are \(.*\)\n", done.stderr)
+
+
+@linux_only
+def test_an_interrupted_benchmark_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The signal comes to the first process alone, while others fill memory, again and again."""
+    code = "import arrays\nprint('ready', flush=True)\nwhile True: arrays.fill('bytearray', 1 << 28)"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=BENCHMARKS,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert child.stdout
+    child.stdout.readline()
+    while len(list_group(child.pid)) < 3:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=60)
+    assert child.returncode != 0
+    assert list_group(child.pid) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def list_group(group: int) -> list[str]:
+    """The processes of a group that are not dead."""
+    found: list[str] = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            _, _, fields = path.read_text().rpartition(") ")
+        except OSError:  # it has ended meanwhile
+            continue
+        if fields.split()[2] == str(group) and not fields.startswith("Z"):
+            found.append(path.parent.name)
+    return found
+
+
+def test_the_benchmark_is_found_in_a_checkout_too(tmp_path: Path) -> None:
+    package = tmp_path / "src" / "vmem"
+    shutil.copytree(Path(vmem.__file__).parent, package, ignore=shutil.ignore_patterns("_benchmarks"))
+    lacking = run_vmem("bench", PYTHONPATH=str(package.parent))
+    assert (lacking.returncode, lacking.stdout) == (1, "")
+    assert lacking.stderr == f"vmem: this installation lacks the folder {package / '_benchmarks'}\n"
+    shutil.copytree(BENCHMARKS, tmp_path / "benchmarks")
+    refused = run_vmem("bench", "--gib", "0", PYTHONPATH=str(package.parent))
+    assert "at least 16 MiB" in refused.stderr
