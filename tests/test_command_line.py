@@ -19,6 +19,7 @@ import pytest
 from support import linux_only, posix_only, run_python, run_vmem
 
 import vmem
+from vmem._report import format_bytes
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -70,6 +71,23 @@ def test_the_facts_are_those_of_the_system() -> None:
     assert facts["limits"]["mapping_limit"] == int(Path("/proc/sys/vm/max_map_count").read_text())
     assert facts["memory_total"] == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
     assert 0 < facts["memory_available"] < facts["memory_total"]
+
+
+@pytest.mark.parametrize(
+    ("num_bytes", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (1536, "1.5 KiB"),
+        ((1 << 20) - 1, "1.0 MiB"),
+        ((1 << 40) - (31 << 20), "1.0 TiB"),
+        ((1 << 40) - (1 << 30), "1023 GiB"),
+        (1 << 70, "1024 EiB"),
+    ],
+)
+def test_sizes_in_words(num_bytes: int, text: str) -> None:
+    assert format_bytes(num_bytes) == text
 
 
 def test_facts_do_not_wait_for_what_other_commands_import() -> None:

@@ -19,7 +19,7 @@ UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 def format_bytes(num_bytes: float) -> str:
     """A size as people read it: ``1.5 GiB``. Whole numbers of a unit lose no digits."""
     size, unit = float(num_bytes), 0
-    while size >= 1024 and unit < len(UNITS) - 1:
+    while size >= 1023.95 and unit < len(UNITS) - 1:  # what would be rounded to 1024.0 is 1.0 of the next
         size, unit = size / 1024, unit + 1
     return f"{size:.0f} {UNITS[unit]}" if size == int(size) else f"{size:.1f} {UNITS[unit]}"
 
