@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import copy
 import ctypes
+import io
 import pickle
 import struct
 import sys
@@ -140,6 +141,17 @@ def test_a_buffer_out_of_band_pins_the_items() -> None:
 def test_nothing_stays_pinned_when_a_pickle_is_written() -> None:
     made = vmem.Array("i", [1, 2, 3])
     pickle.loads(pickle.dumps(made, 5))
+    made.clear()
+
+
+def test_a_pickler_keeps_what_it_has_pickled() -> None:
+    """So do those of NumPy's arrays. The docs warn of this."""
+    made = vmem.Array("i", [1, 2, 3])
+    pickler = pickle.Pickler(io.BytesIO(), 5)
+    pickler.dump(made)
+    with pytest.raises(BufferError):
+        made.clear()
+    pickler.clear_memo()
     made.clear()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import posix_only, run_python_to_death
 
 import vmem
 
@@ -121,9 +122,26 @@ def test_a_tensor_cannot_grow_out_of_its_memory() -> None:
         tensor.resize_(100)
 
 
-def test_read_only_memory_is_warned_of(region: vmem.Region) -> None:
+def test_read_only_views_are_warned_of_and_written_to(region: vmem.Region) -> None:
     with pytest.warns(UserWarning, match="not writable"):
         tensor = torch.frombuffer(region.view(0, 16, readonly=True), dtype=torch.int32)
-    assert tensor.data_ptr() == region.address
+    tensor[0] = 7
+    assert struct.unpack("=i", region[0:4]) == (7,)
     with pytest.raises(BufferError):
         region.release()
+
+
+@posix_only
+def test_writing_to_protected_memory_is_a_fault() -> None:
+    """The docs warn of this: PyTorch looks at no protection, nor at what a buffer says of it."""
+    run_python_to_death(
+        """
+        import torch, vmem
+        region = vmem.reserve(1)
+        region.commit()
+        region.protect(vmem.Protection.READ)
+        tensor = torch.asarray(region.view(), dtype=torch.uint8)
+        print("ready", flush=True)
+        tensor[0] = 1
+        """
+    )
