@@ -3,6 +3,7 @@
 import os
 import tempfile
 
+import dask
 import numpy as np
 import numpy.typing as npt
 from distributed import Client, LocalCluster
@@ -50,12 +51,12 @@ def main() -> None:
 
     with (
         tempfile.TemporaryDirectory() as folder,
+        dask.config.set(temporary_directory=folder),
         LocalCluster(
             n_workers=2,
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address=None,
-            local_directory=folder,
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -45,7 +45,7 @@ PROGRAMS = [pytest.param(path.name, marks=marks_of(path.name)) for path in sorte
 
 
 def run_example(name: str, folder: Path, limit: int | None = None) -> str:
-    """What a program prints, run from a folder that has nothing to do with it, in `limit` bytes of address space."""
+    """What a program prints, run from a folder of its own, with its temporary files, in `limit` bytes of addresses."""
 
     def set_limit() -> None:
         import resource
@@ -59,6 +59,7 @@ def run_example(name: str, folder: Path, limit: int | None = None) -> str:
         text=True,
         timeout=120,
         cwd=folder,
+        env=os.environ | {"TMPDIR": str(folder)},
         preexec_fn=set_limit if limit else None,
     )
     assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -24,6 +24,7 @@ def numbers(page: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     region.commit(0, 1 << 20)
     numbers = np.frombuffer(region.view(0, 1 << 20), dtype=np.float64)
     numbers[:] = np.arange(len(numbers))
+    assert numbers.ctypes.data == region.address
     return numbers
 
 

@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from support import posix_only
@@ -25,22 +25,39 @@ def region(page: int) -> vmem.Region:
     return region
 
 
-def place_in_region() -> memoryview:
+class Place(NamedTuple):
+    """A view, and what its owner says is there."""
+
+    view: memoryview
+    read: Callable[[], bytes]
+
+
+def place_in_region() -> Place:
     region = vmem.reserve(1 << 20)
     region.commit(100, SIZE)
-    return region.view(100, SIZE)
+    return Place(region.view(100, SIZE), lambda: bytes(region[100 : 100 + SIZE]))
 
 
-PLACES: dict[str, Callable[[], memoryview]] = {
+def place_in_arena() -> Place:
+    view = vmem.Arena(1 << 20).alloc(SIZE)
+    return Place(view, view.tobytes)
+
+
+def place_in_array(typecode: str) -> Place:
+    made: vmem.Array[Any] = vmem.Array(typecode, bytes(SIZE))
+    return Place(memoryview(made), made.tobytes)
+
+
+PLACES: dict[str, Callable[[], Place]] = {
     "region": place_in_region,
-    "arena": lambda: vmem.Arena(1 << 20).alloc(SIZE),
-    "array": lambda: memoryview(vmem.Array("B", bytes(SIZE))),
-    "array of numbers": lambda: memoryview(vmem.Array("i", bytes(SIZE))),
+    "arena": place_in_arena,
+    "array": lambda: place_in_array("B"),
+    "array of numbers": lambda: place_in_array("i"),
 }
 
 
 @pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest) -> memoryview:
+def place(request: pytest.FixtureRequest) -> Place:
     return PLACES[request.param]()
 
 
@@ -55,20 +72,19 @@ def data_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("buffering", [0, 100])
-def test_files_are_read_into_place(place: memoryview, data_file: Path, buffering: int) -> None:
+def test_files_are_read_into_place(place: Place, data_file: Path, buffering: int) -> None:
     with data_file.open("rb", buffering=buffering) as file:
-        assert file.readinto(place) == SIZE // 2  # type: ignore[attr-defined]
-    contents = bytes(place.cast("B"))
-    assert contents == data_file.read_bytes() + bytes(SIZE // 2)
+        assert file.readinto(place.view) == SIZE // 2  # type: ignore[attr-defined]
+    assert place.read() == data_file.read_bytes() + bytes(SIZE // 2)
 
 
-def test_files_are_written_from_where_it_is(place: memoryview, tmp_path: Path) -> None:
-    place.cast("B")[:] = os.urandom(SIZE)
+def test_files_are_written_from_where_it_is(place: Place, tmp_path: Path) -> None:
+    place.view.cast("B")[:] = os.urandom(SIZE)
     for buffering in (0, -1):
         with (tmp_path / "written").open("wb", buffering=buffering) as file:
-            assert file.write(place) == SIZE
-        assert (tmp_path / "written").read_bytes() == place.tobytes()
-    assert io.BytesIO(place).read() == place.tobytes()
+            assert file.write(place.view) == SIZE
+        assert (tmp_path / "written").read_bytes() == place.read()
+    assert io.BytesIO(place.view).read() == place.read()
 
 
 @posix_only
@@ -102,15 +118,16 @@ def test_a_file_is_written_from_several_places(region: vmem.Region, data_file: P
 # --- sockets ---
 
 
-def test_sockets_receive_into_place(place: memoryview) -> None:
+def test_sockets_receive_into_place(place: Place) -> None:
     sender, receiver = socket.socketpair()
     with sender, receiver:
         sender.sendall(b"through the wire")
-        assert receiver.recv_into(place) == 16
+        assert receiver.recv_into(place.view) == 16
         sender.sendall(b"12345678")
-        assert receiver.recvfrom_into(place.cast("B")[100:])[0] == 8
-        receiver.sendall(place.cast("B")[4:108])
-        assert sender.recv(SIZE) == b"ugh the wire" + bytes(84) + b"12345678"
+        assert receiver.recvfrom_into(place.view.cast("B")[100:])[0] == 8
+        assert place.read()[:108] == b"through the wire" + bytes(84) + b"12345678"
+        receiver.sendall(place.view.cast("B")[4:108])
+        assert sender.recv(SIZE) == place.read()[4:108]
 
 
 @posix_only
@@ -212,19 +229,19 @@ def test_what_get_buffer_raises_ends_the_connection(region: vmem.Region) -> None
     full.release()
 
 
-def test_tasks_receive_into_place(place: memoryview) -> None:
+def test_tasks_receive_into_place(place: Place) -> None:
     async def receive() -> None:
         loop = asyncio.get_running_loop()
         sender, receiver = socket.socketpair()
         with sender, receiver:
             sender.setblocking(False)
             receiver.setblocking(False)
-            waiting = loop.create_task(loop.sock_recv_into(receiver, place))
+            waiting = loop.create_task(loop.sock_recv_into(receiver, place.view))
             await loop.sock_sendall(sender, b"12345678")
             assert await waiting == 8
 
     run(receive())
-    assert bytes(place.cast("B")[:10]) == b"12345678\0\0"
+    assert place.read()[:10] == b"12345678\0\0"
 
 
 def test_a_task_pins_while_it_waits(region: vmem.Region) -> None:
