@@ -150,6 +150,25 @@ def test_ctypes_from_buffer_pins() -> None:
     assert numbers[99] == 5
 
 
+def test_cffi_from_buffer_pins() -> None:
+    ffi: Any = pytest.importorskip("cffi").FFI()
+    region, made = make_region(), vmem.Array("i", [1, 2], capacity=1 << 20)
+    numbers = ffi.from_buffer("uint32_t[]", region[0:400], require_writable=True)
+    items = ffi.from_buffer("int[]", made)
+    numbers[1] = 0x01020304
+    made.extend(range(1 << 18))
+    made[0] = 7
+    assert struct.unpack("=I", region[4:8]) == (0x01020304,)
+    assert (list(items), int(ffi.cast("uintptr_t", items))) == ([7, 2], made.buffer_info()[0])
+    for take_away in (region.release, made.clear):
+        with pytest.raises(BufferError):
+            take_away()
+    ffi.release(numbers)
+    ffi.release(items)
+    region.release()
+    made.clear()
+
+
 def test_struct_packs_in_place() -> None:
     region = make_region()
     struct.pack_into("<IQ", region[0:100], 4, 1, 2)
