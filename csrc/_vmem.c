@@ -21,6 +21,7 @@
 //   arena.c             the type Arena
 //   c_api.c             what other extensions call, through vmem_python.h
 #include "arguments.h"
+#include "array.h"
 #include "c_api.h"
 #include "module.h"
 #define VMEM_IMPLEMENTATION
@@ -280,6 +281,12 @@ static PyObject* set_map_maker(PyObject* module, PyObject* maker) {
     return Py_NewRef(Py_None);
 }
 
+PyDoc_STRVAR(
+    rebuild_array_doc,
+    "_rebuild_array(cls, typecode, layout, items, /)\n--\n\n"
+    "Make an array again, for pickle: of numbers that lie in `items` as `layout`, a format of struct's, says.\n"
+    "Pickles call it by this name.");
+
 static PyMethodDef module_functions[] = {
     {"get_page_size", get_page_size, METH_NOARGS, get_page_size_doc},
     {"get_allocation_granularity", get_allocation_granularity, METH_NOARGS, get_allocation_granularity_doc},
@@ -291,6 +298,7 @@ static PyMethodDef module_functions[] = {
     {"get_memory_info", get_memory_info, METH_NOARGS, get_memory_info_doc},
     {"get_limits", get_limits, METH_NOARGS, get_limits_doc},
     {"set_map_maker", set_map_maker, METH_O, set_map_maker_doc},
+    {"_rebuild_array", (PyCFunction)(void (*)(void))array_rebuild, METH_FASTCALL, rebuild_array_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -530,7 +530,12 @@ PyDoc_STRVAR(arena_reduce_doc, "__reduce__($self, /)\n--\n\nAn arena cannot be p
 
 static PyObject* arena_reduce(Arena* self, PyObject* Py_UNUSED(ignored)) {
     PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
-    if (name) PyErr_Format(PyExc_TypeError, "cannot pickle %R object, nor copy it: its memory stays where it is", name);
+    if (name)
+        PyErr_Format(
+            PyExc_TypeError,
+            "cannot pickle %R object, nor copy it: its memory stays where it is; pickle a copy, bytes(view), or "
+            "an array of NumPy over a view",
+            name);
     Py_XDECREF(name);
     return NULL;
 }

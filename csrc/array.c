@@ -289,7 +289,7 @@ typedef struct ArrayArguments {
     Py_ssize_t capacity;    // -1 for the default
 } ArrayArguments;
 
-static int convert_typecode(PyObject* object, const ItemType** type) {
+int array_convert_typecode(PyObject* object, const ItemType** type) {
     if (!PyUnicode_Check(object) || PyUnicode_GetLength(object) != 1)
         return refuse_type(object, "Array() argument 1", "a unicode character");
     *type = find_item_type(PyUnicode_ReadChar(object, 0));
@@ -307,7 +307,7 @@ static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* argum
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$O:Array", names, &typecode, &arguments->initializer,
                                      &capacity))
         return -1;
-    if (convert_typecode(typecode, &arguments->type) < 0) return -1;
+    if (array_convert_typecode(typecode, &arguments->type) < 0) return -1;
     if (capacity == Py_None) return 0;
     if (convert_size(capacity, "capacity", &num_items) < 0) return -1;
     if (check_capacity(arguments->type, num_items) < 0) return -1;

@@ -1,5 +1,6 @@
-// vmem.Array: items of one type in a reservation. Three files: array.c makes it and changes its size,
-// array_sequence.c has items, slices and operators, array_methods.c the methods with names.
+// vmem.Array: items of one type in a reservation. Four files: array.c makes it and changes its size,
+// array_sequence.c has items, slices and operators, array_methods.c the methods with names, array_pickling.c those for
+// pickle.
 #ifndef VMEM_ARRAY_H
 #define VMEM_ARRAY_H
 
@@ -27,6 +28,9 @@ Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* 
 
 // An empty one of the type of another, with room for so many items.
 Array* array_new_like(Array* array, Py_ssize_t min_capacity);
+
+// A typecode given by Python code. Returns -1 with an exception.
+int array_convert_typecode(PyObject* object, const ItemType** type);
 
 // The state of the module that made the type of an array.
 ModuleState* array_find_state(Array* array);
@@ -59,9 +63,15 @@ int array_find(Array* self, PyObject* object, Py_ssize_t* index, Py_ssize_t stop
 
 extern PyMethodDef array_methods[];
 
-// Methods that array.c needs too. They are called directly there, so that no subclass gets between.
+// Methods that other files need too. They are called directly there, so that no subclass gets between.
 PyObject* array_frombytes(Array* self, PyObject* object);
+PyObject* array_tobytes(Array* self, PyObject* ignored);
 PyObject* array_tolist(Array* self, PyObject* ignored);
+
+// For pickle: two methods, and a function of the module that pickles call by its name.
+PyObject* array_reduce(Array* self, PyObject* ignored);
+PyObject* array_reduce_ex(Array* self, PyObject* protocol);
+PyObject* array_rebuild(PyObject* module, PyObject* const* args, Py_ssize_t num_args);
 
 // The operators, which belong to the type.
 Py_ssize_t array_length(Array* self);

@@ -439,9 +439,7 @@ static PyObject* copy_bytes(Array* self, Py_ssize_t start, Py_ssize_t max_size) 
     return bytes;
 }
 
-static PyObject* array_tobytes(Array* self, PyObject* Py_UNUSED(ignored)) {
-    return copy_bytes(self, 0, PY_SSIZE_T_MAX);
-}
+PyObject* array_tobytes(Array* self, PyObject* Py_UNUSED(ignored)) { return copy_bytes(self, 0, PY_SSIZE_T_MAX); }
 
 PyDoc_STRVAR(frombytes_doc,
              "frombytes($self, buffer, /)\n--\n\n"
@@ -611,28 +609,11 @@ PyDoc_STRVAR(deepcopy_doc, "__deepcopy__($self, memo, /)\n--\n\nAn array of its 
 
 static PyObject* array_deepcopy(Array* self, PyObject* Py_UNUSED(memo)) { return array_copy(self, NULL); }
 
-PyDoc_STRVAR(reduce_doc, "__reduce__($self, /)\n--\n\nHow to make the array again, for pickle.");
+PyDoc_STRVAR(reduce_doc, "__reduce__($self, /)\n--\n\nHow to make the array again, for pickles of any version.");
 
-// The items travel as an array.array, which knows how to carry them to machines of other byte orders and sizes.
-static PyObject* array_reduce(Array* self, PyObject* Py_UNUSED(ignored)) {
-    PyObject* module = PyImport_ImportModule("array");
-    PyObject* items = module ? PyObject_CallMethod(module, "array", "s", self->type->typecode) : NULL;
-    PyObject* bytes = items ? array_tobytes(self, NULL) : NULL;
-    PyObject* nothing = bytes ? PyObject_CallMethod(items, "frombytes", "O", bytes) : NULL;
-    PyObject* dict = nothing ? PyObject_GetAttrString((PyObject*)self, "__dict__") : NULL;
-    PyObject* reduced = NULL;
-    if (nothing && !dict && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-        PyErr_Clear();
-        dict = Py_NewRef(Py_None);
-    }
-    if (dict) reduced = Py_BuildValue("(O(sO)O)", Py_TYPE((PyObject*)self), self->type->typecode, items, dict);
-    Py_XDECREF(module);
-    Py_XDECREF(items);
-    Py_XDECREF(bytes);
-    Py_XDECREF(nothing);
-    Py_XDECREF(dict);
-    return reduced;
-}
+PyDoc_STRVAR(reduce_ex_doc,
+             "__reduce_ex__($self, protocol, /)\n--\n\n"
+             "How to make the array again, for pickle: from protocol 5 on by a PickleBuffer of its items.");
 
 PyDoc_STRVAR(
     map_doc,
@@ -658,15 +639,15 @@ static PyObject* array_map(Array* self, PyObject* Py_UNUSED(ignored)) {
     return survey_map(array_find_state(self), &self->reservation, Py_None, count_used);
 }
 
-#define FASTCALL(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL
+#define AS_FASTCALL(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL
 
 PyMethodDef array_methods[] = {
     {"append", (PyCFunction)array_append, METH_O, append_doc},
     {"extend", (PyCFunction)array_extend_method, METH_O, extend_doc},
-    {"insert", FASTCALL(array_insert), insert_doc},
+    {"insert", AS_FASTCALL(array_insert), insert_doc},
     {"fromlist", (PyCFunction)array_fromlist, METH_O, fromlist_doc},
-    {"pop", FASTCALL(array_pop), pop_doc},
-    {"index", FASTCALL(array_index), index_doc},
+    {"pop", AS_FASTCALL(array_pop), pop_doc},
+    {"index", AS_FASTCALL(array_index), index_doc},
     {"count", (PyCFunction)array_count, METH_O, count_doc},
     {"remove", (PyCFunction)array_remove, METH_O, remove_doc},
     {"clear", (PyCFunction)array_clear_method, METH_NOARGS, clear_doc},
@@ -676,7 +657,7 @@ PyMethodDef array_methods[] = {
     {"tolist", (PyCFunction)array_tolist, METH_NOARGS, tolist_doc},
     {"tobytes", (PyCFunction)array_tobytes, METH_NOARGS, tobytes_doc},
     {"frombytes", (PyCFunction)array_frombytes, METH_O, frombytes_doc},
-    {"fromfile", FASTCALL(array_fromfile), fromfile_doc},
+    {"fromfile", AS_FASTCALL(array_fromfile), fromfile_doc},
     {"tofile", (PyCFunction)array_tofile, METH_O, tofile_doc},
     {"buffer_info", (PyCFunction)array_buffer_info, METH_NOARGS, buffer_info_doc},
     {"map", (PyCFunction)array_map, METH_NOARGS, map_doc},
@@ -684,6 +665,7 @@ PyMethodDef array_methods[] = {
     {"__copy__", (PyCFunction)array_copy, METH_NOARGS, copy_doc},
     {"__deepcopy__", (PyCFunction)array_deepcopy, METH_O, deepcopy_doc},
     {"__reduce__", (PyCFunction)array_reduce, METH_NOARGS, reduce_doc},
+    {"__reduce_ex__", (PyCFunction)array_reduce_ex, METH_O, reduce_ex_doc},
     {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585"},
     {NULL, NULL, 0, NULL},
 };

@@ -164,8 +164,8 @@ class CheckedArray:
         self.make(copy.copy)
         assert self.array == copy.copy(self.array) or self.model.typecode in "fd"  # there may be what is not a number
 
-    def pickle(self) -> None:
-        self.make(lambda made: pickle.loads(pickle.dumps(made)))
+    def pickle(self, protocol: int) -> None:
+        self.make(lambda made: pickle.loads(pickle.dumps(made, protocol)))
 
     # --- searching ---
 

@@ -251,7 +251,7 @@ def array_calls() -> dict[str, Call]:
     made, twin, same = numbers(*range(100)), numbers(*range(100), typecode="q"), numbers(*range(100))
     floats, large = numbers(*range(100), typecode="d"), vmem.Array("b", capacity=LONG)
     items, data, plain = list(range(1000, 1100)), bytes(400), array.array("i", range(100))
-    pickled = pickle.dumps(made)
+    pickled, outside = pickle.dumps(made), pickle.dumps(made, 5, buffer_callback=lambda buffer: None)
     view = memoryview(made)
     iterator = iter(made)
 
@@ -303,6 +303,13 @@ def array_calls() -> dict[str, Call]:
         "copy of an array": lambda: (copy.copy(made), copy.deepcopy(made)),
         "pickle an array": lambda: pickle.dumps(made),
         "unpickle an array": lambda: pickle.loads(pickled),
+        "pickle an array in newer ways": lambda: pickle.loads(pickle.dumps(made, protocol=5)),
+        "pickle an array out of band": lambda: pickle.dumps(made, 5, buffer_callback=lambda buffer: None),
+        "unpickle an array out of band": lambda: pickle.loads(outside, buffers=[data]),
+        "unpickle an array of another machine": lambda: (
+            _vmem._rebuild_array(HeldArray, "i", ">i", data),
+            _vmem._rebuild_array(HeldArray, "i", ">q", data),
+        ),
         "pickle an array as of old": lambda: pickle.loads(pickle.dumps(made, protocol=2)),
         "views of an array": lambda: (
             memoryview(made)[5:],
@@ -332,6 +339,7 @@ def failing_array_calls() -> dict[str, tuple[Call, type[BaseException]]]:
     view = memoryview(viewed)
     bad: int = Bad()  # type: ignore[assignment]
     wrong: Any = object()
+    rebuild: Any = _vmem._rebuild_array
     calls: dict[str, tuple[Call, type[BaseException]]] = {
         "Array() with a bad typecode": (lambda: vmem.Array("x"), ValueError),
         "Array() without a typecode": (lambda: vmem.Array(), TypeError),  # type: ignore[call-overload]
@@ -362,6 +370,13 @@ def failing_array_calls() -> dict[str, tuple[Call, type[BaseException]]]:
         "repeat too often": (lambda: made * (1 << 62), MemoryError),
         "compare with text": (lambda: made < text, TypeError),  # type: ignore[operator]
         "hash of an array": (lambda: hash(made), TypeError),
+        "pickle an array by a bad protocol": (lambda: made.__reduce_ex__(bad), KeyError),
+        "unpickle a list as an array": (lambda: rebuild(list, "i", "<i", b""), TypeError),
+        "unpickle an array of a bad typecode": (lambda: rebuild(vmem.Array, "x", "<i", b""), ValueError),
+        "unpickle an array of a bad layout": (lambda: rebuild(vmem.Array, "i", "<x", b""), ValueError),
+        "unpickle an array of too few bytes": (lambda: rebuild(vmem.Array, "i", "<i", b"123"), ValueError),
+        "unpickle an array of text": (lambda: rebuild(vmem.Array, "i", "<i", text), TypeError),
+        "unpickle an array of too large numbers": (lambda: rebuild(vmem.Array, "b", "<h", b"12"), OverflowError),
         "subscript a view by what is wrong": (lambda: view[wrong], TypeError),
     }
     for name, grow in {

@@ -357,7 +357,7 @@ class ArrayCalls(RandomCalls):
         self.checked.copy()
 
     def pickle(self) -> None:
-        self.checked.pickle()
+        self.checked.pickle(self.numbers.randint(0, 5))
 
     def search(self) -> None:
         self.checked.search(self.item())

@@ -140,6 +140,10 @@ def viewed_array() -> Subject:
     return Subject(made, (memoryview(made),))
 
 
+def rebuild(_: object, layout: str, items: bytes) -> None:
+    _vmem._rebuild_array(_vmem.Array, "i", layout, items)
+
+
 def nothing(*arguments: object) -> Callable[[], Subject]:
     return lambda: Subject(None, arguments)
 
@@ -232,8 +236,14 @@ def array_cases() -> dict[str, Case]:
         "buffer_info": Case(numbers(), lambda array: array.buffer_info()),
         "copy": Case(numbers(), lambda array: array.__copy__()),
         "deepcopy": Case(numbers(), lambda array: array.__deepcopy__({})),
-        "reduce, 2": Case(numbers(), lambda array: array.__reduce__()),
+        "reduce": Case(numbers(), lambda array: array.__reduce__()),
         "reduce_ex, 3": Case(numbers(), lambda array: array.__reduce_ex__(3)),
+        "reduce_ex, 5": Case(numbers(), lambda array: array.__reduce_ex__(5)),
+        "rebuild": Case(nothing("<i", bytes(80)), rebuild),
+        "rebuild, swapped": Case(nothing(">i", bytes(80)), rebuild),
+        "rebuild, resized": Case(nothing(">q", bytes(80)), rebuild),
+        "rebuild, bad layout": Case(nothing("text", b""), rebuild, (ValueError,)),
+        "rebuild, bad size": Case(nothing("<i", b"123"), rebuild, (ValueError,)),
         "repr": Case(numbers(), lambda array: repr(array)),
         "memoryview": Case(numbers(), lambda array: memoryview(array)),
         "get item": Case(numbers(typecode="d"), lambda array: array[1]),

@@ -1,4 +1,4 @@
-"""Making, showing, comparing, copying and pickling arrays: each does what array.array does."""
+"""Making, showing, comparing and copying arrays: each does what array.array does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import Index, linux_only, run_python
+from support import Index
 from twin_arrays import TYPECODES, Maker, add_in_place, agree, changed
 
 import vmem
@@ -354,42 +354,6 @@ def test_copies_in_containers_are_shared_as_their_originals_are() -> None:
     assert first is not made
 
 
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize("typecode", TYPECODES)
-def test_pickling(typecode: str, protocol: int) -> None:
-    for items in ([], [1, 2, 3], range(120)):
-        made: vmem.Array[Any] = vmem.Array(typecode, items)
-        again = pickle.loads(pickle.dumps(made, protocol))
-        assert type(again) is vmem.Array
-        assert (again.typecode, again.tolist()) == (typecode, list(items))
-        again.append(5)
-        assert len(made) == len(items)
-
-
-def test_a_pickle_carries_an_array_of_the_standard_library() -> None:
-    made = vmem.Array("h", [1, -2])
-    kind, (typecode, items), state = made.__reduce__()
-    assert (kind, typecode, items, state) == (vmem.Array, "h", array.array("h", [1, -2]), None)
-
-
-@linux_only
-@pytest.mark.exact_memory
-def test_a_pickle_with_more_items_than_an_array_holds_by_default_is_read() -> None:
-    run_python(
-        """
-        import pickle, resource, vmem
-        from vmem import _vmem
-        made = vmem.Array("B", bytes(60 << 20), capacity=60 << 20)
-        data = pickle.dumps(made, 5)
-        length = len(made)
-        del made
-        resource.setrlimit(resource.RLIMIT_AS, (_vmem.get_limits()["address_space_used"] + (450 << 20), -1))
-        assert vmem.Array("B").capacity < length
-        assert len(pickle.loads(data)) == length
-        """
-    )
-
-
 # --- subclasses ---
 
 
@@ -410,15 +374,6 @@ def test_a_subclass() -> None:
     same *= 2
     assert same is tape
     assert tape == vmem.Array("i", [1, 2, 3] * 4)
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickled_subclass_keeps_its_attributes(protocol: int) -> None:
-    tape = Tape("i", [1, 2, 3])
-    tape.label = "a"
-    again = pickle.loads(pickle.dumps(tape, protocol))
-    assert type(again) is Tape
-    assert (again.label, again.tolist()) == ("a", [1, 2, 3])
 
 
 def test_a_subclass_with_other_keywords() -> None:

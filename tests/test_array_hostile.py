@@ -170,6 +170,71 @@ def test_files_that_change_the_array(name: str) -> None:
     assert view.tolist() == made[: len(view)].tolist()
 
 
+class Restless(vmem.Array[int]):
+    """It changes when it is asked what it has beside its items."""
+
+    action: Act
+
+    def __getstate__(self) -> None:
+        self.action()
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("name", ACTIONS)
+def test_states_that_change_the_array(name: str, protocol: int) -> None:
+    made = Restless("i", range(10), capacity=500)
+    made.action = lambda: ACTIONS[name](made)
+    _, arguments, _ = made.__reduce_ex__(protocol)
+    items = arguments[-1] if protocol < 3 else memoryview(arguments[-1]).cast("B").cast("i").tolist()
+    assert items == made.tolist()
+
+
+def test_a_protocol_that_changes_the_array() -> None:
+    made = vmem.Array("i", range(10))
+    assert made.__reduce_ex__(Number(made.clear))[1] == ("i", [])
+
+
+def test_an_audit_hook_that_changes_what_is_unpickled() -> None:
+    """The source stays as long as it is read: it cannot shrink, and what it is changed to is what is read."""
+    run_python(
+        """
+        import pickle, sys, vmem
+        source, refused = vmem.Array("i", range(1000)), []
+        data = pickle.dumps(source, 5, buffer_callback=lambda buffer: None)
+        def hook(event, arguments):
+            if event == "vmem.reserve" and not refused:
+                try:
+                    source.clear()
+                except BufferError as error:
+                    refused.append(str(error))
+                source[0] = 7
+        sys.addaudithook(hook)
+        again = pickle.loads(data, buffers=[source])
+        assert again.tolist() == [7, *range(1, 1000)] and len(refused) == 1, refused
+        source.clear()
+        """
+    )
+
+
+def test_an_audit_hook_that_refuses_what_is_unpickled() -> None:
+    run_python(
+        """
+        import pickle, sys, vmem
+        source = vmem.Array("i", range(1000))
+        data = pickle.dumps(source, 5, buffer_callback=lambda buffer: None)
+        def hook(event, arguments):
+            if event == "vmem.reserve":
+                raise KeyError
+        sys.addaudithook(hook)
+        try:
+            pickle.loads(data, buffers=[source])
+        except KeyError:
+            source.clear()
+        assert len(source) == 0
+        """
+    )
+
+
 def test_numbers_that_change_the_arena() -> None:
     calls: list[Callable[[vmem.Arena, Any], memoryview | None]] = [
         lambda arena, number: arena.alloc(number),
@@ -211,7 +276,7 @@ def test_collections_in_the_middle_of_calls() -> None:
     """With a collection at every allocation, finalizers and callbacks change what calls are at work on."""
     run_python(
         """
-        import gc, weakref, vmem
+        import gc, pickle, weakref, vmem
         class Tape(vmem.Array): pass
         class Pool(vmem.Arena): pass
         outcomes = []
@@ -234,7 +299,9 @@ def test_collections_in_the_middle_of_calls() -> None:
         calls = [
             lambda: tape.append(1), lambda: tape[1:5], lambda: tape + tape, lambda: tape * 2, lambda: tape.tolist(),
             lambda: repr(tape), lambda: memoryview(tape), lambda: tape == tape[:], lambda: tape.index(5000),
-            lambda: tape.__reduce__(), lambda: tape.extend(float(n) for n in range(5)), lambda: list(tape),
+            lambda: tape.__reduce__(), lambda: tape.__reduce_ex__(4), lambda: kept.append(tape.__reduce_ex__(5)),
+            lambda: pickle.loads(pickle.dumps(tape, 5)),
+            lambda: tape.extend(float(n) for n in range(5)), lambda: list(tape),
             lambda: pool.alloc(20), lambda: pool.scope(), lambda: pool.alloc(1 << 30), lambda: tape.frombytes(bytes(8)),
             lambda: tape.fromlist([1.5, 2.5]), lambda: Tape("d", tape), lambda: tape.__setitem__(slice(1, 3), tape),
         ]
@@ -315,6 +382,7 @@ def test_half_made_objects() -> None:
             try:
                 if isinstance(each, Late):
                     each.append(1), each.tolist(), memoryview(each), each.clear(), each.shrink_to_fit(), repr(each)
+                    each.__reduce__(), each.__reduce_ex__(3), each.__reduce_ex__(5)
                 else:
                     each.alloc(0), each.reset(), each.trim(), repr(each), each.alloc(10)
             except (MemoryError, BufferError, ValueError):

@@ -109,12 +109,12 @@ class ArrayMachine(RuleBasedStateMachine):
             self.checked.count(item)
             self.checked.search(item)
 
-    @rule(more=items, count=st.integers(-1, 4))
-    def make_others(self, more: list[int], count: int) -> None:
+    @rule(more=items, count=st.integers(-1, 4), protocol=st.integers(0, 5))
+    def make_others(self, more: list[int], count: int, protocol: int) -> None:
         self.checked.concatenate(more)
         self.checked.multiply(count)
         self.checked.copy()
-        self.checked.pickle()
+        self.checked.pickle(protocol)
 
     @rule()
     def view(self) -> None:

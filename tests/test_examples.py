@@ -15,29 +15,43 @@ from support import posix_only
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
-NEEDS_UNIX = ("guard_pages.py", "hand_to_c.py", "hand_to_cffi.py")  # fork, and the C library by no name
-NEEDS_CFFI = ("hand_to_cffi.py",)
+# fork, the C library by no name, preadv
+NEEDS_UNIX = ("guard_pages.py", "hand_to_c.py", "hand_to_cffi.py", "read_into_place.py")
+NEEDS_LIBRARY = {
+    "arrow_columns.py": "pyarrow",
+    "dask_cluster.py": "distributed",
+    "hand_to_cffi.py": "cffi",
+    "torch_tensors.py": "torch",
+}
 MEASURES_LOCKS = ("locked_secret.py",)
-TAKES_MANY_ADDRESSES = ("fit_the_limits.py", "growing_table.py", "hand_to_cffi.py", "sparse_index.py")
+TAKES_MANY_ADDRESSES = (
+    "fit_the_limits.py",
+    "growing_array.py",
+    "growing_table.py",
+    "hand_to_cffi.py",
+    "sparse_index.py",
+)
 
-no_cffi = pytest.mark.skipif(importlib.util.find_spec("cffi") is None, reason="cffi is not installed")
+
+def needs(library: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(importlib.util.find_spec(library) is None, reason=f"{library} is not installed")
 
 
 def marks_of(name: str) -> list[pytest.MarkDecorator]:
     marks = {
         NEEDS_UNIX: posix_only,
-        NEEDS_CFFI: no_cffi,
         MEASURES_LOCKS: pytest.mark.exact_memory,
         TAKES_MANY_ADDRESSES: pytest.mark.many_addresses,
     }
-    return [mark for names, mark in marks.items() if name in names]
+    libraries = [NEEDS_LIBRARY[name]] if name in NEEDS_LIBRARY else []
+    return [mark for names, mark in marks.items() if name in names] + [needs(library) for library in libraries]
 
 
 PROGRAMS = [pytest.param(path.name, marks=marks_of(path.name)) for path in sorted(EXAMPLES.glob("*.py"))]
 
 
 def run_example(name: str, folder: Path, limit: int | None = None) -> str:
-    """What a program prints, run from a folder that has nothing to do with it, in `limit` bytes of address space."""
+    """What a program prints, run from a folder of its own, with its temporary files, in `limit` bytes of addresses."""
 
     def set_limit() -> None:
         import resource
@@ -51,6 +65,7 @@ def run_example(name: str, folder: Path, limit: int | None = None) -> str:
         text=True,
         timeout=120,
         cwd=folder,
+        env=os.environ | {"TMPDIR": str(folder)},
         preexec_fn=set_limit if limit else None,
     )
     assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"

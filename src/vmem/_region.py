@@ -496,7 +496,10 @@ class Region(_vmem.Region):
             self._abandon()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"cannot pickle {type(self).__name__!r} object, nor copy it: its memory stays where it is")
+        raise TypeError(
+            f"cannot pickle {type(self).__name__!r} object, nor copy it: its memory stays where it is; "
+            "pickle a copy, bytes(region[a:b]), or an array of NumPy over region[a:b]"
+        )
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f" {self.name!r}"

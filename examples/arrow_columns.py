@@ -1,0 +1,57 @@
+"""Arrow's columns over arrays that grow, and tables that are read from a region."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+import vmem
+
+# --- a column over an Array ---
+
+prices = vmem.Array("d", (100 + 0.5 * number for number in range(1000)))
+buffer = pa.py_buffer(prices)
+assert buffer.address == prices.buffer_info()[0]  # the same memory
+column = pa.Array.from_buffers(pa.float64(), len(prices), [None, buffer])
+table = pa.table({"number": range(1000), "price": column})
+assert pc.sum(table["price"]).as_py() == sum(prices)
+
+prices.extend([1.0] * 100_000)  # grows under the table
+assert table["price"].to_pylist() == prices[:1000].tolist()
+try:
+    prices.clear()
+except BufferError as error:
+    print("refused:", error)
+else:
+    raise AssertionError("items went away under a table")
+
+# --- a stream of Arrow's, written into a region and read from there ---
+
+
+def write(table: pa.Table, place: memoryview) -> int:
+    """Returns the size of the stream. Arrow's file keeps the view until it goes."""
+    with pa.FixedSizeBufferWriter(pa.py_buffer(place)) as file:
+        with pa.ipc.new_stream(file, table.schema) as writer:
+            writer.write_table(table)
+        return int(file.tell())
+
+
+region = vmem.reserve(1 << 30)
+region.commit(0, 1 << 20)
+size = write(table, region.view(0, 1 << 20))
+
+again = pa.ipc.open_stream(pa.py_buffer(region.view(0, size))).read_all()
+assert again.equals(table)
+(place,) = [chunk.buffers()[1].address for chunk in again["price"].chunks]
+assert 0 < place - region.address < size  # the column lies in the region
+
+region.commit(1 << 20, 1 << 20)  # what is behind it is free to change
+try:
+    region.decommit(0, size)
+except BufferError as error:
+    print("refused:", error)
+else:
+    raise AssertionError("memory went away under a table")
+
+del again
+region.release()
+del table, column, buffer
+prices.clear()

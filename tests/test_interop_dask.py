@@ -1,0 +1,58 @@
+"""Dask's own serialisation sends the memory of arrays itself. examples/dask_cluster.py does so between processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vmem
+
+protocol: Any = pytest.importorskip("distributed.protocol")
+
+
+def inside(frames: list[Any], address: int, size: int) -> int:
+    """How many bytes of the frames lie in a range of addresses."""
+    sent = [np.frombuffer(frame, dtype=np.uint8) for frame in frames]
+    return sum(len(each) for each in sent if 0 <= each.ctypes.data - address < size)
+
+
+@pytest.fixture
+def numbers(page: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    region = vmem.reserve(1 << 30)
+    region.commit(0, 1 << 20)
+    numbers = np.frombuffer(region.view(0, 1 << 20), dtype=np.float64)
+    numbers[:] = np.arange(len(numbers))
+    assert numbers.ctypes.data == region.address
+    return numbers
+
+
+def test_an_array_over_a_region_is_sent_from_there(numbers: Any) -> None:
+    header, frames = protocol.serialize(numbers)
+    assert inside(frames, numbers.ctypes.data, numbers.nbytes) == numbers.nbytes
+    assert np.array_equal(protocol.deserialize(header, frames), numbers)
+
+
+@pytest.mark.parametrize("wrap", [lambda made: made, lambda made: {"nested": [made]}])
+def test_an_array_of_ours_is_sent_from_where_it_is(wrap: Any) -> None:
+    made = vmem.Array("d", range(10_000))
+    header, frames = protocol.serialize(wrap(made))
+    assert inside(frames, made.buffer_info()[0], 80_000) == 80_000
+    with pytest.raises(BufferError):
+        made.clear()
+    made.extend(range(100_000))
+    assert protocol.deserialize(header, frames) == wrap(vmem.Array("d", range(10_000)))
+    del frames
+    made.clear()
+
+
+def test_a_message_has_the_memory_itself(numbers: Any) -> None:
+    """What goes over the wire: the frames are not joined, however many there are."""
+    made = vmem.Array("q", range(10_000))
+    frames = protocol.dumps({"op": "put", "data": [protocol.to_serialize(numbers), protocol.to_serialize(made)]})
+    assert inside(frames, numbers.ctypes.data, numbers.nbytes) == numbers.nbytes
+    assert inside(frames, made.buffer_info()[0], 80_000) == 80_000
+    again = protocol.loads([bytes(frame) for frame in frames])["data"]
+    assert np.array_equal(again[0], numbers)
+    assert again[1] == made
