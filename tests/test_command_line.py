@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -164,6 +163,7 @@ def test_an_interruption(command: str) -> None:
         """
         import signal, sys
         from vmem.__main__ import main
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what is in the background ignore it
         sys.addaudithook(lambda event, _: event == "vmem.reserve" and signal.raise_signal(signal.SIGINT))
         sys.exit(main(sys.argv[1:]))
         """,
@@ -374,7 +374,13 @@ def test_the_benchmark_says_that_addresses_are_short() -> None:
 @linux_only
 def test_an_interrupted_benchmark_leaves_nothing_behind(tmp_path: Path) -> None:
     """The signal comes to the first process alone, while others fill memory, again and again."""
-    code = "import arrays\nprint('ready', flush=True)\nwhile True: arrays.fill('bytearray', 1 << 28)"
+    code = """
+import signal
+import arrays
+signal.signal(signal.SIGINT, signal.default_int_handler)
+print('ready', flush=True)
+while True: arrays.fill('bytearray', 1 << 28)
+"""
     child = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=BENCHMARKS,
@@ -386,7 +392,7 @@ def test_an_interrupted_benchmark_leaves_nothing_behind(tmp_path: Path) -> None:
     assert child.stdout
     child.stdout.readline()
     while len(list_group(child.pid)) < 3:
-        time.sleep(0.01)
+        os.sched_yield()
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=60)
     assert child.returncode != 0
