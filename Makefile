@@ -8,7 +8,7 @@ SOURCES = $(wildcard csrc/*.[ch] src/vmem/*.p* src/vmem/share/pkgconfig/*.in src
 	benchmarks/*.py benchmarks/*.c) \
 	pyproject.toml setup.py README.md LICENSE
 
-C_FILES = $(wildcard csrc/*.[ch] tests/c/*.[ch] benchmarks/*.c examples/c/*.c examples/native/*/*.c)
+C_FILES = $(wildcard csrc/*.[ch] tests/c/*.[ch] benchmarks/*.c examples/c/*.c examples/native/*/*.c .ci/*.c)
 SCRIPTS = $(addprefix .ci/,run common.sh wheel newer-pythons free-threaded windows i386 arm64)
 
 SANITIZED = $(VENV)-sanitized
