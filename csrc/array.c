@@ -290,8 +290,11 @@ typedef struct ArrayArguments {
 } ArrayArguments;
 
 int array_convert_typecode(PyObject* object, const ItemType** type) {
-    if (!PyUnicode_Check(object) || PyUnicode_GetLength(object) != 1)
-        return refuse_type(object, "Array() argument 1", "a unicode character");
+    if (!PyUnicode_Check(object)) return refuse_type(object, "Array() argument 1", "a typecode (" ITEM_TYPECODES ")");
+    if (PyUnicode_GetLength(object) != 1) {
+        PyErr_Format(PyExc_TypeError, "Array() argument 1 must be a typecode (" ITEM_TYPECODES "), not %R", object);
+        return -1;
+    }
     *type = find_item_type(PyUnicode_ReadChar(object, 0));
     if (*type) return 0;
     PyErr_SetString(PyExc_ValueError, "bad typecode (must be " ITEM_TYPECODES ")");

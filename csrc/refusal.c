@@ -48,6 +48,7 @@ static const char* mapping_advice(const Attempt* attempt) {
 }
 
 static const char* address_advice(const Attempt* attempt) {
+    if (attempt->align > 1) return "reserve less, or with a smaller alignment";
     return is_region(attempt) ? "reserve less" : "ask for a smaller capacity";
 }
 

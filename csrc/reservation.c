@@ -56,14 +56,19 @@ bool reservation_is_committed(const Reservation* reservation, size_t offset, siz
 int reservation_check_committed(const Reservation* reservation, size_t offset, size_t num_bytes) {
     size_t gap_start, gap_end;
     if (!spans_find_gap(&reservation->spans, offset, offset + num_bytes, &gap_start, &gap_end)) return 0;
-    if (gap_end - gap_start == 1)
+    size_t gap_size = gap_end - gap_start;
+    if (gap_size == 1)
         PyErr_Format(PyExc_ValueError, "byte %zu of this %s is not committed; commit(%zu, 1) makes it usable",
                      gap_start, reservation->kind, gap_start);
+    else if (gap_end == reservation->size)  // who leaves out num_bytes means what is committed more often than the rest
+        PyErr_Format(PyExc_ValueError,
+                     "bytes %zu to %zu of this %s are not committed; take fewer, as ranges() tells, or "
+                     "commit(%zu, %zu) first",
+                     gap_start, gap_end, reservation->kind, gap_start, gap_size);
     else
         PyErr_Format(PyExc_ValueError,
-                     "bytes %zu to %zu of this %s are not committed; commit(%zu, %zu) makes them usable%s", gap_start,
-                     gap_end, reservation->kind, gap_start, gap_end - gap_start,
-                     gap_end == reservation->size ? ", and ranges() tells what is" : "");
+                     "bytes %zu to %zu of this %s are not committed; commit(%zu, %zu) makes them usable", gap_start,
+                     gap_end, reservation->kind, gap_start, gap_size);
     return -1;
 }
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support import MAX_SIZE, Index
+from support import MAX_SIZE, Index, linux_only, run_python
 
 import vmem
 from vmem import Protection, _vmem
@@ -148,6 +148,50 @@ def test_wrong_arguments_are_told_even_after_release(region: vmem.Region, call: 
         call(0, -1)
 
 
+def test_a_number_that_was_meant_as_a_size(region: vmem.Region, page: int) -> None:
+    """One number is where a range begins. Who finds out by an error is told."""
+    size = region.size
+    message = (
+        f"offset {2 * size} is past the end of a region of {size} bytes; "
+        f"one number is where a range begins, and (0, {2 * size}) is the first {2 * size} bytes"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        region.commit(2 * size)
+    region.release()
+    with pytest.raises(ValueError, match="has been released"):
+        region.commit(2 * size)
+
+
+@pytest.mark.many_addresses
+@linux_only
+@pytest.mark.exact_memory
+@pytest.mark.parametrize("prefault", [False, True])
+def test_a_number_of_bytes_that_committed_all_others(prefault: bool) -> None:
+    run_python(
+        f"""
+        import resource, vmem
+        resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, resource.RLIM_INFINITY))
+        with vmem.reserve(1 << 40) as region:
+            for arguments in ((1000,), (1000, None)):
+                try:
+                    region.commit(*arguments, prefault={prefault})
+                except vmem.OutOfMemoryError as error:
+                    assert error.__notes__ == [
+                        "commit(1000) is all from byte 1000 on; commit(0, 1000) is the first 1000 bytes"
+                    ], error.__notes__
+                else:
+                    raise SystemExit("it was committed")
+            for arguments in ((), (0,), (1000, (1 << 40) - 1000)):
+                try:
+                    region.commit(*arguments, prefault={prefault})
+                except vmem.OutOfMemoryError as error:
+                    assert not hasattr(error, "__notes__"), error.__notes__
+                else:
+                    raise SystemExit("it was committed")
+        """
+    )
+
+
 def test_bytes_that_are_not_committed_are_refused(region: vmem.Region, page: int, demanding_call: Call) -> None:
     region.commit(0, page)
     region.commit(2 * page, page)
@@ -162,7 +206,7 @@ def test_bytes_that_are_not_committed_are_refused(region: vmem.Region, page: int
         (
             (2 * page,),
             f"bytes {3 * page} to {64 * page} of this region are not committed; "
-            f"commit({3 * page}, {61 * page}) makes them usable, and ranges() tells what is",
+            f"take fewer, as ranges() tells, or commit({3 * page}, {61 * page}) first",
         ),
     ):
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

@@ -134,6 +134,10 @@ def test_bad_typecodes(typecode: Any) -> None:
     assert raised.type is (ValueError if isinstance(typecode, str) and len(typecode) == 1 else TypeError)
     if raised.type is ValueError:
         assert str(raised.value) == "bad typecode (must be b, B, h, H, i, I, l, L, q, Q, f or d)"
+    else:
+        given = repr(typecode) if isinstance(typecode, str) else type(typecode).__name__
+        codes = "b, B, h, H, i, I, l, L, q, Q, f or d"
+        assert str(raised.value) == f"Array() argument 1 must be a typecode ({codes}), not {given}"
 
 
 @pytest.mark.parametrize("typecode", ["u", "w"])

@@ -389,12 +389,15 @@ while True: arrays.fill('bytearray', 1 << 28)
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    assert child.stdout
-    child.stdout.readline()
-    while len(list_group(child.pid)) < 3:
-        os.sched_yield()
-    child.send_signal(signal.SIGINT)
-    child.communicate(timeout=60)
+    try:
+        assert child.stdout
+        child.stdout.readline()
+        while len(list_group(child.pid)) < 3:
+            os.sched_yield()
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=60)
+    finally:
+        child.kill()
     assert child.returncode != 0
     assert list_group(child.pid) == []
     assert list(tmp_path.iterdir()) == []

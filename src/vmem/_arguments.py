@@ -34,6 +34,11 @@ def to_range(region: Region, offset: SupportsIndex, num_bytes: SupportsIndex | N
         return offset, num_bytes  # the usual case, at a fifth of the price
     offset = to_size(offset, "offset")
     if num_bytes is None:
+        if offset > region.size and not region.released:
+            raise ValueError(
+                f"offset {offset} is past the end of a region of {region.size} bytes; "
+                f"one number is where a range begins, and (0, {offset}) is the first {offset} bytes"
+            )
         return offset, max(region.size - offset, 0)
     return offset, to_size(num_bytes, "num_bytes")
 

@@ -173,10 +173,18 @@ class Region(_vmem.Region):
         ...     region.committed == 2 * region.page_size
         True
         """
-        if prefault:
-            self._commit_and_prefault(*to_range(self, offset, num_bytes))
-        else:
-            _vmem.Region.commit(self, *to_range(self, offset, num_bytes))
+        start, size = to_range(self, offset, num_bytes)
+        try:
+            if prefault:
+                self._commit_and_prefault(start, size)
+            else:
+                _vmem.Region.commit(self, start, size)
+        except _vmem.OutOfMemoryError as error:
+            if num_bytes is None and start > 0:
+                error.add_note(
+                    f"commit({start}) is all from byte {start} on; commit(0, {start}) is the first {start} bytes"
+                )
+            raise
 
     def decommit(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
         """Decommit the pages that hold one or more bytes of a range: the memory goes back to the system.
