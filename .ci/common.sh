@@ -6,6 +6,7 @@ ROOT=$PWD
 CACHE=$ROOT/.ci/cache
 DIST=$ROOT/.ci/dist
 TOOLS=$ROOT/.ci/venvs/tools
+export BESIDE_OTHERS="not whole_system"  # the tests that can run while others do, by their marks
 
 step() { printf '\n=== %s\n' "$*"; }
 
@@ -73,7 +74,7 @@ build_distributions() {
     echo "$(basename "$WHEEL"): $(stat -c %s "$WHEEL") bytes"
 }
 
-# What a script needs that is run by itself: one that .ci/run starts after .ci/wheel takes the wheel that passed there.
+# What a script needs that is run by itself: one that .ci/run starts takes the wheel that was built there.
 find_distributions() {
     if [ -z "${KEEP_DIST:-}" ]; then
         build_distributions

@@ -639,6 +639,7 @@ static PyObject* array_map(Array* self, PyObject* Py_UNUSED(ignored)) {
     return survey_map(array_find_state(self), &self->reservation, Py_None, count_used);
 }
 
+// Windows has a macro FASTCALL.
 #define AS_FASTCALL(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL
 
 PyMethodDef array_methods[] = {

@@ -254,6 +254,8 @@ def array_calls() -> dict[str, Call]:
     pickled, outside = pickle.dumps(made), pickle.dumps(made, 5, buffer_callback=lambda buffer: None)
     view = memoryview(made)
     iterator = iter(made)
+    held = HeldArray("i", items)
+    held.held = data
 
     def cut() -> None:
         del made[100:]
@@ -310,6 +312,7 @@ def array_calls() -> dict[str, Call]:
             _vmem._rebuild_array(HeldArray, "i", ">i", data),
             _vmem._rebuild_array(HeldArray, "i", ">q", data),
         ),
+        "pickle an array with attributes": lambda: [pickle.loads(pickle.dumps(held, way)) for way in (2, 3, 5)],
         "pickle an array as of old": lambda: pickle.loads(pickle.dumps(made, protocol=2)),
         "views of an array": lambda: (
             memoryview(made)[5:],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import mmap
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -14,7 +16,7 @@ import textwrap
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -78,6 +80,17 @@ def run_python_to_death(code: str) -> None:
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "ready", f"it did not get that far\n{done.stdout}\n{done.stderr}"
     assert done.returncode in (-signal.SIGSEGV, -signal.SIGBUS), f"exit status {done.returncode}\n{done.stderr}"
+
+
+def address_of(buffer: Any) -> int:
+    """Where the first byte of a buffer that can be written is."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+
+
+def dump_out_of_band(thing: object) -> tuple[bytes, list[pickle.PickleBuffer]]:
+    """A pickle, and the buffers that travel beside it."""
+    buffers: list[pickle.PickleBuffer] = []
+    return pickle.dumps(thing, 5, buffer_callback=buffers.append), buffers
 
 
 # By how much the interpreter's own memory may change while a test looks at the sizes of the process.

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
-from support import Index, linux_only, mappings_in, permissions_in, run_python, status_bytes
+from support import Index, address_of, linux_only, mappings_in, permissions_in, run_python, status_bytes
 
 import vmem
 from vmem import _vmem
@@ -23,10 +23,6 @@ LARGE = 1 << 30
 @pytest.fixture
 def arena() -> vmem.Arena:
     return vmem.Arena(LARGE)
-
-
-def address_of(view: memoryview) -> int:
-    return np.frombuffer(view, dtype="uint8").ctypes.data
 
 
 # --- making ---

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import copy
-import ctypes
 import io
 import pickle
 import struct
@@ -13,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support import linux_only, run_python
+from support import address_of, dump_out_of_band, linux_only, run_python
 from twin_arrays import TYPECODES
 
 import vmem
@@ -21,15 +20,6 @@ from vmem import _vmem
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 OWN_ORDER, OTHER_ORDER = "<>" if sys.byteorder == "little" else "><"
-
-
-def address_of(buffer: pickle.PickleBuffer | memoryview) -> int:
-    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
-
-
-def dump_out_of_band(thing: object) -> tuple[bytes, list[pickle.PickleBuffer]]:
-    buffers: list[pickle.PickleBuffer] = []
-    return pickle.dumps(thing, 5, buffer_callback=buffers.append), buffers
 
 
 # --- there and back ---

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import Index
+from support import Index, address_of
 from twin_arrays import TYPECODES, add_in_place, multiply_in_place
 
 import vmem
@@ -62,10 +62,6 @@ def test_a_subclass_that_hands_its_buffer_on() -> None:
 
 
 # --- growing under views ---
-
-
-def address_of(view: memoryview) -> int:
-    return np.frombuffer(view, dtype="uint8").ctypes.data
 
 
 def test_views_stay_valid_up_to_the_capacity(page: int) -> None:

@@ -8,17 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import address_of, dump_out_of_band
 
 import vmem
-
-
-def address_of(buffer: Any) -> int:
-    return int(np.frombuffer(buffer, dtype=np.uint8).ctypes.data)
-
-
-def dump_out_of_band(thing: object) -> tuple[bytes, list[pickle.PickleBuffer]]:
-    buffers: list[pickle.PickleBuffer] = []
-    return pickle.dumps(thing, 5, buffer_callback=buffers.append), buffers
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vmem._map import MemoryMap, MemoryPart
+del TYPE_CHECKING
 
 # They are to be known, in tracebacks, help() and pickles, by where users find them.
 for _public in (Protection, Region, get_include, memory_info, reserve):
