@@ -35,11 +35,13 @@ else:
         "-g0",
     ]
     LINK_ARGUMENTS = []
-    if sys.platform != "darwin":
+    strips = not os.environ.get("CFLAGS")  # names for debuggers, a tenth of it; who sets flags may want them
+    if sys.platform == "darwin":
+        LINK_ARGUMENTS += ["-Wl,-x"] if strips else []
+    else:
         COMPILE_ARGUMENTS += ["-fstack-clash-protection"]
         LINK_ARGUMENTS += ["-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"]
-        if not os.environ.get("CFLAGS"):
-            LINK_ARGUMENTS += ["-Wl,--strip-all"]  # names for debuggers only, a tenth of the extension
+        LINK_ARGUMENTS += ["-Wl,--strip-all"] if strips else []
     # Once more at the end, so that what the user asks for wins.
     COMPILE_ARGUMENTS += shlex.split(os.environ.get("CFLAGS", ""))
 
