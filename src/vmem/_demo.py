@@ -114,7 +114,7 @@ class Pile:
     files: list[Early] = field(default_factory=list)
 
     def add(self, path: Path) -> None:
-        """Reads a file onto the end, and keeps a view of it."""
+        """Reads a file onto the end, and keeps a view of it if there is something in it."""
         start = self.used
         try:
             with path.open("rb", buffering=0) as file:
@@ -124,7 +124,8 @@ class Pile:
             raise
         except OSError as error:
             raise CommandError(f"cannot read {str(path)!r}: {error.strerror}") from error
-        self.files.append(Early(path, start, self.used, self.region.view(start, self.used - start)))
+        if self.used > start:  # of what is empty there is nothing to see
+            self.files.append(Early(path, start, self.used, self.region.view(start, self.used - start)))
 
     def make_room(self, num_bytes: int) -> memoryview:
         """The next free bytes, committed."""
@@ -135,13 +136,14 @@ class Pile:
             self.region.commit(committed, min(COMMIT_STEP, self.region.size - committed))
         return self.region[self.used : end]
 
-    def drop(self, start: int, end: int) -> None:
-        """Lets go of the files that have bytes from `start` to `end`, and decommits what is there."""
-        for each in self.files:
-            if each.start < end and start < each.end:
-                each.view.release()
+    def drop(self, start: int, end: int) -> int:
+        """Lets go of the files that have bytes from `start` to `end`, decommits what is there, and counts the files."""
+        dropped = [each for each in self.files if each.start < end and start < each.end]
+        for each in dropped:
+            each.view.release()
         self.files = [each for each in self.files if each.end <= start or end <= each.start]
         self.region.decommit(start, end - start)
+        return len(dropped)
 
 
 def verify(file: Early) -> None:
@@ -169,12 +171,14 @@ def run(paths: list[str], write: Callable[[str], None]) -> Result:
         try:
             load(pile, files)
             result.num_files, result.num_bytes = len(files), pile.used
-            write(f"Read {count(len(files), 'file')}, {format_bytes(pile.used)}, each with a view of it.")
+            write(describe_files(pile, len(files), are_named=bool(paths)))
             result.num_verified = verify_all(pile)
-            write(f"{count(result.num_verified, 'early view')} checked: every file is as it was read, by SHA-256.")
+            write(f"{count(result.num_verified, 'early view')} checked: each still shows its file, by SHA-256.")
             result.full = show_usage(region, write)
-            decommit_half(pile)
-            write(f"Decommitted the middle half; {count(verify_all(pile), 'view')} of the rest checked again.")
+            num_dropped, num_bytes = decommit_half(pile)
+            dropped, size = count(num_dropped, "view"), format_bytes(num_bytes)
+            write(f"Dropped {dropped} of the middle half and decommitted it, {size}.")
+            write(f"{count(verify_all(pile), 'view')} of the rest checked again.")
             result.half = show_usage(region, write)
         finally:
             show_progress("")
@@ -191,6 +195,12 @@ def load(pile: Pile, files: list[Path]) -> None:
     show_progress("")
 
 
+def describe_files(pile: Pile, num_files: int, are_named: bool) -> str:
+    which = "" if are_named else " of this Python's own library"
+    but = "" if len(pile.files) == num_files else ", but for what is empty"
+    return f"Read {count(num_files, 'file')}{which}, {format_bytes(pile.used)}, each with a view of it{but}."
+
+
 def verify_all(pile: Pile) -> int:
     for number, file in enumerate(pile.files, 1):
         show_progress(f"checking file {number} of {len(pile.files)}")
@@ -199,10 +209,10 @@ def verify_all(pile: Pile) -> int:
     return len(pile.files)
 
 
-def decommit_half(pile: Pile) -> None:
-    """Gives back whole pages in the middle of what the files take."""
+def decommit_half(pile: Pile) -> tuple[int, int]:
+    """Gives back whole pages in the middle of what the files take. Counts the views that this takes, and the bytes."""
     start, end = (_vmem.align_forward(pile.used * part // 4, pile.region.page_size) for part in (1, 3))
-    pile.drop(start, end)
+    return pile.drop(start, end), end - start
 
 
 def show_usage(region: Region, write: Callable[[str], None]) -> Usage:
