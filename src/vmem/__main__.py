@@ -76,6 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
     prints.add_argument("--json", action="store_true", help="print JSON")
     for option, (_, what) in ANSWERS.items():
         prints.add_argument(option, dest="question", action="store_const", const=option, help=f"print {what}")
+    parser.set_defaults(parser=parser)  # that of the command, when there is one, takes its place
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     add_demo(
         commands.add_parser(
@@ -99,17 +100,18 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def add_demo(parser: argparse.ArgumentParser) -> None:
-    add_json(parser)
+    add_common(parser)
     parser.add_argument("paths", nargs="*", metavar="PATH", help="files or folders; default: this Python's own sources")
 
 
 def add_bench(parser: argparse.ArgumentParser) -> None:
-    add_json(parser)
+    add_common(parser)
     parser.add_argument("--gib", type=float, help="how much memory to fill, in GiB; default: 0.25, or what is there")
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """The same option as before the command, which it must not undo."""
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Who complains about its arguments, and the same option as before the command, which it must not undo."""
+    parser.set_defaults(parser=parser)
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
 
 
@@ -163,16 +165,18 @@ def print_benchmark(gib: float | None, as_json: bool, parser: argparse.ArgumentP
 
 def run(arguments: list[str] | None) -> None:
     parser = make_parser()
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
     if options.command and options.question:
         parser.error(f"argument COMMAND: not allowed with argument {options.question}")
+    if unknown:  # parse_args() would show the usage without a command
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if options.question:
         answer, _ = ANSWERS[options.question]
         print(answer())
     elif options.command == "demo":
         print_demo(options.paths, options.json)
     elif options.command == "bench":
-        print_benchmark(options.gib, options.json, parser)
+        print_benchmark(options.gib, options.json, options.parser)
     else:
         print_facts(options.json)
 
