@@ -282,6 +282,14 @@ def format_table(rows: Sequence[Row], most_columns: int) -> str:
     return "\n".join(f"| {' | '.join(map(align_cell, line, widths, range(len(line))))} |" for line in lines)
 
 
+def describe_ratios(rows: Sequence[Row]) -> str:
+    """What stands under the table, for who divides one column by the other, or measures while the machine is busy."""
+    lines = ["Each ratio is a median over adjacent pairs, not the quotient of the columns."]
+    if any(row.ok is False for row in rows):
+        lines.append("A NO on a busy machine says little: run again when it is idle.")
+    return "\n".join(lines)
+
+
 def align_cell(text: str, width: int, column: int) -> str:
     """Words to the left, which is the first column, and numbers to the right."""
     return text.ljust(width) if column == 0 else text.rjust(width)
@@ -338,7 +346,7 @@ def print_rows(rows: Sequence[Row], as_json: bool) -> None:
         facts = [asdict(row) | {"ok": row.ok} for row in rows]
         print(json.dumps({"machine": describe_machine(), "rows": facts}, indent=2))
     else:
-        print(f"{describe_machine()}\n\n{format_table(rows, count_columns())}")
+        print(f"{describe_machine()}\n\n{format_table(rows, count_columns())}\n\n{describe_ratios(rows)}")
 
 
 def run(description: str, list_comparisons: Callable[[], Iterable[Measurable]]) -> None:

@@ -157,6 +157,23 @@ def test_wrong_arguments(arguments: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "program"),
+    [
+        ("--dance", "vmem"),
+        ("--version demo", "vmem"),
+        ("demo --dance", "vmem demo"),
+        ("bench somewhere", "vmem bench"),
+        ("bench --gib x", "vmem bench"),
+        ("bench --gib 0", "vmem bench"),
+    ],
+)
+def test_wrong_arguments_show_the_usage_of_their_command(arguments: str, program: str) -> None:
+    lines = run_vmem(*arguments.split()).stderr.splitlines()
+    assert lines[0].startswith(f"usage: python -m {program} [-h]")
+    assert lines[-1].startswith(f"python -m {program}: error: ")
+
+
 @pytest.mark.parametrize("command", ["demo", pytest.param("bench", marks=pytest.mark.many_addresses)])
 def test_an_interruption(command: str) -> None:
     printed = run_python(
@@ -312,10 +329,14 @@ def test_the_table_of_the_benchmark(bench: Bench) -> None:
         "import json, sys; from side_by_side import Row, print_rows\n"
         "print_rows([Row(**row) for row in json.loads(sys.argv[1])], as_json=False)"
     )
-    lines = run_in_benchmarks(print_table, json.dumps(rows)).splitlines()
-    assert lines[0] == bench.machine
-    assert [line.split("|")[1].strip() for line in lines[4:]] == [row["work"] for row in bench.rows]
-    assert {line.split("|")[-2].strip() for line in lines[4:]} <= {"yes", "NO"}
+    machine, table, footer = run_in_benchmarks(print_table, json.dumps(rows)).strip().split("\n\n")
+    lines = table.splitlines()[2:]
+    assert machine == bench.machine
+    assert [line.split("|")[1].strip() for line in lines] == [row["work"] for row in bench.rows]
+    answers = {line.split("|")[-2].strip() for line in lines}
+    assert answers <= {"yes", "NO"}
+    assert footer.startswith("Each ratio is a median over adjacent pairs, ")
+    assert ("run again" in footer) == ("NO" in answers)
 
 
 @measures
