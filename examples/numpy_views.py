@@ -1,5 +1,7 @@
 """NumPy arrays over regions and arrays: what they see, and what they keep in place."""
 
+from typing import Any
+
 import numpy as np
 
 import vmem
@@ -51,15 +53,20 @@ samples.clear()
 
 # --- the trap: np.ndarray(buffer=...) lets go of the buffer ---
 
+
+def wrap(buffer: Any) -> Any:
+    return np.ndarray((100_000,), dtype="f8", buffer=buffer)
+
+
 samples.extend(range(100_000))
-loose = np.ndarray((100_000,), dtype="f8", buffer=samples)  # type: ignore[arg-type]
+loose = wrap(samples)
 samples.clear()  # it keeps only `samples`, so nobody refuses this
 samples.shrink_to_fit()
 assert not loose.any()  # it looks at emptied memory: no crash, but no items either
 
 # A memoryview in between keeps the buffer, and the array keeps the memoryview.
 samples.extend(range(100_000))
-safe = np.ndarray((100_000,), dtype="f8", buffer=memoryview(samples))
+safe = wrap(memoryview(samples))
 try:
     samples.clear()
 except BufferError:

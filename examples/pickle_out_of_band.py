@@ -27,7 +27,7 @@ def load(folder: Path, arena: vmem.Arena) -> object:
             assert file.readinto(part) == len(part)
         parts.append(part)
     data = (folder / "pickle").read_bytes()
-    return pickle.loads(data, buffers=parts)  # noqa: S301  # we have written it
+    return pickle.loads(data, buffers=parts)  # we have written it
 
 
 # --- nothing is copied on the way out ---

@@ -1,4 +1,4 @@
-"""A file of unknown size that is read into a region, and lines that stay where they are."""
+"""A file of unknown size that is read into a region, and lines in it that are views."""
 
 import re
 import tempfile

@@ -20,7 +20,7 @@ class Receiver(asyncio.BufferedProtocol):
         self.started = asyncio.get_running_loop().create_future()
         self.ended = asyncio.get_running_loop().create_future()
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+    def get_buffer(self, sizehint: int) -> memoryview:
         missing = self.length + ROOM - self.region.committed
         if missing > 0:
             size = vmem.align_forward(missing, STEP)
