@@ -278,7 +278,7 @@ PyDoc_STRVAR(
     ">>> import vmem\n"
     ">>> array = vmem.Array('d', [1.0, 2.0])\n"
     ">>> early = memoryview(array)\n"
-    ">>> array.extend(range(100000))                     # would be a BufferError with array.array\n"
+    ">>> array.extend(range(100000))  # grows under it\n"
     ">>> array[0] = 7.0\n"
     ">>> early[0], len(early), len(array)\n"
     "(7.0, 2, 100002)");
