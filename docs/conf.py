@@ -5,6 +5,7 @@ import sys
 import types
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 import vmem
@@ -16,7 +17,7 @@ author = "The vmem developers"
 copyright = author  # noqa: A001  # Sphinx calls it so
 version = release = vmem.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "header_reference"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "header_reference", "map_example"]
 exclude_patterns = ["releasing.md"]  # it is for who works on vmem
 
 myst_heading_anchors = 3
@@ -46,6 +47,14 @@ def link_calls(app: Sphinx, what: str, name: str, value: object, options: object
     lines[:] = [re.sub(r"(?<!`)`(\w+)\(\)`(?!`)", r":py:func:`\1`", line) for line in lines]
 
 
+def leave_out_empty_heads(app: Sphinx, doctree: nodes.document) -> None:
+    """Markdown has no tables without a head. Where nothing stands in it, it would be a thick line."""
+    for head in list(doctree.findall(nodes.thead)):
+        if not head.astext().strip():
+            head.parent.remove(head)
+
+
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-skip-member", leave_out_getters)
     app.connect("autodoc-process-docstring", link_calls)
+    app.connect("doctree-read", leave_out_empty_heads)

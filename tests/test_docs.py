@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import inspect
 import re
@@ -120,3 +121,25 @@ def test_what_the_comments_in_c_say_is_on_the_page(built: Path) -> None:
             == len(re.findall(rf"^//   {word} ", api, re.MULTILINE))
             > 20
         )
+
+
+def test_no_table_has_an_empty_head(built: Path) -> None:
+    heads = [
+        head
+        for page in built.rglob("*.html")
+        for head in re.findall("<thead>.*?</thead>", page.read_text(encoding="utf-8"), re.DOTALL)
+    ]
+    assert len(heads) > 5
+    assert [head for head in heads if not re.sub(r"<[^>]*>|\s", "", head)] == []
+
+
+def test_the_map_is_shown_as_text_and_as_a_picture(built: Path) -> None:
+    page = (built / "reference" / "map.html").read_text(encoding="utf-8")
+    assert "region 'index': 1 TiB reserved, 72 MiB committed," in html.unescape(re.sub(r"<[^>]*>", "", page))
+    assert page.count('<svg xmlns="http://www.w3.org/2000/svg" width="760"') == 1
+
+
+def test_the_first_page_leads_to_all_others(built: Path) -> None:
+    (body,) = re.findall("<article.*</article>", (built / "index.html").read_text(encoding="utf-8"), re.DOTALL)
+    pages = {path.relative_to(DOCS).with_suffix(".html").as_posix() for path in DOCS.rglob("*.md")}
+    assert pages - set(re.findall('href="([^"#]+)"', body)) == {"index.html", "releasing.html"}

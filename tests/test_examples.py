@@ -25,6 +25,7 @@ NEEDS_LIBRARY = {
 }
 MEASURES_LOCKS = ("locked_secret.py",)
 TAKES_MANY_ADDRESSES = (
+    "draw_map.py",
     "fit_the_limits.py",
     "growing_array.py",
     "growing_table.py",
@@ -92,3 +93,10 @@ def test_the_limits_are_heeded(tmp_path: Path) -> None:
     printed = run_example("fit_the_limits.py", tmp_path, limit=1 << 30)
     (reserved,) = re.findall(r"^reserved (\d+) MiB", printed)
     assert 64 <= int(reserved) <= 512
+
+
+@pytest.mark.many_addresses
+def test_the_tutorial_shows_what_its_program_prints(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert shown.split() == run_example("growing_array.py", tmp_path).splitlines()[0].split()
