@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 from vmem import __version__, memory_info
-from vmem._report import CommandError, complain, show_progress
+from vmem._command import CommandError, complain, show_progress
+from vmem._report import format_bytes
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SAMPLE_NANOSECONDS = 2_000_000
@@ -114,15 +115,16 @@ def load_c(name: str) -> ctypes.CDLL:
     compiler = os.environ.get("CC") or "cc"
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder, "side.so")
-        command = [*shlex.split(compiler), "-O2", "-shared", "-fPIC", "-o", str(library), str(source)]
         try:
+            command = [*shlex.split(compiler), "-O2", "-shared", "-fPIC", "-o", str(library), str(source)]
             subprocess.run(command, check=True, capture_output=True, text=True)
             return ctypes.CDLL(str(library), use_errno=True)
         except subprocess.CalledProcessError as error:
-            errors = [line for line in error.stderr.splitlines() if "error" in line]
-            raise CommandError(f"{compiler} cannot compile {name}: {errors[0] if errors else error}") from error
-        except OSError as error:
-            raise CommandError(f"{compiler} cannot compile {name}: {error}") from error
+            lines = error.stderr.splitlines()
+            reason = next((line for line in lines if "error" in line), lines[0] if lines else error)
+            raise CommandError(f"{compiler!r} cannot compile {name}: {reason}") from error
+        except (OSError, ValueError) as error:
+            raise CommandError(f"{compiler!r} cannot compile {name}: {error}") from error
 
 
 def run_child(*command: str) -> str:
@@ -321,12 +323,13 @@ def parse_with_size(parser: argparse.ArgumentParser, gib: float) -> tuple[argpar
 
 def count_bytes(gib: float) -> int:
     """A size in whole MiB. ValueError when so much cannot be filled."""
-    num_bytes = int(min(max(gib, 0), 1 << 20) * GIB) // MIB * MIB
+    if not 16 * MIB <= gib * GIB < sys.maxsize // 2:
+        raise ValueError(f"--gib: at least 16 MiB, which is 0.015625, have to be filled, and not {gib} GiB")
+    num_bytes = int(gib * GIB) // MIB * MIB
     available = memory_info().available
-    if num_bytes < 16 * MIB:
-        raise ValueError("--gib: at least 16 MiB, which is 0.015625, have to be filled")
     if 0 < available < 2 * num_bytes:  # some systems do not tell
-        raise ValueError(f"twice as much memory as --gib must be free, but {available / GIB:.1f} GiB are")
+        needed = format_bytes(2 * num_bytes)
+        raise ValueError(f"--gib: twice as much, {needed}, must be free, but {format_bytes(available)} are")
     return num_bytes
 
 

@@ -1,4 +1,4 @@
-"""Everything that has a target, in less than a minute: what ``python -m vmem bench`` runs. See README.md."""
+"""Everything that has a target, in half a minute: what ``python -m vmem bench`` runs. See README.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import region
 from side_by_side import GIB, MIB, Measurable, count_bytes, measure_all, print_rows
 
 from vmem import _vmem, memory_info
-from vmem._report import CommandError
+from vmem._command import CommandError
+from vmem._report import format_bytes
 
 WANTED_BYTES = 256 * MIB
 LEAST_BYTES = 16 * MIB
@@ -27,7 +28,7 @@ def choose_size(gib: float | None) -> int:
         return count_bytes(gib)
     available = memory_info().available or 4 * WANTED_BYTES  # some systems do not tell
     if available < 4 * LEAST_BYTES:
-        raise CommandError(f"{4 * LEAST_BYTES // MIB} MiB of memory must be free, but {available / MIB:.1f} MiB are")
+        raise CommandError(f"{format_bytes(4 * LEAST_BYTES)} of memory must be free, but {format_bytes(available)} are")
     return min(WANTED_BYTES, available // 4 // MIB * MIB)
 
 
@@ -39,7 +40,7 @@ def require_addresses(num_bytes: int) -> None:
         left = max(limits["address_space_limit"] - limits["address_space_used"], 0)
     if left < needed:
         raise CommandError(
-            f"{needed / GIB:.1f} GiB of addresses must be free, but no more than {left / GIB:.1f} GiB are "
+            f"{format_bytes(needed)} of addresses must be free, but no more than {format_bytes(left)} are "
             f"({'a 32-bit Python' if limits['address_space_limit'] is None else 'ulimit -v'})"
         )
 

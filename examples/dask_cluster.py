@@ -6,12 +6,19 @@ import tempfile
 import dask
 import numpy as np
 import numpy.typing as npt
+from dask.sizeof import sizeof
 from distributed import Client, LocalCluster
 from distributed.protocol import serialize
 
 import vmem
 
 NUM_BYTES = 8 << 20  # of each array
+
+
+@sizeof.register(vmem.Array)  # type: ignore[untyped-decorator]
+def count_bytes(array: vmem.Array[int]) -> int:
+    """What Dask plans with. Without this it is the size of the object alone."""
+    return len(array) * array.itemsize
 
 
 def make_numbers(first: int) -> npt.NDArray[np.int64]:
@@ -48,6 +55,7 @@ def main() -> None:
     assert frames_inside(numbers, numbers.ctypes.data, NUM_BYTES) == NUM_BYTES
     squares = make_squares(numbers)
     assert frames_inside(squares, squares.buffer_info()[0], NUM_BYTES) == NUM_BYTES
+    assert sizeof(squares) == NUM_BYTES
 
     with (
         tempfile.TemporaryDirectory() as folder,

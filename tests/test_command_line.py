@@ -18,6 +18,8 @@ import pytest
 from support import linux_only, posix_only, run_python, run_vmem
 
 import vmem
+import vmem.__main__ as command_line
+from vmem._command import CommandError
 from vmem._report import format_bytes
 
 ROOT = Path(__file__).parents[1]
@@ -193,6 +195,20 @@ def test_an_interruption(command: str) -> None:
 # --- what is in the way of output ---
 
 
+def test_what_went_wrong_is_told_to_who_reads_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody reads what was printed, but the status says that more was to come."""
+
+    def fail(_: object) -> None:
+        raise CommandError("mine")
+
+    def flush() -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(command_line, "run", fail)
+    monkeypatch.setattr(command_line, "flush", flush)
+    assert command_line.main([]) == 1
+
+
 @posix_only
 def test_a_reader_that_stops_early() -> None:
     for command in ("vmem", "vmem --json", "vmem --help", f"vmem demo '{BENCHMARKS}'"):
@@ -348,7 +364,7 @@ def test_the_progress_of_the_benchmark(bench: Bench) -> None:
 
 
 @pytest.mark.many_addresses
-@pytest.mark.parametrize("compiler", ["/nowhere/cc", "false"])
+@pytest.mark.parametrize("compiler", ["/nowhere/cc", "false", " ", "-g", "an 'open quote"])
 def test_the_benchmark_leaves_out_what_lacks_a_compiler_or_numpy(compiler: str) -> None:
     printed = run_in_benchmarks(
         "import sys; sys.modules['numpy'] = None\n"
@@ -359,7 +375,7 @@ def test_the_benchmark_leaves_out_what_lacks_a_compiler_or_numpy(compiler: str) 
         CC=compiler,
     )
     without_c, without_numpy = printed.splitlines()
-    assert re.match(rf"vmem: left out, because .*(POSIX|{compiler} cannot compile .*compiler)", without_c)
+    assert re.match(rf"vmem: left out, because .*(POSIX|{compiler!r} cannot compile .*compiler)", without_c)
     assert without_c.count("vs C") >= 4
     assert without_numpy.startswith("vmem: left out, because numpy is not installed (python -m pip install numpy): ")
 
@@ -377,7 +393,7 @@ def test_the_benchmark_fills_less_where_memory_is_short() -> None:
         try:
             choose((64 << 20) - 1)
         except targets.CommandError as error:
-            assert "must be free, but 64.0 MiB are" in str(error)
+            assert "64 MiB of memory must be free, but 64.0 MiB are" in str(error)
         else:
             raise AssertionError
         """
@@ -389,7 +405,53 @@ def test_the_benchmark_fills_less_where_memory_is_short() -> None:
 def test_the_benchmark_says_that_addresses_are_short() -> None:
     done = run_vmem("bench", "--gib", LITTLE, limit=1 << 30)
     assert (done.returncode, done.stdout) == (1, "")
-    assert re.fullmatch(r"vmem: 4\.2 GiB of addresses must be free, but no more than .* are \(.*\)\n", done.stderr)
+    assert re.fullmatch(
+        r"vmem: 4\.2 GiB of addresses must be free, but no more than [\d.]+ [MG]iB are \(ulimit -v\)\n", done.stderr
+    )
+
+
+@pytest.mark.parametrize("size", ["nan", "inf", "-1", "0", "1e300"])
+def test_sizes_that_the_benchmark_cannot_fill(size: str) -> None:
+    assert f"have to be filled, and not {float(size)} GiB\n" in run_vmem("bench", "--gib", size).stderr
+
+
+@linux_only
+def test_more_than_the_benchmark_can_have() -> None:
+    message = r"--gib: twice as much, 2 TiB, must be free, but [\d.]+ [MG]iB are\n"
+    assert re.search(message, run_vmem("bench", "--gib", "1024").stderr)
+
+
+def test_the_benchmark_takes_a_fraction_of_the_pairs() -> None:
+    """But at least five, and while it measures, the garbage collector strikes neither side."""
+    run_in_benchmarks(
+        """if True:
+        import gc
+        from side_by_side import Comparison, measure_all
+        collects = []
+        def sample():
+            collects.append(gc.isenabled())
+            return 1.0
+        comparisons = [Comparison("few", sample, sample, None, 12), Comparison("many", sample, sample, None, 40)]
+        rows = measure_all(comparisons, divisor=4)
+        assert [(row.work, row.pairs, row.ratio) for row in rows] == [("few", 5, 1.0), ("many", 10, 1.0)], rows
+        assert collects == [False] * 2 * (6 + 11)
+        assert gc.isenabled()
+        """
+    )
+
+
+def test_the_table_is_folded_where_the_terminal_is_narrow() -> None:
+    run_in_benchmarks(
+        """if True:
+        from side_by_side import Row, format_table
+        rows = [Row("w" * 60, 1e3, 2e3, 0.5, 0.4, 0.6, 1.1, 9), Row("short", 1e9, 1e9, 1.0, 1.0, 1.0, 0.9, 9)]
+        wide, narrow = (format_table(rows, columns).splitlines() for columns in (200, 80))
+        assert len(wide) == 4 and len(set(map(len, wide))) == 1 and len(wide[0]) > 80, wide
+        assert len(narrow) == 6 and max(map(len, narrow)) <= 80, narrow
+        assert narrow[2].strip() == "w" * 60 and narrow[3].split()[:2] == ["1.00", "us"], narrow
+        assert narrow[5].split()[-1] == "NO", narrow
+        """
+    )
 
 
 @linux_only

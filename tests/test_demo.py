@@ -11,6 +11,10 @@ import pytest
 from support import linux_only, posix_only
 from support import run_vmem as run
 
+import vmem
+from vmem._command import CommandError
+from vmem._demo import Pile
+
 MIB = 1 << 20
 
 
@@ -107,8 +111,30 @@ def test_too_few_addresses_for_the_files(tmp_path: Path) -> None:
         file.truncate(256 * MIB)
     done = run("demo", str(tmp_path), limit=256 * MIB)
     assert done.returncode == 1
-    assert done.stderr.startswith("vmem: the files do not fit into the ")
-    assert len(done.stderr.splitlines()) == 1
+    assert re.fullmatch(
+        r"vmem: the files have 256 MiB, but no more than [\d.]+ MiB of addresses are to be had\n", done.stderr
+    )
+
+
+@linux_only
+def test_more_files_than_memory(tmp_path: Path) -> None:
+    """They are refused before the first is read: memory would be taken from all others."""
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 39)
+    done = run("demo", str(tmp_path))
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"vmem: the files have 512 GiB, but no more than [\d.]+ [MG]iB of memory are available\n", done.stderr
+    )
+
+
+def test_a_file_that_grows_beyond_what_there_is(tmp_path: Path, page: int) -> None:
+    (tmp_path / "small").write_bytes(bytes(3 * page))
+    with vmem.reserve(4 * page) as region:
+        pile = Pile(region, room=2 * page)
+        with pytest.raises(CommandError, match=f"the files do not fit into {2 * page // 1024} KiB"):
+            pile.add(tmp_path / "small")
+        assert (pile.used, pile.files) == (2 * page, [])
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:

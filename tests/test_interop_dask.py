@@ -48,7 +48,7 @@ def test_an_array_of_ours_is_sent_from_where_it_is(wrap: Any) -> None:
 
 
 def test_a_message_has_the_memory_itself(numbers: Any) -> None:
-    """What goes over the wire: the frames are not joined, however many there are."""
+    """What Dask hands to the connection, which joins small frames."""
     made = vmem.Array("q", range(10_000))
     frames = protocol.dumps({"op": "put", "data": [protocol.to_serialize(numbers), protocol.to_serialize(made)]})
     assert inside(frames, numbers.ctypes.data, numbers.nbytes) == numbers.nbytes

@@ -18,8 +18,8 @@ whole pages: a range covers every page that holds one or more of its bytes. Ever
 
 # Where things are: _region has Region and reserve, _types the enums and records, _arguments the checks, _memory what
 # the system says about its memory, _map what `map()` returns and _drawing how that looks, _about the version, _report
-# what `python -m vmem` prints, _demo what `python -m vmem demo` does. _benchmarks, which `python -m vmem bench` runs,
-# is benchmarks/ of the checkout. _vmem is the extension.
+# what `python -m vmem` prints, _demo what `python -m vmem demo` does, _command what commands share. _benchmarks, which
+# `python -m vmem bench` runs, is benchmarks/ of the checkout. _vmem is the extension.
 
 from _collections_abc import MutableSequence  # collections.abc by its own name, which every interpreter has imported
 

@@ -9,9 +9,11 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
 
 from vmem._about import __version__, find_folder, get_include
-from vmem._report import CommandError, collect_facts, complain, describe_facts
+from vmem._command import CommandError, complain
+from vmem._report import collect_facts, describe_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_bench(
         commands.add_parser(
             "bench",
-            help="measure what vmem costs, in less than a minute",
+            help="measure what vmem costs, which takes half a minute",
             description="Measures everything that has a target beside the same in C, NumPy or Python. "
             "A target that is missed is a result, not an error.",
             epilog=EPILOG,
@@ -190,20 +192,29 @@ def flush() -> None:
         raise
 
 
-def main(arguments: list[str] | None = None) -> int:
+def status_of(action: Callable[[], object]) -> int:
+    """Does something, tells what went wrong, and returns the exit status that this makes."""
     try:
-        try:
-            run(arguments)
-        finally:
-            flush()
+        action()
     except BrokenPipeError:  # the reader has seen enough
         return 0
     except (CommandError, OSError, UnicodeEncodeError) as error:
         complain(str(error))
         return 1
+    except SystemExit as end:  # by argparse, after --help and wrong arguments
+        return int(end.code or 0)
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    status = status_of(lambda: run(arguments))
+    if status == 0:
+        return status_of(flush)
+    with suppress(OSError):  # the status tells what went wrong before
+        flush()
+    return status
 
 
 if __name__ == "__main__":

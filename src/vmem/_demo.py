@@ -14,9 +14,11 @@ from pathlib import Path
 from time import perf_counter
 
 from vmem import _vmem
+from vmem._command import CommandError, show_progress
 from vmem._drawing import count
+from vmem._memory import memory_info
 from vmem._region import Region, reserve
-from vmem._report import CommandError, format_bytes, show_progress
+from vmem._report import format_bytes
 from vmem._vmem import OutOfMemoryError
 
 TYPE_CHECKING = False
@@ -95,6 +97,17 @@ def choose_size(wanted: int) -> int:
     return min(wanted, max(left // 2, _vmem.get_page_size()))
 
 
+def find_room(files: Iterable[Path], num_addresses: int) -> int:
+    """How many bytes the files may take: more memory than there is would be taken from other programs."""
+    available = memory_info().available or num_addresses  # some systems do not tell
+    room = min(available, num_addresses)
+    wanted = sum(path.stat().st_size for path in files)
+    if wanted > room:
+        what = "of memory are available" if room == available else "of addresses are to be had"
+        raise CommandError(f"the files have {format_bytes(wanted)}, but no more than {format_bytes(room)} {what}")
+    return room
+
+
 @dataclass
 class Early:
     """A file in the region, and the view of it that was taken before the region grew on."""
@@ -107,9 +120,10 @@ class Early:
 
 @dataclass
 class Pile:
-    """Files one after the other in a region, which is committed only as far as they reach."""
+    """Files one after the other in a region, committed only as far as they reach. They may take `room` bytes."""
 
     region: Region
+    room: int
     used: int = 0
     files: list[Early] = field(default_factory=list)
 
@@ -129,9 +143,9 @@ class Pile:
 
     def make_room(self, num_bytes: int) -> memoryview:
         """The next free bytes, committed."""
-        end = min(self.used + num_bytes, self.region.size)
+        end = min(self.used + num_bytes, self.room)
         if end == self.used:
-            raise CommandError(f"the files do not fit into the {format_bytes(self.region.size)} that are reserved")
+            raise CommandError(f"the files do not fit into {format_bytes(self.room)}")
         while (committed := self.region.committed) < end:
             self.region.commit(committed, min(COMMIT_STEP, self.region.size - committed))
         return self.region[self.used : end]
@@ -151,7 +165,7 @@ def verify(file: Early) -> None:
     with file.path.open("rb") as stream:
         expected = hashlib.file_digest(stream, "sha256").digest()
     if hashlib.sha256(file.view).digest() != expected:
-        raise CommandError(f"{file.path} is not what was read: it has changed meanwhile")
+        raise CommandError(f"{str(file.path)!r} is not what was read: it has changed meanwhile")
 
 
 # --- the demo ---
@@ -167,7 +181,7 @@ def run(paths: list[str], write: Callable[[str], None]) -> Result:
     with reserve(result.reserved, name="demo") as region:
         result.reserved = region.size
         write(f"Reserved {format_bytes(region.size)} at {region.address:#x}; committed {region.committed} bytes.")
-        pile = Pile(region)
+        pile = Pile(region, find_room(files, region.size))
         try:
             load(pile, files)
             result.num_files, result.num_bytes = len(files), pile.used

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 
 from vmem import _vmem
 from vmem._about import __version__
@@ -22,22 +21,6 @@ def format_bytes(num_bytes: float) -> str:
     while size >= 1023.95 and unit < len(UNITS) - 1:  # what would be rounded to 1024.0 is 1.0 of the next
         size, unit = size / 1024, unit + 1
     return f"{size:.0f} {UNITS[unit]}" if size == int(size) else f"{size:.1f} {UNITS[unit]}"
-
-
-class CommandError(Exception):
-    """What keeps a command from going on, in one line."""
-
-
-def complain(text: str) -> None:
-    """Prints a line for the user, never into what other programs read."""
-    if sys.stderr is not None:
-        print(f"vmem: {text}", file=sys.stderr)
-
-
-def show_progress(text: str) -> None:
-    """Replaces the last line of a terminal. Says nothing where nobody watches."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def collect_facts() -> dict[str, object]:
