@@ -1,6 +1,7 @@
 """A file of records that is read into a region, changed there, and written back."""
 
 import os
+import struct
 import tempfile
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 
 import vmem
 
-HEAD = 64  # bytes before the records of a file
+HEAD = struct.Struct("<8sQ")  # what a file begins with: a word and a number of records
 RECORD = np.dtype([("number", "<i8"), ("weight", "<f8")])
 COUNT = 100_000
 
@@ -16,41 +17,44 @@ COUNT = 100_000
 def write_file(path: Path) -> None:
     records = np.zeros(COUNT, dtype=RECORD)
     records["number"] = np.arange(COUNT)
-    path.write_bytes(b"records".ljust(HEAD) + records.tobytes())
+    path.write_bytes(HEAD.pack(b"records", COUNT) + records.tobytes())
 
 
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder, "records")
     write_file(path)
-    size = path.stat().st_size - HEAD
-
     region = vmem.reserve(1 << 30)
-    region.commit(0, HEAD + size)
+    region.commit(0, path.stat().st_size)
 
     # Into place, without a bytes object in between.
     with path.open("rb", buffering=0) as file:
-        with region.view(0, HEAD) as head:
-            assert file.readinto(head) == HEAD
-            assert bytes(head[:7]) == b"records"
-        with region.view(HEAD, size) as body:
+        with region.view(0, HEAD.size) as head:
+            assert file.readinto(head) == HEAD.size
+            word, count = HEAD.unpack_from(head)
+        assert (word, count) == (b"records\0", COUNT)
+        size = count * RECORD.itemsize
+        with region.view(HEAD.size, size) as body:
             assert file.readinto(body) == size
-    records = np.frombuffer(region.view(HEAD, size), dtype=RECORD)
+    records = np.frombuffer(region.view(HEAD.size, size), dtype=RECORD)
     assert records["number"][-1] == COUNT - 1
 
     # Several parts of memory with one call, at any place of the file.
     records["weight"] = 0.5
     with path.open("r+b", buffering=0) as file:
-        parts = [region.view(HEAD, 1600), region.view(HEAD + 1600, 1600)]
-        assert os.pwritev(file.fileno(), parts, HEAD) == 3200
+        parts = [region.view(HEAD.size, 1600), region.view(HEAD.size + 1600, 1600)]
+        assert os.pwritev(file.fileno(), parts, HEAD.size) == 3200
         del parts
 
     # And into memory that comes as the file is read: here behind what is there.
-    region.commit(HEAD + size, 3200)
+    region.commit(HEAD.size + size, 3200)
     with path.open("rb", buffering=0) as file:
-        parts = [region.view(HEAD + size, 1600), region.view(HEAD + size + 1600, 1600)]
-        assert os.preadv(file.fileno(), parts, HEAD) == 3200
+        parts = [
+            region.view(HEAD.size + size, 1600),
+            region.view(HEAD.size + size + 1600, 1600),
+        ]
+        assert os.preadv(file.fileno(), parts, HEAD.size) == 3200
         del parts
-    copies = np.frombuffer(region.view(HEAD + size, 3200), dtype=RECORD)
+    copies = np.frombuffer(region.view(HEAD.size + size, 3200), dtype=RECORD)
     assert copies["number"].tolist() == list(range(200))
     assert (copies["weight"] == 0.5).all()
     assert (records["weight"] == 0.5).all()  # as valid as before
