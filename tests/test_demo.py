@@ -53,6 +53,7 @@ def test_given_files(files: Path) -> None:
 
 
 @linux_only
+@pytest.mark.exact_memory
 def test_the_memory_of_the_process_goes_back(files: Path) -> None:
     result = json.loads(run("demo", "--json", str(files)).stdout)
     full, half = result["full"], result["half"]
