@@ -19,13 +19,13 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# One script at a time, for apt refuses a second one at once.
+# One script at a time, of all checkouts: apt refuses a second one at once.
 install_packages() {
     (
         flock 9
         as_root apt-get update -qq
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=600 --no-install-recommends "$@" > /dev/null
-    ) 9> "$CACHE/apt.lock"
+    ) 9> "${TMPDIR:-/tmp}/pyvmem-apt.lock"
 }
 
 # Where this machine has Debian from: so do the others that are made here.
