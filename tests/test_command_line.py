@@ -415,6 +415,7 @@ def test_sizes_that_the_benchmark_cannot_fill(size: str) -> None:
     assert f"have to be filled, and not {float(size)} GiB\n" in run_vmem("bench", "--gib", size).stderr
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_more_than_the_benchmark_can_have() -> None:
     message = r"--gib: twice as much, 2 TiB, must be free, but [\d.]+ [MG]iB are\n"

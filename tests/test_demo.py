@@ -117,6 +117,7 @@ def test_too_few_addresses_for_the_files(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.many_addresses
 @linux_only
 def test_more_files_than_memory(tmp_path: Path) -> None:
     """They are refused before the first is read: memory would be taken from all others."""

@@ -30,6 +30,8 @@ TAKES_MANY_ADDRESSES = (
     "growing_array.py",
     "growing_table.py",
     "hand_to_cffi.py",
+    "pickle_out_of_band.py",
+    "read_whole_file.py",
     "sparse_index.py",
 )
 
