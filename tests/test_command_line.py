@@ -477,6 +477,7 @@ while True: arrays.fill('bytearray', 1 << 28)
         assert child.stdout
         child.stdout.readline()
         while len(list_group(child.pid)) < 3:
+            assert child.poll() is None, "it has ended by itself"
             os.sched_yield()
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=60)
