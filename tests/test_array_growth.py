@@ -166,13 +166,13 @@ def test_five_arrays_under_a_limit_leave_room_for_everything_else() -> None:
         """
         import resource, threading, vmem
         from vmem import _vmem
-        resource.setrlimit(resource.RLIMIT_AS, (_vmem.get_limits()["address_space_used"] + (480 << 20), -1))
+        resource.setrlimit(resource.RLIMIT_AS, (_vmem.get_limits()["address_space_used"] + (2 << 30), -1))
         arrays = [vmem.Array("d", range(10_000)) for _ in range(5)]
         assert all(each.capacity >= 1 << 20 for each in arrays)
         threads = [threading.Thread(target=bytearray, args=(1 << 20,)) for _ in range(5)]
-        [thread.start() for thread in threads]
+        [thread.start() for thread in threads]  # malloc() may take 64 MiB for each, beside its stack
         [thread.join() for thread in threads]
-        vmem.reserve(64 << 20).commit()
+        vmem.reserve(512 << 20).commit()
         bytearray(32 << 20)
         assert sum(map(sum, arrays)) == 5 * sum(range(10_000))
         """
