@@ -117,7 +117,8 @@ def load_c(name: str) -> ctypes.CDLL:
         library = Path(folder, "side.so")
         try:
             command = [*shlex.split(compiler), "-O2", "-shared", "-fPIC", "-o", str(library), str(source)]
-            subprocess.run(command, check=True, capture_output=True, text=True)
+            environment = os.environ | {"TMPDIR": folder}  # where what it leaves when it is killed goes too
+            subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
             return ctypes.CDLL(str(library), use_errno=True)
         except subprocess.CalledProcessError as error:
             lines = error.stderr.splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -456,19 +457,33 @@ def test_the_table_is_folded_where_the_terminal_is_narrow() -> None:
 
 
 @linux_only
-def test_an_interrupted_benchmark_leaves_nothing_behind(tmp_path: Path) -> None:
-    """The signal comes to the first process alone, while others fill memory, again and again."""
-    code = """
+def test_a_benchmark_interrupted_while_others_fill_memory_leaves_no_processes(tmp_path: Path) -> None:
+    """The signal comes to the first process alone."""
+    interrupt_benchmark("bytearray", tmp_path, until=lambda group: len(list_group(group)) >= 3)
+
+
+@linux_only
+def test_a_benchmark_interrupted_while_it_compiles_leaves_no_files(tmp_path: Path) -> None:
+    compiler = tmp_path / "endless.sh"
+    compiler.write_text('touch "$TMPDIR/started" && exec sleep 600', encoding="utf-8")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    interrupt_benchmark("C", temporary, until=lambda _: any(temporary.rglob("started")), CC=f"sh '{compiler}'")
+
+
+def interrupt_benchmark(way: str, temporary: Path, until: Callable[[int], bool], **environment: str) -> None:
+    """Fills memory in one way, again and again, until it looks as wanted, and sends the first process a signal."""
+    code = f"""
 import signal
 import arrays
 signal.signal(signal.SIGINT, signal.default_int_handler)
 print('ready', flush=True)
-while True: arrays.fill('bytearray', 1 << 28)
+while True: arrays.fill({way!r}, 1 << 28)
 """
     child = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=BENCHMARKS,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=os.environ | {"TMPDIR": str(temporary)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -476,16 +491,18 @@ while True: arrays.fill('bytearray', 1 << 28)
     try:
         assert child.stdout
         child.stdout.readline()
-        while len(list_group(child.pid)) < 3:
+        while not until(child.pid):
             assert child.poll() is None, "it has ended by itself"
             os.sched_yield()
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=60)
+        assert child.returncode != 0
+        assert list_group(child.pid) == []
+        assert list(temporary.iterdir()) == []
     finally:
-        child.kill()
-    assert child.returncode != 0
-    assert list_group(child.pid) == []
-    assert list(tmp_path.iterdir()) == []
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
 
 
 def list_group(group: int) -> list[str]:
