@@ -122,11 +122,11 @@ def test_too_few_addresses_for_the_files(tmp_path: Path) -> None:
 def test_more_files_than_memory(tmp_path: Path) -> None:
     """They are refused before the first is read: memory would be taken from all others."""
     with (tmp_path / "large").open("wb") as file:
-        file.truncate(1 << 39)
+        file.truncate(1 << 43)
     done = run("demo", str(tmp_path))
     assert done.returncode == 1
     assert re.fullmatch(
-        r"vmem: the files have 512 GiB, but no more than [\d.]+ [MG]iB of memory are available\n", done.stderr
+        r"vmem: the files have 8 TiB, but no more than [\d.]+ [MGT]iB of memory are available\n", done.stderr
     )
 
 
