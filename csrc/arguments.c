@@ -7,6 +7,29 @@ int refuse_type(PyObject* object, const char* what, const char* wanted) {
     return -1;
 }
 
+// As a message shows an integer: Python refuses to write thousands of digits.
+static PyObject* describe_integer(PyObject* number) {
+    PyObject* digits = PyObject_Repr(number);
+    if (digits || !PyErr_ExceptionMatches(PyExc_ValueError)) return digits;
+    PyErr_Clear();
+    PyObject* num_bits = PyObject_CallMethod(number, "bit_length", NULL);
+    PyObject* description = num_bits ? PyUnicode_FromFormat("an integer of %S bits", num_bits) : NULL;
+    Py_XDECREF(num_bits);
+    return description;
+}
+
+static int refuse_integer(PyObject* number, PyObject* error, const char* rule, ...) {
+    va_list values;
+    va_start(values, rule);
+    PyObject* wanted = PyUnicode_FromFormatV(rule, values);
+    va_end(values);
+    PyObject* given = wanted ? describe_integer(number) : NULL;
+    if (given) PyErr_Format(error, "%U, got %U", wanted, given);
+    Py_XDECREF(given);
+    Py_XDECREF(wanted);
+    return -1;
+}
+
 static int check_is_integer(PyObject* object, const char* what) {
     return PyIndex_Check(object) ? 0 : refuse_type(object, what, "an integer");
 }
@@ -26,9 +49,9 @@ int convert_size(PyObject* object, const char* what, size_t* result) {
             int sign;
             PyErr_Clear();
             if (PyLong_AsLongAndOverflow(number, &sign) < 0 && sign <= 0)
-                PyErr_Format(PyExc_ValueError, "%s must not be negative, got %R", what, number);
+                refuse_integer(number, PyExc_ValueError, "%s must not be negative", what);
             else
-                PyErr_Format(PyExc_ValueError, "%s must be at most %zu, got %R", what, SIZE_MAX, number);
+                refuse_integer(number, PyExc_ValueError, "%s must be at most %zu", what, SIZE_MAX);
         }
         Py_DECREF(number);
         return -1;
@@ -46,8 +69,8 @@ int convert_index(PyObject* object, const char* what, Py_ssize_t* result) {
     int status = *result == -1 && PyErr_Occurred() ? -1 : 0;
     if (status < 0 && PyErr_ExceptionMatches(PyExc_OverflowError)) {
         PyErr_Clear();
-        PyErr_Format(PyExc_IndexError, "%s must be between %zd and %zd, got %R", what, PY_SSIZE_T_MIN, PY_SSIZE_T_MAX,
-                     number);
+        refuse_integer(number, PyExc_IndexError, "%s must be between %zd and %zd", what, PY_SSIZE_T_MIN,
+                       PY_SSIZE_T_MAX);
     }
     Py_DECREF(number);
     return status;
@@ -60,7 +83,7 @@ int convert_byte(PyObject* object, unsigned char* result) {
     int overflow;
     long byte = PyLong_AsLongAndOverflow(number, &overflow);
     if (overflow || byte < 0 || byte > 255) {
-        PyErr_Format(PyExc_ValueError, "a byte must be between 0 and 255, got %R", number);
+        refuse_integer(number, PyExc_ValueError, "a byte must be between 0 and 255");
         Py_DECREF(number);
         return -1;
     }

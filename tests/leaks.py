@@ -178,6 +178,7 @@ def failing_calls(region: vmem.Region, released: vmem.Region) -> dict[str, tuple
         "view with a bad bool": (lambda: region.view(0, 1, readonly=bad), KeyError),  # type: ignore[arg-type]
         "item beyond": (lambda: region[region.size], IndexError),
         "item far beyond": (lambda: region[1 << 70], IndexError),
+        "item beyond all digits": (lambda: region[1 << 20000], IndexError),
         "map when released": (released.map, ValueError),
         "uncommitted item": (lambda: region[8 * PAGE], ValueError),
         "uncommitted slice": (lambda: region[8 * PAGE :], ValueError),

@@ -87,6 +87,13 @@ def test_wrong_numbers_are_refused(region: vmem.Region, call: Call) -> None:
     assert region.committed == 0
 
 
+@pytest.mark.parametrize("number", [10**5000, -(10**5000)], ids=["above", "below"])
+def test_numbers_that_python_does_not_write_are_refused_by_name(region: vmem.Region, call: Call, number: int) -> None:
+    for arguments, what in (((number,), "offset"), ((number, 1), "offset"), ((0, number), "num_bytes")):
+        with pytest.raises(ValueError, match=f"^{what} must .*, got an integer of 16610 bits$"):
+            call(*arguments)
+
+
 def test_wrong_types_are_refused(region: vmem.Region, call: Call) -> None:
     for value in (1.0, "1", b"1", [1]):
         with pytest.raises(TypeError, match=f"offset must be an integer, not {type(value).__name__}"):
@@ -252,6 +259,10 @@ def test_the_extension_checks_protections_too(region: vmem.Region) -> None:
     for protection in (-1, 6, 2**64 - 1, 2**64, -(2**64)):
         with pytest.raises(ValueError, match=f"protection must .*, got {protection}"):
             protect(protection, 0, 1)
+    with pytest.raises(ValueError, match=r"protection must .*, got an integer of 16610 bits"):
+        protect(10**5000, 0, 1)
+    with pytest.raises(ValueError, match=r"protection must .*, got an integer of 16610 bits"):
+        region.protect(10**5000)
     for wrong in ((), (1,), (1, 0), (1, 0, 1, 0), ("1", 0, 1), (1.0, 0, 1), (None, 0, 1), (1, 0, None)):
         with pytest.raises(TypeError):
             protect(*wrong)

@@ -40,6 +40,15 @@ def test_items_outside(abc: vmem.Region) -> None:
             abc[index]
 
 
+@pytest.mark.parametrize("number", [10**5000, -(10**5000)], ids=["above", "below"])
+def test_numbers_that_python_does_not_write(abc: vmem.Region, number: int) -> None:
+    with pytest.raises(IndexError, match=r"^a region's index must be between .*, got an integer of 16610 bits$"):
+        abc[number]
+    with pytest.raises(ValueError, match="^a byte must be between 0 and 255, got an integer of 16610 bits$"):
+        abc[0] = number
+    assert abc[0] == 97
+
+
 def test_items_that_are_not_committed(abc: vmem.Region, page: int) -> None:
     for index in (page, -1):
         with pytest.raises(ValueError, match="is not committed"):

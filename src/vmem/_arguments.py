@@ -5,6 +5,7 @@ The extension checks all of this again, together with the state that only it kno
 
 from __future__ import annotations
 
+import sys
 from operator import index
 
 from vmem._types import Protection
@@ -16,15 +17,28 @@ if TYPE_CHECKING:
     from vmem._region import Region
 
 
+MAX_SIZE = 2 * sys.maxsize + 1
+
+
+def describe(number: int) -> str:
+    """`number` as a message shows it: Python refuses to write thousands of digits."""
+    try:
+        return str(number)
+    except ValueError:
+        return f"an integer of {number.bit_length()} bits"
+
+
 def to_size(value: SupportsIndex, what: str) -> int:
-    """`value` as an int of 0 or more."""
+    """`value` as an int that is the size of something."""
     if isinstance(value, Protection):
         raise TypeError(f"{what} must be an integer, not a Protection; the protection comes before the range")
     if not hasattr(type(value), "__index__"):
         raise TypeError(f"{what} must be an integer, not {type(value).__name__}")
     size = index(value)
     if size < 0:
-        raise ValueError(f"{what} must not be negative, got {size}")
+        raise ValueError(f"{what} must not be negative, got {describe(size)}")
+    if size > MAX_SIZE:
+        raise ValueError(f"{what} must be at most {MAX_SIZE}, got {describe(size)}")
     return size
 
 
@@ -51,5 +65,6 @@ def to_protection(value: SupportsIndex) -> Protection:
         return Protection(index(value))
     except ValueError:
         raise ValueError(
-            f"protection must be a vmem.Protection, or its number from 0 to {max(Protection)}, got {index(value)}"
+            f"protection must be a vmem.Protection, or its number from 0 to {max(Protection)}, "
+            f"got {describe(index(value))}"
         ) from None
