@@ -777,7 +777,6 @@ static void vmem__os_get_limits(VmemLimits* limits) {
     DWORD error = GetLastError();
     MEMORYSTATUSEX status;
     if (vmem__memory_status(&status)) {
-        limits->address_space_limit = status.ullTotalVirtual;
         limits->address_space_used = status.ullTotalVirtual - status.ullAvailVirtual;
         limits->commit_limit = status.ullTotalPageFile;
         limits->commit_used = status.ullTotalPageFile - status.ullAvailPageFile;
