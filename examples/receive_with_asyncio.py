@@ -74,7 +74,7 @@ async def receive_messages() -> None:
             num_bytes = await loop.sock_recv_into(receiver, missing)
             assert num_bytes, "the other side has hung up"
             missing = missing[num_bytes:]
-        await asyncio.sleep(0)  # on Windows the loop has a view until it looks again at what has ended
+        await asyncio.sleep(0)  # on Windows the loop has a view until its next turn
         return message
 
     loop = asyncio.get_running_loop()

@@ -49,7 +49,7 @@ def run_python(code: str, *arguments: str, expect: int = 0) -> str:
         [sys.executable, "-c", textwrap.dedent(code), *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
     )
     assert done.returncode == expect, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -90,7 +90,7 @@ def test_wrong_numbers_are_refused(region: vmem.Region, call: Call) -> None:
 @pytest.mark.parametrize("number", [10**5000, -(10**5000)], ids=["above", "below"])
 def test_numbers_that_python_does_not_write_are_refused_by_name(region: vmem.Region, call: Call, number: int) -> None:
     for arguments, what in (((number,), "offset"), ((number, 1), "offset"), ((0, number), "num_bytes")):
-        with pytest.raises(ValueError, match=f"^{what} must .*, got an integer of 16610 bits$"):
+        with pytest.raises(ValueError, match=rf"^{what} must .*, got an integer of 16610 bits$"):
             call(*arguments)
 
 

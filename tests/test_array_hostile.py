@@ -309,7 +309,7 @@ def test_collections_in_the_middle_of_calls() -> None:
         for turn in range(4000):
             Bomb(actions[turn % len(actions)])
             if turn % 7 == 0:
-                part = Tape("b", [1])
+                part = Tape("b", [1], capacity=5000)
                 part.me = part
                 weakref.finalize(part, actions[turn // 7 % len(actions)]).atexit = False
                 del part

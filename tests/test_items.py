@@ -44,7 +44,7 @@ def test_items_outside(abc: vmem.Region) -> None:
 def test_numbers_that_python_does_not_write(abc: vmem.Region, number: int) -> None:
     with pytest.raises(IndexError, match=r"^a region's index must be between .*, got an integer of 16610 bits$"):
         abc[number]
-    with pytest.raises(ValueError, match="^a byte must be between 0 and 255, got an integer of 16610 bits$"):
+    with pytest.raises(ValueError, match=r"^a byte must be between 0 and 255, got an integer of 16610 bits$"):
         abc[0] = number
     assert abc[0] == 97
 
