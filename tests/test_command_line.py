@@ -21,7 +21,7 @@ from support import linux_only, posix_only, run_python, run_vmem
 import vmem
 import vmem.__main__ as command_line
 from vmem._command import CommandError
-from vmem._report import format_bytes
+from vmem._report import describe_limit, format_bytes
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -90,6 +90,14 @@ def test_the_facts_are_those_of_the_system() -> None:
 )
 def test_sizes_in_words(num_bytes: int, text: str) -> None:
     assert format_bytes(num_bytes) == text
+
+
+def test_limits_in_words() -> None:
+    """A system that does not tell how much is in use is not said to use nothing."""
+    assert describe_limit(None, 0) == describe_limit(None, 0, str) == "no limit"
+    assert describe_limit(None, 5) == "no limit, 5 B in use"
+    assert describe_limit(2048, 1024) == "2 KiB, 1 KiB in use"
+    assert describe_limit(65530, 79, str) == "65530, 79 in use"
 
 
 def test_facts_do_not_wait_for_what_other_commands_import() -> None:

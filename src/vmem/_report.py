@@ -10,7 +10,7 @@ from vmem._memory import memory_info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -45,9 +45,9 @@ def describe_size(num_bytes: int | None, otherwise: str) -> str:
     return format_bytes(num_bytes) if num_bytes else otherwise
 
 
-def describe_limit(limit: int | None, used: int) -> str:
-    """A limit on bytes, with how much of it is in use where the system tells."""
-    return describe_size(limit, "no limit") + (f", {format_bytes(used)} in use" if used else "")
+def describe_limit(limit: int | None, used: int, describe: Callable[[int], str] = format_bytes) -> str:
+    """A limit, with how much of it is in use where the system tells."""
+    return (describe(limit) if limit else "no limit") + (f", {describe(used)} in use" if used else "")
 
 
 def describe_facts() -> Iterator[tuple[str, str]]:
@@ -63,4 +63,4 @@ def describe_facts() -> Iterator[tuple[str, str]]:
     yield "data limit", describe_limit(limits["data_limit"], limits["data_used"])
     yield "commit limit (system)", describe_limit(limits["commit_limit"], limits["commit_used"])
     yield "largest single commit", describe_size(limits["largest_commit"], "no limit")
-    yield "mapping limit", f"{limits['mapping_limit'] or 'no limit'}, {limits['mapping_used']} in use"
+    yield "mapping limit", describe_limit(limits["mapping_limit"], limits["mapping_used"], str)
