@@ -81,18 +81,21 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return archive
 
 
-@pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of the unpacked source distribution, made with no index to get anything from."""
-    folder = tmp_path_factory.mktemp("elsewhere")
+def build_wheel(sdist: Path, folder: Path, **environment: str) -> Path:
+    """A wheel of the source distribution, which is unpacked in a folder, made with no index to get anything from."""
     with tarfile.open(sdist) as archive:
         archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)  # new in 3.11.4
         archive.extractall(folder)
-    (unpacked,) = folder.iterdir()
+    (unpacked,) = folder.glob("pyvmem-*")
     options = ("--no-index", "--no-build-isolation", "--no-deps", "--disable-pip-version-check")
-    run([sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", folder / "dist", "."], unpacked)
+    run([sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", folder / "dist", "."], unpacked, **environment)
     (built,) = (folder / "dist").iterdir()
     return built
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(sdist, tmp_path_factory.mktemp("elsewhere"))
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +168,23 @@ def test_the_metadata_promise_the_pythons_that_the_tag_does(metadata: Message) -
     assert f"cp3{oldest}-abi3" == STABLE_ABI_TAG
     assert metadata["Requires-Python"] == f">=3.{oldest}"
     assert not [text for text in classifiers if text.startswith("License ::")], "the licence has a field of its own"
+
+
+@linux_only
+def test_it_builds_where_nothing_optimizes_across_files(sdist: Path, tmp_path: Path) -> None:
+    compiler = tmp_path / "compiler.sh"
+    compiler.write_text(
+        'for argument; do [ "$argument" != -flto ] || { touch "${0%/*}/asked"; exit 1; }; done; exec cc "$@"',
+        encoding="utf-8",
+    )
+    built = build_wheel(sdist, tmp_path, CC=f"sh '{compiler}'")
+    assert (tmp_path / "asked").exists()
+    with zipfile.ZipFile(built) as archive:
+        archive.extractall(tmp_path / "installed")
+    question = [sys.executable, "-c", "import vmem; print(vmem.reserve(1).size, vmem.__file__)"]
+    size, _, path = run(question, tmp_path, PYTHONPATH=str(tmp_path / "installed")).strip().partition(" ")
+    assert int(size) == vmem.get_page_size()
+    assert Path(path).is_relative_to(tmp_path / "installed")
 
 
 def test_importers_find_the_extension(extension: Path) -> None:
