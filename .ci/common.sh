@@ -20,12 +20,18 @@ as_root() {
 }
 
 # One script at a time, of all checkouts: apt refuses a second one at once.
-install_packages() {
+wait_for_apt() {  # FUNCTION ARGUMENT...
     (
         flock 9
-        as_root apt-get update -qq
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=600 --no-install-recommends "$@" > /dev/null
+        "$@"
     ) 9> "${TMPDIR:-/tmp}/pyvmem-apt.lock"
+}
+
+install_packages() { wait_for_apt install_packages_now "$@"; }
+
+install_packages_now() {
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=600 --no-install-recommends "$@" > /dev/null
 }
 
 # Where this machine has Debian from: so do the others that are made here.
@@ -105,7 +111,7 @@ unpack_packages() {  # ARCHITECTURE RELEASE FOLDER PACKAGE...
         -o "APT::Sandbox::User=$(id -un)"
     )
     apt-get "${options[@]}" update
-    apt-get "${options[@]}" install -y --no-install-recommends --download-only "$@" > /dev/null
+    wait_for_apt apt-get "${options[@]}" install -y --no-install-recommends --download-only "$@" > /dev/null
     for package in "$folder"/cache/archives/*.deb; do dpkg -x "$package" "$folder/root"; done
     rm -rf "$folder/cache" "$folder/lists"
 }

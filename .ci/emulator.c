@@ -1,6 +1,8 @@
 // What qemu-user tells wrongly about memory, put right in the programs that it runs: they load this before the C library.
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,6 +11,7 @@
 
 #define SMALLEST_PAGE 4096
 #define LARGEST_PAGE 65536
+#define ADDRESSES_LEFT ((rlim_t)512 << 20)
 
 // It takes some advice for mere advice: says that it was followed, and does nothing. Older kernels do not know it.
 int madvise(void* start, size_t num_bytes, int advice) {
@@ -33,3 +36,18 @@ int mincore(void* start, size_t num_bytes, unsigned char* pages) {
     }
     return 0;
 }
+
+// It counts the addresses that are used in pages of the machine, which is too much where its own are larger. There some
+// more than seem to be used are the limit, for programs that take a share of what is left.
+int getrlimit(int resource, struct rlimit* limit) {
+    if (syscall(SYS_prlimit64, 0, resource, NULL, limit) != 0) return -1;
+    long page_size = sysconf(_SC_PAGESIZE), num_pages;
+    if (resource != RLIMIT_AS || page_size == SMALLEST_PAGE) return 0;
+    FILE* file = fopen("/proc/self/statm", "r");
+    if (file && fscanf(file, "%ld", &num_pages) == 1)
+        limit->rlim_cur = (rlim_t)(num_pages * page_size) + ADDRESSES_LEFT;
+    if (file) fclose(file);
+    return 0;
+}
+
+int getrlimit64(int resource, struct rlimit* limit) { return getrlimit(resource, limit); }
