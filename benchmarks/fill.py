@@ -171,7 +171,7 @@ def measure(name: str, num_bytes: int) -> Filling:
     """Fill a little first, which imports and compiles what is needed."""
     run = fill_in_c if name == "C" else functools.partial(fill, name)
     run(MIB)
-    warm_memory(2 * num_bytes)  # as much as ways that move have in memory at most
+    warm_memory(num_bytes)
     before, _ = read_memory()
     nanoseconds, slowest = run(num_bytes)
     _, peak = read_memory()
