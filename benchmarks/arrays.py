@@ -11,6 +11,7 @@ from __future__ import annotations
 import array
 import functools
 import json
+import mmap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -18,6 +19,8 @@ from time import perf_counter_ns
 
 from fill import Filling
 from side_by_side import (
+    KIB,
+    MIB,
     Comparison,
     Measurable,
     Row,
@@ -46,6 +49,38 @@ def make_vmem_array() -> vmem.Array[float]:
 
 def make_array() -> array.array[float]:
     return array.array("d")
+
+
+# --- making ---
+
+
+def make_of_bytes(items: bytes) -> Work:
+    def work(iterations: int) -> float:
+        start = perf_counter_ns()
+        for _ in repeat(None, iterations):
+            vmem.Array("B", items)
+        return (perf_counter_ns() - start) / iterations
+
+    return work
+
+
+def map_and_write(items: bytes) -> Work:
+    def work(iterations: int) -> float:
+        start = perf_counter_ns()
+        for _ in repeat(None, iterations):
+            memory = mmap.mmap(-1, len(items))
+            memory.write(items)
+            memory.close()
+        return (perf_counter_ns() - start) / iterations
+
+    return work
+
+
+def list_making() -> Iterator[Comparison]:
+    for num_bytes in (64 * KIB, MIB):
+        items = bytes(num_bytes)
+        work = f"Array('B', {format_size(num_bytes)} of bytes), vs mmap.mmap + write"
+        yield compare_works(work, make_of_bytes(items), map_and_write(items), None)
 
 
 # --- items ---
@@ -204,6 +239,7 @@ def list_filling(num_bytes: int) -> Iterator[Measurable]:
 
 
 def list_comparisons(num_bytes: int) -> Iterator[Measurable]:
+    yield from list_making()
     yield from list_items()
     yield from list_filling(num_bytes)
 

@@ -123,6 +123,15 @@ static int append_item(Array* array, const char* item) {
     return 0;
 }
 
+// Where items have been before, their pages are in memory already.
+static void prefault_new_items(Array* array, size_t end) {
+    size_t used = (size_t)(array->length * array->type->size);
+    if (array->touched < used) array->touched = used;
+    if (array->touched >= end) return;
+    prefault_for_filling(&array->reservation, array->touched, end);
+    array->touched = end;
+}
+
 int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items) {
     Py_ssize_t num_before = start + num_removed, num_after = array->length - num_before;
     if (num_items > PY_SSIZE_T_MAX - array->length) return refuse_growth(array, PY_SSIZE_T_MAX);
@@ -130,6 +139,7 @@ int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const c
     if (length > array->room && make_room(array, length) < 0) return -1;
     if (length < array->length && array_check_shrinks(array, length) < 0) return -1;
     size_t size = (size_t)array->type->size;
+    prefault_new_items(array, (size_t)length * size);
     if (num_items != num_removed)
         memmove(array_item(array, start + num_items), array_item(array, num_before), (size_t)num_after * size);
     if (items) memmove(array_item(array, start), items, (size_t)num_items * size);
@@ -211,7 +221,8 @@ int array_extend(Array* array, PyObject* iterable) {
 // Behind the items. There is no room for new ones in the pages that go, so who needs more finds the mark on them first.
 static size_t lower_room(Array* array) {
     array->room = array->length;
-    return (size_t)(array->length * array->type->size);
+    array->touched = (size_t)(array->length * array->type->size);
+    return array->touched;
 }
 
 // What has been exported may still be looked at by those who have let go of their buffer and kept the array, as

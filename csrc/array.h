@@ -15,6 +15,7 @@ typedef struct Array {
     Py_ssize_t room;      // how many items the committed memory holds
     Py_ssize_t capacity;  // how many the reservation holds
     size_t exported;      // up to which byte a buffer has ever been given out
+    size_t touched;       // up to which byte its pages have been written, as far as that is known
     PyObject* weakrefs;
 } Array;
 

@@ -8,6 +8,9 @@
 #define LARGE ((size_t)8 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
 
+// Faults for so many small pages take no longer than a call.
+#define FEW_PAGES 2
+
 size_t grown_to(const Reservation* reservation) {
     const Span* first = spans_find(&reservation->spans, 0);
     return first && first->start == 0 ? first->end : 0;
@@ -40,4 +43,10 @@ int grow_to(Reservation* reservation, size_t num_bytes) {
     if (paging_commit_ahead(reservation, now, num_bytes - now, end - now) < 0) return -1;
     ask_for_huge_pages(reservation, now, grown_to(reservation));
     return 0;
+}
+
+void prefault_for_filling(const Reservation* reservation, size_t start, size_t end) {
+    start = vmem_align_forward(start, reservation->page_size);
+    if (end > LARGE || end <= start || end - start <= FEW_PAGES * reservation->page_size) return;
+    vmem_prefault(reservation->base + start, end - start);
 }

@@ -11,4 +11,8 @@ int grow_to(Reservation* reservation, size_t num_bytes);
 // Up to where it is committed.
 size_t grown_to(const Reservation* reservation);
 
+// Gets memory for committed pages that are about to be filled, from the first that begins at or after `start`: at once,
+// where that takes less than a fault for each. Best effort.
+void prefault_for_filling(const Reservation* reservation, size_t start, size_t end);
+
 #endif

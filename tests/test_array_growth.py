@@ -271,6 +271,21 @@ def permissions_after(made: vmem.Array[Any], offset: int) -> str:
 
 
 @linux_only
+@pytest.mark.parametrize("num_bytes", [1, 10_000, 50_000, 450_000])
+def test_only_pages_with_items_are_in_memory(num_bytes: int, page: int) -> None:
+    """However many come at once, and after others went. Less than a huge page, which some systems use unasked."""
+    made = vmem.Array("B", capacity=1 << 24)
+    for _ in range(2):
+        for _ in range(2):
+            made.frombytes(b"x" * num_bytes)
+            made.append(7)
+            assert resident_in(made.buffer_info()[0], 1 << 24) == vmem.align_forward(len(made), page)
+        assert made.tobytes() == 2 * (b"x" * num_bytes + b"\7")
+        made.clear()
+        made.shrink_to_fit()
+
+
+@linux_only
 @pytest.mark.exact_memory
 def test_shrink_to_fit_returns_the_charge() -> None:
     made = vmem.Array("d", bytes(64 << 20))
