@@ -151,9 +151,8 @@ make_foreign_venv() {  # FOLDER VENV
 
 # The compiler that this Python names is the one for its architecture; its headers are not where that one looks.
 install_foreign() {  # FOLDER VENV SUITE
-    export CFLAGS="-O2 -I$1/root/usr/include"
     CC=$("$2/bin/python" -c 'import sysconfig; print(sysconfig.get_config_var("CC"))')
-    export CC
+    export CC="$CC -I$1/root/usr/include"
     "$TOOLS/bin/python" -m pip --python "$2/bin/python" install --quiet --no-build-isolation --no-deps "$3"
     rm -rf "$3/build" "$3"/src/*.egg-info
 }

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -502,8 +503,10 @@ while True: arrays.fill({way!r}, 1 << 28)
     try:
         assert child.stdout
         child.stdout.readline()
+        patience = time.monotonic() + 120
         while not until(child.pid):
             assert child.poll() is None, "it has ended by itself"
+            assert time.monotonic() < patience, "it never got so far"
             os.sched_yield()
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=60)

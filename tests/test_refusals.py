@@ -55,6 +55,47 @@ def failing_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# Prints the calls that it takes to put in 16 pages of items: into a new array, into the same memory again, and after that
+# went; and then to put in one item.
+LIST_CALLS_FOR_ITEMS = """
+import vmem
+from refusals import PAGE, Faults, Plan
+
+faults = Faults()
+made = vmem.Array("B", capacity=1 << 24)
+def put(num_bytes):
+    faults.arm(Plan())
+    made.frombytes(bytes(num_bytes))
+    return faults.disarm()
+print(*put(16 * PAGE))
+made.clear()
+print(*put(16 * PAGE))
+made.clear()
+made.shrink_to_fit()
+print(*put(16 * PAGE))
+made.clear()
+made.shrink_to_fit()
+print(*put(1))
+"""
+
+
+def test_pages_for_many_items_come_at_once(failing_build: Path) -> None:
+    """But not where items were before, nor for few."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIST_CALLS_FOR_ITEMS],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(failing_build), str(ROOT / "tests")])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    new, again, after, few = (line.split() for line in done.stdout.split("\n")[:-1])
+    assert "madvise" in new
+    assert again == []
+    assert "madvise" in after
+    assert set(few) == {"mprotect"}
+
+
 @pytest.mark.parametrize(("program", "case"), CASES)
 def test_every_system_call_fails(program: str, case: str, failing_build: Path) -> None:
     done = subprocess.run(

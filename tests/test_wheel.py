@@ -170,13 +170,30 @@ def test_the_metadata_promise_the_pythons_that_the_tag_does(metadata: Message) -
     assert not [text for text in classifiers if text.startswith("License ::")], "the licence has a field of its own"
 
 
+LOOK_AT_ARGUMENTS = """
+for argument; do
+    case $argument in -flto*) across=yes; touch "${0%/*}/asked" ;; -shared) links=yes ;; esac
+done
+"""
+TROUBLES = {
+    "the compiler refuses": '[ -z "$across" ] || exit 1',
+    "the linker refuses": '[ "$across$links" != yesyes ] || exit 1',
+    "the linker leaves all out": """
+if [ "$across$links" = yesyes ]; then
+    for argument; do
+        shift
+        case $argument in *.o) ;; *) set -- "$@" "$argument" ;; esac
+    done
+    set -- "$@" -x c /dev/null
+fi""",
+}
+
+
 @linux_only
-def test_it_builds_where_nothing_optimizes_across_files(sdist: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_it_builds_where_nothing_optimizes_across_files(trouble: str, sdist: Path, tmp_path: Path) -> None:
     compiler = tmp_path / "compiler.sh"
-    compiler.write_text(
-        'for argument; do [ "$argument" != -flto ] || { touch "${0%/*}/asked"; exit 1; }; done; exec cc "$@"',
-        encoding="utf-8",
-    )
+    compiler.write_text(f'{LOOK_AT_ARGUMENTS}{TROUBLES[trouble]}\nexec cc "$@"', encoding="utf-8")
     built = build_wheel(sdist, tmp_path, CC=f"sh '{compiler}'")
     assert (tmp_path / "asked").exists()
     with zipfile.ZipFile(built) as archive:
