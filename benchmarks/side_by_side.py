@@ -113,19 +113,19 @@ def load_c(name: str) -> ctypes.CDLL:
     """Compile a C file of this folder and load it. Once it is loaded, its library file can go."""
     source = Path(__file__).with_name(name)
     compiler = os.environ.get("CC") or "cc"
-    with tempfile.TemporaryDirectory() as folder:
-        library = Path(folder, "side.so")
-        try:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            library = Path(folder, "side.so")
             command = [*shlex.split(compiler), "-O2", "-shared", "-fPIC", "-o", str(library), str(source)]
             environment = os.environ | {"TMPDIR": folder}  # where what it leaves when it is killed goes too
             subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
             return ctypes.CDLL(str(library), use_errno=True)
-        except subprocess.CalledProcessError as error:
-            lines = error.stderr.splitlines()
-            reason = next((line for line in lines if "error" in line), lines[0] if lines else error)
-            raise CommandError(f"{compiler!r} cannot compile {name}: {reason}") from error
-        except (OSError, ValueError) as error:
-            raise CommandError(f"{compiler!r} cannot compile {name}: {error}") from error
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.splitlines()
+        reason = next((line for line in lines if "error" in line), lines[0] if lines else error)
+        raise CommandError(f"{compiler!r} cannot compile {name}: {reason}") from error
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{compiler!r} cannot compile {name}: {error}") from error
 
 
 def run_child(*command: str) -> str:

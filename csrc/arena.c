@@ -22,13 +22,19 @@ static void arena_dealloc(Arena* self);
 
 // --- allocating ---
 
+// What can be done about it depends on what does not fit: the bytes, or only their alignment.
+static const char* choose_remedy(const Arena* arena, size_t num_bytes) {
+    if (num_bytes <= arena->reservation.size - arena->used) return "ask for a smaller alignment, or ";
+    return arena->used > 0 && num_bytes <= arena->reservation.size ? "rewind it, or " : "";
+}
+
 static int refuse(const Arena* arena, size_t num_bytes, size_t align) {
     const char* message =
         "cannot allocate %zu bytes aligned to %zu: this arena has used %zu of its %zu bytes; %smake it "
         "with a larger capacity";
-    const char* remedy = arena->used > 0 && num_bytes <= arena->reservation.size ? "rewind it, or " : "";
     return raise_full(arena->reservation.out_of_memory_error,
-                      PyUnicode_FromFormat(message, num_bytes, align, arena->used, arena->reservation.size, remedy));
+                      PyUnicode_FromFormat(message, num_bytes, align, arena->used, arena->reservation.size,
+                                           choose_remedy(arena, num_bytes)));
 }
 
 static int find_place(const Arena* arena, size_t num_bytes, size_t align, size_t* start) {

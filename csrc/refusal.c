@@ -59,10 +59,16 @@ static PyObject* describe_lock_limit(const VmemLimits* limits) {
         (unsigned long long)limits->lock_limit, (unsigned long long)limits->lock_used);
 }
 
+// How many bytes would be locked. Where a process has asked to lock all that is to come, that is whatever is mapped, and
+// then EAGAIN is how too much of it is refused.
+static uint64_t count_new_locks(const Attempt* attempt, int error) {
+    return error == EAGAIN && attempt->new_addresses ? attempt->new_addresses : attempt->new_locks;
+}
+
 // Which limit refused, as far as the numbers tell. They are compared from the surest cause to the least sure.
-static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits) {
-    if (attempt->new_locks && exceeds(limits->lock_used, attempt->new_locks, limits->lock_limit))
-        return describe_lock_limit(limits);
+static PyObject* describe_cause(const Attempt* attempt, const VmemLimits* limits, int error) {
+    uint64_t new_locks = count_new_locks(attempt, error);
+    if (new_locks && exceeds(limits->lock_used, new_locks, limits->lock_limit)) return describe_lock_limit(limits);
     if (exceeds(limits->mapping_used, MAPPING_TOLERANCE, limits->mapping_limit))
         return PyUnicode_FromFormat("vm.max_map_count is %llu and this process has %llu mappings; %s",
                                     (unsigned long long)limits->mapping_limit, (unsigned long long)limits->mapping_used,
@@ -132,7 +138,7 @@ void raise_refused(PyObject* out_of_memory_error, const Attempt* attempt, VmemRe
     if (result == VMEM_ERROR_OUT_OF_MEMORY || (result == VMEM_ERROR_ACCESS_DENIED && attempt->new_locks)) {
         VmemLimits limits;
         vmem_get_limits(&limits);
-        raise_out_of_memory(out_of_memory_error, attempt, describe_cause(attempt, &limits));
+        raise_out_of_memory(out_of_memory_error, attempt, describe_cause(attempt, &limits, error));
     } else if (result == VMEM_ERROR_UNSUPPORTED) {
         PyErr_Format(PyExc_NotImplementedError, "cannot %s: %s", attempt->verb, vmem_result_message(result));
     } else {

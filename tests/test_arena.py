@@ -163,6 +163,10 @@ def test_a_full_arena_refuses_and_changes_nothing(page: int) -> None:
         with pytest.raises(vmem.OutOfMemoryError, match=f"has used {page} of its {2 * page} bytes"):
             made.alloc(num_bytes, align=align)
         assert (made.used, made.committed) == (page, page)
+    with pytest.raises(vmem.OutOfMemoryError, match="; ask for a smaller alignment, or make it with a larger capacity"):
+        made.alloc(page, align=1 << 63)
+    with pytest.raises(vmem.OutOfMemoryError, match="; make it with a larger capacity"):
+        made.alloc(2 * page + 1, align=1 << 63)
     last = made.alloc(page)
     last[-1] = 9
     with pytest.raises(vmem.OutOfMemoryError, match="rewind it, or make it with a larger capacity"):

@@ -205,6 +205,11 @@ def test_an_interruption(command: str) -> None:
     assert "Traceback" not in printed
 
 
+def test_no_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.status_of(lambda: bytearray(sys.maxsize)) == 1
+    assert capsys.readouterr() == ("", "vmem: out of memory\n")
+
+
 # --- what is in the way of output ---
 
 
@@ -391,6 +396,21 @@ def test_the_benchmark_leaves_out_what_lacks_a_compiler_or_numpy(compiler: str) 
     assert re.match(rf"vmem: left out, because .*(POSIX|{compiler!r} cannot compile .*compiler)", without_c)
     assert without_c.count("vs C") >= 4
     assert without_numpy.startswith("vmem: left out, because numpy is not installed (python -m pip install numpy): ")
+
+
+@posix_only
+@pytest.mark.many_addresses
+def test_the_benchmark_leaves_out_what_lacks_a_temporary_folder() -> None:
+    printed = run_in_benchmarks(
+        """if True:
+        import resource, tempfile, side_by_side, targets
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no folder takes files
+        kept = side_by_side.leave_out_what_lacks(targets.list_comparisons(1 << 24))
+        assert len(kept) >= 12
+        assert "C" not in {each.needs for each in kept}
+        """
+    )
+    assert re.match("vmem: left out, because 'cc' cannot compile yardstick.c: .*temporary.* (.*)", printed)
 
 
 def test_the_benchmark_fills_less_where_memory_is_short() -> None:

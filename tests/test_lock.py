@@ -227,6 +227,30 @@ def expected_refusal(num_bytes: int, offset: int, limit: int, locked: int) -> st
 
 
 @linux_only
+def test_the_limit_of_locked_memory_where_all_that_comes_is_locked() -> None:
+    printed = run_python(
+        UNPRIVILEGED
+        + """
+import ctypes
+LOCK_WHAT_COMES = 2  # MCL_FUTURE
+mlockall = ctypes.CDLL(None).mlockall
+limit_locks(4 << 20)
+assert mlockall(LOCK_WHAT_COMES) == 0
+for reserve in (vmem.reserve, vmem.Arena):
+    try:
+        reserve(1 << 30)
+    except vmem.OutOfMemoryError as error:
+        print(error)
+"""
+    )
+    cause = (
+        r"the locked memory limit \(RLIMIT_MEMLOCK, ulimit -l\) is 4194304 bytes and this process has \d+ locked; "
+        r"lock less, or raise the limit"
+    )
+    assert len(re.findall(f"cannot reserve 1073741824 bytes: {cause}\n", printed)) == 2, printed
+
+
+@linux_only
 def test_the_limit_of_locked_memory(page: int) -> None:
     printed = run_python(
         UNPRIVILEGED

@@ -55,7 +55,7 @@ def failing_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# Prints the calls that it takes to put in 16 pages of items: into a new array, into the same memory again, and after that
+# Prints the calls that it takes to put in 16 pages of items: into a new array, into the same memory again, and after it
 # went; and then to put in one item.
 LIST_CALLS_FOR_ITEMS = """
 import vmem

@@ -201,6 +201,9 @@ def status_of(action: Callable[[], object]) -> int:
     except (CommandError, OSError, UnicodeEncodeError) as error:
         complain(str(error))
         return 1
+    except MemoryError:  # of Python's own: OutOfMemoryError says more
+        complain("out of memory")
+        return 1
     except SystemExit as end:  # by argparse, after --help and wrong arguments
         return int(end.code or 0)
     except KeyboardInterrupt:
