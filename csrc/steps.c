@@ -45,6 +45,7 @@ int grow_to(Reservation* reservation, size_t num_bytes) {
     return 0;
 }
 
+// Beyond LARGE there are huge pages where the system has them, and a fault gets a whole one.
 void prefault_for_filling(const Reservation* reservation, size_t start, size_t end) {
     start = vmem_align_forward(start, reservation->page_size);
     if (end > LARGE || end <= start || end - start <= FEW_PAGES * reservation->page_size) return;
