@@ -8,7 +8,6 @@ import operator
 import pickle
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -183,14 +182,11 @@ def test_five_arrays_under_a_limit_leave_room_for_everything_else() -> None:
 
 
 def resident_in(start: int, size: int) -> int:
-    """How many bytes of memory a range of addresses has, as the kernel counts them."""
-    resident = first = last = 0
-    for line in Path("/proc/self/smaps").read_text().splitlines():
-        if addresses := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
-            first, last = (int(address, 16) for address in addresses.groups())
-        elif first < start + size and start < last and (size_of := re.match(r"Rss:\s+(\d+) kB", line)):
-            resident += int(size_of[1]) * 1024
-    return resident
+    """How many bytes of memory the pages of a range of addresses have, as the kernel tells of each."""
+    page = vmem.get_page_size()
+    pages = ctypes.create_string_buffer(-(-size // page))
+    assert ctypes.CDLL(None).mincore(ctypes.c_void_p(start), ctypes.c_size_t(size), pages) == 0
+    return page * sum(each & 1 for each in pages.raw)
 
 
 def writable_in(made: vmem.Array[Any]) -> int:

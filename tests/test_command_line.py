@@ -410,7 +410,7 @@ def test_the_benchmark_leaves_out_what_lacks_a_temporary_folder() -> None:
         assert "C" not in {each.needs for each in kept}
         """
     )
-    assert re.match("vmem: left out, because 'cc' cannot compile yardstick.c: .*temporary.* (.*)", printed)
+    assert re.match("vmem: left out, because '[^']+' cannot compile yardstick.c: .*temporary", printed)
 
 
 def test_the_benchmark_fills_less_where_memory_is_short() -> None:
