@@ -581,10 +581,11 @@ def measure_growth(call: Call, cycles: int) -> dict[str, int]:
 def find_growth(call: Call, cycles: int) -> dict[str, int]:
     """What a number of calls leaves behind whenever they are made.
 
-    Python keeps some of what it has looked up, such as the names of methods, up to a limit. A leak never ends.
+    Python keeps some of what it has looked up, such as the names of methods, up to a limit, and without the GIL some
+    of what it has freed, now more and now less. A leak never ends.
     """
     growth = measure_growth(call, cycles)
-    for _ in range(4):
+    for _ in range(19):
         if growth:
             again = measure_growth(call, cycles)
             growth = {name: again[name] for name in growth if name in again}
