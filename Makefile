@@ -8,19 +8,18 @@ SOURCES = $(wildcard csrc/*.[ch] src/vmem/*.p* src/vmem/share/pkgconfig/*.in src
 	benchmarks/*.py benchmarks/*.c) \
 	pyproject.toml setup.py README.md LICENSE
 
-C_FILES = $(wildcard csrc/*.[ch] tests/c/*.[ch] benchmarks/*.c examples/c/*.c examples/native/*/*.c .ci/*.c)
+C_FILES = $(wildcard csrc/*.[ch] tests/*/*.[ch] tests/header/c/*.[ch] benchmarks/*.c examples/c/*.c examples/native/*/*.c .ci/*.c)
 SCRIPTS = $(addprefix .ci/,run common.sh wheel newer-pythons free-threaded windows i386 arm64)
 
 SANITIZED = $(VENV)-sanitized
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g -U_FORTIFY_SOURCE
 SANITIZED_RUN = CFLAGS="$(SANITIZE)" LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:allocator_may_return_null=1 $(SANITIZED)/bin/python
-SLOW_TESTS = tests/test_leaks.py tests/test_refusals.py
-SKIPPED_TESTS = $(wildcard tests/test_header*.py tests/test_native*.py tests/test_wheel*.py) tests/test_typing.py $(SLOW_TESTS)
-SANITIZED_TESTS = $(filter-out $(SKIPPED_TESTS),$(wildcard tests/test_*.py))
+SANITIZED_TESTS = tests/region tests/array tests/arena tests/module tests/safety tests/interop tests/native/test_c_api.py tests/docs \
+	--ignore=tests/module/test_typing.py
 
 COVERED = $(VENV)-covered
-COVERED_TESTS = $(SANITIZED_TESTS) tests/test_refusals.py
+COVERED_TESTS = $(SANITIZED_TESTS) tests/exhaustive/test_refusals.py
 
 OPERATIONS ?= 1000000
 SEED ?= 1
@@ -39,7 +38,7 @@ test: $(VENV)/test-ready  ## build the package and run its tests
 	$(RUN) -m pytest
 
 test-c: $(VENV)/test-ready  ## run only the tests of the header
-	$(RUN) -m pytest tests/test_header*.py
+	$(RUN) -m pytest tests/header
 
 sanitized:
 	CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(MAKE) --no-print-directory $(SANITIZED)/test-ready VENV=$(SANITIZED)
@@ -50,20 +49,20 @@ sanitize: sanitized  ## run the tests of the extension under ASan and UBSan
 	$(SANITIZED_RUN) -m pytest -m "not exact_memory and not whole_system" $(SANITIZED_TESTS)
 
 soak: sanitized  ## compare OPERATIONS random calls of all types, drawn from SEED, with models under ASan and UBSan
-	$(SANITIZED_RUN) tests/soak.py --operations $(OPERATIONS) --seed $(SEED)
+	$(SANITIZED_RUN) -m tests.programs.soak --operations $(OPERATIONS) --seed $(SEED)
 
 coverage:  ## list the lines of the extension that its tests never reach (needs gcc and gcov)
 	$(MAKE) --no-print-directory $(COVERED)/test-ready VENV=$(COVERED)
-	$(COVERED)/bin/python tests/coverage_of_c.py $(COVERED)/coverage $(COVERED_TESTS)
+	$(COVERED)/bin/python tests/programs/coverage_of_c.py $(COVERED)/coverage $(COVERED_TESTS)
 
 lint: $(VENV)/lint-ready  ## check style, types and workflows
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
 	$(RUN) -m mypy --package vmem
-	$(RUN) -m mypy tests/*.py benchmarks/*.py examples/*.py docs/*.py
+	$(RUN) -m mypy tests benchmarks/*.py examples/*.py docs/*.py
 	$(RUN) -m mypy.stubtest vmem --mypy-config-file pyproject.toml \
-	  --allowlist tests/typing/stubtest_allowlist.txt --ignore-unused-allowlist
+	  --allowlist tests/module/typing/stubtest_allowlist.txt --ignore-unused-allowlist
 	$(VENV)/bin/basedpyright --pythonpath $(RUN)
 	cd $(VENV) && PATH="$$PWD/bin:$$PATH" basedpyright --verifytypes vmem --ignoreexternal
 	PATH="$(abspath $(VENV))/bin:$$PATH" actionlint

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from support import GROUP_LIMIT
 
 import vmem
+from tests.support import GROUP_LIMIT
 
 GROUP_ROOT_1 = Path("/sys/fs/cgroup/memory")
 GROUP_ROOT_2 = Path("/sys/fs/cgroup")

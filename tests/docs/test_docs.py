@@ -1,0 +1,145 @@
+"""docs/: the reference has everything public, the programs in examples/ are shown, and Sphinx has nothing to say."""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import inspect
+import re
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+import vmem
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+HEADER = ROOT / "csrc" / "vmem.h"
+
+WITH_ATTRIBUTES = ("Region", "Array", "Arena", "Range", "MemoryInfo", "MemoryMap", "MemoryPart")
+
+
+def read_pages(folder: str = ".") -> str:
+    """The sources of all pages in a folder of docs/, one after the other."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted((DOCS / folder).rglob("*.md")))
+
+
+def list_types() -> list[str]:
+    return [name for name in vmem.__all__ if inspect.isclass(getattr(vmem, name))]
+
+
+def list_members(kind: type) -> list[str]:
+    """The public methods and attributes that are a type's own: not those of int, tuple or OSError."""
+    foreign = {name for base in kind.__mro__ if base.__module__.split(".")[0] != "vmem" for name in dir(base)}
+    return [name for name in dir(kind) if not name.startswith("_") and name not in foreign]
+
+
+# --- the sources ---
+
+
+def test_the_reference_names_everything_public() -> None:
+    named = re.findall(r"^\.\. auto(?:function|class|exception|data):: (\S+)$", read_pages("reference"), re.MULTILINE)
+    assert sorted(named) == vmem.__all__
+
+
+@pytest.mark.parametrize("name", ["Region", "Array", "Arena"])
+def test_the_reference_takes_all_methods(name: str) -> None:
+    options = f".. autoclass:: {name}\n   :members:\n   :inherited-members:\n"
+    assert options in read_pages("reference")
+
+
+@pytest.mark.parametrize("kind", [getattr(vmem, name) for name in WITH_ATTRIBUTES])
+def test_the_docstring_of_a_type_describes_its_attributes(kind: type) -> None:
+    """The reference takes them from there, and leaves out what they say themselves."""
+    (section,) = re.findall(r"Attributes\n-+\n(.*?)\n\n", inspect.getdoc(kind) or "", re.DOTALL)
+    attributes = [name for name in list_members(kind) if not callable(getattr(kind, name))]
+    assert sorted(re.findall(r"^(\w+) : ", section, re.MULTILINE)) == sorted(attributes)
+
+
+def test_the_reference_takes_all_groups_of_functions_in_c() -> None:
+    (section,) = re.findall(r"^FUNCTIONS\n(.*?)\n\n", HEADER.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    groups = re.findall(r"^ {4}(\w+)", section, re.MULTILINE)
+    assert re.findall(r"^\.\. vmem-functions:: (\w+)$", read_pages("reference"), re.MULTILINE) == groups
+
+
+def test_every_example_is_shown() -> None:
+    text = read_pages()
+    shown = {path.name for path in (ROOT / "examples").glob("*.py") if f"/examples/{path.name}\n" in text}
+    assert shown == {path.name for path in (ROOT / "examples").glob("*.py")}
+
+
+# --- what Sphinx makes of them ---
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if importlib.util.find_spec("furo") is None or importlib.util.find_spec("myst_parser") is None:
+        pytest.skip("what builds the documentation is not installed: `make docs` does that")
+    folder = tmp_path_factory.mktemp("docs")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", DOCS, folder],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+@pytest.fixture(scope="module")
+def inventory(built: Path) -> set[tuple[str, str]]:
+    """Everything that the built pages describe: its name and its domain."""
+    content = (built / "objects.inv").read_bytes().split(b"\n", 4)[4]
+    lines = zlib.decompress(content).decode().splitlines()
+    return {(name, domain) for name, domain in re.findall(r"^(\S+) (\w+):", "\n".join(lines), re.MULTILINE)}
+
+
+def test_the_built_reference_has_everything_public(inventory: set[tuple[str, str]]) -> None:
+    names = [f"vmem.{name}" for name in vmem.__all__]
+    names += [f"vmem.{kind}.{member}" for kind in list_types() for member in list_members(getattr(vmem, kind))]
+    assert len(names) > 60
+    assert {(name, "py") for name in names} - inventory == set()
+
+
+def test_the_built_reference_has_all_functions_in_c(inventory: set[tuple[str, str]]) -> None:
+    declared = re.findall(r"^VMEM_API [^(]*?(\w+)\(.*\);$", HEADER.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(declared) > 20
+    assert {(name, "c") for name in declared} - inventory == set()
+
+
+def test_what_the_comments_in_c_say_is_on_the_page(built: Path) -> None:
+    page = re.sub(r"<[^>]*>", "", (built / "reference" / "c.html").read_text(encoding="utf-8"))
+    assert "up to 79 printable ASCII characters without [ ] \\ $ `; NULL takes a name away." in page
+    header = HEADER.read_text(encoding="utf-8")
+    api = header[header.index("// >>api") : header.index("#endif  // VMEM_H")]
+    for word in ("fails", "threads", "systems"):
+        assert (
+            len(re.findall(rf"^{word}:$", page, re.MULTILINE))
+            == len(re.findall(rf"^//   {word} ", api, re.MULTILINE))
+            > 20
+        )
+
+
+def test_no_table_has_an_empty_head(built: Path) -> None:
+    heads = [
+        head
+        for page in built.rglob("*.html")
+        for head in re.findall("<thead>.*?</thead>", page.read_text(encoding="utf-8"), re.DOTALL)
+    ]
+    assert len(heads) > 5
+    assert [head for head in heads if not re.sub(r"<[^>]*>|\s", "", head)] == []
+
+
+def test_the_map_is_shown_as_text_and_as_a_picture(built: Path) -> None:
+    page = (built / "reference" / "map.html").read_text(encoding="utf-8")
+    assert "region 'index': 1 TiB reserved, 72 MiB committed," in html.unescape(re.sub(r"<[^>]*>", "", page))
+    assert page.count('<svg xmlns="http://www.w3.org/2000/svg" width="760"') == 1
+
+
+def test_the_first_page_leads_to_all_others(built: Path) -> None:
+    (body,) = re.findall("<article.*</article>", (built / "index.html").read_text(encoding="utf-8"), re.DOTALL)
+    pages = {path.relative_to(DOCS).with_suffix(".html").as_posix() for path in DOCS.rglob("*.md")}
+    assert pages - set(re.findall('href="([^"#]+)"', body)) == {"index.html", "releasing.html"}

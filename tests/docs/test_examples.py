@@ -1,0 +1,105 @@
+"""The programs in examples/ that are written in Python: they run, and what they say about their effects is true."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import posix_only
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+
+# fork, the C library by no name, preadv
+NEEDS_UNIX = ("guard_pages.py", "hand_to_c.py", "hand_to_cffi.py", "read_into_place.py")
+NEEDS_LIBRARY = {
+    "arrow_columns.py": "pyarrow",
+    "dask_cluster.py": "distributed",
+    "hand_to_cffi.py": "cffi",
+    "torch_tensors.py": "torch",
+}
+MEASURES_LOCKS = ("locked_secret.py",)
+TAKES_MANY_ADDRESSES = (
+    "draw_map.py",
+    "fit_the_limits.py",
+    "growing_array.py",
+    "growing_table.py",
+    "hand_to_cffi.py",
+    "pickle_out_of_band.py",
+    "read_whole_file.py",
+    "sparse_index.py",
+)
+
+
+def needs(library: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(importlib.util.find_spec(library) is None, reason=f"{library} is not installed")
+
+
+def marks_of(name: str) -> list[pytest.MarkDecorator]:
+    marks = {
+        NEEDS_UNIX: posix_only,
+        MEASURES_LOCKS: pytest.mark.exact_memory,
+        TAKES_MANY_ADDRESSES: pytest.mark.many_addresses,
+    }
+    libraries = [NEEDS_LIBRARY[name]] if name in NEEDS_LIBRARY else []
+    return [mark for names, mark in marks.items() if name in names] + [needs(library) for library in libraries]
+
+
+PROGRAMS = [pytest.param(path.name, marks=marks_of(path.name)) for path in sorted(EXAMPLES.glob("*.py"))]
+
+
+def run_example(name: str, folder: Path, limit: int | None = None) -> str:
+    """What a program prints, run from a folder of its own, with its temporary files, in `limit` bytes of addresses."""
+
+    def set_limit() -> None:
+        import resource
+
+        assert limit
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / name],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=folder,
+        env=os.environ | {"TMPDIR": str(folder)},
+        preexec_fn=set_limit if limit else None,
+    )
+    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_it_runs_and_leaves_no_files(name: str, tmp_path: Path) -> None:
+    run_example(name, tmp_path)
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_it_checks_its_effects(name: str) -> None:
+    assert re.search(r"^ *assert ", (EXAMPLES / name).read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@posix_only
+@pytest.mark.exact_memory
+@pytest.mark.many_addresses
+def test_the_limits_are_heeded(tmp_path: Path) -> None:
+    """fit_the_limits.py takes at most half of the addresses that are left, and runs all the same."""
+    printed = run_example("fit_the_limits.py", tmp_path, limit=1 << 30)
+    (reserved,) = re.findall(r"^reserved (\d+) MiB", printed)
+    assert 64 <= int(reserved) <= 512
+
+
+@pytest.mark.many_addresses
+def test_the_tutorial_shows_what_its_program_prints(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert shown.split() == run_example("growing_array.py", tmp_path).splitlines()[0].split()

@@ -1,0 +1,61 @@
+"""No call leaves anything behind, whether it works or fails. leaks.py does the same for a million cycles."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+import vmem
+from tests.programs.leaks import all_calls, find_growth
+from tests.support import linux_only, visit
+
+if sys.maxsize < 2**32:
+    pytest.skip("takes more addresses than 32 bits can name", allow_module_level=True)
+
+pytestmark = [linux_only, pytest.mark.exact_memory]
+
+CALLS = all_calls()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_else_to_collect() -> Iterator[None]:
+    """What all the other tests have imported would be looked through for every count."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_leaves_nothing_behind(name: str) -> None:
+    call, divisor = CALLS[name]
+    assert find_growth(call, 10_000 // divisor) == {}
+
+
+@pytest.mark.parametrize("verb", ["prefault", "commit", "decommit", "discard", "lock", "resident"])
+def test_a_stopped_call_leaves_nothing_behind(verb: str) -> None:
+    region = vmem.reserve(1 << 30)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    def prepare() -> None:
+        region.decommit()
+        if verb != "commit":
+            region.commit(0, 6 << 20)
+
+    def call() -> None:
+        if verb == "commit":
+            region.commit(0, 6 << 20, prefault=True)
+        else:
+            getattr(region, verb)(0, 6 << 20)
+
+    def cycle() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            visit(region, stop, call, prepare)
+
+    assert find_growth(cycle, 50) == {}
+    region.release()

@@ -1,0 +1,147 @@
+"""PyTorch: tensors share the memory of regions and arrays, and keep it in place."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vmem
+from tests.support import posix_only, run_python_to_death
+
+torch: Any = pytest.importorskip("torch")
+
+# The typecodes that PyTorch has a type for, whatever the sizes are on this machine.
+TYPES = {typecode: np.dtype(typecode).name for typecode in "bBhHiIlLqQfd"}
+
+
+@pytest.fixture
+def region(page: int) -> vmem.Region:
+    region = vmem.reserve(64 * page)
+    region.commit(0, page)
+    return region
+
+
+def test_a_tensor_over_a_region_shares_its_memory(region: vmem.Region, page: int) -> None:
+    tensor = torch.frombuffer(region.view(0, page), dtype=torch.float64)
+    assert (tensor.data_ptr(), tensor.numel()) == (region.address, page // 8)
+    tensor[1] = 1.5
+    assert struct.unpack("d", region[8:16]) == (1.5,)
+    region[8:16] = struct.pack("d", 2.5)
+    assert tensor[1].item() == 2.5
+
+
+def test_a_tensor_pins_its_pages_and_no_others(region: vmem.Region, page: int) -> None:
+    tensor = torch.frombuffer(region.view(0, 16), dtype=torch.int32)
+    region.commit()
+    region.decommit(page, page)
+    for verb, span in {"decommit": (0, 1), "discard": (0, 1), "release": ()}.items():
+        with pytest.raises(BufferError, match="1 view of bytes 0 to 16 is alive"):
+            getattr(region, verb)(*span)
+    tensor += 7
+    assert tensor.tolist() == [7] * 4
+    del tensor
+    region.release()
+
+
+def test_what_is_made_from_a_tensor_pins_too(region: vmem.Region) -> None:
+    part = torch.frombuffer(region.view(0, 64), dtype=torch.float32).reshape(4, 4)[1:, ::2]
+    numbers = part.numpy()
+    del part
+    with pytest.raises(BufferError):
+        region.release()
+    numbers[0, 0] = 3.0
+    assert struct.unpack("f", region[16:20]) == (3.0,)
+    del numbers
+    region.release()
+
+
+def test_a_tensor_keeps_the_memory_of_a_region_that_is_dropped(region: vmem.Region, page: int) -> None:
+    tensor = torch.frombuffer(region.view(0, page), dtype=torch.uint8)
+    del region
+    tensor[:] = 7
+    assert tensor.sum().item() == 7 * page
+
+
+@pytest.mark.parametrize("typecode", TYPES)
+def test_a_tensor_over_an_array_sees_it_through_growth(typecode: str) -> None:
+    made: vmem.Array[Any] = vmem.Array(typecode, [1, 2, 3], capacity=1 << 20)
+    tensor = torch.frombuffer(made, dtype=getattr(torch, TYPES[typecode]))
+    assert (tensor.data_ptr(), tensor.tolist()) == (made.buffer_info()[0], [1, 2, 3])
+    made.extend([5] * (1 << 19))
+    made[0] = 7
+    tensor[1] = 8
+    assert tensor.tolist() == made[:3].tolist() == [7, 8, 3]
+    with pytest.raises(BufferError, match="1 view reaches further"):
+        made.clear()
+    del tensor
+    made.clear()
+
+
+MAKERS: dict[str, Any] = {
+    "from_numpy": lambda made: torch.from_numpy(np.asarray(made)),
+    "as_tensor": lambda made: torch.as_tensor(np.asarray(made)),
+    "asarray of an array of NumPy": lambda made: torch.asarray(np.asarray(made)),
+    "asarray, with a type": lambda made: torch.asarray(made, dtype=torch.float64),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_other_ways_that_share_and_pin(name: str) -> None:
+    made = vmem.Array("d", [1.0, 2.0], capacity=1 << 20)
+    tensor = MAKERS[name](made)
+    made.extend(range(1 << 19))
+    assert (tensor.data_ptr(), tensor.tolist()) == (made.buffer_info()[0], [1.0, 2.0])
+    with pytest.raises(BufferError):
+        made.clear()
+    del tensor
+    made.clear()
+
+
+@pytest.mark.parametrize("make", [torch.tensor, torch.as_tensor])
+def test_ways_that_copy(make: Any) -> None:
+    made = vmem.Array("d", [1.0, 2.0])
+    tensor = make(made, dtype=torch.float64)
+    assert tensor.data_ptr() != made.buffer_info()[0]
+    made.clear()
+    assert tensor.tolist() == [1.0, 2.0]
+
+
+def test_asarray_without_a_type_takes_none_from_the_buffer() -> None:
+    """The docs warn of this. When PyTorch heeds the format of a buffer they need not."""
+    made = vmem.Array("d", [1.0, 2.0])
+    assert torch.asarray(made).dtype == torch.float32
+    assert torch.asarray(made).tolist() == memoryview(made).cast("B").cast("f").tolist()
+
+
+def test_a_tensor_cannot_grow_out_of_its_memory() -> None:
+    tensor = torch.frombuffer(vmem.Array("f", [1, 2]), dtype=torch.float32)
+    with pytest.raises(RuntimeError, match="not resizable"):
+        tensor.resize_(100)
+
+
+def test_read_only_views_are_warned_of_and_written_to(region: vmem.Region) -> None:
+    with pytest.warns(UserWarning, match="not writable"):
+        tensor = torch.frombuffer(region.view(0, 16, readonly=True), dtype=torch.int32)
+    tensor[0] = 7
+    assert struct.unpack("=i", region[0:4]) == (7,)
+    with pytest.raises(BufferError):
+        region.release()
+
+
+@posix_only
+def test_writing_to_protected_memory_is_a_fault() -> None:
+    """The docs warn of this: PyTorch looks at no protection, nor at what a buffer says of it."""
+    run_python_to_death(
+        """
+        import torch, vmem
+        region = vmem.reserve(1)
+        region.commit()
+        region.protect(vmem.Protection.READ)
+        tensor = torch.asarray(region.view(), dtype=torch.uint8)
+        print("ready", flush=True)
+        tensor[0] = 1
+        """
+    )

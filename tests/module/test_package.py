@@ -1,0 +1,129 @@
+"""What the package as a whole promises: names, documentation, what it imports, where its header is."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import pickle
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import vmem
+from tests.support import has_a_tebibyte_of_addresses, run_python
+
+PUBLIC = [getattr(vmem, name) for name in vmem.__all__ if not name.startswith("__")]
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_public_name_is_exported_once() -> None:
+    assert sorted(set(vmem.__all__)) == vmem.__all__
+    public = {name for name, value in vars(vmem).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    assert public | {"MemoryMap", "MemoryPart", "__version__"} == set(vmem.__all__), (
+        "the maps come when they are asked for"
+    )
+    assert set(vmem.__all__) <= set(dir(vmem))
+
+
+def documented() -> list[object]:
+    members = [
+        member
+        for kind in (vmem.Region, vmem.Array, vmem.Arena)
+        for name, member in inspect.getmembers(kind)
+        if not name.startswith("_") and callable(member)
+    ]
+    return [*PUBLIC, *members]
+
+
+@pytest.mark.parametrize("thing", documented(), ids=lambda thing: getattr(thing, "__qualname__", "?"))
+def test_every_public_thing_is_documented_with_an_example(thing: object) -> None:
+    text = inspect.getdoc(thing)
+    assert text
+    assert ">>> " in text
+    if callable(thing) and not isinstance(thing, type):
+        assert inspect.signature(thing)
+        if inspect.signature(thing).parameters.keys() - {"self"}:
+            assert "Parameters\n---" in text
+            assert "Raises\n---" in text or thing is vmem.get_include
+
+
+@pytest.mark.parametrize("thing", [vmem, *documented()], ids=lambda thing: getattr(thing, "__qualname__", "vmem"))
+def test_the_examples_run(thing: object) -> None:
+    text = inspect.getdoc(thing)
+    assert text
+    example = doctest.DocTestParser().get_doctest(text, {}, str(thing), None, None)
+    assert example.examples
+    if re.search("1 << [46]", text) and not has_a_tebibyte_of_addresses():
+        pytest.skip("takes a tebibyte of addresses")
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.FAIL_FAST)
+    failures: list[str] = []
+    runner.run(example, out=failures.append)
+    assert not failures, "".join(failures)
+
+
+def find_blocks() -> dict[str, list[str]]:
+    """The Python programs in the README and in docs/, by the page that they are on.
+
+    But not those that come from files: these have tests of their own.
+    """
+    files = [path.read_text(encoding="utf-8") for path in (ROOT / "examples").rglob("*.py")]
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    blocks = {
+        page.relative_to(ROOT).as_posix(): re.findall(
+            r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        )
+        for page in pages
+    }
+    inline = {name: [block for block in found if block not in files] for name, found in blocks.items()}
+    return {name: found for name, found in inline.items() if found}
+
+
+@pytest.mark.many_addresses
+@pytest.mark.parametrize("name", find_blocks())
+def test_the_examples_of_the_documents_run(name: str) -> None:
+    for block in find_blocks()[name]:
+        run_python(block)
+
+
+def test_there_are_examples_in_the_documents() -> None:
+    assert {"README.md", "docs/structures.md"} <= find_blocks().keys()
+
+
+def test_members_say_where_they_are_from() -> None:
+    for thing in PUBLIC:
+        assert thing.__module__ in ("vmem", "vmem._vmem"), thing
+        if isinstance(thing, type):
+            assert pickle.loads(pickle.dumps(thing)) is thing
+
+
+def test_importing_costs_little() -> None:
+    run_python(
+        """
+        import sys
+        before = set(sys.modules)
+        import vmem
+        heavy = {"typing", "re", "dataclasses", "importlib.metadata", "pathlib", "argparse", "json", "numpy"}
+        rare = {"vmem._map", "vmem._drawing", "vmem._report", "vmem._demo"}
+        loaded = (heavy | rare) & (set(sys.modules) - before)
+        assert not loaded, loaded
+        """
+    )
+
+
+def test_the_headers_come_with_the_package() -> None:
+    folder = Path(vmem.get_include())
+    assert folder.is_absolute()
+    assert sorted(path.name for path in folder.iterdir()) == ["vmem.h", "vmem_python.h"]
+    for path in folder.iterdir():
+        header = ROOT / "csrc" / path.name
+        text, include = header.read_text(encoding="utf-8"), f'#include "{header.as_posix()}"\n'
+        assert path.read_text(encoding="utf-8") in (text, include), "an editable installation includes these"
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", vmem.__version__)
+    assert f"version {vmem.__version__}," in (ROOT / "csrc" / "vmem.h").read_text(encoding="utf-8")
+    assert f"## [{vmem.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "version" in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dynamic"]

@@ -1,0 +1,239 @@
+"""What builds of native code find in an installed vmem: headers, a CMake package, vmem.pc, Cython declarations."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import vmem
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(vmem.__file__).parent
+CLIENT = Path(__file__).with_name("c_api_client.c")
+HEADERS = ["vmem.h", "vmem_python.h"]
+FOLDER_OPTIONS = ["--include-dir", "--cmakedir", "--pkgconfigdir"]
+
+
+def run(command: Sequence[str | Path], expect: int = 0, **environment: str) -> str:
+    """What a command prints; the test fails with that when its exit status is another."""
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == expect, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return done.stdout if expect == 0 else done.stderr
+
+
+def ask(*options: str, expect: int = 0, package: Path = PACKAGE) -> str:
+    """What ``python -m vmem`` of a package prints."""
+    return run([sys.executable, "-m", "vmem", *options], expect, PYTHONPATH=str(package.parent)).removesuffix("\n")
+
+
+def find_tool(name: str) -> str:
+    """A program on the path, or one that pip has installed."""
+    tool = shutil.which(name, path=os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]))
+    if tool is None:
+        pytest.skip(f"{name} is not installed")
+    return tool
+
+
+@pytest.fixture
+def moved(tmp_path: Path) -> Path:
+    """The installed package in another place, whose name shells and pkg-config have to be careful with."""
+    return shutil.copytree(PACKAGE, tmp_path / "another place" / "vmem", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+# --- python -m vmem ---
+
+
+def test_the_folders() -> None:
+    assert ask("--include-dir") == vmem.get_include()
+    assert sorted(os.listdir(vmem.get_include())) == HEADERS  # noqa: PTH208
+    assert sorted(path.name for path in Path(ask("--cmakedir")).iterdir()) == [
+        "vmemConfig.cmake",
+        "vmemConfigVersion.cmake",
+    ]
+    assert [path.name for path in Path(ask("--pkgconfigdir")).glob("*.pc")] == ["vmem.pc"]
+    assert ask("--version") == vmem.__version__
+
+
+def test_the_options_are_what_a_compiler_needs(tmp_path: Path) -> None:
+    compiler = find_tool("cc")
+    run([compiler, "-fsyntax-only", *shlex.split(ask("--includes")), CLIENT])
+    assert "vmem_python.h" in run([compiler, "-fsyntax-only", *shlex.split(ask("--includes"))[:-1], CLIENT], expect=1)
+
+
+def test_options_are_quoted(moved: Path) -> None:
+    options = ask("--includes", package=moved)
+    assert f"'-I{moved / 'include'}'" in options or f'"-I{moved / "include"}"' in options
+    assert ask("--include-dir", package=moved) == str(moved / "include")
+
+
+@pytest.mark.parametrize("option", FOLDER_OPTIONS)
+def test_what_the_installation_lacks(moved: Path, option: str) -> None:
+    folder = ask(option, package=moved)
+    shutil.rmtree(folder)
+    assert ask(option, expect=1, package=moved) == f"vmem: this installation lacks the folder {folder}"
+
+
+@pytest.mark.parametrize("other", ["demo", "--json", "--version", "--includes"])
+@pytest.mark.parametrize("option", FOLDER_OPTIONS)
+def test_one_answer_at_a_time(option: str, other: str) -> None:
+    assert "not allowed with argument" in ask(option, other, expect=2)
+
+
+def test_no_facts_and_no_demo_with_options() -> None:
+    assert "argument COMMAND: not allowed with argument --includes" in ask("--includes", "demo", expect=2)
+
+
+# --- pkg-config ---
+
+
+def test_pkg_config(moved: Path) -> None:
+    tool = find_tool("pkg-config")
+    for package in (PACKAGE, moved):
+        path = ask("--pkgconfigdir", package=package)
+        assert run([tool, "--modversion", "vmem"], PKG_CONFIG_PATH=path).strip() == vmem.__version__
+        (option,) = shlex.split(run([tool, "--cflags", "vmem"], PKG_CONFIG_PATH=path))
+        assert option.startswith("-I")
+        assert Path(option[2:]).samefile(package / "include")
+        assert run([tool, "--libs", "vmem"], PKG_CONFIG_PATH=path).strip() == ""
+
+
+# --- CMake ---
+
+# Two calls, because a project may ask in several of its folders.
+PROJECT = """
+cmake_minimum_required(VERSION 3.19)
+project(versions LANGUAGES NONE)
+foreach(wanted IN ITEMS {wanted})
+  foreach(exact "" EXACT)
+    string(REPLACE "any" "" version "${{wanted}}")
+    if(NOT exact OR NOT wanted MATCHES "any|[.][.][.]")
+      unset(vmem_DIR CACHE)
+      find_package(vmem ${{version}} ${{exact}} CONFIG QUIET NO_DEFAULT_PATH PATHS "{package}")
+      file(APPEND results "${{wanted}} ${{exact}}=${{vmem_FOUND}} ${{vmem_VERSION}}\\n")
+    endif()
+  endforeach()
+endforeach()
+get_target_property(folder vmem::vmem INTERFACE_INCLUDE_DIRECTORIES)
+file(APPEND results "folder=${{folder}}\\n")
+"""
+
+# What versions are found by who asks for others.
+FOUND = {
+    "0.3.1": {
+        **dict.fromkeys(["any", "0.3", "0.3.0", "0.3.1", "0.3.1 EXACT"], True),
+        **dict.fromkeys(["0.3.2", "0.4", "0.2", "0", "1.3", "0.3 EXACT", "0.3.2 EXACT"], False),
+        **dict.fromkeys(["0.1...0.9", "0.3...0.3.1", "0.3.1...<0.4"], True),
+        **dict.fromkeys(["0.1...<0.3.1", "0.1...0.3", "0.3.2...2"], False),
+    },
+    "2.10.0": {
+        **dict.fromkeys(["any", "2", "2.9", "2.10", "2.10.0", "2.10 EXACT"], True),
+        **dict.fromkeys(["2.11", "3", "1", "1.10", "0.10", "2 EXACT", "20"], False),
+        **dict.fromkeys(["1...2.10", "2...<3"], True),
+        **dict.fromkeys(["1...2", "3...4"], False),
+    },
+}
+
+
+@pytest.mark.parametrize("version", FOUND)
+def test_the_versions_that_cmake_finds(version: str, moved: Path, tmp_path: Path) -> None:
+    about = moved / "_about.py"
+    about.write_text(about.read_text(encoding="utf-8").replace(vmem.__version__, version), encoding="utf-8")
+    wanted = sorted({each.removesuffix(" EXACT") for each in FOUND[version]})
+    project = PROJECT.format(wanted=" ".join(wanted), package=moved.as_posix())
+    (tmp_path / "CMakeLists.txt").write_text(project, encoding="utf-8")
+    run([find_tool("cmake"), "-S", tmp_path, "-B", tmp_path / "build"])
+    *lines, last = (tmp_path / "results").read_text(encoding="utf-8").splitlines()
+    results = dict(line.split("=") for line in lines)
+    for asked, is_found in FOUND[version].items():
+        result = results[asked if "EXACT" in asked else f"{asked} "]
+        assert (result == f"1 {version}") == is_found, f"{asked}: {result}"
+    assert Path(last.removeprefix("folder=")).samefile(moved / "include")
+
+
+# --- Cython ---
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def test_cython_knows_all_that_the_header_declares() -> None:
+    header = read(ROOT / "csrc" / "vmem.h").partition("\n// >>config")[2]
+    declared = (
+        read(PACKAGE / "__init__.pxd").partition('cdef extern from "vmem.h" nogil:')[2].partition("cdef extern")[0]
+    )
+    expected = re.findall(r"^VMEM_API (.*\));$", header, re.MULTILINE)
+    for name in re.findall(r"^typedef struct (Vmem\w+) \{", header, re.MULTILINE):
+        (body,) = re.findall(rf"struct {name} \{{\n(.*?)\n\}}", header, re.DOTALL)
+        expected += [f"ctypedef struct {name}:", *re.findall(r"^    (\w[^;]*);", body, re.MULTILINE)]
+    for name in re.findall(r"^typedef enum (\w+)", header, re.MULTILINE):
+        (body,) = re.findall(rf"^typedef enum {name} [^{{]*\{{(.*?)\}} {name};", header, re.DOTALL | re.MULTILINE)
+        values = re.findall(r"^    (VMEM_\w+) = ", body, re.MULTILINE)
+        expected += [f"ctypedef enum {name}:", *(values or re.findall(r"^    X\((\w+),", header, re.MULTILINE))]
+    expected += ["uint64_t VMEM_UNLIMITED"]
+    as_cython = {re.sub(r"\bbool\b", "bint", each).replace("(void)", "()") for each in expected}
+    assert {line.strip() for line in declared.splitlines() if line.strip()} == as_cython
+    assert len(as_cython) > 80
+
+
+# --- editable installations ---
+
+
+@pytest.fixture(scope="module")
+def editable(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A checkout, and the interpreter of an environment into which it was installed with ``pip install -e``."""
+    checkout = tmp_path_factory.mktemp("editable") / "checkout"
+    for name in ("benchmarks", "csrc", "src"):
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", "include"))
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, checkout)
+    environment = checkout.with_name("environment")
+    venv.create(environment)
+    python = str(environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    options = ["--quiet", "--no-build-isolation", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    tools = sysconfig.get_path("purelib")  # for setuptools
+    run([*pip, "install", *options, "-e", checkout], PYTHONPATH=tools, CFLAGS="-O0")
+    return checkout, python
+
+
+def test_an_editable_installation_has_an_include_folder(editable: tuple[Path, str], tmp_path: Path) -> None:
+    checkout, python = editable
+    script = "import vmem; print(vmem.__file__, vmem.get_include(), sep='\\n')"
+    file, include = run([python, "-c", script]).splitlines()
+    assert Path(file).is_relative_to(checkout)
+    assert sorted(path.name for path in Path(include).iterdir()) == HEADERS
+    compiler = find_tool("cc")
+    options = shlex.split(run([python, "-m", "vmem", "--includes"]))
+    run([compiler, "-fsyntax-only", *options, CLIENT])
+    with (checkout / "csrc" / "vmem.h").open("a", encoding="utf-8") as header:
+        header.write("\n#define EDITED 1\n")
+    program = tmp_path / "edited.c"
+    program.write_text('#include "vmem.h"\n#if !EDITED\n#error "this is a copy"\n#endif\n', encoding="utf-8")
+    run([compiler, "-fsyntax-only", *options, program])
+    program.write_text('#include "module.h"\n', encoding="utf-8")
+    assert "module.h" in run([compiler, "-fsyntax-only", *options, program], expect=1)
+
+
+def test_an_editable_installation_serves_other_builds(editable: tuple[Path, str], tmp_path: Path) -> None:
+    _, python = editable
+    folders = {option: run([python, "-m", "vmem", option]).strip() for option in FOLDER_OPTIONS}
+    (tmp_path / "CMakeLists.txt").write_text(
+        PROJECT.format(wanted=vmem.__version__, package=folders["--cmakedir"]), encoding="utf-8"
+    )
+    tool = find_tool("pkg-config")
+    version = run([tool, "--modversion", "vmem"], PKG_CONFIG_PATH=folders["--pkgconfigdir"])
+    assert version.strip() == vmem.__version__
+    run([find_tool("cmake"), "-S", tmp_path, "-B", tmp_path / "build"])
+    last = (tmp_path / "results").read_text(encoding="utf-8").splitlines()[-1]
+    assert Path(last.removeprefix("folder=")).samefile(folders["--include-dir"])

@@ -1,0 +1,114 @@
+"""What cibuildwheel is told to build is what the README promises."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("cibuildwheel", reason="cibuildwheel is not installed")
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+PLATFORMS = {"linux": "(many|musl)linux_", "macos": "macosx_", "windows": "win_"}  # and how their identifiers begin
+
+
+# What needs compilers and other tools, is about how the package is built, or takes long.
+NEEDS_TOOLS = re.compile(r"tests/(header|native|packaging|exhaustive)/|tests/module/test_typing")
+
+
+def read_table(heading: str) -> list[list[str]]:
+    """The rows of the README's table whose first column has this heading."""
+    rows = re.search(rf"^\| {heading} \|.*\n\|[-|]+\n((?:\|.*\n)+)", README, re.MULTILINE)
+    assert rows, f"there is no table of each {heading}"
+    return [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows[1].splitlines()]
+
+
+def promised_pythons() -> set[str]:
+    pythons: set[str] = set()
+    for wheel, _, tested_on in read_table("wheel"):
+        tested = [f"cp3{version}" for version in re.findall(r"3\.(\d+t?)", tested_on)]
+        assert tested[0] == wheel.removesuffix("-abi3").rpartition("-")[2], "a wheel is tested where it is built"
+        pythons.update(tested)
+    return pythons
+
+
+def promised_identifiers(platform: str) -> set[str]:
+    machines = [machine for row in read_table("system") for machine in row[1:]]
+    return {
+        f"{python}-{machine}"
+        for python in promised_pythons()
+        for machine in machines
+        if re.match(PLATFORMS[platform], machine)
+    }
+
+
+@pytest.fixture(scope="module")
+def settings() -> Any:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["cibuildwheel"]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_what_is_built_is_what_is_promised(platform: str) -> None:
+    printed = subprocess.run(
+        [sys.executable, "-m", "cibuildwheel", "--platform", platform, "--print-build-identifiers", ROOT],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+        check=True,
+    ).stdout
+    promised = promised_identifiers(platform)
+    assert promised
+    assert sorted(printed.split()) == sorted(promised)
+
+
+def test_the_oldest_macos_is_the_one_that_is_promised(settings: Any) -> None:
+    (promised,) = re.findall(r"macOS (\d+) or newer", README)
+    assert settings["macos"]["environment"]["MACOSX_DEPLOYMENT_TARGET"] == f"{promised}.0"
+
+
+def test_every_wheel_is_tested(settings: Any, tmp_path: Path) -> None:
+    assert "test-skip" not in settings
+    command = shlex.split(settings["test-command"].replace("{project}", ROOT.as_posix()))
+    assert command[0] == "python"
+    printed = subprocess.run(
+        [sys.executable, *command[1:], "--collect-only", "--quiet", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+        check=True,
+    ).stdout
+    run = set(re.findall(r"(tests/\w+/test_\w+\.py)::", printed))
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").glob("*/test_*.py")}
+    wanted = {path for path in files if not NEEDS_TOOLS.match(path)}
+    needs_testcapi = {"tests/safety/test_small_allocations.py"}  # a module that some Pythons come without
+    assert wanted - needs_testcapi <= run <= wanted
+
+
+# --- what the workflows do with it ---
+
+
+def read_workflow(name: str) -> str:
+    return (ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8")
+
+
+def test_every_wheel_is_built_on_a_machine_of_its_kind(settings: Any) -> None:
+    wanted = [(platform, machine) for platform in PLATFORMS for machine in settings[platform]["archs"]]
+    jobs = re.findall(r"platform: (\w+), archs: (\w+)", read_workflow("wheels.yml"))
+    assert sorted(jobs) == sorted(wanted)
+
+
+def test_the_tests_run_on_every_version_that_is_promised() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    promised = {text.rpartition(" ")[2] for text in project["classifiers"] if re.search(r":: 3\.\d+$", text)}
+    promised |= {f"3.{python.removeprefix('cp3')}" for python in promised_pythons()}
+    (tested,) = re.findall(r"python: \[(.*)\]", read_workflow("tests.yml"))
+    assert set(re.findall(r'"(.*?)"', tested)) == promised

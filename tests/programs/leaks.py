@@ -1,0 +1,612 @@
+"""Looks for leaks: makes every call again and again, those that work and those that fail.
+
+python -m tests.programs.leaks --cycles 1000000
+"""
+
+from __future__ import annotations
+
+import argparse
+import array
+import contextlib
+import copy
+import gc
+import io
+import operator
+import os
+import pickle
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import vmem
+from vmem import Protection, _vmem
+
+PAGE = vmem.get_page_size()
+LONG = 8 << 20  # long enough for a call that lets other threads run
+ZEROS = bytes(LONG)  # once: what allocators keep of so much when it goes is not ours
+
+Call = Callable[[], object]
+
+
+def refused(call: Call, error: type[BaseException]) -> Call:
+    """A call that must fail."""
+
+    def attempt() -> None:
+        try:
+            call()
+        except error:
+            return
+        raise AssertionError(f"no {error.__name__}")
+
+    return attempt
+
+
+def in_turn(*calls: Call) -> Call:
+    """Several calls as one."""
+
+    def run() -> None:
+        for call in calls:
+            call()
+
+    return run
+
+
+class Bad:
+    """An argument whose conversion fails."""
+
+    def __index__(self) -> int:
+        raise KeyError
+
+    def __bool__(self) -> bool:
+        raise KeyError
+
+
+def reserve_and_release(**options: object) -> None:
+    vmem.reserve(PAGE, **options).release()  # type: ignore[arg-type]
+
+
+def leave_with_an_exception(view_too: bool) -> None:
+    try:
+        with vmem.reserve(PAGE) as region:
+            region.commit()
+            view = region[:] if view_too else None
+            raise KeyError
+    except KeyError:
+        del view
+
+
+class Held(vmem.Region):
+    """A region that can be part of a cycle."""
+
+    held: object = None
+
+
+def make_cycle() -> None:
+    region = Held(PAGE)
+    region.commit()
+    region.held = [region, region[0:1]]
+    del region
+    gc.collect()
+
+
+def good_calls(region: vmem.Region) -> dict[str, Call]:
+    """On a region whose first four pages are committed."""
+    view = region[0:PAGE]
+    data = bytes(range(100))
+    return {
+        "reserve": reserve_and_release,
+        "reserve aligned": lambda: reserve_and_release(alignment=1 << 21),
+        "reserve with a name": lambda: reserve_and_release(name="leak" + str(len(data))),
+        "make with the class": lambda: vmem.Region(PAGE, name="x"),
+        "drop": lambda: vmem.reserve(PAGE).commit(),
+        "drop the region before its view": lambda: commit_and_view(vmem.reserve(PAGE)),
+        "with": lambda: vmem.reserve(PAGE).__enter__().__exit__(None, None, None),
+        "with and an exception": lambda: leave_with_an_exception(False),
+        "with, an exception and a view": lambda: leave_with_an_exception(True),
+        "commit and decommit": in_turn(lambda: region.commit(8 * PAGE, PAGE), lambda: region.decommit(8 * PAGE, PAGE)),
+        "commit in pieces": in_turn(
+            lambda: region.commit(9 * PAGE, PAGE),
+            lambda: region.commit(11 * PAGE, PAGE),
+            lambda: region.commit(13 * PAGE, PAGE),
+            lambda: region.commit(8 * PAGE, 8 * PAGE),
+            lambda: region.decommit(8 * PAGE, 8 * PAGE),
+        ),
+        "commit and prefault": in_turn(
+            lambda: region.commit(8 * PAGE, PAGE, prefault=True),
+            lambda: region.decommit(8 * PAGE, PAGE),
+        ),
+        "long commit and decommit": in_turn(lambda: region.commit(LONG, LONG), lambda: region.decommit(LONG, LONG)),
+        "discard": lambda: region.discard(2 * PAGE, PAGE),
+        "prefault": lambda: region.prefault(0, PAGE),
+        "protect": in_turn(lambda: region.protect(Protection.READ, PAGE, PAGE), lambda: region.protect(2, PAGE, PAGE)),
+        "protect as executable": in_turn(lambda: region.protect(4, PAGE, PAGE), lambda: region.protect(2, PAGE, PAGE)),
+        "lock": in_turn(lambda: region.lock(0, PAGE), lambda: region.unlock(0, PAGE)),
+        "resident": lambda: region.resident(0, 2 * PAGE),
+        "long resident": lambda: region.resident(0, LONG),
+        "map": region.map,
+        "view": lambda: region.view(0, 2 * PAGE, readonly=True),
+        "empty view": lambda: region.view(5, 0),
+        "view of a view": lambda: memoryview(region[0:8].obj)[::2].tolist(),
+        "is_committed": lambda: region.is_committed(0, 2 * PAGE),
+        "ranges": region.ranges,
+        "item": lambda: region[5],
+        "set item": lambda: region.__setitem__(5, 200),
+        "slice": lambda: region[5:50],
+        "slice with a step": lambda: region[50:5:-3],
+        "set slice": lambda: region.__setitem__(slice(0, 100), data),
+        "set slice with a step": lambda: region.__setitem__(slice(0, 200, 2), data),
+        "set slice from itself": lambda: region.__setitem__(slice(1, 1 + PAGE), view),
+        "set slice from scattered bytes": lambda: region.__setitem__(slice(0, 50), memoryview(data)[::2]),
+        "attributes": lambda: [getattr(region, name) for name in ("address", "size", "committed", "name", "released")],
+        "repr and len": lambda: (repr(region), len(region), hash(region), region == region),
+        "align": lambda: (
+            vmem.align_forward(5, 8),
+            vmem.align_backward(1 << 63, 16),
+            vmem.is_aligned(address=5, align=8),
+        ),
+    }
+
+
+def commit_and_view(region: vmem.Region) -> memoryview:
+    region.commit()
+    return region[:]
+
+
+def failing_calls(region: vmem.Region, released: vmem.Region) -> dict[str, tuple[Call, type[BaseException]]]:
+    view = region[0:PAGE]
+    bad: int = Bad()  # type: ignore[assignment]
+    text: int = "text"  # type: ignore[assignment]
+    calls: dict[str, tuple[Call, type[BaseException]]] = {
+        "reserve nothing": (lambda: vmem.reserve(0), ValueError),
+        "reserve text": (lambda: vmem.reserve(text), TypeError),
+        "reserve with a bad name": (lambda: vmem.reserve(1, name=5), TypeError),  # type: ignore[arg-type]
+        "reserve with an unpaired surrogate": (lambda: vmem.reserve(1 << 62, name="\udc80"), vmem.OutOfMemoryError),
+        "reserve with a bad bool": (lambda: vmem.reserve(1, huge_pages=bad), KeyError),  # type: ignore[arg-type]
+        "reserve with a bad alignment": (lambda: vmem.reserve(1, alignment=3), ValueError),
+        "make with too few arguments": (lambda: _vmem.Region(1), TypeError),  # type: ignore[call-arg]
+        "make without a type": (lambda: _vmem.reserve(int, 1, None, False, None), TypeError),  # type: ignore[type-var]
+        "protect with nonsense": (lambda: region.protect(99), ValueError),
+        "protect a viewed page": (lambda: region.protect(0, 0, PAGE), BufferError),
+        "decommit a viewed page": (lambda: region.decommit(0, PAGE), BufferError),
+        "discard a viewed page": (lambda: region.discard(0, PAGE), BufferError),
+        "release with views": (region.release, BufferError),
+        "view with too much": (lambda: region.view(0, 1, False, 5), TypeError),  # type: ignore[call-arg]
+        "view with a wrong keyword": (lambda: region.view(nothing=1), TypeError),  # type: ignore[call-arg]
+        "view with a bad bool": (lambda: region.view(0, 1, readonly=bad), KeyError),  # type: ignore[arg-type]
+        "item beyond": (lambda: region[region.size], IndexError),
+        "item far beyond": (lambda: region[1 << 70], IndexError),
+        "item beyond all digits": (lambda: region[1 << 20000], IndexError),
+        "map when released": (released.map, ValueError),
+        "uncommitted item": (lambda: region[8 * PAGE], ValueError),
+        "uncommitted slice": (lambda: region[8 * PAGE :], ValueError),
+        "set an item to too much": (lambda: region.__setitem__(0, 256), ValueError),
+        "set an item to text": (lambda: region.__setitem__(0, text), TypeError),
+        "set a slice to text": (lambda: region.__setitem__(slice(0, 4), "text"), TypeError),  # type: ignore[call-overload]
+        "set a slice to too much": (lambda: region.__setitem__(slice(0, 4), b"12345"), ValueError),
+        "set steps to too much": (lambda: region.__setitem__(slice(0, 8, 2), b"12345"), ValueError),
+        "slice with a bad end": (lambda: region[0:bad], KeyError),
+        "delete an item": (lambda: region.__delitem__(0), TypeError),  # type: ignore[attr-defined]
+        "item beyond the end of a view": (lambda: view[PAGE], IndexError),
+        "iterate": (lambda: iter(region), TypeError),
+        "copy": (lambda: copy.copy(region), TypeError),
+        "align to nothing": (lambda: vmem.align_forward(1, 0), ValueError),
+        "align too high": (lambda: vmem.align_forward((1 << 64) - 1, 8), ValueError),
+        "align with one argument": (lambda: vmem.align_backward(1), TypeError),  # type: ignore[call-arg]
+    }
+    verbs = ["commit", "decommit", "discard", "prefault", "lock", "unlock", "resident", "view", "is_committed"]
+    for verb in verbs:
+        call = getattr(region, verb)
+        gone = getattr(released, verb)
+        calls |= {
+            f"{verb} with text": (partial(call, text), TypeError),
+            f"{verb} with a negative offset": (partial(call, -1), ValueError),
+            f"{verb} with a huge size": (partial(call, 0, 1 << 64), ValueError),
+            f"{verb} with a bad index": (partial(call, 0, bad), KeyError),
+            f"{verb} beyond the end": (partial(call, region.size, 1), ValueError),
+            f"{verb} when released": (partial(gone, 0, 1), ValueError),
+        }
+    for verb in ("discard", "prefault", "lock", "unlock", "view"):
+        call = getattr(region, verb)
+        calls[f"{verb} what is not committed"] = (partial(call, 8 * PAGE, LONG), ValueError)
+    return calls
+
+
+def numbers(*items: float, typecode: str = "i") -> vmem.Array[Any]:
+    return vmem.Array(typecode, items)
+
+
+class HeldArray(vmem.Array[int]):
+    """An array that can be part of a cycle."""
+
+    held: object = None
+
+
+class HeldArena(vmem.Arena):
+    held: object = None
+
+
+def make_cycles_of_structures() -> None:
+    made, arena = HeldArray("i", [1, 2]), HeldArena(PAGE)
+    made.held = [made, memoryview(made), iter(made)]
+    arena.held = [arena, arena.alloc(10), arena.scope()]
+    del made, arena
+    gc.collect()
+
+
+def take_from_failing_iterator(made: vmem.Array[int]) -> None:
+    def give() -> Iterator[int]:
+        yield 1
+        raise KeyError
+
+    try:
+        made.extend(give())
+    except KeyError:
+        made.pop()
+
+
+def array_calls() -> dict[str, Call]:
+    """Each leaves its array as it was."""
+    made, twin, same = numbers(*range(100)), numbers(*range(100), typecode="q"), numbers(*range(100))
+    floats, large = numbers(*range(100), typecode="d"), vmem.Array("b", capacity=LONG)
+    items, data, plain = list(range(1000, 1100)), bytes(400), array.array("i", range(100))
+    pickled, outside = pickle.dumps(made), pickle.dumps(made, 5, buffer_callback=lambda buffer: None)
+    view = memoryview(made)
+    iterator = iter(made)
+    held = HeldArray("i", items)
+    held.held = data
+
+    def cut() -> None:
+        del made[100:]
+
+    return {
+        "Array()": lambda: vmem.Array("i"),
+        "Array() with a capacity": lambda: vmem.Array("i", items, capacity=1000),
+        "Array() of an iterator": lambda: vmem.Array("i", iter(items)),
+        "Array() of bytes": lambda: vmem.Array("i", data),
+        "Array() of a buffer": lambda: vmem.Array("i", plain),
+        "Array() of an Array": lambda: vmem.Array("i", twin),
+        "Array() of a subclass": lambda: HeldArray("i", items),
+        "append and pop": in_turn(lambda: made.append(1 << 20), made.pop),
+        "extend by a list": in_turn(lambda: made.extend(items), cut),
+        "extend by an iterator": in_turn(lambda: made.extend(iter(items)), cut),
+        "extend by a buffer": in_turn(lambda: made.extend(plain), cut),
+        "extend by an array": in_turn(lambda: made.extend(same), cut),
+        "extend by itself": in_turn(lambda: made.extend(made), cut),
+        "extend by a view of itself": in_turn(lambda: made.extend(view), cut),
+        "fromlist": in_turn(lambda: made.fromlist(items), cut),
+        "frombytes": in_turn(lambda: made.frombytes(data), cut),
+        "fromfile": in_turn(lambda: made.fromfile(io.BytesIO(data), 100), cut),
+        "tofile": lambda: made.tofile(io.BytesIO()),
+        "insert and delete": in_turn(lambda: made.insert(5, 500), lambda: made.__delitem__(5)),
+        "remove": in_turn(lambda: made.append(1 << 20), lambda: made.remove(1 << 20)),
+        "concatenate": lambda: made + same,
+        "concatenate in place": in_turn(lambda: made.__iadd__(same), cut),
+        "repeat": lambda: made * 3,
+        "repeat in place": in_turn(lambda: made.__imul__(3), cut),
+        "item of an array": lambda: (made[5], floats[-5]),
+        "set an item of an array": lambda: (made.__setitem__(5, 5), floats.__setitem__(6, 6)),
+        "slice of an array": lambda: made[5:50],
+        "stepping slice of an array": lambda: made[50:5:-3],
+        "set a slice of an array": lambda: made.__setitem__(slice(0, 100), same),
+        "set a slice to a longer one": in_turn(lambda: made.__setitem__(slice(100, 200), same), cut),
+        "set a stepping slice": lambda: made.__setitem__(slice(None, None, 2), made[::2]),
+        "set a slice to itself": in_turn(lambda: floats.__setitem__(slice(None, None, -1), floats), floats.reverse),
+        "delete a stepping slice": in_turn(
+            lambda: large.frombytes(data), lambda: large.__delitem__(slice(None, None, 3)), large.clear
+        ),
+        "clear and shrink": in_turn(lambda: large.frombytes(data), large.clear, large.shrink_to_fit),
+        "map of an array": made.map,
+        "search": lambda: (made.index(99), made.count(5), 7 in made, 7.5 in floats, made.index(5, 2, 50) == 5),
+        "compare": lambda: (made == twin, made < twin, made != same, made >= same, made == items),
+        "iterate over an array": lambda: (list(made), list(reversed(floats))),
+        "iterator of an array": lambda: (copy.copy(iterator), operator.length_hint(iterator), next(iter(made))),
+        "copy of an array": lambda: (copy.copy(made), copy.deepcopy(made)),
+        "pickle an array": lambda: pickle.dumps(made),
+        "unpickle an array": lambda: pickle.loads(pickled),
+        "pickle an array in newer ways": lambda: pickle.loads(pickle.dumps(made, protocol=5)),
+        "pickle an array out of band": lambda: pickle.dumps(made, 5, buffer_callback=lambda buffer: None),
+        "unpickle an array out of band": lambda: pickle.loads(outside, buffers=[data]),
+        "unpickle an array of another machine": lambda: (
+            _vmem._rebuild_array(HeldArray, "i", ">i", data),
+            _vmem._rebuild_array(HeldArray, "i", ">q", data),
+        ),
+        "pickle an array with attributes": lambda: [pickle.loads(pickle.dumps(held, way)) for way in (2, 3, 5)],
+        "pickle an array as of old": lambda: pickle.loads(pickle.dumps(made, protocol=2)),
+        "views of an array": lambda: (
+            memoryview(made)[5:],
+            memoryview(made).cast("B")[::2],
+            memoryview(floats).tolist(),
+        ),
+        "grow and shrink under a view": lambda: grow_under_view(large),
+        "conversions of an array": lambda: (made.tolist(), made.tobytes(), made.buffer_info(), repr(made), len(floats)),
+        "byteswap and reverse": in_turn(twin.byteswap, twin.byteswap, twin.reverse, twin.reverse),
+        "attributes of an array": lambda: (made.typecode, made.itemsize, made.capacity, vmem.Array[int]),
+        "extend by what fails": lambda: take_from_failing_iterator(made),
+    }
+
+
+def grow_under_view(made: vmem.Array[int]) -> None:
+    made.append(1)
+    view = memoryview(made)
+    made.extend(view)
+    made.pop()
+    view.release()
+    made.clear()
+
+
+def failing_array_calls() -> dict[str, tuple[Call, type[BaseException]]]:
+    made, full = numbers(1, 2, 3), vmem.Array("i", [1, 2], capacity=2)
+    viewed, plain, text = numbers(1, 2, 3), [1, 2], "text"
+    view = memoryview(viewed)
+    bad: int = Bad()  # type: ignore[assignment]
+    wrong: Any = object()
+    rebuild: Any = _vmem._rebuild_array
+    calls: dict[str, tuple[Call, type[BaseException]]] = {
+        "Array() with a bad typecode": (lambda: vmem.Array("x"), ValueError),
+        "Array() without a typecode": (lambda: vmem.Array(), TypeError),  # type: ignore[call-overload]
+        "Array() of text": (lambda: vmem.Array("i", wrong), TypeError),
+        "Array() of what does not fit": (lambda: vmem.Array("b", [1, 1000]), OverflowError),
+        "Array() with a bad capacity": (lambda: vmem.Array("b", capacity=bad), KeyError),
+        "Array() with too much capacity": (lambda: vmem.Array("b", capacity=1 << 62), ValueError),
+        "Array() with too little capacity": (lambda: vmem.Array("b", [1, 2], capacity=1), vmem.OutOfMemoryError),
+        "append what is wrong": (lambda: made.append(wrong), TypeError),
+        "append too much": (lambda: made.append(1 << 40), OverflowError),
+        "extend by what is wrong": (lambda: made.extend(wrong), TypeError),
+        "extend by another typecode": (lambda: made.extend(numbers(1, typecode="q")), TypeError),
+        "fromlist with what is wrong": (lambda: made.fromlist([1, wrong]), TypeError),
+        "frombytes with too few": (lambda: made.frombytes(b"123"), ValueError),
+        "fromfile with too few": (lambda: made.fromfile(io.BytesIO(b"123"), 2), ValueError),
+        "fromfile with what is none": (lambda: made.fromfile(wrong, 2), AttributeError),
+        "insert what is wrong": (lambda: made.insert(0, wrong), TypeError),
+        "insert somewhere wrong": (lambda: made.insert(bad, 1), KeyError),
+        "pop from beyond the end": (lambda: made.pop(5), IndexError),
+        "remove what is not there": (lambda: made.remove(77), ValueError),
+        "index of what is not there": (lambda: made.index(77), ValueError),
+        "item beyond the end": (lambda: made[5], IndexError),
+        "item of an array with a bad index": (lambda: made[bad], KeyError),
+        "set an item of an array to what is wrong": (lambda: made.__setitem__(0, wrong), TypeError),
+        "set a slice of an array to a list": (lambda: made.__setitem__(slice(1), plain), TypeError),  # type: ignore[call-overload]
+        "set a stepping slice to too much": (lambda: made.__setitem__(slice(0, 3, 2), made), ValueError),
+        "concatenate with a list": (lambda: made + plain, TypeError),  # type: ignore[operator]
+        "repeat too often": (lambda: made * (1 << 62), MemoryError),
+        "compare with text": (lambda: made < text, TypeError),  # type: ignore[operator]
+        "hash of an array": (lambda: hash(made), TypeError),
+        "pickle an array by a bad protocol": (lambda: made.__reduce_ex__(bad), KeyError),
+        "unpickle a list as an array": (lambda: rebuild(list, "i", "<i", b""), TypeError),
+        "unpickle an array of a bad typecode": (lambda: rebuild(vmem.Array, "x", "<i", b""), ValueError),
+        "unpickle an array of a bad layout": (lambda: rebuild(vmem.Array, "i", "<x", b""), ValueError),
+        "unpickle an array of too few bytes": (lambda: rebuild(vmem.Array, "i", "<i", b"123"), ValueError),
+        "unpickle an array of text": (lambda: rebuild(vmem.Array, "i", "<i", text), TypeError),
+        "unpickle an array of too large numbers": (lambda: rebuild(vmem.Array, "b", "<h", b"12"), OverflowError),
+        "subscript a view by what is wrong": (lambda: view[wrong], TypeError),
+    }
+    for name, grow in {
+        "append": lambda: full.append(3),
+        "extend": lambda: full.extend([3]),
+        "extend by itself": lambda: full.extend(full),
+        "insert": lambda: full.insert(0, 3),
+        "fromlist": lambda: full.fromlist([3]),
+        "repeat": lambda: full.__imul__(2),
+    }.items():
+        calls[f"{name} when full"] = (grow, vmem.OutOfMemoryError)
+    for name, shrink in {
+        "pop": viewed.pop,
+        "clear": viewed.clear,
+        "delete": lambda: viewed.__delitem__(0),
+        "delete a slice": lambda: viewed.__delitem__(slice(0, 2)),
+        "delete steps": lambda: viewed.__delitem__(slice(None, None, 2)),
+        "repeat no times": lambda: viewed.__imul__(0),
+        "set a shorter slice": lambda: viewed.__setitem__(slice(0, 2), full[:1]),
+    }.items():
+        calls[f"{name} below a view"] = (shrink, BufferError)
+    return calls
+
+
+def leave_scope(arena: vmem.Arena, error: type[Exception] | None, view_too: bool) -> None:
+    """Leaves nothing allocated."""
+    with contextlib.suppress(KeyError, BufferError), arena.scope(), arena.scope():
+        view = arena.alloc(100)
+        if not view_too:
+            view.release()
+        if error:
+            raise error
+    view.release()
+    arena.reset()
+
+
+def arena_calls() -> dict[str, Call]:
+    """Each rewinds what it takes."""
+    arena, far, trimmed = vmem.Arena(LONG), vmem.Arena(LONG), vmem.Arena(1 << 30)
+    far.alloc(1000).release()
+
+    def alloc_many() -> None:
+        views = [arena.alloc(size) for size in range(0, 300, 7)]
+        del views[::2]
+        views.clear()
+        arena.reset()
+
+    return {
+        "Arena()": lambda: vmem.Arena(1 << 30),
+        "Arena() with an alignment": lambda: vmem.Arena(capacity=PAGE, alignment=64),
+        "Arena() of a subclass": lambda: HeldArena(PAGE),
+        "Arena() and alloc": lambda: vmem.Arena(PAGE).alloc(10),
+        "alloc and reset": in_turn(lambda: arena.alloc(100), arena.reset),
+        "alloc nothing": lambda: arena.alloc(0),
+        "alloc with options": in_turn(lambda: arena.alloc(num_bytes=100, align=256, zero=False), arena.reset),
+        "alloc and cast": in_turn(lambda: arena.alloc(800).cast("d")[5:].tolist(), arena.reset),
+        "alloc many": alloc_many,
+        "mark and rewind": lambda: far.rewind(far.mark()),
+        "alloc and rewind": in_turn(lambda: far.alloc(100), lambda: far.rewind(1000)),
+        "alloc and trim": in_turn(lambda: trimmed.alloc(5 * PAGE), trimmed.reset, trimmed.trim),
+        "scope": lambda: leave_scope(arena, None, False),
+        "scope and an exception": lambda: leave_scope(arena, KeyError, False),
+        "scope and a view": lambda: leave_scope(arena, None, True),
+        "scope, an exception and a view": lambda: leave_scope(arena, KeyError, True),
+        "scope of a new arena": lambda: vmem.Arena(PAGE).scope(),
+        "map of an arena": far.map,
+        "attributes of an arena": lambda: (far.used, far.committed, far.capacity, far.alignment, repr(far)),
+    }
+
+
+def failing_arena_calls() -> dict[str, tuple[Call, type[BaseException]]]:
+    arena, viewed = vmem.Arena(LONG), vmem.Arena(LONG)
+    view = viewed.alloc(1000)
+    bad: int = Bad()  # type: ignore[assignment]
+    text: int = "text"  # type: ignore[assignment]
+    left = arena.scope()
+    left.__enter__()
+    return {
+        "Arena() of nothing": (lambda: vmem.Arena(0), ValueError),
+        "Arena() with a bad capacity": (lambda: vmem.Arena(bad), KeyError),
+        "Arena() with a bad alignment": (lambda: vmem.Arena(1, alignment=3), ValueError),
+        "alloc text": (lambda: arena.alloc(text), TypeError),
+        "alloc less than nothing": (lambda: arena.alloc(-1), ValueError),
+        "alloc without a size": (lambda: arena.alloc(), TypeError),  # type: ignore[call-arg]
+        "alloc with a wrong keyword": (lambda: arena.alloc(1, nothing=1), TypeError),  # type: ignore[call-arg]
+        "alloc with a bad alignment": (lambda: arena.alloc(1, align=bad), KeyError),
+        "alloc with a bad bool": (lambda: arena.alloc(1, zero=bad), KeyError),  # type: ignore[arg-type]
+        "alloc too much": (lambda: arena.alloc(1 << 60), vmem.OutOfMemoryError),
+        "alloc too far": (lambda: arena.alloc(1, align=1 << 62), vmem.OutOfMemoryError),
+        "rewind to text": (lambda: arena.rewind(text), TypeError),
+        "rewind too far": (lambda: arena.rewind(1 << 20), ValueError),
+        "rewind below a view": (lambda: viewed.rewind(view.nbytes // 2), BufferError),
+        "reset below a view": (viewed.reset, BufferError),
+        "enter a scope twice": (left.__enter__, RuntimeError),
+        "leave a scope that was not entered": (lambda: arena.scope().__exit__(None, None, None), RuntimeError),
+        "copy an arena": (lambda: copy.copy(arena), TypeError),
+        "pickle an arena": (lambda: pickle.dumps(arena), TypeError),
+    }
+
+
+def slow_structure_calls() -> dict[str, Call]:
+    large, arena = vmem.Array("b", capacity=1 << 30), vmem.Arena(1 << 30)
+    return {
+        "collect cycles of structures": make_cycles_of_structures,
+        "Array() too large": refused(lambda: vmem.Array("b", capacity=(1 << 61) - 1), vmem.OutOfMemoryError),
+        "Arena() too large": refused(lambda: vmem.Arena(1 << 61), vmem.OutOfMemoryError),
+        "long shrink_to_fit": in_turn(lambda: large.frombytes(ZEROS), large.clear, large.shrink_to_fit),
+        "long trim": in_turn(lambda: arena.alloc(LONG, zero=False), arena.reset, arena.trim),
+    }
+
+
+def slow_calls(region: vmem.Region) -> dict[str, Call]:
+    """Those that take so long that a hundredth must do."""
+    return {
+        "reserve too much": refused(lambda: vmem.reserve(1 << 62), vmem.OutOfMemoryError),
+        "commit too much": refused(lambda: region.commit(LONG, (1 << 46) - 2 * LONG), vmem.OutOfMemoryError),
+        "commit and prefault too much": refused(
+            lambda: region.commit(LONG, (1 << 46) - 2 * LONG, prefault=True), vmem.OutOfMemoryError
+        ),
+        "collect a cycle": make_cycle,
+        "map as text": lambda: str(region.map()),
+        "map as a picture": lambda: region.map()._repr_html_(),
+        "memory_info": vmem.memory_info,
+        "get_limits": _vmem.get_limits,
+        "long prefault": in_turn(
+            lambda: region.commit(LONG, LONG, prefault=True),
+            lambda: region.prefault(LONG, LONG),
+            lambda: region.discard(LONG, LONG),
+            lambda: region.decommit(LONG, LONG),
+        ),
+    }
+
+
+def open_regions() -> tuple[vmem.Region, vmem.Region]:
+    region = vmem.reserve(1 << 46)
+    region.commit(0, 4 * PAGE)
+    region.discard(0, 4 * PAGE)
+    released = vmem.reserve(PAGE)
+    released.release()
+    return region, released
+
+
+def all_calls() -> dict[str, tuple[Call, int]]:
+    """Every call, and by what its cycles are divided."""
+    region, released = open_regions()
+    calls = {name: (call, 1) for name, call in good_calls(region).items()}
+    calls |= {name: (call, 1) for name, call in (array_calls() | arena_calls()).items()}
+    failing = failing_calls(region, released) | failing_array_calls() | failing_arena_calls()
+    calls |= {name: (refused(call, error), 1) for name, (call, error) in failing.items()}
+    return calls | {name: (call, 100) for name, call in (slow_calls(region) | slow_structure_calls()).items()}
+
+
+def count_references() -> int:
+    if hasattr(sys, "gettotalrefcount"):  # a debug build
+        return int(sys.gettotalrefcount())
+    view_type = type(commit_and_view(vmem.reserve(PAGE)).obj)
+    array_iterator, scope = type(iter(vmem.Array("i"))), type(vmem.Arena(PAGE).scope())
+    types = (vmem.Region, _vmem.Region, vmem.Array, vmem.Arena, HeldArray, HeldArena, view_type, array_iterator, scope)
+    shared = (*types, vmem.OutOfMemoryError, Protection, Protection.READ, vmem.reserve)
+    return sum(map(sys.getrefcount, shared))
+
+
+def count_mappings() -> int:
+    return len(Path("/proc/self/maps").read_text().splitlines())
+
+
+def count_resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+# What is counted, and by how much it may differ without being a leak of one in a hundred cycles.
+COUNTS: dict[str, tuple[Callable[[], int], int]] = {
+    "blocks of memory": (sys.getallocatedblocks, 50),
+    "tracked objects": (lambda: len(gc.get_objects()), 20),
+    "references": (count_references, 50),
+    "mappings": (count_mappings, 8),
+    "open files": (lambda: len(list(Path("/proc/self/fd").iterdir())), 0),
+    "resident bytes": (count_resident, 1 << 20),
+}
+
+
+def count() -> dict[str, int]:
+    gc.collect()
+    return {name: function() for name, (function, _) in COUNTS.items()}
+
+
+def measure_growth(call: Call, cycles: int) -> dict[str, int]:
+    for _ in range(cycles // 10 + 10):
+        call()
+    count()
+    before = count()
+    for _ in range(cycles):
+        call()
+    after = count()
+    return {name: after[name] - before[name] for name in COUNTS if after[name] - before[name] > COUNTS[name][1]}
+
+
+def find_growth(call: Call, cycles: int) -> dict[str, int]:
+    """What a number of calls leaves behind whenever they are made.
+
+    Python keeps some of what it has looked up, such as the names of methods, up to a limit, and without the GIL some
+    of what it has freed, now more and now less. A leak never ends.
+    """
+    growth = measure_growth(call, cycles)
+    for _ in range(19):
+        if growth:
+            again = measure_growth(call, cycles)
+            growth = {name: again[name] for name in growth if name in again}
+    return growth
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cycles", type=int, default=10_000, help="how often each call is made (default: %(default)s)")
+    cycles = parser.parse_args().cycles
+    leaks = 0
+    calls = all_calls()
+    start = time.monotonic()
+    for name, (call, divisor) in calls.items():
+        growth = find_growth(call, max(cycles // divisor, 100))
+        if growth:
+            leaks += 1
+            print(f"{name}: {growth}", flush=True)
+    print(f"{len(calls)} calls, {cycles} cycles each, {time.monotonic() - start:.0f} s: {leaks} leaks")
+    sys.exit(leaks > 0)
+
+
+if __name__ == "__main__":
+    main()

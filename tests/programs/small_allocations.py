@@ -1,0 +1,370 @@
+"""Lets each small allocation of one call fail in turn, and all from it on. Run by test_small_allocations.py.
+
+A call either does what it is for or raises MemoryError and leaves everything as it was.
+"""
+
+from __future__ import annotations
+
+import array
+import gc
+import importlib
+import io
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import vmem
+from tests.support import permissions_in
+from vmem import Protection, _vmem
+
+testcapi: Any = importlib.import_module("_testcapi")  # Python has no types for it
+
+PAGE = vmem.get_page_size()
+LARGE = 8 << 20  # a call on so much is marked, and done piece by piece
+MAX_ALLOCATIONS = 60
+
+Call = Callable[..., object]
+
+
+class Case(NamedTuple):
+    """A call, the subject that is made for each try, and what it may do beside raising MemoryError."""
+
+    make: Callable[[], Subject]
+    call: Call
+    errors: tuple[type[Exception], ...] = ()
+    can_take_part: bool = False  # as array.array, it keeps what it had taken when an iterator ends with an exception
+
+
+class Subject(NamedTuple):
+    """What a call is made on, and with what."""
+
+    thing: Any
+    arguments: tuple[Any, ...] = ()
+
+    def describe(self) -> object:
+        thing = self.thing
+        if isinstance(thing, _vmem.Region):
+            in_kernel = permissions_in(thing.address, thing.size) if sys.platform == "linux" else None
+            return thing.ranges(), in_kernel, bytes(thing[PAGE : 2 * PAGE])
+        if isinstance(thing, _vmem.Array):
+            return thing.tolist()
+        return thing.used if isinstance(thing, _vmem.Arena) else None
+
+    def let_go(self) -> None:
+        """Raises BufferError if a pin or the mark of a long call was left behind."""
+        for argument in self.arguments:
+            if isinstance(argument, memoryview):
+                argument.release()
+        if isinstance(self.thing, _vmem.Region):
+            self.thing.release()
+        elif isinstance(self.thing, _vmem.Array):
+            self.thing.clear()
+        elif isinstance(self.thing, _vmem.Arena):
+            self.thing.reset()
+
+
+def region(num_bytes: int = 16 * PAGE) -> Callable[[], Subject]:
+    """The second page is committed and filled, and so is the second half."""
+
+    def make() -> Subject:
+        made = vmem.reserve(num_bytes)
+        made.commit(PAGE, PAGE)
+        made[PAGE : 2 * PAGE] = b"x" * PAGE
+        made.commit(num_bytes // 2, num_bytes // 2)
+        return Subject(made)
+
+    return make
+
+
+def numbers(*arguments: object, typecode: str = "i") -> Callable[[], Subject]:
+    return lambda: Subject(_vmem.Array(typecode, [1, 2, 3, 4]), arguments)
+
+
+def full_array(*arguments: object) -> Callable[[], Subject]:
+    """It fills its memory, so that more of it needs a record."""
+    return lambda: Subject(_vmem.Array("B", bytes(PAGE), capacity=LARGE), arguments)
+
+
+def array_to_shrink() -> Subject:
+    made = _vmem.Array("B", bytes(LARGE))
+    del made[10:]
+    return Subject(made)
+
+
+def arena(*arguments: object) -> Callable[[], Subject]:
+    def make() -> Subject:
+        made = vmem.Arena(1 << 20)
+        made.alloc(100)
+        return Subject(made, arguments)
+
+    return make
+
+
+def arena_to_trim(num_bytes: int) -> Callable[[], Subject]:
+    def make() -> Subject:
+        made = vmem.Arena(2 * num_bytes)
+        made.alloc(num_bytes, zero=False)
+        made.reset()
+        return Subject(made)
+
+    return make
+
+
+def viewed_arena() -> Subject:
+    made = vmem.Arena(1 << 20)
+    return Subject(made, (made.alloc(10),))
+
+
+def viewed_scope() -> Subject:
+    made = vmem.Arena(1 << 20)
+    scope = made.scope()
+    scope.__enter__()
+    return Subject(made, (scope, made.alloc(10)))
+
+
+def far_arena() -> Subject:
+    """Its mark is no small number, which Python would have ready."""
+    made = vmem.Arena(1 << 20)
+    made.alloc(1000)
+    return Subject(made)
+
+
+def alloc_in_scope(arena: vmem.Arena) -> None:
+    with arena.scope():
+        arena.alloc(64)
+
+
+def viewed_array() -> Subject:
+    made = _vmem.Array("i", [1, 2, 3])
+    return Subject(made, (memoryview(made),))
+
+
+def rebuild(_: object, layout: str, items: bytes) -> None:
+    _vmem._rebuild_array(_vmem.Array, "i", layout, items)
+
+
+def nothing(*arguments: object) -> Callable[[], Subject]:
+    return lambda: Subject(None, arguments)
+
+
+def region_cases() -> dict[str, Case]:
+    small, large = region(), region(8 * LARGE)
+    half = 4 * LARGE
+    return {
+        "reserve": Case(nothing(), lambda _: _vmem.reserve(_vmem.Region, PAGE, 4 * PAGE, False, "name")),
+        "Region()": Case(nothing(), lambda _: _vmem.Region(PAGE, None, False, None)),
+        "reserve, refused": Case(
+            nothing(), lambda _: _vmem.Region(1 << 62, None, False, None), (vmem.OutOfMemoryError,)
+        ),
+        "reserve, bad name": Case(nothing(), lambda _: _vmem.Region(PAGE, None, False, 1), (TypeError,)),  # type: ignore[arg-type]
+        "commit": Case(small, lambda region: region.commit(0, 16 * PAGE)),
+        "commit and prefault": Case(small, lambda region: region._commit_and_prefault(0, 16 * PAGE)),
+        "commit and prefault, large": Case(large, lambda region: region._commit_and_prefault(half - LARGE, LARGE)),
+        "prefault, large": Case(large, lambda region: _vmem.Region.prefault(region, half, LARGE)),
+        "decommit": Case(small, lambda region: _vmem.Region.decommit(region, 9 * PAGE, PAGE)),
+        "decommit, large": Case(large, lambda region: _vmem.Region.decommit(region, half + PAGE, LARGE)),
+        "discard": Case(small, lambda region: _vmem.Region.discard(region, 9 * PAGE, PAGE)),
+        "discard, large": Case(large, lambda region: _vmem.Region.discard(region, half + PAGE, LARGE)),
+        "lock": Case(small, lambda region: _vmem.Region.lock(region, 9 * PAGE, PAGE)),
+        "unlock": Case(small, lambda region: _vmem.Region.unlock(region, 9 * PAGE, PAGE)),
+        "protect": Case(small, lambda region: _vmem.Region.protect(region, 1, 9 * PAGE, PAGE)),
+        "protect, execute": Case(
+            small, lambda region: _vmem.Region.protect(region, Protection.READ_EXECUTE, 9 * PAGE, PAGE)
+        ),
+        "resident, large": Case(large, lambda region: _vmem.Region.resident(region, 0, 8 * LARGE)),
+        "ranges": Case(small, lambda region: _vmem.Region.ranges(region)),
+        "map": Case(region(), lambda region: region.map()),
+        "map, long": Case(region(LARGE), lambda region: region.map()),
+        "view": Case(small, lambda region: region.view(PAGE, PAGE)),
+        "view, not committed": Case(small, lambda region: region.view(0, PAGE), (ValueError,)),
+        "slice": Case(small, lambda region: region[PAGE : 2 * PAGE]),
+        "slice, stepping": Case(small, lambda region: region[PAGE : 2 * PAGE : 2]),
+        "slice, put in": Case(small, lambda region: region.__setitem__(slice(PAGE, 2 * PAGE), b"y" * PAGE)),
+        "slice, copied with steps": Case(
+            small, lambda region: region.__setitem__(slice(2 * PAGE - 1, PAGE - 1, -1), b"y" * PAGE)
+        ),
+        "get_limits": Case(nothing(), lambda _: _vmem.get_limits()),
+        "get_memory_info": Case(nothing(), lambda _: _vmem.get_memory_info()),
+    }
+
+
+def array_cases() -> dict[str, Case]:
+    ten = list(range(1000, 1010))
+    wrong = object()
+    return {
+        "Array()": Case(nothing(ten), lambda _, items: _vmem.Array("i", items)),
+        "Array(), iterator": Case(nothing(ten), lambda _, items: _vmem.Array("i", iter(items))),
+        "Array(), bytes": Case(nothing(bytes(40)), lambda _, items: _vmem.Array("i", items)),
+        "Array(), buffer": Case(nothing(array.array("i", ten)), lambda _, items: _vmem.Array("i", items)),
+        "Array(), text": Case(nothing("text"), lambda _, items: _vmem.Array("i", items), (TypeError,)),
+        "Array(), bad typecode": Case(nothing(wrong), lambda _, code: _vmem.Array(code), (TypeError,)),
+        "Array(), bad item": Case(nothing([wrong]), lambda _, items: _vmem.Array("i", items), (TypeError,)),
+        "append, full": Case(
+            lambda: Subject(_vmem.Array("i", [1], capacity=1)), lambda array: array.append(2), (vmem.OutOfMemoryError,)
+        ),
+        "append, bad item": Case(numbers(wrong), lambda array, item: array.append(item), (TypeError,)),
+        "append, growing": Case(full_array(), lambda array: array.append(1)),
+        "insert, growing": Case(full_array(), lambda array: array.insert(1, 1)),
+        "frombytes, growing": Case(full_array(bytes(PAGE)), lambda array, data: array.frombytes(data)),
+        "extend, growing": Case(full_array(array.array("B", [1])), lambda array, items: array.extend(items)),
+        "extend, iterator, growing": Case(
+            full_array((1, 2, 3)), lambda array, items: array.extend(iter(items)), can_take_part=True
+        ),
+        "+=": Case(full_array(_vmem.Array("B", [1])), lambda array, other: array.__iadd__(other)),
+        "*=": Case(full_array(), lambda array: array.__imul__(2)),
+        "set slice, growing": Case(
+            full_array(_vmem.Array("B", [1, 2])), lambda array, other: array.__setitem__(slice(5, 6), other)
+        ),
+        "map of an array": Case(full_array(), lambda array: array.map()),
+        "shrink_to_fit, long": Case(array_to_shrink, lambda array: array.shrink_to_fit()),
+        "extend": Case(numbers(ten), lambda array, items: array.extend(items), can_take_part=True),
+        "extend, itself": Case(numbers(), lambda array: array.extend(array)),
+        "fromlist": Case(numbers(ten), lambda array, items: array.fromlist(items)),
+        "fromlist, bad item": Case(numbers([5, wrong]), lambda array, items: array.fromlist(items), (TypeError,)),
+        "insert": Case(numbers(), lambda array: array.insert(1, 9)),
+        "pop": Case(numbers(), lambda array: array.pop()),
+        "index": Case(numbers(), lambda array: array.index(4)),
+        "index, absent": Case(numbers(), lambda array: array.index(1 << 20), (ValueError,)),
+        "count": Case(numbers(typecode="d"), lambda array: array.count(4)),
+        "remove": Case(numbers(), lambda array: array.remove(4)),
+        "contains": Case(numbers(typecode="d"), lambda array: 4 in array),
+        "tolist": Case(numbers(typecode="d"), lambda array: array.tolist()),
+        "tobytes": Case(numbers(), lambda array: array.tobytes()),
+        "fromfile": Case(numbers(), lambda array: array.fromfile(io.BytesIO(bytes(8)), 2)),
+        "tofile": Case(lambda: Subject(_vmem.Array("i", ten), (io.BytesIO(),)), lambda array, file: array.tofile(file)),
+        "buffer_info": Case(numbers(), lambda array: array.buffer_info()),
+        "copy": Case(numbers(), lambda array: array.__copy__()),
+        "deepcopy": Case(numbers(), lambda array: array.__deepcopy__({})),
+        "reduce": Case(numbers(), lambda array: array.__reduce__()),
+        "reduce_ex, 3": Case(numbers(), lambda array: array.__reduce_ex__(3)),
+        "reduce_ex, 5": Case(numbers(), lambda array: array.__reduce_ex__(5)),
+        "rebuild": Case(nothing("<i", bytes(80)), rebuild),
+        "rebuild, swapped": Case(nothing(">i", bytes(80)), rebuild),
+        "rebuild, resized": Case(nothing(">q", bytes(80)), rebuild),
+        "rebuild, bad layout": Case(nothing("text", b""), rebuild, (ValueError,)),
+        "rebuild, bad size": Case(nothing("<i", b"123"), rebuild, (ValueError,)),
+        "repr": Case(numbers(), lambda array: repr(array)),
+        "memoryview": Case(numbers(), lambda array: memoryview(array)),
+        "get item": Case(numbers(typecode="d"), lambda array: array[1]),
+        "get slice": Case(numbers(), lambda array: array[1:3]),
+        "get slice, stepping": Case(numbers(), lambda array: array[::2]),
+        "set slice, itself": Case(numbers(), lambda array: array.__setitem__(slice(None, None, -1), array)),
+        "put itself in": Case(numbers(), lambda array: array.__setitem__(slice(1, 1), array)),
+        "set slice, bad type": Case(
+            numbers(ten), lambda array, items: array.__setitem__(slice(1), items), (TypeError,)
+        ),
+        "set slice, bad length": Case(
+            numbers(_vmem.Array("i", ten)),
+            lambda array, other: array.__setitem__(slice(None, None, 2), other),
+            (ValueError,),
+        ),
+        "pop, bad index": Case(numbers(), lambda array: array.pop(1 << 20), (IndexError,)),
+        "iter": Case(numbers(typecode="d"), lambda array: next(iter(array))),
+        "iter, reduced": Case(lambda: Subject(iter(_vmem.Array("i", ten))), lambda iterator: iterator.__reduce__()),
+        "concat": Case(numbers(), lambda array: array + array),
+        "concat, bad type": Case(numbers(ten), lambda array, items: array + items, (TypeError,)),
+        "repeat": Case(numbers(), lambda array: array * 3),
+        "compare": Case(numbers(_vmem.Array("q", [1 << 40])), lambda array, other: array < other),
+        "shrink below a view": Case(
+            viewed_array,
+            lambda array, _: array.pop(),
+            (BufferError,),
+        ),
+    }
+
+
+def arena_cases() -> dict[str, Case]:
+    return {
+        "Arena()": Case(nothing(), lambda _: _vmem.Arena(1 << 20)),
+        "alloc": Case(arena(), lambda arena: arena.alloc(64)),
+        "alloc, full": Case(arena(), lambda arena: arena.alloc(1 << 30), (vmem.OutOfMemoryError,)),
+        "alloc, growing": Case(arena(), lambda arena: arena.alloc(2 * PAGE, align=PAGE, zero=False)),
+        "alloc, bad alignment": Case(arena(), lambda arena: arena.alloc(1, align=3), (ValueError,)),
+        "mark": Case(far_arena, lambda arena: arena.mark()),
+        "rewind, too far": Case(arena(), lambda arena: arena.rewind(1 << 19), (ValueError,)),
+        "map of an arena": Case(viewed_arena, lambda arena, view: arena.map()),
+        "trim": Case(arena_to_trim(1 << 19), lambda arena: arena.trim()),
+        "trim, long": Case(arena_to_trim(LARGE), lambda arena: arena.trim()),
+        "scope": Case(arena(), lambda arena: arena.scope()),
+        "scope, with": Case(arena(), alloc_in_scope),
+        "scope, left with a view": Case(
+            viewed_scope, lambda _, scope, view: scope.__exit__(None, None, None), (BufferError,)
+        ),
+        "scope, left with a view and an exception": Case(
+            viewed_scope, lambda _, scope, view: scope.__exit__(KeyError, KeyError(), None)
+        ),
+        "repr of an arena": Case(arena(), lambda arena: repr(arena)),
+        "copy of an arena": Case(arena(), lambda arena: arena.__reduce__(), (TypeError,)),
+        "rewind below a view": Case(
+            viewed_arena,
+            lambda arena, _: arena.reset(),
+            (BufferError,),
+        ),
+    }
+
+
+CASES = {**region_cases(), **array_cases(), **arena_cases()}
+
+
+def call_without(case: Case, subject: Subject, first: int, last: int) -> Exception | None:
+    """Makes the call while its allocations after `first`, up to `last`, fail; with 0 all after `first`."""
+    restore = testcapi.remove_mem_hooks
+    try:
+        testcapi.set_nomemory(first, last)
+        case.call(subject.thing, *subject.arguments)
+        restore()
+    except Exception as error:
+        restore()
+        return error
+    return None
+
+
+def is_lost_exception(error: Exception) -> bool:
+    """Python's own way to say that PyErr_SetString() had no memory. It does so for errors of array.array too."""
+    return isinstance(error, SystemError) and str(error) == "error return without exception set"
+
+
+def check(case: Case, first: int, last: int, expected: object) -> bool:
+    """Whether the call could do without. Then it has done all that it does."""
+    subject = case.make()
+    before = subject.describe()
+    error = call_without(case, subject, first, last)
+    after = subject.describe()
+    if error is None:
+        assert after == expected, f"without allocation {first}: {after}, not {expected}"
+        return True
+    error.__traceback__ = None
+    if not case.can_take_part:
+        assert after == before, f"allocation {first}: {before} became {after}"
+    subject.let_go()
+    if isinstance(error, case.errors):
+        return True
+    if not (case.errors and is_lost_exception(error)):
+        assert isinstance(error, MemoryError), f"allocation {first}: {error!r}"
+    return False
+
+
+def find_expected(case: Case) -> object:
+    """How a subject is after the call. What is made only once is there from now on."""
+    subject = case.make()
+    error = call_without(case, subject, 1 << 30, 0)
+    assert isinstance(error, case.errors) if case.errors else error is None
+    return subject.describe()
+
+
+def main() -> None:
+    case = CASES[sys.argv[1]]
+    _vmem.set_map_maker("".format)  # type: ignore[arg-type]  # takes anything, and allocates nothing of Python's own
+    gc.disable()
+    expected = find_expected(case)
+    refused = 0
+    for first in range(MAX_ALLOCATIONS):
+        refused += not check(case, first, first + 1, expected)
+        refused += not check(case, first, 0, expected)
+    assert check(case, MAX_ALLOCATIONS, 0, expected), "it allocates more often than is tried"
+    assert refused
+    print(f"refused {refused} times")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""A long random run of all calls of regions, arrays and arenas against their models.
+
+python -m tests.programs.soak --operations 1000000 --seed 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import traceback
+from collections.abc import Sequence
+
+from tests.models.random_calls import ArenaCalls, ArrayCalls, RandomCalls, RegionCalls
+
+
+def run(callers: Sequence[RandomCalls], num_operations: int) -> None:
+    """They take turns, so that their mappings lie among each other."""
+    for operation in range(num_operations):
+        callers[operation % len(callers)].step()
+    for caller in callers:
+        caller.checked.check_all()
+        caller.checked.end()
+
+
+def count_operations(callers: Sequence[RandomCalls]) -> int:
+    return sum(caller.operation for caller in callers)
+
+
+def print_calls(caller: RandomCalls) -> None:
+    print(f"\n{caller.NAME}: {caller.operation} operations")
+    for kind in sorted(caller.done | caller.refused):
+        print(f"{kind:20} {caller.done[kind]:8} done {caller.refused[kind]:8} refused")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--operations", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--check-every", type=int, default=50, help="how often everything is compared; 1 finds causes")
+    arguments = parser.parse_args()
+    callers = [kind(arguments.seed, arguments.check_every) for kind in (RegionCalls, ArrayCalls, ArenaCalls)]
+    try:
+        run(callers, arguments.operations)
+    except Exception:
+        traceback.print_exc()
+        operation = count_operations(callers)
+        caller = callers[operation % len(callers)]
+        print(f"seed {arguments.seed}: mismatch in operation {operation}, {caller.kind} of {caller.NAME}", flush=True)
+        return 1
+    print(f"seed {arguments.seed}: {count_operations(callers)} operations agree with the models")
+    for caller in callers:
+        print_calls(caller)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

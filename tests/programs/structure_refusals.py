@@ -1,0 +1,477 @@
+"""Makes every system call of one call of an array or an arena fail. Run by test_refusals.py, as refusals.py is."""
+
+from __future__ import annotations
+
+import array
+import copy
+import ctypes
+import io
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import vmem
+from tests.programs.refusals import MIB, PAGE, Drop, Explorer, InNewProcess, Plan, explore_case
+from tests.support import permissions_in, status_bytes
+
+ITEM = 4  # bytes, of typecode "i"
+SMALL = 4 * PAGE  # memory doubles from here, so that more is asked for than needed, and then less
+LARGE = 8 * MIB  # from here on for huge pages
+LONG = 24 * MIB  # given back piece by piece
+CAPACITY = 64 * MIB
+
+# --- what the kernel says ---
+
+
+def check_pages(start: int, size: int, used: int, is_clean: bool, *, has_hole: bool = False) -> int:
+    """Makes sure that the first pages can be used, and no others. Returns how many bytes they have.
+
+    If it is not clean, others can be used too. A hole is what giving back leaves when it fails.
+    """
+    runs = permissions_in(start, size)
+    first = runs[0][1] if runs[0][2] == "rw-p" else 0
+    assert first >= used, (runs, used)
+    if is_clean and not has_hole:
+        assert runs in ([(0, first, "rw-p"), (first, size, "---p")], [(0, size, "---p")], [(0, size, "rw-p")]), runs
+    assert {permissions for _, _, permissions in runs} <= {"rw-p", "---p"}
+    return first
+
+
+def rounded(num_bytes: int) -> int:
+    return -(-num_bytes // PAGE) * PAGE
+
+
+def place_of_array(made: vmem.Array[Any]) -> tuple[int, int]:
+    return made.buffer_info()[0], rounded(made.capacity * made.itemsize)
+
+
+def place_of_arena(arena: vmem.Arena) -> tuple[int, int]:
+    """Nothing but its repr() tells before something is allocated."""
+    return int(repr(arena).split(" at ")[1].split(":")[0], 16), arena.capacity
+
+
+def address_of(view: memoryview) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(view))
+
+
+def left_clean(plan: Plan, calls: list[str]) -> bool:
+    """Whether nothing can have failed that cleans up after another failure."""
+    return len(plan.failed(len(calls))) <= 1
+
+
+# --- a call that changes an array ---
+
+
+def full_array(num_bytes: int) -> vmem.Array[int]:
+    """No item more fits into its memory."""
+    made: vmem.Array[int] = vmem.Array("i", capacity=CAPACITY // ITEM)
+    made.frombytes(bytes(range(1, 129)) * (num_bytes // 128))
+    return made
+
+
+@dataclass
+class ArrayCall(Explorer):
+    """A live view of the first items sees what happens to them."""
+
+    call: Callable[[vmem.Array[int]], object]
+    num_bytes: int = SMALL
+    can_take_part: bool = False  # of an iterator
+    asks_for_less: bool = False  # when it is refused what it would like to have
+    reads_too: bool = False  # to find the cause of a refusal, which is the same for all
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.done: bytes | None = None
+
+    def make(self) -> vmem.Array[int]:
+        return full_array(self.num_bytes)
+
+    def try_once(self, plan: Plan) -> list[str]:
+        made = self.make()
+        view = memoryview(made)[:10]
+        before, pages = made.tobytes(), check_pages(*place_of_array(made), self.num_bytes, True)
+        calls, raised = self.call_with(plan, lambda: self.call(made))
+        is_clean = left_clean(plan, calls)
+        assert raised is None or not (is_clean and self.asks_for_less)
+        self.check(made, raised, before, is_clean)
+        if raised and is_clean and not self.can_take_part:
+            assert check_pages(*place_of_array(made), len(before), True) == pages
+        if raised:
+            del made[len(before) // ITEM :]
+            self.call(made)
+            self.check(made, None, before, is_clean)
+        assert view.tobytes() == made[: len(view)].tobytes()
+        made.append(5)
+        assert made.pop() == 5
+        view.release()
+        made.clear()
+        made.shrink_to_fit()
+        assert check_pages(*place_of_array(made), 0, True) == rounded(self.num_bytes), "what the view was of stays"
+        return calls
+
+    def check(self, made: vmem.Array[int], raised: Exception | None, before: bytes, is_clean: bool) -> None:
+        after = made.tobytes()
+        if self.done is None:  # the first time nothing fails
+            self.done = after
+        if raised is None:
+            assert after == self.done
+        elif self.can_take_part:
+            assert self.done.startswith(after)
+            assert after.startswith(before)
+        else:
+            assert after == before
+        check_pages(*place_of_array(made), len(after), is_clean)
+
+
+@dataclass
+class ShrinkToFit(Explorer):
+    """What was given back before it failed is gone, and can be had again; items are never touched."""
+
+    num_bytes: int
+    num_exported: int = 0  # of these bytes, which are only emptied
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.least = max(PAGE, rounded(self.num_exported))
+
+    def try_once(self, plan: Plan) -> list[str]:
+        made = full_array(self.num_exported)
+        memoryview(made).release()
+        made.frombytes(b"z" * (self.num_bytes - self.num_exported))
+        del made[10:]
+        view, items = memoryview(made), made.tobytes()
+        start, size = place_of_array(made)
+        calls, raised = self.call_with(plan, made.shrink_to_fit)
+        assert made.tobytes() == view.tobytes() == items
+        is_clean = left_clean(plan, calls)
+        check_pages(start, size, self.least, is_clean, has_hole=raised is not None)
+        if self.num_cases % 2:  # the rest of the pages goes with or without having been used again
+            made.frombytes(b"y" * self.num_bytes)
+            assert made.tobytes() == items + b"y" * self.num_bytes
+            check_pages(start, size, made.itemsize * len(made), is_clean)
+            del made[10:]
+        made.shrink_to_fit()
+        first = check_pages(start, size, self.least, is_clean)
+        assert not is_clean or first == self.least
+        assert ctypes.string_at(start + PAGE, self.least - PAGE) == bytes(self.least - PAGE)
+        assert view.tobytes() == items
+        return calls
+
+
+# --- a call that makes an array ---
+
+
+@dataclass
+class MakeArray(Explorer):
+    """From another one, or from nothing."""
+
+    call: Callable[[vmem.Array[int]], vmem.Array[int]]
+    reads_too: bool = False  # to find the cause of a refusal, which is the same for all
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.source = full_array(SMALL)
+        self.items = self.source.tobytes()
+        self.expected: bytes | None = None
+
+    def keep(self, made: vmem.Array[int]) -> None:
+        self.made = made
+
+    def try_once(self, plan: Plan) -> list[str]:
+        addresses = status_bytes("VmSize")
+        calls, raised = self.call_with(plan, lambda: self.keep(self.call(self.source)))
+        assert self.source.tobytes() == self.items
+        is_clean = left_clean(plan, calls)
+        if raised:
+            assert not is_clean or status_bytes("VmSize") < addresses + CAPACITY // 2
+            self.keep(self.call(self.source))
+        self.check_made(is_clean)
+        assert not is_clean or status_bytes("VmSize") < addresses + CAPACITY // 2
+        return calls
+
+    def check_made(self, is_clean: bool) -> None:
+        made = self.made
+        del self.made
+        contents = made.tobytes()
+        if self.expected is None:
+            self.expected = contents
+        assert contents == self.expected
+        check_pages(*place_of_array(made), len(contents), is_clean)
+        assert made.capacity >= len(made)
+        made.extend(range(PAGE))
+        assert made.tobytes() == self.expected + array.array("i", range(PAGE)).tobytes()
+
+
+class MakeFirstArray(InNewProcess, MakeArray):
+    """It finds out how much memory there is, and counts the mappings."""
+
+
+# --- calls of an arena ---
+
+
+@dataclass
+class ArenaCall(Explorer):
+    """A live view of the first bytes sees that nothing happens to them."""
+
+    call: Callable[[vmem.Arena], memoryview | None]
+    num_bytes: int = SMALL  # with the view
+    stale_bytes: int = 0  # of these, what has been taken back
+    asks_for_less: bool = False  # when it is refused what it would like to have
+    reads_too: bool = False
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.used: int | None = None
+
+    def try_once(self, plan: Plan) -> list[str]:
+        arena = vmem.Arena(CAPACITY)
+        self.start = place_of_arena(arena)[0]
+        contents = b"0123456789" if self.num_bytes else b""
+        view = arena.alloc(len(contents))
+        view[:] = contents
+        self.fill(arena)
+        before, committed = arena.used, arena.committed
+        calls, raised = self.call_with(plan, lambda: self.keep(self.call(arena)))
+        is_clean = left_clean(plan, calls)
+        assert raised is None or not (is_clean and self.asks_for_less)
+        if raised:
+            assert (arena.used, arena.committed) == (before, committed)
+            self.check(arena, is_clean)
+            self.keep(self.call(arena))
+        self.check_taken(arena, before)
+        self.check(arena, is_clean)
+        assert bytes(view) == contents
+        view.release()
+        arena.reset()
+        arena.trim()
+        assert permissions_in(self.start, arena.capacity) == [(0, arena.capacity, "---p")]
+        return calls
+
+    def fill(self, arena: vmem.Arena) -> None:
+        size = self.num_bytes - arena.used
+        arena.alloc(size, align=1)[size - self.stale_bytes :] = b"s" * self.stale_bytes
+        arena.rewind(self.num_bytes - self.stale_bytes)
+
+    def keep(self, taken: memoryview | None) -> None:
+        self.taken = taken
+
+    def check_taken(self, arena: vmem.Arena, before: int) -> None:
+        """It lies where it lies when nothing fails, reads zero and can be written."""
+        if self.used is None:
+            self.used = arena.used
+        assert arena.used == self.used
+        if self.taken is None:
+            return
+        with self.taken as taken:
+            assert address_of(taken) + len(taken) == self.start + arena.used
+            assert bytes(taken) == bytes(len(taken))
+            taken[:] = b"w" * len(taken)
+        del self.taken
+
+    def check(self, arena: vmem.Arena, is_clean: bool) -> None:
+        first = check_pages(self.start, arena.capacity, arena.used, is_clean)
+        assert first >= arena.committed
+        assert not is_clean or first == arena.committed
+
+
+class Trim(Explorer):
+    """As shrink_to_fit()."""
+
+    def __init__(self, num_bytes: int) -> None:
+        super().__init__()
+        self.num_bytes = num_bytes
+
+    def try_once(self, plan: Plan) -> list[str]:
+        arena = vmem.Arena(CAPACITY)
+        view = arena.alloc(10)
+        view[:] = b"0123456789"
+        start, mark = place_of_arena(arena)[0], arena.mark()
+        arena.alloc(self.num_bytes)[:] = b"s" * self.num_bytes
+        arena.rewind(mark)
+        calls, raised = self.call_with(plan, arena.trim)
+        is_clean = left_clean(plan, calls)
+        assert arena.used == 10
+        check_pages(start, arena.capacity, PAGE, is_clean, has_hole=raised is not None)
+        if self.num_cases % 2:
+            with arena.alloc(self.num_bytes) as taken:
+                assert bytes(taken) == bytes(self.num_bytes)
+            arena.rewind(mark)
+        arena.trim()
+        assert (arena.used, arena.committed) == (10, PAGE)
+        first = check_pages(start, arena.capacity, PAGE, is_clean)
+        assert not is_clean or first == PAGE
+        assert bytes(view) == b"0123456789"
+        return calls
+
+
+class MakeArena(Explorer):
+    """A call of Arena()."""
+
+    def make(self) -> None:
+        self.arena = vmem.Arena(CAPACITY, alignment=64)
+
+    def try_once(self, plan: Plan) -> list[str]:
+        addresses = status_bytes("VmSize")
+        calls, raised = self.call_with(plan, self.make)
+        if raised:
+            assert status_bytes("VmSize") < addresses + CAPACITY // 2
+            self.make()
+        arena = self.arena
+        del self.arena
+        start, size = place_of_arena(arena)
+        arena.alloc(10)
+        assert permissions_in(start, size) == [(0, PAGE, "rw-p"), (PAGE, size, "---p")]
+        del arena
+        assert status_bytes("VmSize") < addresses + CAPACITY // 2
+        return calls
+
+
+# --- calls that make no system call ---
+
+
+class Quiet(Explorer):
+    """So that nothing can refuse them."""
+
+    makes_system_calls = False
+
+    def __init__(self, make: Callable[[], Any], call: Callable[[Any], object]) -> None:
+        super().__init__()
+        self.make = make
+        self.call = call
+
+    def try_once(self, plan: Plan) -> list[str]:
+        made = self.make()
+        calls, raised = self.call_with(plan, lambda: self.call(made))
+        assert raised is None
+        return calls
+
+
+PAIR = vmem.Array("i", [5, 6])
+
+
+def use_array(made: vmem.Array[int]) -> None:
+    made.pop()
+    made.pop(3)
+    made.remove(made[7])
+    del made[5]
+    del made[5:9]
+    del made[::2]
+    made[2:4] = PAIR
+    made *= 1
+    made.reverse()
+    made.byteswap()
+    made.append(1)
+    made.insert(0, 2)
+    made.clear()
+
+
+def arena_in_use() -> vmem.Arena:
+    arena = vmem.Arena(CAPACITY)
+    arena.alloc(SMALL)
+    return arena
+
+
+def use_arena(arena: vmem.Arena) -> None:
+    with arena.scope():
+        pass
+    mark = arena.mark()
+    arena.rewind(mark)
+    arena.reset()
+    arena.alloc(100)
+    arena.alloc(100, zero=False, align=PAGE)
+    with arena.scope():
+        arena.alloc(10)
+    arena.reset()
+
+
+# --- all of them ---
+
+TEN = list(range(1000, 1010))
+MANY = list(range(PAGE))  # four pages
+BYTES = array.array("i", MANY).tobytes()
+
+
+def slowly(numbers: list[int]) -> Iterator[int]:
+    """An iterator that tells nothing of its length."""
+    yield from numbers
+
+
+def alloc_in_scope(arena: vmem.Arena) -> None:
+    with arena.scope():
+        arena.alloc(100)
+
+
+def put_in(made: vmem.Array[int], key: slice, items: vmem.Array[int]) -> None:
+    made[key] = items
+
+
+def array_cases() -> dict[str, Callable[[], Explorer]]:
+    more = vmem.Array("i", MANY)
+    plain = array.array("i", MANY)
+    return {
+        "append": lambda: ArrayCall(lambda made: made.append(7), asks_for_less=True),
+        "append, first": lambda: ArrayCall(lambda made: made.append(7), 0, reads_too=True),
+        "append, large": lambda: ArrayCall(lambda made: made.append(7), LARGE, asks_for_less=True),
+        "insert": lambda: ArrayCall(lambda made: made.insert(5, 7), asks_for_less=True),
+        "extend, list": lambda: ArrayCall(lambda made: made.extend(MANY), can_take_part=True),
+        "extend, iterator": lambda: ArrayCall(lambda made: made.extend(slowly(MANY)), can_take_part=True),
+        "extend, array": lambda: ArrayCall(lambda made: made.extend(more)),
+        "extend, buffer": lambda: ArrayCall(lambda made: made.extend(plain)),
+        "extend, itself": lambda: ArrayCall(lambda made: made.extend(made)),
+        "extend, view of itself": lambda: ArrayCall(lambda made: made.extend(memoryview(made))),
+        "fromlist": lambda: ArrayCall(lambda made: made.fromlist(MANY)),
+        "frombytes": lambda: ArrayCall(lambda made: made.frombytes(BYTES)),
+        "frombytes, large": lambda: ArrayCall(lambda made: made.frombytes(bytes(LARGE)), LARGE),
+        "fromfile": lambda: ArrayCall(lambda made: made.fromfile(io.BytesIO(BYTES), len(MANY))),
+        "+=": lambda: ArrayCall(lambda made: made.__iadd__(more)),
+        "*=": lambda: ArrayCall(lambda made: made.__imul__(3)),
+        "set slice": lambda: ArrayCall(lambda made: put_in(made, slice(3, 9), more)),
+        "set slice, itself": lambda: ArrayCall(lambda made: put_in(made, slice(3, 3), made)),
+        "shrink_to_fit": lambda: ShrinkToFit(SMALL),
+        "shrink_to_fit, long": lambda: ShrinkToFit(LONG),
+        "shrink_to_fit, exported": lambda: ShrinkToFit(2 * SMALL, SMALL),
+        "shrink_to_fit, exported, long": lambda: ShrinkToFit(2 * LONG, LONG),
+        "Array()": lambda: MakeArray(lambda _: vmem.Array("i"), reads_too=True),
+        "Array(), first": lambda: MakeFirstArray(lambda _: vmem.Array("i", TEN)),
+        "Array(), capacity": lambda: MakeArray(lambda _: vmem.Array("i", TEN, capacity=CAPACITY // ITEM)),
+        "Array(), iterator": lambda: MakeArray(lambda _: vmem.Array("i", slowly(MANY))),
+        "Array(), bytes": lambda: MakeArray(lambda _: vmem.Array("i", BYTES)),
+        "Array(), buffer": lambda: MakeArray(lambda _: vmem.Array("i", plain)),
+        "Array(), array": lambda: MakeArray(lambda source: vmem.Array("i", source)),
+        "slice": lambda: MakeArray(lambda source: source[3:9]),
+        "slice, stepping": lambda: MakeArray(lambda source: source[::-2]),
+        "copy": lambda: MakeArray(copy.copy),
+        "deepcopy": lambda: MakeArray(copy.deepcopy),
+        "+": lambda: MakeArray(lambda source: source + more),
+        "*": lambda: MakeArray(lambda source: source * 3),
+        "pickle": lambda: MakeArray(lambda source: pickle.loads(pickle.dumps(source))),
+        "drop array": lambda: Drop(lambda: full_array(LARGE), place_of_array),
+        "array without system calls": lambda: Quiet(lambda: full_array(SMALL), use_array),
+    }
+
+
+def arena_cases() -> dict[str, Callable[[], Explorer]]:
+    return {
+        "Arena()": MakeArena,
+        "alloc": lambda: ArenaCall(lambda arena: arena.alloc(100), asks_for_less=True),
+        "alloc, first": lambda: ArenaCall(lambda arena: arena.alloc(100), 0, reads_too=True),
+        "alloc, aligned": lambda: ArenaCall(lambda arena: arena.alloc(100, align=PAGE)),
+        "alloc, not zeroed": lambda: ArenaCall(lambda arena: arena.alloc(3 * PAGE, zero=False)),
+        "alloc, stale": lambda: ArenaCall(lambda arena: arena.alloc(3 * PAGE), stale_bytes=100),
+        "alloc, large": lambda: ArenaCall(lambda arena: arena.alloc(100), LARGE, asks_for_less=True),
+        "alloc, very large": lambda: ArenaCall(lambda arena: arena.alloc(LARGE)),
+        "drop arena": lambda: Drop(arena_in_use, place_of_arena),
+        "alloc in a scope": lambda: ArenaCall(alloc_in_scope),
+        "trim": lambda: Trim(SMALL),
+        "trim, long": lambda: Trim(LONG),
+        "arena without system calls": lambda: Quiet(arena_in_use, use_arena),
+    }
+
+
+CASES = {**array_cases(), **arena_cases()}
+
+
+if __name__ == "__main__":
+    explore_case(sys.argv[1], CASES)

@@ -1,0 +1,382 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import vmem
+from tests.support import linux_only, pages_with_flag, permissions_in, run_python, status_bytes
+from vmem import Protection
+
+# Sanitizers lock nothing: what they keep for themselves is too large for that.
+pytestmark = pytest.mark.exact_memory
+
+
+def locked_pages(region: vmem.Region) -> list[int]:
+    """The pages that the kernel keeps in memory."""
+    return pages_with_flag(region, "lo")
+
+
+@linux_only
+def test_locked_bytes_are_counted_by_the_kernel(region: vmem.Region, page: int) -> None:
+    region.commit(0, 8 * page)
+    before = status_bytes("VmLck")
+    region.lock(2 * page, 3 * page)
+    assert status_bytes("VmLck") - before == 3 * page
+    region.unlock(2 * page, 3 * page)
+    assert status_bytes("VmLck") == before
+
+
+@linux_only
+@pytest.mark.parametrize(
+    ("offset", "num_bytes", "first_page", "num_pages"),
+    [("0", "1", 0, 1), ("page - 1", "2", 0, 2), ("3 * page + 5", "page", 3, 2), ("8 * page - 1", "1", 7, 1)],
+)
+def test_every_page_that_holds_a_byte_of_the_range(
+    region: vmem.Region, page: int, offset: str, num_bytes: str, first_page: int, num_pages: int
+) -> None:
+    region.commit(0, 8 * page)
+    arguments = eval(offset, {"page": page}), eval(num_bytes, {"page": page})
+    region.lock(*arguments)
+    assert locked_pages(region) == list(range(first_page, first_page + num_pages))
+    region.lock(0, 8 * page)
+    region.unlock(*arguments)
+    assert locked_pages(region) == [
+        number for number in range(8) if number not in range(first_page, first_page + num_pages)
+    ]
+
+
+@linux_only
+def test_everything_by_default(page: int) -> None:
+    with vmem.reserve(6 * page) as region:
+        region.commit()
+        region.lock(2 * page)
+        assert locked_pages(region) == [2, 3, 4, 5]
+        region.lock()
+        region.unlock(5 * page)
+        assert locked_pages(region) == [0, 1, 2, 3, 4]
+        region.unlock()
+        assert locked_pages(region) == []
+
+
+def test_locked_pages_get_memory(region: vmem.Region, page: int) -> None:
+    region.commit(0, 8 * page)
+    region[3 * page] = 7
+    region.lock(2 * page, 4 * page)
+    assert region.resident(2 * page, 4 * page) == 4 * page
+    assert region.resident(0, 8 * page) == 4 * page
+    assert bytes(region[2 * page : 6 * page]) == bytes(page) + b"\7" + bytes(3 * page - 1)
+
+
+@linux_only
+def test_locks_do_not_add_up(region: vmem.Region, page: int) -> None:
+    region.commit(0, 4 * page)
+    before = status_bytes("VmLck")
+    region.lock(0, 3 * page)
+    region.lock(page, 3 * page)
+    region.lock(0, 4 * page)
+    assert status_bytes("VmLck") - before == 4 * page
+    region.unlock(0, 4 * page)
+    assert status_bytes("VmLck") == before
+
+
+@linux_only
+def test_unlocking_what_is_not_locked(region: vmem.Region, page: int) -> None:
+    region.commit(0, 8 * page)
+    before = status_bytes("VmLck")
+    region.unlock(0, 8 * page)
+    region.lock(2 * page, page)
+    region.lock(5 * page, page)
+    region.unlock(0, 2 * page)
+    assert status_bytes("VmLck") - before == 2 * page
+    region.unlock(0, 8 * page)
+    region.unlock(0, 8 * page)
+    assert status_bytes("VmLck") == before
+
+
+@linux_only
+def test_decommitting_ends_locks(region: vmem.Region, page: int) -> None:
+    region.commit(0, 4 * page)
+    before = status_bytes("VmLck")
+    region.lock(0, 4 * page)
+    region.decommit(page, page)
+    assert status_bytes("VmLck") - before == 3 * page
+    region.commit(page, page)
+    assert locked_pages(region) == [0, 2, 3]
+    assert region.resident(page, page) == 0
+    region.lock(page, page)
+    assert locked_pages(region) == [0, 1, 2, 3]
+    region.decommit()
+    assert status_bytes("VmLck") == before
+
+
+@linux_only
+def test_releasing_ends_locks(page: int) -> None:
+    before = status_bytes("VmLck")
+    region = vmem.reserve(4 * page)
+    region.commit()
+    region.lock()
+    region.release()
+    assert status_bytes("VmLck") == before
+
+
+@linux_only
+def test_dropping_ends_locks(page: int) -> None:
+    before = status_bytes("VmLck")
+    region = vmem.reserve(4 * page)
+    region.commit()
+    region.lock()
+    del region
+    assert status_bytes("VmLck") == before
+
+
+@linux_only
+def test_pages_committed_beside_locked_ones_are_not_locked(region: vmem.Region, page: int) -> None:
+    region.commit(page, page)
+    region.lock(page, page)
+    region.commit(0, 4 * page)
+    assert locked_pages(region) == [1]
+
+
+@linux_only
+def test_protecting_keeps_locks(region: vmem.Region, page: int) -> None:
+    region.commit(0, 4 * page)
+    before = status_bytes("VmLck")
+    region.lock(0, 3 * page)
+    for protection in (Protection.READ, Protection.NO_ACCESS, Protection.READ_WRITE):
+        region.protect(protection, page, 3 * page)
+        assert status_bytes("VmLck") - before == 3 * page
+    region.protect(Protection.NO_ACCESS, 0, 4 * page)
+    region.unlock(0, 4 * page)
+    assert status_bytes("VmLck") == before
+
+
+@linux_only
+@pytest.mark.parametrize("protection", [Protection.READ, Protection.READ_EXECUTE])
+def test_readonly_pages_can_be_locked(region: vmem.Region, page: int, protection: Protection) -> None:
+    region.commit(0, 2 * page)
+    region.protect(protection, 0, page)
+    region.lock(0, 2 * page)
+    assert locked_pages(region) == [0, 1]
+    assert permissions_in(region.address, page)[0][2].startswith("r-")
+    assert region.ranges()[0].protection is protection
+
+
+@linux_only
+@pytest.mark.parametrize("protection", [Protection.NO_ACCESS, Protection.EXECUTE])
+def test_pages_that_cannot_be_read_are_refused(region: vmem.Region, page: int, protection: Protection) -> None:
+    region.commit(0, 4 * page)
+    region.protect(protection, 2 * page, page)
+    before = status_bytes("VmLck")
+    message = f"bytes {2 * page} to {3 * page} of this region cannot be read; protect(Protection.READ, {2 * page}, "
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}{page}\\) lets you$"):
+        region.lock(page, 3 * page)
+    assert status_bytes("VmLck") == before
+
+
+@linux_only
+def test_views_do_not_mind(region: vmem.Region, page: int) -> None:
+    region.commit(0, page)
+    view = region[0:6]
+    region.lock(0, page)
+    view[:] = b"secret"
+    region.unlock(0, page)
+    assert bytes(view) == b"secret"
+
+
+# --- limits ---
+
+UNPRIVILEGED = """
+import os, resource, sys, vmem
+from vmem import Protection, _vmem
+
+def read_locked():
+    for line in open("/proc/self/status"):
+        if line.startswith("VmLck:"):
+            return int(line.split()[1]) * 1024
+
+def limit_locks(limit):
+    '''From now on this process may lock so much, and not what root may.'''
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, limit))
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+
+def refuse(offset, num_bytes):
+    '''What the error says, after a look at what must not have changed.'''
+    ranges, locked = region.ranges(), read_locked()
+    try:
+        region.lock(offset, num_bytes)
+    except vmem.OutOfMemoryError as error:
+        assert region.ranges() == ranges and read_locked() == locked, read_locked()
+        return str(error)
+    raise SystemExit("it was allowed")
+
+page = vmem.get_page_size()
+region = vmem.reserve(1 << 30)
+"""
+
+
+def expected_refusal(num_bytes: int, offset: int, limit: int, locked: int) -> str:
+    return (
+        f"[Errno 12] cannot lock {num_bytes} bytes at offset {offset} of a region: "
+        f"the locked memory limit (RLIMIT_MEMLOCK, ulimit -l) is {limit} bytes and this process has {locked} locked; "
+        "lock less, or raise the limit"
+    )
+
+
+@linux_only
+def test_the_limit_of_locked_memory_where_all_that_comes_is_locked() -> None:
+    printed = run_python(
+        UNPRIVILEGED
+        + """
+import ctypes
+LOCK_WHAT_COMES = 2  # MCL_FUTURE
+mlockall = ctypes.CDLL(None).mlockall
+limit_locks(4 << 20)
+assert mlockall(LOCK_WHAT_COMES) == 0
+for reserve in (vmem.reserve, vmem.Arena):
+    try:
+        reserve(1 << 30)
+    except vmem.OutOfMemoryError as error:
+        print(error)
+"""
+    )
+    cause = (
+        r"the locked memory limit \(RLIMIT_MEMLOCK, ulimit -l\) is 4194304 bytes and this process has \d+ locked; "
+        r"lock less, or raise the limit"
+    )
+    assert len(re.findall(f"cannot reserve 1073741824 bytes: {cause}\n", printed)) == 2, printed
+
+
+@linux_only
+def test_the_limit_of_locked_memory(page: int) -> None:
+    printed = run_python(
+        UNPRIVILEGED
+        + """
+region.commit(0, 1 << 26)
+region.protect(Protection.READ, 3 * page, page)
+limit_locks(16 * page)
+region.lock(0, 2 * page)
+print(refuse(page + 5, 16 * page))
+region.lock(2 * page, 14 * page)
+assert read_locked() == 16 * page
+region.lock(0, 16 * page)
+refuse(16 * page, 1)
+refuse(0, 1 << 26)
+region.unlock(0, 1)
+region.lock(16 * page, 1)
+region.unlock(0, 17 * page)
+assert read_locked() == 0
+"""
+    )
+    assert printed.strip() == expected_refusal(16 * page, page + 5, 16 * page, 2 * page)
+
+
+@linux_only
+@pytest.mark.parametrize("num_bytes", [1, 1 << 25])
+def test_a_limit_of_nothing(num_bytes: int) -> None:
+    """The system gives another error then than when there is too little left."""
+    printed = run_python(
+        UNPRIVILEGED
+        + """
+region.commit(0, 1 << 26)
+limit_locks(0)
+print(refuse(page, int(sys.argv[1])))
+region.unlock(0, 1 << 26)
+region.decommit()
+""",
+        str(num_bytes),
+    )
+    assert printed.strip() == expected_refusal(num_bytes, vmem.get_page_size(), 0, 0)
+
+
+@linux_only
+def test_locks_of_a_long_call_are_taken_back() -> None:
+    """It works piece by piece. Here all goes well up to a page that native code has unmapped meanwhile."""
+    run_python(
+        UNPRIVILEGED
+        + """
+import ctypes
+region.commit(0, 1 << 26)
+region.lock(5 * page, 2 * page)
+region.lock(1 << 23, page)
+region.protect(Protection.READ, 6 * page, 2 * page)
+region.lock(9 * page, page)
+region.unlock(9 * page, page)
+ctypes.CDLL(None).munmap(ctypes.c_void_p(region.address + (40 << 20)), ctypes.c_size_t(page))
+refuse(0, 1 << 26)
+assert read_locked() == 3 * page
+region.unlock(0, 1 << 24)
+assert read_locked() == 0
+region.lock(0, 1 << 22)
+assert read_locked() == 1 << 22
+"""
+    )
+
+
+@linux_only
+def test_a_fork_takes_no_locks_along() -> None:
+    """What the parent had locked is not, so the child's refused call has to take it back like all others."""
+    run_python(
+        UNPRIVILEGED
+        + """
+import ctypes
+region.commit(0, 32 * page)
+region.lock(0, 4 * page)
+child = os.fork()
+if child == 0:
+    assert read_locked() == 0
+    ctypes.CDLL(None).munmap(ctypes.c_void_p(region.address + 8 * page), ctypes.c_size_t(page))
+    refuse(0, 16 * page)
+    assert read_locked() == 0
+    region.lock(0, 2 * page)
+    assert read_locked() == 2 * page
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert read_locked() == 4 * page
+"""
+    )
+
+
+@pytest.mark.many_addresses
+@linux_only
+@pytest.mark.parametrize("verb", ["lock", "unlock"])
+def test_the_last_mappings_are_left_alone(verb: str) -> None:
+    printed = run_python(
+        """
+        import sys, vmem
+        from vmem import Protection, _vmem
+        verb = sys.argv[1]
+        region = vmem.reserve(1 << 34)
+        page = region.page_size
+        region.commit(0, (1 << 18) * page)
+        region[0] = 1
+        if verb == "unlock":
+            region.lock(0, 5 * page)
+        try:
+            for number in range(10, 1 << 17):
+                region.protect(Protection.READ, 2 * number * page, page)
+        except vmem.OutOfMemoryError:
+            pass
+        before = region.ranges()
+        def read_locked():
+            return [line for line in open("/proc/self/status") if line.startswith("VmLck")]
+        locked = read_locked()
+        try:
+            getattr(region, verb)(2 * page, page)
+        except vmem.OutOfMemoryError as error:
+            print(error)
+        else:
+            raise SystemExit("the limit was passed")
+        assert region.ranges() == before and read_locked() == locked
+        region.protect(Protection.READ_WRITE, 20 * page, 10000 * page)
+        getattr(region, verb)(2 * page, page)
+        assert read_locked() != locked
+        """,
+        verb,
+    )
+    page = vmem.get_page_size()
+    assert f"cannot {verb} {page} bytes at offset {2 * page} of a region: vm.max_map_count is " in printed
+    assert "release what is not needed, or raise vm.max_map_count" in printed

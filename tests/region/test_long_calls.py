@@ -1,0 +1,587 @@
+"""Calls that take long: signals stop them, and what others can do with their pages meanwhile."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import vmem
+from tests.support import (
+    is_at_work,
+    linux_only,
+    lockable_bytes,
+    mappings_in,
+    permissions_in,
+    posix_only,
+    run_python,
+    status_bytes,
+    visit,
+)
+from vmem import Protection
+
+pytestmark = posix_only
+
+MIB = 1 << 20
+STRIDE = 8 * MIB
+
+Verb = Callable[[vmem.Region, int], object]
+
+VERBS: dict[str, Verb] = {
+    "prefault": lambda region, size: region.prefault(0, size),
+    "commit and prefault": lambda region, size: region.commit(0, size, prefault=True),
+    "lock": lambda region, size: region.lock(0, size),
+    "unlock": lambda region, size: region.unlock(0, size),
+    "count the resident part of": lambda region, size: region.resident(0, size),
+    "decommit": lambda region, size: region.decommit(0, size),
+    "discard": lambda region, size: region.discard(0, size),
+}
+EXCLUSIVE = ("decommit", "discard")
+
+# How much of it each verb works on. Pages that nobody touched cost no memory.
+LARGE = 1 << 30 if sys.maxsize > 2**32 else 1 << 28  # what 32 bits can name twice
+SIZES = dict.fromkeys(VERBS, 64 * MIB) | dict.fromkeys((*EXCLUSIVE, "count the resident part of"), LARGE)
+SIZES |= dict.fromkeys(("lock", "unlock"), lockable_bytes(64 * MIB))
+
+
+@contextmanager
+def region_for(verb: str) -> Iterator[vmem.Region]:
+    """A region twice as large as the verb works on, with nothing around it."""
+    region = vmem.reserve(2 * SIZES[verb], alignment=LARGE)
+    yield region
+    region._abandon()
+
+
+def fill(region: vmem.Region, size: int) -> None:
+    """Commits, with a byte in every stride that tells where it is."""
+    region.commit(0, size)
+    for offset in range(0, size, STRIDE):
+        region[offset] = offset // STRIDE + 1
+
+
+def filled(region: vmem.Region, size: int) -> list[bool]:
+    """Which strides still hold their byte. Those without must be zero, or not committed."""
+    kept: list[bool] = []
+    for offset in range(0, size, STRIDE):
+        value = region[offset] if region.is_committed(offset, 1) else 0
+        assert value in (0, offset // STRIDE + 1)
+        kept.append(value != 0)
+    return kept
+
+
+def interrupt(region: vmem.Region, verb: str, error: type[BaseException]) -> None:
+    """Lets a signal handler raise an exception in the middle of a call."""
+
+    def stop() -> None:
+        raise error("from a handler")
+
+    def prepare() -> None:
+        if verb != "commit and prefault":
+            fill(region, SIZES[verb])
+        elif region.committed:
+            region.decommit()
+
+    with pytest.raises(error, match="from a handler"):
+        visit(region, stop, lambda: VERBS[verb](region, SIZES[verb]), prepare)
+    assert not is_at_work(region)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_handler_that_raises_stops_the_call(verb: str, error: type[BaseException]) -> None:
+    size = SIZES[verb]
+    with region_for(verb) as region:
+        interrupt(region, verb, error)
+        kept = filled(region, size)
+        if verb in EXCLUSIVE:
+            assert not kept[0]
+            assert kept == sorted(kept), "it went on behind where it stopped"
+        else:
+            assert all(kept) is (verb != "commit and prefault")
+        VERBS[verb](region, size)
+        region.commit(0, size)
+        fill(region, size)
+        assert all(filled(region, size))
+        region.release()
+
+
+@linux_only
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_record_of_a_stopped_call_is_what_the_system_has(verb: str, page: int) -> None:
+    size = SIZES[verb]
+    with region_for(verb) as region:
+        interrupt(region, verb, KeyboardInterrupt)
+        committed = [(each.offset, each.offset + each.num_bytes) for each in region.ranges() if each.committed]
+        usable = permissions_in(region.address, region.size)
+        assert committed == [(start, end) for start, end, permissions in usable if permissions == "rw-p"]
+        assert all(permissions in ("rw-p", "---p") for _, _, permissions in usable)
+        assert region.committed == sum(end - start for start, end in committed)
+        assert committed == ([] if verb == "commit and prefault" else [(0, size)]) or verb == "decommit"
+
+
+@linux_only
+@pytest.mark.exact_memory  # sanitizers lock nothing
+def test_a_stopped_lock_takes_its_locks_back(page: int) -> None:
+    before = status_bytes("VmLck")
+    size = SIZES["lock"]
+    with region_for("lock") as region:
+        region.commit(0, page)
+        region.lock(0, page)
+        region[0] = 1
+        with pytest.raises(KeyboardInterrupt):
+            visit(region, raise_interrupt, lambda: region.lock(0, size), lambda: relock_first(region, size))
+        assert status_bytes("VmLck") - before == page
+        region.lock(0, size)
+        assert status_bytes("VmLck") - before == size
+    assert status_bytes("VmLck") == before
+
+
+def raise_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def relock_first(region: vmem.Region, size: int) -> None:
+    region.commit(0, size)
+    region.unlock(0, size)
+    region.lock(0, 1)
+
+
+@linux_only
+def test_a_stopped_commit_leaves_what_was_committed(page: int) -> None:
+    size = SIZES["commit and prefault"]
+    with region_for("commit and prefault") as region:
+
+        def prepare() -> None:
+            region.decommit()
+            region.commit(STRIDE, 2 * page)
+            region[STRIDE] = 5
+            region.protect(Protection.READ, STRIDE + page, page)
+
+        with pytest.raises(KeyboardInterrupt):
+            visit(region, raise_interrupt, lambda: region.commit(0, size, prefault=True), prepare)
+        assert [(each.offset, each.num_bytes, each.protection) for each in region.ranges() if each.committed] == [
+            (STRIDE, page, Protection.READ_WRITE),
+            (STRIDE + page, page, Protection.READ),
+        ]
+        assert permissions_in(region.address + STRIDE - page, 4 * page) == [
+            (0, page, "---p"),
+            (page, 2 * page, "rw-p"),
+            (2 * page, 3 * page, "r--p"),
+            (3 * page, 4 * page, "---p"),
+        ]
+        assert region[STRIDE] == 5
+        region.commit(0, size, prefault=True)
+        assert region.resident(0, size) >= size - page
+        assert region[STRIDE] == 5
+        assert not any(region[offset] for offset in range(0, size, STRIDE) if offset != STRIDE)
+
+
+@linux_only
+@pytest.mark.parametrize("verb", [*sorted(set(VERBS) - {"lock"}), pytest.param("lock", marks=pytest.mark.exact_memory)])
+def test_a_handler_that_returns_lets_the_call_finish(verb: str) -> None:
+    size = SIZES[verb]
+    locked = status_bytes("VmLck")
+    with region_for(verb) as region:
+
+        def prepare() -> None:
+            region.decommit()
+            if verb != "commit and prefault":
+                fill(region, size)
+            if verb == "unlock":
+                region.lock(0, size)
+
+        visit(region, lambda: None, lambda: VERBS[verb](region, size), prepare)
+        assert region.committed == (0 if verb == "decommit" else size)
+        assert not is_at_work(region)
+        assert any(filled(region, size)) is (verb not in (*EXCLUSIVE, "commit and prefault"))
+        assert status_bytes("VmLck") - locked == (size if verb == "lock" else 0)
+        if verb in ("prefault", "commit and prefault", "lock"):
+            assert region.resident(0, size) == size
+
+
+CHANGES: dict[str, Callable[[vmem.Region, int], object]] = {
+    "commit": lambda region, page: region.commit(page, page),
+    "commit and prefault": lambda region, page: region.commit(page, page, prefault=True),
+    "decommit": lambda region, page: region.decommit(page, page),
+    "discard": lambda region, page: region.discard(page, page),
+    "protect": lambda region, page: region.protect(Protection.READ, page, page),
+    "lock": lambda region, page: region.lock(page, page),
+    "unlock": lambda region, page: region.unlock(page, page),
+}
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(BufferError) as caught:
+        call()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_changes_in_the_middle_of_a_call_are_refused(verb: str, page: int) -> None:
+    """The message names what was refused and what is at work."""
+    size = SIZES[verb]
+    with region_for(verb) as region:
+        region.commit(size, page)
+        region[size] = 9
+        messages: dict[str, str] = {}
+
+        def prepare() -> None:
+            if verb != "commit and prefault":
+                fill(region, size)
+            else:
+                region.decommit(0, size)
+
+        def meet() -> None:
+            for change, call in CHANGES.items():
+                messages[change] = refusal(lambda call=call: call(region, page))  # type: ignore[misc]
+            messages["release"] = refusal(region.release)
+            region.commit(size + page, page)
+            region[size + page] = region[size] + 1
+            region.decommit(size + 2 * page, page)
+
+        visit(region, meet, lambda: VERBS[verb](region, size), prepare)
+        for change, message in messages.items():
+            first, last = (0, region.size) if change == "release" else (page, 2 * page)
+            assert re.match(
+                f"cannot {change} bytes {first} to {last} of this region while a call is at work "
+                f"to {verb} bytes 0 to {size};",
+                message,
+            )
+        assert (region[size], region[size + page]) == (9, 10)
+        region.release()
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in (*EXCLUSIVE, "commit and prefault")])
+def test_pages_can_be_used_in_the_middle_of_most_calls(verb: str, page: int) -> None:
+    size = SIZES[verb]
+    with region_for(verb) as region:
+        views: list[memoryview] = []
+
+        def use() -> None:
+            assert region[STRIDE] == 2 or size <= STRIDE
+            region[5] = 77
+            region[10:13] = b"abc"
+            views.append(region[0:page])
+            views[0][6] = 88
+            assert region.is_committed(0, size)
+            assert region.resident(0, page) == page
+            region.prefault(0, page)
+
+        visit(region, use, lambda: VERBS[verb](region, size), lambda: fill(region, size))
+        assert bytes(region[5:7]) == b"MX"
+        assert bytes(views[0][10:13]) == b"abc"
+        assert all(filled(region, size))
+
+
+@pytest.mark.parametrize("verb", EXCLUSIVE)
+def test_pages_cannot_be_used_while_they_are_dropped(verb: str) -> None:
+    """Those that are still there are refused; those that are not committed any more are just that."""
+    size = SIZES[verb]
+    with region_for(verb) as region:
+        last = size - 1
+        refused: list[type[Exception]] = []
+
+        def attempt(call: Callable[[], object]) -> None:
+            with pytest.raises((BufferError, ValueError)) as caught:
+                call()
+            refused.append(caught.type)
+
+        def use() -> None:
+            attempt(lambda: region[last])
+            attempt(lambda: region.__setitem__(last, 1))
+            attempt(lambda: region[last:size])
+            attempt(lambda: region.view(last, 1, readonly=True))
+            attempt(lambda: region.__setitem__(slice(last, size), b"x"))
+            attempt(lambda: region.prefault(last, 1))
+
+        for _ in range(1000):  # until one is met before its end
+            refused.clear()
+            visit(region, use, lambda: VERBS[verb](region, size), lambda: fill(region, size))
+            if refused[0] is BufferError:
+                break
+        assert refused == [BufferError] * 6
+        assert region.view(size, 0).nbytes == 0
+
+
+@pytest.mark.parametrize("verb", ["commit and prefault"])
+def test_pages_are_not_committed_until_they_are_prefaulted(verb: str) -> None:
+    size = SIZES[verb]
+    with region_for(verb) as region:
+
+        def use() -> None:
+            assert region.committed == 0
+            assert not region.is_committed(0, 1)
+            with pytest.raises(ValueError, match="not committed"):
+                region[0]
+
+        visit(region, use, lambda: VERBS[verb](region, size), region.decommit)
+        assert region.committed == size
+
+
+@linux_only
+@pytest.mark.parametrize("verb", VERBS)
+def test_memory_goes_when_a_call_on_an_abandoned_region_ends(verb: str) -> None:
+    """As when an exception leaves a `with region:` while another thread is in a call."""
+    size = SIZES[verb]
+    locked = status_bytes("VmLck")
+    regions: list[vmem.Region] = []
+
+    def leave() -> None:
+        with pytest.raises(KeyError), regions[-1] as region:
+            raise KeyError
+        assert region.released
+        assert mappings_in(region.address_before, 1) != []  # type: ignore[attr-defined]
+
+    class Known(vmem.Region):
+        address_before = 0
+
+    def prepare() -> None:
+        if verb == "commit and prefault":
+            regions[-1].decommit()
+        else:
+            fill(regions[-1], size)
+
+    stopped = False
+    while not stopped:  # a handler can come when all is done, and then the call just ends
+        region = Known(2 * size, alignment=LARGE)
+        region.address_before = region.address
+        regions.append(region)
+        try:
+            visit(region, leave, lambda: VERBS[verb](regions[-1], size), prepare)
+        except ValueError as error:
+            stopped = "released" in str(error)
+    assert mappings_in(region.address_before, region.size) == []
+    assert status_bytes("VmLck") == locked
+    assert region.committed == 0
+    region.release()
+
+
+@linux_only
+def test_a_with_block_left_by_an_exception_while_another_thread_is_at_work() -> None:
+    outcomes: list[str] = []
+
+    def prefault(region: vmem.Region) -> None:
+        try:
+            while True:
+                region.prefault(0, 256 * MIB)
+                region.discard(0, 256 * MIB)
+        except (BufferError, ValueError) as error:
+            outcomes.append(str(error))
+
+    region = vmem.reserve(LARGE, alignment=LARGE)
+    address = region.address
+    thread = threading.Thread(target=prefault, args=(region,))
+    with pytest.raises(KeyError), region:
+        region.commit(0, 256 * MIB)
+        thread.start()
+        while not is_at_work(region):
+            pass
+        raise KeyError
+    thread.join()
+    assert outcomes == [f"this region of {LARGE} bytes has been released"]
+    assert mappings_in(address, LARGE) == []
+
+
+VISIT = """
+import os, signal, sys, threading, vmem
+from tests.support import is_at_work, permissions_in, visit
+MIB = 1 << 20
+region = vmem.reserve(1 << 30)
+children = []
+def usable_bytes():
+    runs = permissions_in(region.address, region.size)
+    return sum(end - start for start, end, permissions in runs if permissions == "rw-p")
+def end_child():
+    sys.stdout.flush()
+    os._exit(0)
+def wait_for(child):
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+def start_at_work(call):
+    thread = threading.Thread(target=call)
+    thread.start()
+    while thread.is_alive() and not is_at_work(region):
+        pass
+    return thread
+"""
+
+
+@pytest.mark.parametrize("verb", ["prefault", "decommit", "discard", "lock", "resident", "commit"])
+def test_a_handler_that_forks(verb: str) -> None:
+    """Both processes finish the call, and can go on to use the region and to release it."""
+    run_python(
+        VISIT
+        + f"""
+size = {SIZES["lock"] if verb == "lock" else "64 * MIB"}
+parent = os.getpid()
+def prepare():
+    region.decommit()
+    if "{verb}" != "commit":
+        region.commit(0, size)
+        region[5] = 5
+def call():
+    region.{verb}(0, size{", prefault=True" if verb == "commit" else ""})
+def fork():
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    children.append(os.fork())
+visit(region, fork, call, prepare)
+assert len(children) == 1 and not is_at_work(region)
+assert region.is_committed(0, size) == ("{verb}" != "decommit")
+assert "{verb}" in ("commit", "decommit", "discard") or region[5] == 5
+region.commit(0, size)
+region[0:size] = bytes(size)
+region.release()
+if os.getpid() != parent:
+    end_child()
+wait_for(children[0])
+"""
+    )
+
+
+def test_a_handler_that_forks_and_whose_child_uses_the_pages_elsewhere() -> None:
+    """Another thread of the child cannot know that the call will go on. It may use the pages, and the call ends."""
+    run_python(
+        VISIT
+        + """
+parent = os.getpid()
+def use():
+    region.decommit()
+    region.commit(0, MIB)
+    region[0] = 3
+def fork():
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    children.append(os.fork())
+    if os.getpid() != parent:
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+def prepare():
+    region.decommit()
+    region.commit(0, 64 * MIB)
+    region[0] = 1
+try:
+    visit(region, fork, lambda: region.prefault(0, 64 * MIB), prepare)
+except BufferError as error:
+    assert "any further after a fork" in str(error)
+    assert os.getpid() != parent
+    assert region.committed == MIB and region[0] == 3
+    region.release()
+    end_child()
+assert os.getpid() == parent and region[0] == 1
+wait_for(children[0])
+"""
+    )
+
+
+@pytest.mark.parametrize("where", ["use()", "thread = threading.Thread(target=use); thread.start(); thread.join()"])
+@pytest.mark.parametrize(
+    ("verb", "setup"),
+    [
+        ("prefault", "region.commit(0, 256 * MIB); region.discard(0, 256 * MIB)"),
+        ("commit", "region.decommit(0, 256 * MIB)"),
+        ("resident", "region.commit(0, 256 * MIB)"),
+    ],
+)
+def test_a_fork_while_another_thread_is_at_work(verb: str, setup: str, where: str) -> None:
+    """The call ended with its thread. A thread of the child may be given the lost one's stack, but is not it."""
+    run_python(
+        VISIT
+        + f"""
+done = []
+def use():
+    whole = region.committed == (0 if "{verb}" == "commit" else 256 * MIB)
+    region.commit(0, 256 * MIB)
+    assert not any(region[0:MIB])
+    region.decommit(0, 200 * MIB)
+    region.release()
+    done.append(b"1" if whole else b"0")
+def work():
+    while not children:
+        {setup}
+        for _ in range(1 if "{verb}" != "resident" else 100):
+            region.{verb}(0, 256 * MIB{", prefault=True" if verb == "commit" else ""})
+forked_at_work = 0
+thread = threading.Thread(target=work, daemon=True)
+thread.start()
+while not forked_at_work:
+    while not is_at_work(region):
+        pass
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        {where}
+        assert done, "the thread failed"
+        os.write(writer, done[0])
+        end_child()
+    wait_for(child)
+    forked_at_work = os.read(reader, 1) == b"1"
+children.append(1)
+thread.join()
+"""
+    )
+
+
+@linux_only
+def test_a_fork_while_another_thread_decommits() -> None:
+    """The system may have taken pages that the lost thread had no time to record."""
+    run_python(
+        VISIT
+        + """
+size = 1024 * MIB
+def check_as_child():
+    num_bytes = region.committed
+    committed = [each for each in region.ranges() if each.committed]
+    assert num_bytes == sum(each.num_bytes for each in committed) == usable_bytes()
+    for each in committed:
+        assert any(region[each.offset : each.offset + 8 * MIB])
+        region[each.offset + each.num_bytes - 1] = 1
+    for each in committed:
+        region.decommit(each.offset, each.num_bytes)
+    region.commit(0, size)
+    assert not any(region[offset] for offset in range(0, size, 8 * MIB))
+    region.release()
+for turn in range(10):
+    region.commit(0, size)
+    for offset in range(0, size, 8 * MIB):
+        region[offset] = 1
+    thread = start_at_work(lambda: region.decommit(0, size))
+    while thread.is_alive():
+        child = os.fork()
+        if child == 0:
+            check_as_child()
+            end_child()
+        wait_for(child)
+    thread.join()
+"""
+    )
+
+
+@linux_only
+def test_a_fork_while_another_thread_commits_gives_the_memory_back() -> None:
+    run_python(
+        VISIT
+        + """
+children = []
+def work():
+    while not children:
+        region.decommit()
+        region.commit(0, 256 * MIB, prefault=True)
+thread = threading.Thread(target=work, daemon=True)
+thread.start()
+for turn in range(10):
+    while not is_at_work(region):
+        pass
+    child = os.fork()
+    if child == 0:
+        committed = region.committed
+        usable = usable_bytes()
+        assert usable == committed and committed in (0, 256 * MIB), (usable, committed)
+        end_child()
+    wait_for(child)
+children.append(1)
+thread.join()
+"""
+    )

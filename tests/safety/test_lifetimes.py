@@ -1,0 +1,322 @@
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import sys
+import weakref
+
+import pytest
+
+import vmem
+from tests.support import FREE_THREADED, SLACK, linux_only, mappings_in, run_python, status_bytes
+
+
+def test_weak_references(page: int) -> None:
+    gone: list[object] = []
+    region = vmem.reserve(page)
+    reference = weakref.ref(region, gone.append)
+    assert reference() is region
+    region.commit()
+    view = region[0:1]
+    del region
+    assert reference() is not None
+    assert not gone
+    del view
+    assert reference() is None
+    assert gone == [reference]
+
+
+def test_equality_is_identity(region: vmem.Region, page: int) -> None:
+    other = vmem.reserve(64 * page)
+    assert region != other
+    assert len({region, other, region}) == 2
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_region_cannot_be_pickled(region: vmem.Region, protocol: int) -> None:
+    with pytest.raises(TypeError, match="cannot pickle 'Region' object"):
+        pickle.dumps(region, protocol)
+
+
+def test_a_region_cannot_be_copied(region: vmem.Region) -> None:
+    for function in (copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="cannot pickle"):
+            function(region)
+
+
+class Holder(vmem.Region):
+    """A region that can be part of a cycle."""
+
+    held: object = None
+
+
+@linux_only
+def test_a_cycle_of_region_and_view_is_collected(page: int) -> None:
+    gc.collect()
+    region = Holder(page, alignment=1 << 30)
+    region.commit()
+    region.held = region[0:10]
+    address, reference = region.address, weakref.ref(region)
+    del region
+    assert reference() is not None
+    gc.collect()
+    assert reference() is None
+    assert mappings_in(address, page) == []
+
+
+def test_a_cycle_through_a_name_is_collected(page: int) -> None:
+    class Name(str):
+        held: object = None
+
+    name = Name("cycle")
+    region = vmem.reserve(page, name=name)
+    name.held = region
+    reference = weakref.ref(region)
+    del region, name
+    gc.collect()
+    assert reference() is None
+
+
+def test_a_finalizer_in_a_cycle_can_still_use_the_memory(page: int) -> None:
+    seen: list[object] = []
+
+    class Loud(Holder):
+        def __del__(self) -> None:
+            assert isinstance(self.held, memoryview)
+            self.held[0] = 7
+            seen.append((self[0], self.committed))
+
+    region = Loud(page)
+    region.commit()
+    region.held = region[0:10]
+    del region
+    gc.collect()
+    assert seen == [(7, page)]
+
+
+def test_a_finalizer_can_bring_a_region_back(page: int) -> None:
+    saved: list[Holder] = []
+
+    class Phoenix(Holder):
+        def __del__(self) -> None:
+            saved.append(self)
+
+    region = Phoenix(page)
+    region.commit()
+    region[0] = 3
+    region.held = region[0:10]
+    del region
+    gc.collect()
+    assert saved[0][0] == 3
+
+
+@pytest.mark.many_addresses
+@linux_only
+def test_the_size_of_a_region_object_is_small(page: int) -> None:
+    small, large = vmem.reserve(page), vmem.reserve(1 << 40)
+    assert small.__sizeof__() == large.__sizeof__() < 1024
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_cycles_do_not_leak(page: int) -> None:
+    def cycle() -> None:
+        with vmem.reserve(64 * page) as region:
+            region.commit(page, 3 * page)
+            region[page] = 1
+            with region.view(page, page) as view:
+                view[:] = bytes(page)
+            for call in (region.decommit, region.release):
+                view = region[page : page + 1]
+                with pytest.raises(BufferError):
+                    call()
+                view.release()
+            with pytest.raises(ValueError, match="committed"):
+                region.view()
+            region.decommit()
+
+    for _ in range(200):
+        cycle()
+    gc.collect()
+    resident, size = status_bytes("VmRSS"), status_bytes("VmSize")
+    for _ in range(20_000):
+        cycle()
+    gc.collect()
+    assert status_bytes("VmRSS") - resident < SLACK // 4
+    assert status_bytes("VmSize") - size < SLACK
+
+
+def test_views_at_the_end_of_the_interpreter() -> None:
+    run_python(
+        """
+        import sys, vmem
+        region = vmem.reserve(1 << 30)
+        region.commit(0, 1 << 20)
+        view = region[0:100]
+        sys.kept = region[5:6]
+        sys.modules["kept"] = view
+        class Late:
+            view = region[7:9]
+            def __del__(self):
+                self.view[0] = 1
+        late = Late()
+        """
+    )
+
+
+ENDINGS = {
+    "a module global": "sys.modules['kept'] = types.SimpleNamespace(region=region, view=view)",
+    "a cycle": "cycle = [region, view]; cycle.append(cycle); del region, view",
+    "a cycle through a subclass": "one = Holder(4096); one.commit(); one.held = [one, one[:]]; del one",
+    "atexit": "atexit.register(lambda: (region.commit(1 << 20, 5), view.release(), region.release()))",
+    "atexit, with a view": "atexit.register(lambda: fails(BufferError, region.release))",
+    "atexit, with a long call": "atexit.register(lambda: (region.commit(64 << 20, 64 << 20, prefault=True)))",
+    "a finalizer": "last = Last()",
+    "a finalizer in a cycle": "last = Last(); last.me = last; del last",
+    "a finalizer of the module": "sys.modules['vmem'].last = Last()",
+    "a finalizer of the extension": "sys.modules['vmem._vmem'].last = Last()",
+    "a weak reference": "weak = weakref.ref(region, lambda gone: view.release())",
+    "an unfinished generator": "generator = use(); next(generator)",
+    "a thread of its own": "threading.Thread(target=lambda: [region.prefault(0, 64 << 20) for _ in range(20)]).start()",
+    "an exception": "sys.excepthook = lambda *error: region.commit(1 << 20, 5); 1 / 0",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_end_of_the_interpreter(ending: str) -> None:
+    """Whatever is left, and whatever still runs, the process ends as it should."""
+    # There the collector holds what it has found, views too, until all finalizers have run.
+    possible = "BufferError" if FREE_THREADED else "()"
+    printed = run_python(
+        f"""
+        import atexit, sys, threading, types, weakref, vmem
+        class Holder(vmem.Region):
+            held = None
+        class Last:
+            def __del__(self, region_of=vmem.Region.commit):
+                view[0] = 1
+                region_of(region, 1 << 20, 5)
+                try:
+                    region.release()
+                except BufferError:
+                    view.release()
+                try:
+                    region.release()
+                except {possible}:
+                    pass
+        def fails(error, call):
+            try:
+                call()
+            except error:
+                return
+            raise SystemExit("no error")
+        def use():
+            with vmem.reserve(1 << 20) as inner:
+                inner.commit()
+                with inner[:] as part:
+                    yield part
+        region = vmem.reserve(1 << 30)
+        region.commit(0, 64 << 20)
+        view = region[0:100]
+        {ENDINGS[ending]}
+        """,
+        expect=1 if ending == "an exception" else 0,
+    )
+    assert printed == ""
+
+
+@pytest.mark.parametrize(
+    "call", ["prefault(0, size)", "resident(0, size)", "commit(0, size, prefault=True)", "decommit(0, size)"]
+)
+def test_the_end_of_the_interpreter_while_a_daemon_thread_is_at_work(call: str) -> None:
+    printed = run_python(
+        f"""
+        import atexit, os, threading, vmem
+        size = 128 << 20
+        region = vmem.reserve(1 << 30)
+        started = threading.Event()
+        class Last:
+            def __del__(self, region=region):
+                try:
+                    region.release()
+                except BufferError:
+                    pass
+        last = Last()
+        def work():
+            while True:
+                if "commit" not in "{call}" or "decommit" in "{call}":
+                    region.commit(0, size)
+                else:
+                    region.decommit(0, size)
+                started.set()
+                region.{call}
+        threading.Thread(target=work, daemon=True).start()
+        started.wait()
+        view = region.view(size, 0)
+        """
+    )
+    assert printed == ""
+
+
+def test_the_module_can_be_imported_anew() -> None:
+    run_python(
+        """
+        import gc, sys, vmem
+        old = vmem.reserve(1 << 30)
+        old.commit(0, 10)
+        view = old[0:10]
+        for name in [name for name in sys.modules if name.startswith("vmem")]:
+            del sys.modules[name]
+        del vmem
+        gc.collect()
+        import vmem
+        new = vmem.reserve(1 << 30)
+        new.commit(0, 10)
+        view[0], new[0] = 1, 2
+        assert (old[0], new[0]) == (1, 2)
+        assert type(old) is not type(new)
+        try:
+            old.release()
+        except BufferError:
+            view.release()
+        old.release()
+        """
+    )
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__release_buffer__ came with Python 3.12")
+@pytest.mark.parametrize("use", ["region[0:5]", "region.view()", "region.commit(0, 1 << 62)", "type(region)(4096)"])
+def test_a_region_outlives_its_module(use: str) -> None:
+    """A collection that takes the module may run code that saves the region and goes on to use it."""
+    run_python(
+        f"""
+        import gc, sys
+        gc.collect(); gc.freeze(); gc.disable()
+        import vmem
+        saved = []
+        class Exporter(tuple):  # what a tuple holds stays, in whatever order the collector clears the others
+            def __buffer__(self, flags):
+                return memoryview(bytearray(10))
+            def __release_buffer__(self, view):
+                saved.append(self[0])
+                attempt(self[0])
+        def attempt(region):
+            try:
+                {use}
+            except (ValueError, RuntimeError, TypeError, AttributeError) as error:
+                print(repr(error))
+        garbage = []
+        region = vmem.reserve(1 << 20)
+        region.commit()
+        exporter = Exporter([region])
+        garbage.append(memoryview(exporter))
+        garbage.append(garbage)
+        for name in [name for name in sys.modules if name.startswith("vmem")]:
+            del sys.modules[name]
+        del vmem, region, garbage, exporter
+        gc.collect()
+        assert len(saved) == 1
+        attempt(saved[0])
+        """
+    )

@@ -1,0 +1,589 @@
+"""Refusals, each provoked for real in a process of its own: the exception names its cause and nothing has changed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import vmem
+from tests.support import linux_only, run_python
+
+
+@pytest.mark.many_addresses
+def test_it_is_both_kinds_of_error() -> None:
+    with pytest.raises(vmem.OutOfMemoryError) as raised:
+        vmem.reserve(1 << 62)
+    error = raised.value
+    assert isinstance(error, OSError)
+    assert isinstance(error, MemoryError)
+    assert error.errno == errno.ENOMEM
+    assert str(error) == (
+        f"[Errno {errno.ENOMEM}] cannot reserve {1 << 62} bytes: there is no such range of free addresses; reserve less"
+    )
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.args) == (type(error), error.args)
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_address_space_limit() -> None:
+    printed = run_python(
+        """
+        import resource, vmem
+        from vmem import _vmem
+        limit = _vmem.get_limits()["address_space_used"] + (1 << 30)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        kept = vmem.reserve(1 << 28)
+        try:
+            vmem.reserve(1 << 30)
+        except vmem.OutOfMemoryError as error:
+            print(error)
+            assert f"the address space limit (RLIMIT_AS, ulimit -v) is {limit} bytes" in str(error)
+        kept.commit(0, 100)
+        kept[0] = 1
+        vmem.reserve(1 << 28)
+        """
+    )
+    assert "cannot reserve 1073741824 bytes: the address space limit (RLIMIT_AS" in printed
+    assert "raise the limit" in printed
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_address_space_limit_with_an_alignment() -> None:
+    printed = run_python(
+        """
+        import resource, vmem
+        from vmem import _vmem
+        limit = _vmem.get_limits()["address_space_used"] + (1 << 29)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        try:
+            vmem.reserve(4096, alignment=1 << 30)
+        except vmem.OutOfMemoryError as error:
+            print(error)
+            assert f"the address space limit (RLIMIT_AS, ulimit -v) is {limit} bytes" in str(error)
+        """
+    )
+    assert "cannot reserve 4096 bytes aligned to 1073741824: the address space limit (RLIMIT_AS" in printed
+
+
+@pytest.mark.many_addresses
+@linux_only
+@pytest.mark.exact_memory
+def test_data_limit() -> None:
+    printed = run_python(
+        """
+        import resource, vmem
+        from vmem import _vmem
+        region = vmem.reserve(1 << 32)
+        region.commit(0, 4096)
+        region[0] = 9
+        limit = _vmem.get_limits()["data_used"] + (1 << 28)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        before = region.ranges()
+        try:
+            region.commit(1 << 20, 1 << 30)
+        except vmem.OutOfMemoryError as error:
+            print(error)
+            assert f"is {limit} bytes" in str(error)
+        assert region.ranges() == before and region[0] == 9
+        region.commit(1 << 20, 1 << 20)
+        """
+    )
+    assert "cannot commit 1073741824 bytes at offset 1048576 of a region: the data limit (RLIMIT_DATA" in printed
+
+
+@contextmanager
+def setting(name: str, value: str) -> Iterator[None]:
+    """A system setting for the time of a test. Only root may change one."""
+    path = Path("/proc/sys/vm") / name
+    before = path.read_text()
+    path.write_text(value)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+root_only = pytest.mark.skipif(
+    not os.access("/proc/sys/vm/overcommit_memory", os.W_OK), reason="changes vm.overcommit_memory, which takes root"
+)
+
+
+@pytest.mark.many_addresses
+@linux_only
+@root_only
+@pytest.mark.whole_system
+@pytest.mark.exact_memory
+def test_commit_limit() -> None:
+    with setting("overcommit_memory", "2"):
+        printed = run_python(
+            """
+            import vmem
+            from vmem import _vmem
+            region = vmem.reserve(1 << 44)
+            region.commit(0, 4096)
+            region[0] = 9
+            limits = _vmem.get_limits()
+            too_much = limits["commit_limit"] - limits["commit_used"] + (1 << 30)
+            before = region.ranges()
+            try:
+                region.commit(1 << 30, too_much)
+            except vmem.OutOfMemoryError as error:
+                print(error)
+            assert region.ranges() == before and region[0] == 9
+            region.commit(1 << 20, 1 << 20)
+            region[1 << 20] = 1
+            """
+        )
+    assert "the system's commit limit is " in printed
+    assert "vm.overcommit_ratio" in printed
+
+
+@pytest.mark.many_addresses
+@linux_only
+@root_only
+@pytest.mark.whole_system
+@pytest.mark.exact_memory
+def test_a_failed_commit_of_many_gaps_is_rolled_back() -> None:
+    with setting("overcommit_memory", "2"):
+        run_python(
+            """
+            import vmem
+            from vmem import _vmem
+            region = vmem.reserve(1 << 44)
+            limits = _vmem.get_limits()
+            left = limits["commit_limit"] - limits["commit_used"]
+            half = left // 2 // 4096 * 4096
+            region.commit(half, 4096)
+            region.commit(3 * half, 4096)
+            region[half], region[3 * half] = 1, 2
+            before, charged = region.ranges(), limits["data_used"]
+            for _ in range(3):
+                try:
+                    region.commit(0, 4 * half)
+                except vmem.OutOfMemoryError as error:
+                    print(error)
+                else:
+                    raise SystemExit("it did not fail")
+                assert region.ranges() == before
+                assert (region[half], region[3 * half]) == (1, 2)
+            assert _vmem.get_limits()["data_used"] - charged < 1 << 24
+            lines = [line for line in open("/proc/self/maps")
+                     if int(line.split("-")[0], 16) < region.address + region.size
+                     and int(line.split("-")[1].split()[0], 16) > region.address]
+            writable = [line for line in lines if " rw-p " in line]
+            assert len(writable) == 2, lines
+            region.commit(0, half)
+            """
+        )
+
+
+@pytest.mark.many_addresses
+@linux_only
+@root_only
+@pytest.mark.whole_system
+def test_one_commit_larger_than_the_machine() -> None:
+    with setting("overcommit_memory", "0"):
+        printed = run_python(
+            """
+            import vmem
+            region = vmem.reserve(1 << 46)
+            try:
+                region.commit()
+            except vmem.OutOfMemoryError as error:
+                print(error)
+            assert region.committed == 0
+            region.commit(0, 4096)
+            """
+        )
+    assert "one commit cannot be larger than memory and swap together" in printed
+    assert "vm.overcommit_memory is 0" in printed
+
+
+SCATTER = """
+    import sys, vmem
+    from vmem import _vmem
+    page = vmem.get_page_size()
+    region = vmem.reserve(1 << 40)
+    limit = _vmem.get_limits()["mapping_limit"]
+    committed = 0
+    try:
+        while True:
+            region.commit(2 * committed * page, page)
+            committed += 1
+    except vmem.OutOfMemoryError as error:
+        message = str(error)
+    used = _vmem.get_limits()["mapping_used"]
+"""
+
+
+@pytest.mark.many_addresses
+@linux_only
+def test_the_last_mappings_are_left_alone() -> None:
+    printed = run_python(
+        SCATTER
+        + """
+    print(message)
+    assert limit - 4096 - 3 <= used <= limit - 4096, (limit, used)
+    assert region.committed == committed * page
+    # The process goes on as before: threads, imports, memory, and the region itself.
+    import threading, decimal, ctypes
+    threads = [threading.Thread(target=bytearray, args=(1 << 20,)) for _ in range(50)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    region[0] = 1
+    for refused in (lambda: region.commit(1 << 39, page), lambda: vmem.reserve(page)):
+        try:
+            refused()
+        except vmem.OutOfMemoryError:
+            pass
+        else:
+            raise SystemExit("the limit was passed")
+    region.commit(page, page)         # fills a gap
+    region.decommit(2 * page, page)   # shortens a span
+    region.decommit(100 * page, 100 * page)
+    region.commit(1 << 39, page)
+    region.commit((1 << 39) + page, 5 * page)
+    region.release()
+    assert _vmem.get_limits()["mapping_used"] < 1000
+    again = vmem.reserve(1 << 40)
+    for number in range(20000):
+        again.commit(2 * number * page, page)
+        """
+    )
+    assert "vm.max_map_count is " in printed
+    assert "commit larger neighbouring ranges" in printed
+    assert "the last 4096 are kept for the rest of the process" in printed
+
+
+@pytest.mark.many_addresses
+@linux_only
+def test_a_decommit_that_would_split_is_refused_at_the_limit() -> None:
+    run_python(
+        """
+        import vmem
+        page = vmem.get_page_size()
+        region = vmem.reserve(1 << 40)
+        region.commit(0, 1 << 30)
+        region[5 * page] = 7
+        try:
+            for number in range(1 << 18):
+                region.decommit((2 * number + 10) * page, page)
+        except vmem.OutOfMemoryError as error:
+            assert "cannot decommit" in str(error) and "vm.max_map_count" in str(error), error
+        else:
+            raise SystemExit("the limit was passed")
+        assert region[5 * page] == 7
+        before = region.ranges()
+        try:
+            region.decommit(6 * page, page)
+        except vmem.OutOfMemoryError:
+            pass
+        assert region.ranges() == before
+        region.decommit(0, 1 << 29)
+        region.decommit()
+        assert region.committed == 0
+        """
+    )
+
+
+@pytest.mark.many_addresses
+@linux_only
+@root_only
+@pytest.mark.whole_system
+def test_a_low_mapping_limit() -> None:
+    with setting("max_map_count", "6000"):
+        printed = run_python(SCATTER + "    print(message, used, sep='|')\n")
+    message, used = printed.strip().split("|")
+    assert "vm.max_map_count is 6000" in message
+    assert "the last 3000 are kept" in message
+    assert int(used) <= 3000
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_the_last_page_of_the_data_limit() -> None:
+    printed = run_python(
+        """
+        import resource, vmem
+        from vmem import _vmem
+        region = vmem.reserve(1 << 30)
+        resource.setrlimit(resource.RLIMIT_DATA, (_vmem.get_limits()["data_used"] + 100, -1))
+        try:
+            for offset in range(0, 1 << 28, 4096):
+                region.commit(offset, 1)
+        except vmem.OutOfMemoryError as error:
+            message = str(error)
+        print(message)
+        """
+    )
+    assert "the data limit (RLIMIT_DATA" in printed
+
+
+MAPPINGS = """
+    import mmap, os, threading, vmem
+    from vmem import _vmem
+    page = vmem.get_page_size()
+
+    def scatter(region):
+        try:
+            for number in range(1 << 17):
+                region.commit(2 * number * page, page)
+        except vmem.OutOfMemoryError as error:
+            assert "vm.max_map_count" in str(error), error
+        else:
+            raise SystemExit("the limit was passed")
+
+    def check():
+        limits = _vmem.get_limits()
+        assert limits["mapping_used"] < limits["mapping_limit"] - 2000, limits
+        thread = threading.Thread(target=bytearray, args=(1 << 20,))
+        thread.start()
+        thread.join()
+"""
+
+
+@pytest.mark.many_addresses
+@linux_only
+@pytest.mark.exact_memory
+def test_mappings_of_others_count_too() -> None:
+    run_python(
+        MAPPINGS
+        + """
+    region = vmem.reserve(1 << 40)
+    region.commit(0, page)
+    others = [mmap.mmap(-1, page, prot=mmap.PROT_READ if number % 2 else mmap.PROT_READ | mmap.PROT_WRITE)
+              for number in range(20000)]
+    scatter(region)
+    check()
+        """
+    )
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_others_have_used_up_all_mappings_since_they_were_counted() -> None:
+    """The kernel refuses what the last count allowed, and the exception still tells why."""
+    printed = run_python(
+        """
+        import ctypes, mmap, vmem
+        page = vmem.get_page_size()
+        region = vmem.reserve(8 * page)
+        region.commit(0, page)
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mmap.restype = ctypes.c_void_p
+        libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+        libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+        libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+        size = (1 << 18) * page
+        others = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+        address = others
+        while libc.mprotect(address, page, 0) == 0:
+            address += 2 * page
+        message = ""
+        try:
+            region.commit(4 * page, page)
+        except vmem.OutOfMemoryError as error:
+            message = str(error)
+        libc.munmap(others, size)
+        assert region.committed == page
+        region.commit(4 * page, page)
+        print(message)
+        """
+    )
+    assert "cannot commit" in printed
+    assert re.search(r"vm.max_map_count is \d+ and this process has \d+ mappings; commit larger", printed)
+
+
+@pytest.mark.many_addresses
+@linux_only
+def test_releasing_every_second_of_many_regions() -> None:
+    """The kernel joins neighbouring reservations. Releasing some of them takes mappings, not gives them back."""
+    run_python(
+        MAPPINGS
+        + """
+    regions = [vmem.reserve(page) for _ in range(140_000)]
+    refused = 0
+    for region in regions[::2]:
+        try:
+            region.release()
+        except vmem.OutOfMemoryError as error:
+            assert "cannot release" in str(error) and "vm.max_map_count" in str(error), error
+            assert not region.released
+            refused += 1
+            if refused > 3:
+                break
+    assert refused
+    check()
+    del regions[::2], region
+    check()
+    regions.clear()
+    check()
+    again = vmem.reserve(1 << 40)
+    again.commit(0, page)
+        """
+    )
+
+
+@pytest.mark.many_addresses
+@linux_only
+@pytest.mark.exact_memory
+@pytest.mark.parametrize(
+    "release", ["region.release()", "regions[index] = None; del region"], ids=["release", "drop the last reference"]
+)
+def test_what_has_a_mapping_of_its_own_is_released_at_the_limit(release: str) -> None:
+    """That splits nothing. Others may have taken since what releases are allowed to take."""
+    run_python(
+        MAPPINGS
+        + f"""
+    regions = sorted((vmem.reserve(page) for _ in range(140_000)), key=lambda region: region.address)
+    try:
+        for region in regions[::2]:
+            region.release()
+    except vmem.OutOfMemoryError as error:
+        assert "cannot release" in str(error), error
+    else:
+        raise SystemExit("the limit was passed")
+    others = [mmap.mmap(-1, page, prot=mmap.PROT_READ if number % 2 else mmap.PROT_READ | mmap.PROT_WRITE)
+              for number in range(100)]
+    before = _vmem.get_limits()["mapping_used"]
+    for index in range(1, 10_001, 2):
+        region = regions[index]
+        {release}
+    assert before - _vmem.get_limits()["mapping_used"] >= 5000
+    vmem.reserve(page).commit()
+        """
+    )
+
+
+@pytest.mark.many_addresses
+@linux_only
+def test_no_file_descriptor_is_left_to_count_with() -> None:
+    run_python(
+        MAPPINGS
+        + """
+    import resource
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    region = vmem.reserve(1 << 40)
+    for number in range(1000):
+        region.commit(2 * number * page, page)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    scatter(region)
+    check()
+        """
+    )
+
+
+@pytest.mark.many_addresses
+@linux_only
+def test_growing_in_a_forked_child() -> None:
+    """The kernel does not join new pages with those that a fork has shared: every extension takes a mapping."""
+    run_python(
+        MAPPINGS
+        + """
+    region = vmem.reserve(1 << 40)
+    for number in range(25_000):
+        region.commit(4 * number * page, page)
+        region[4 * number * page] = 1
+    child = os.fork()
+    if child == 0:
+        try:
+            for number in range(25_000):
+                region.commit((4 * number + 1) * page, page)
+                region[(4 * number + 1) * page] = 1
+        except vmem.OutOfMemoryError:
+            pass
+        check()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        """
+    )
+
+
+NEIGHBOURS = (
+    MAPPINGS
+    + """
+    def make(count, num_pages, committed):
+        regions = sorted((vmem.reserve(num_pages * page) for _ in range(count)), key=lambda region: region.address)
+        for region in regions if committed else ():
+            region.commit()
+        return regions
+
+    def until_refused(call, regions, step):
+        for region in regions[::step]:
+            try:
+                call(region)
+            except vmem.OutOfMemoryError as error:
+                assert "vm.max_map_count" in str(error), error
+                return
+        raise SystemExit("the limit was passed")
+"""
+)
+
+
+@linux_only
+@pytest.mark.parametrize(
+    "use",
+    [
+        "until_refused(lambda region: region.commit(), regions := make(70_000, 1, False), 2)",
+        "until_refused(lambda region: region.decommit(0, page), regions := make(40_000, 2, True), 1)",
+        "until_refused(lambda region: region.decommit(), regions := make(70_000, 1, True), 2)",
+    ],
+)
+def test_neighbouring_regions_that_the_kernel_has_joined(use: str) -> None:
+    run_python(NEIGHBOURS + f"\n    {use}\n    check()\n    regions.clear()\n    check()\n")
+
+
+@pytest.mark.many_addresses
+@linux_only
+def test_dropping_neighbours_at_the_limit() -> None:
+    run_python(
+        NEIGHBOURS
+        + """
+    regions = make(20_000, 1, True)
+    for region in regions:
+        region[0] = 1
+    full = vmem.reserve(1 << 40)
+    scatter(full)
+    check()
+    before = _vmem.get_limits()["mapping_used"]
+    regions[::2] = [None] * 10_000
+    del region
+    check()
+    assert _vmem.get_limits()["mapping_used"] <= before + 1024 + 10  # releases may use a part of the headroom
+    regions.clear()
+    full.release()
+    assert _vmem.get_limits()["mapping_used"] < before / 2, _vmem.get_limits()  # and so they lead away from the limit
+        """
+    )
+
+
+@pytest.mark.many_addresses
+@linux_only
+def test_several_copies_of_the_module_share_the_limit() -> None:
+    run_python(
+        MAPPINGS
+        + """
+    import sys
+    copies = []
+    for _ in range(4):
+        for name in [name for name in sys.modules if name.startswith("vmem")]:
+            del sys.modules[name]
+        import vmem
+        region = vmem.reserve(1 << 40)
+        region.commit(0, page)
+        copies.append((vmem, region))
+    for vmem, region in copies:
+        scatter(region)
+        check()
+        """
+    )

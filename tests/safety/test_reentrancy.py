@@ -1,0 +1,513 @@
+"""Python code that changes a region in the middle of a call on it: each call raises or works, and none crashes."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+import vmem
+from tests.support import Index, run_python
+
+Call = Callable[[vmem.Region, Any], object]
+
+CALLS: list[Call] = [
+    lambda region, index: region.commit(index, 1),
+    lambda region, index: region.commit(0, index),
+    lambda region, index: region.decommit(index, 1),
+    lambda region, index: region.decommit(0, index),
+    lambda region, index: region.resident(index, 1),
+    lambda region, index: region.view(index, 1),
+    lambda region, index: region.view(0, index),
+    lambda region, index: region.is_committed(index, 1),
+    lambda region, index: region[index],
+    lambda region, index: region[index:],
+    lambda region, index: region[:index],
+    lambda region, index: region[0 : region.size : index],
+    lambda region, index: region.__setitem__(index, 1),
+    lambda region, index: region.__setitem__(0, index),
+    lambda region, index: region.__setitem__(slice(0, index), b"x"),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_release_within_index(region: vmem.Region, call: Call) -> None:
+    region.commit()
+    with pytest.raises(ValueError, match="released"):
+        call(region, Index(1, region.release))
+
+
+def test_decommit_within_index(region: vmem.Region) -> None:
+    region.commit()
+    with pytest.raises(ValueError, match="not committed"):
+        region[Index(0, region.decommit)]
+    region.commit()
+    with pytest.raises(ValueError, match="not committed"):
+        region[0] = Index(5, region.decommit)
+    region.commit()
+    with pytest.raises(ValueError, match="not committed"):
+        region[Index(0, region.decommit) : 10]
+    region.commit()
+    with pytest.raises(ValueError, match="not committed"):
+        region[0 : Index(4, region.decommit)] = b"abcd"
+    region.commit()
+    with pytest.raises(ValueError, match="not committed"):
+        region[0 : Index(8, region.decommit) : 2] = b"abcd"
+
+
+def test_view_within_index(region: vmem.Region) -> None:
+    region.commit()
+    views: list[memoryview] = []
+    with pytest.raises(BufferError):
+        region.decommit(Index(0, lambda: views.append(region[0:1])), region.size)
+    assert region.committed == region.size
+    assert views[0][0] == 0
+
+
+def test_errors_of_index_are_passed_on(region: vmem.Region) -> None:
+    region.commit()
+
+    def fail() -> None:
+        raise KeyError("mine")
+
+    for call in (
+        lambda: region.commit(Index(0, fail)),
+        lambda: region.view(Index(0, fail)),
+        lambda: region[Index(0, fail)],
+        lambda: region[Index(0, fail) :],
+        lambda: region.__setitem__(0, Index(0, fail)),
+        lambda: vmem.reserve(Index(1, fail)),
+        lambda: vmem.align_forward(Index(1, fail), 1),
+    ):
+        with pytest.raises(KeyError, match="mine"):
+            call()
+
+
+def test_index_that_returns_no_int(region: vmem.Region) -> None:
+    region.commit()
+
+    class Wrong:
+        def __index__(self) -> int:
+            return "5"  # type: ignore[return-value]
+
+    for call in (
+        lambda: region.commit(Wrong()),
+        lambda: region.view(Wrong()),
+        lambda: region[Wrong()],
+        lambda: vmem.reserve(Wrong()),
+    ):
+        with pytest.raises(TypeError, match=r"__index__(\(\) must return an int, not str| returned non-int)"):
+            call()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
+def test_release_within_buffer(region: vmem.Region) -> None:
+    region.commit()
+
+    class Data:
+        def __init__(self, action: Callable[[], None]) -> None:
+            self.action = action
+
+        def __buffer__(self, flags: int) -> memoryview:
+            self.action()
+            return memoryview(b"abcd")
+
+    with pytest.raises(ValueError, match="not committed"):
+        region[0:4] = Data(region.decommit)
+    region.commit()
+    with pytest.raises(ValueError, match="released"):
+        region[0:4] = Data(region.release)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
+def test_decommit_when_the_buffer_is_given_back(region: vmem.Region) -> None:
+    region.commit()
+
+    class Data:
+        def __buffer__(self, flags: int) -> memoryview:
+            return memoryview(b"abcd")
+
+        def __release_buffer__(self, view: memoryview) -> None:
+            region.decommit()
+            view.release()
+
+    region[0:4] = Data()
+    assert region.committed == 0
+
+
+def test_collections_in_the_middle_of_calls() -> None:
+    """With a collection at every allocation, finalizers release the region while views of it are made."""
+    run_python(
+        """
+        import gc, vmem
+        region = vmem.reserve(1 << 20)
+        outcomes = set()
+        class Bomb:
+            def __init__(self, action):
+                self.me, self.action = self, action
+            def __del__(self):
+                try:
+                    self.action()
+                except (BufferError, ValueError) as error:
+                    outcomes.add(type(error))
+        def use(number):
+            for call in (lambda: region[0:10], lambda: region.view(0, 5), lambda: region[9:0:-2], region.ranges,
+                         lambda: region[0], lambda: region.commit(number % 3 * 65536, 70000)):
+                try:
+                    result = call()
+                    if isinstance(result, memoryview):
+                        result[0] = number % 256
+                        del result
+                except (BufferError, ValueError) as error:
+                    outcomes.add(type(error))
+        gc.set_threshold(1)
+        for number in range(3000):
+            if region.released:
+                region = vmem.reserve(1 << 20)
+            region.commit(0, 4096)
+            Bomb((region.release, region.decommit, lambda: region.view(0, 100)[:1])[number % 3])
+            use(number)
+        assert outcomes, "no collection came in the middle of a call"
+        """
+    )
+
+
+def test_weakref_callback_that_uses_the_region() -> None:
+    run_python(
+        """
+        import gc, weakref, vmem
+        class Holder(vmem.Region):
+            pass
+        region = Holder(1 << 20)
+        region.commit()
+        region.view_of_me = region[0:100]
+        other = vmem.reserve(1 << 20)
+        other.commit()
+        view = region.view_of_me
+        hits = []
+        weak = weakref.ref(region, lambda gone: hits.append(other.release()))
+        weak_view = weakref.ref(view, lambda gone: hits.append(1))
+        del region, view
+        gc.collect()
+        assert len(hits) >= 1 and other.released
+        """
+    )
+
+
+def test_collect_while_views_are_alive(region: vmem.Region) -> None:
+    region.commit()
+    view = region[0:10]
+    gc.collect()
+    view[0] = 1
+    assert region[0] == 1
+
+
+def unlike(number: int) -> list[object]:
+    """Integers at the edges, and what is like an integer or is not."""
+    numpy = pytest.importorskip("numpy")
+    return [
+        -1,
+        -(2**63),
+        -(2**63) - 1,
+        -(2**64),
+        2**31,
+        2**32,
+        2**63 - 1,
+        2**63,
+        2**64 - 1,
+        2**64,
+        2**200,
+        True,
+        False,
+        1.0,
+        float("nan"),
+        "1",
+        b"1",
+        None,
+        [],
+        slice(None),
+        numpy.int8(-1),
+        numpy.uint64(2**64 - 1),
+        numpy.int64(number),
+        numpy.float64(number),
+        numpy.array(1),
+        numpy.array([1]),
+        object(),
+        vmem.Protection.READ,
+    ]
+
+
+def calls_with(region: vmem.Region, value: Any) -> list[Callable[[], object]]:
+    """Every public call that takes an argument, with the value in every position."""
+    verbs = ("commit", "decommit", "discard", "prefault", "lock", "unlock", "resident", "view", "is_committed")
+    calls: list[Callable[[], object]] = [
+        lambda: vmem.reserve(value),
+        lambda: vmem.reserve(1, alignment=value),
+        lambda: vmem.reserve(1, name=value),
+        lambda: vmem.Region(value, alignment=value),
+        lambda: region.protect(value),
+        lambda: region.protect(2, value, 1),
+        lambda: region.protect(2, 0, value),
+        lambda: region[value],
+        lambda: region[value:],
+        lambda: region[:value],
+        lambda: region[::value],
+        lambda: region[value:value:value],
+        lambda: region.__setitem__(value, 1),
+        lambda: region.__setitem__(0, value),
+        lambda: region.__setitem__(slice(value, None, value), b"x"),
+        lambda: region.__setitem__(slice(0, 1), value),
+        lambda: vmem.align_forward(value, 8),
+        lambda: vmem.align_backward(8, value),
+        lambda: vmem.is_aligned(value, value),
+    ]
+    for verb in verbs:
+        arguments = ((value,), (0, value), (value, value), (value, None), (1, 2, value))
+        calls.extend(partial(getattr(region, verb), *each) for each in arguments)
+        calls.append(partial(getattr(region, verb), num_bytes=value))
+    return calls
+
+
+def test_every_argument_at_the_edges(page: int) -> None:
+    """A number that is accepted was in range; what is refused has changed nothing."""
+    for index in range(len(unlike(page))):
+        region = vmem.reserve(16 * page)
+        region.commit()
+        region[:] = b"y" * region.size
+        value = unlike(page)[index]
+        for call in calls_with(region, value):
+            before = region.ranges(), bytes(region[:]) if region.is_committed() else b""
+            try:
+                call()
+            except (TypeError, ValueError, IndexError, vmem.OutOfMemoryError):
+                assert before == (region.ranges(), bytes(region[:]) if region.is_committed() else b"")
+            region.commit()
+            region.unlock()
+            region.protect(2)
+        region.release()
+
+
+GARBAGE = """
+import gc, itertools, sys, types
+from vmem import _vmem
+import vmem
+class Odd:
+    def __index__(self):
+        return 1 << 70
+class Failing:
+    def __index__(self):
+        raise KeyError
+    def __bool__(self):
+        raise KeyError
+    def __eq__(self, other):
+        raise KeyError
+    __hash__ = None
+values = [None, -1, 0, 1, 5, 4096, 2**63 - 1, 2**64 - 1, 2**64, 1.5, "text", "\\udc80", b"bytes", (), [], {}, object(),
+          Odd(), Failing(), type, _vmem.Region, vmem.Region, memoryview(b""), slice(None), NotImplemented]
+def functions():
+    for name in dir(_vmem):
+        if callable(getattr(_vmem, name)) and not name.startswith("__"):
+            yield getattr(_vmem, name), ()
+    for name in dir(_vmem.Region):
+        if name not in ("__class__", "__init_subclass__", "__subclasshook__", "__dir__", "__doc__"):
+            function = getattr(_vmem.Region, name)
+            if callable(function):
+                yield function, ("region",)
+                yield function, ()
+def attempt(function, arguments, keywords):
+    try:
+        function(*arguments, **keywords)
+    except (TypeError, ValueError, IndexError, KeyError, AttributeError, BufferError, OSError, OverflowError):
+        pass  # object.__reduce_ex__() overflows
+count = 0
+for function, start in functions():
+    for length in range(4):
+        for arguments in itertools.product(values if length < 3 else values[:12], repeat=length):
+            region = _vmem.Region(1 << 16, None, False, None)
+            if length < 2:
+                region.commit(0, 1 << 14)
+            attempt(function, (region,) * len(start) + arguments, {})
+            if length == 1:
+                for keyword in ("offset", "num_bytes", "readonly", "address", "align", "x"):
+                    attempt(function, (region,) * len(start), {keyword: arguments[0]})
+            count += 1
+assert count > 10_000
+alignments, bools, names = [None, 0, 3, 4096, "x", Failing()], [False, None, Failing()], [None, "n", 5]
+for arguments in itertools.product(values[:9], alignments, bools, names):
+    attempt(_vmem.Region, arguments, {})
+    attempt(_vmem.reserve, (vmem.Region, *arguments), {})
+    attempt(_vmem.reserve, (_vmem.Region, *arguments), {})
+region = vmem.reserve(1)
+region.commit()
+pin = type(region[0:5].obj)
+for call in (pin, lambda: pin.__new__(pin), lambda: object.__new__(pin), lambda: type("Sub", (pin,), {}),
+             lambda: object.__new__(_vmem.Region), lambda: object.__new__(vmem.Region), lambda: setattr(pin, "x", 1),
+             lambda: setattr(_vmem.Region, "commit", None), lambda: _vmem.Region.__new__(int, 1, None, False, None)):
+    try:
+        call()
+    except TypeError:
+        continue
+    raise SystemExit("allowed")
+"""
+
+
+def test_garbage_for_every_function_of_the_extension() -> None:
+    run_python(GARBAGE)
+
+
+def test_regions_are_robust_against_tricks_with_types(region: vmem.Region, page: int) -> None:
+    region.commit()
+    region[0] = 5
+
+    class Lazy(vmem.Region):
+        def __init__(self, *arguments: object, **options: object) -> None:
+            pass
+
+    class Other(vmem.Region):
+        __slots__ = ()
+
+    lazy = Lazy(page)
+    lazy.commit()
+    vmem.Region.__new__(vmem.Region, page).commit()
+    for _ in range(2):
+        lazy.__init__(1, 2, 3, x=4)  # type: ignore[misc]
+        region.__init__()  # type: ignore[misc]
+    assert (lazy.size, region[0]) == (page, 5)
+    region.__class__ = Other
+    assert isinstance(region, Other)
+    assert region[0] == 5
+    region.__class__ = vmem.Region  # type: ignore[assignment]
+    for foreign in (int, Lazy, vmem._vmem.Region, type("Empty", (), {})):
+        with pytest.raises(TypeError):
+            region.__class__ = foreign
+    for name in ("size", "address", "committed", "new", "commit"):
+        with pytest.raises(AttributeError):
+            object.__setattr__(region, name, 1)
+        with pytest.raises(AttributeError):
+            object.__delattr__(region, name)
+    with pytest.raises(TypeError):
+        vmem.Region()  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        vmem.Region.__new__(int, page)  # type: ignore[type-var]
+    assert (region[0], region.size) == (5, 64 * page)
+
+
+def test_known_traps_of_other_buffers(region: vmem.Region, page: int) -> None:
+    """What has gone wrong in mmap, bytearray, array and memoryview."""
+    region.commit(0, 2 * page)
+    region[0:5] = b"abcde"
+    # A view that is released, and its relatives.
+    view = region[0:8]
+    cast, part = view.cast("I"), view[2:]
+    with pytest.raises(BufferError):
+        region.decommit(0, 1)
+    view.release()
+    for use in (view.tolist, view.hex, view.tobytes, partial(view.cast, "B"), partial(bytes, view), partial(len, view)):
+        with pytest.raises(ValueError, match="released"):
+            use()
+    assert bytes(part[:3]) == b"cde"
+    with pytest.raises(BufferError):
+        region.release()
+    again = memoryview(part.obj)  # the exporter behind it lends its bytes again
+    part.release()
+    cast.release()
+    with pytest.raises(BufferError):
+        region.decommit(0, 1)
+    assert bytes(again[:5]) == b"abcde"
+    again.release()
+    del again, part, cast, view
+    # Overlapping assignment, from itself and with steps.
+    region[1:6] = region[0:5]
+    assert bytes(region[0:6]) == b"aabcde"
+    region[0:6:2] = region[3:6]
+    assert bytes(region[0:6]) == b"cadcee"
+    region[5::-1] = b"abcdef"
+    assert bytes(region[0:6]) == b"fedcba"
+    region[0:6] = region[5::-1]
+    assert bytes(region[0:6]) == b"abcdef"
+    # A comparison and a search that run over two views of the same bytes.
+    assert region[0:3] == region[0:3]
+    assert region[0:6].obj is not region[0:6].obj
+    gc.collect()
+    region.decommit()
+
+
+def test_audit_hooks_that_interfere() -> None:
+    """A hook that releases, that raises, and that reserves itself while an event is on its way."""
+    run_python(
+        """
+        import sys, vmem
+        region = vmem.reserve(1 << 20)
+        region.commit()
+        action = None
+        def hook(event, arguments):
+            global action
+            if event.startswith("vmem.") and action:
+                current, action = action, None
+                current()
+        sys.addaudithook(hook)
+        def fails(error, call):
+            try:
+                call()
+            except error:
+                return
+            raise SystemExit("no error")
+        action = region.release
+        fails(ValueError, lambda: region.protect(4))
+        region = vmem.reserve(1 << 20)
+        action = lambda: vmem.reserve(1 << 20).commit()
+        other = vmem.reserve(1 << 20)
+        region.commit()
+        action = lambda: 1 / 0
+        fails(ZeroDivisionError, lambda: region.protect(5))
+        assert region.ranges()[0].protection == 2
+        action = region.decommit
+        fails(ValueError, lambda: region.protect(5))
+        assert region.committed == 0
+        """
+    )
+
+
+def test_bool_that_releases(region: vmem.Region) -> None:
+    region.commit()
+
+    class Truth:
+        def __bool__(self) -> bool:
+            region.release()
+            return True
+
+    with pytest.raises(ValueError, match="released"):
+        region.view(0, 1, readonly=Truth())  # type: ignore[arg-type]
+    assert region.released
+
+
+def test_everything_after_release(page: int) -> None:
+    """What is known works, what is gone raises, and nothing else happens, twice."""
+    region = vmem.reserve(page, name="gone")
+    region.commit()
+    region.release()
+    for _ in range(2):
+        for name in dir(vmem.Region):
+            if not callable(getattr(vmem.Region, name)) or name.startswith("__"):
+                continue
+            attribute = getattr(region, name)
+            if name in ("release", "_abandon", "_count_views"):
+                assert not attribute()
+                continue
+            arguments = {"protect": (2, 0, 1), "ranges": (), "map": ()}.get(name, (0, 1))
+            with pytest.raises(ValueError, match="released"):
+                attribute(*arguments)
+        for call in (len, lambda r: r[0], lambda r: r[:], lambda r: r.address, lambda r: r.__enter__()):
+            with pytest.raises(ValueError, match="released"):
+                call(region)
+        for key, value in ((0, 1), (slice(0, 1), b"x"), (slice(0, 0), b""), (slice(None, None, 2), b"")):
+            with pytest.raises(ValueError, match="released"):
+                region[key] = value  # type: ignore[assignment, index]
+        assert (region.size, region.name, region.page_size, region.committed) == (page, "gone", page, 0)
+        assert "released" in repr(region)
+        assert region == region
+        assert region.huge_pages is False

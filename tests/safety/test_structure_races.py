@@ -1,0 +1,217 @@
+"""Threads that use one array or one arena in every way at once. Without the GIL they are where locks are missing."""
+
+from __future__ import annotations
+
+from tests.support import run_python
+
+# Each race ends after so many turns of each thread. None has to come upon another for the test to pass.
+START = """
+import copy, pickle, random, sys, threading, vmem
+sys.setswitchinterval(1e-5)
+page = vmem.get_page_size()
+
+def race(*works, turns=300):
+    errors, start = [], threading.Barrier(len(works))
+    def run(number, work):
+        numbers = random.Random(number)
+        try:
+            start.wait()
+            for turn in range(turns):
+                work(numbers, turn)
+        except BaseException as error:
+            errors.append(error)
+    threads = [threading.Thread(target=run, args=each) for each in enumerate(works)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    if errors:
+        raise errors[0]
+
+def unless_viewed(call, *arguments):
+    try:
+        return call(*arguments)
+    except BufferError:
+        return None
+"""
+
+
+def test_two_arrays_that_change_each_other() -> None:
+    """In both orders, so that whoever locks one after the other waits for ever."""
+    run_python(
+        START
+        + """
+one, other = vmem.Array("q", [1] * 10, capacity=1 << 20), vmem.Array("q", [2] * 10, capacity=1 << 20)
+
+def use(made, source):
+    def work(numbers, turn):
+        call = numbers.choice((
+            lambda: made.extend(source),
+            lambda: made.__iadd__(source),
+            lambda: made.__setitem__(slice(3, 7), source),
+            lambda: made.__setitem__(slice(None), source),
+            lambda: made.extend(made),
+            lambda: made.__setitem__(slice(2, 2), made),
+            lambda: made.extend(memoryview(source)),
+        ))
+        if len(made) < 1000:  # or views have kept it from shrinking
+            unless_viewed(call)
+        unless_viewed(made.__delitem__, slice(50, None))
+        made == source, made < source, source != made
+        for items in (made + source, made[::3], made * 2, copy.copy(made), pickle.loads(pickle.dumps(made))):
+            assert set(items) <= {1, 2}, set(items)
+    return work
+
+race(*[use(one, other), use(other, one)] * 3)
+assert set(one) | set(other) <= {1, 2}
+assert len(one) < 1 << 20
+        """
+    )
+
+
+def test_items_that_belong_to_threads() -> None:
+    """Four threads own every fourth of the first items; four others let the array grow and shrink behind them."""
+    run_python(
+        START
+        + """
+owned = 400
+made = vmem.Array("i", [0] * owned, capacity=1 << 26)
+whole = memoryview(made)
+
+def own(number):
+    mine = slice(number, owned, 4)
+    def work(numbers, turn):
+        for index in range(number, owned, 4):
+            made[index] = turn
+        assert made[mine].tolist() == [turn] * (owned // 4)
+        made[mine] = vmem.Array("i", [turn + 1] * (owned // 4))
+        assert whole[mine].tolist() == [turn + 1] * (owned // 4)
+        whole[number] = -1
+        assert made[number] == -1 and made.index(-1) < 4
+    return work
+
+def grow_and_shrink(numbers, turn):
+    numbers.choice((
+        lambda: made.append(7),
+        lambda: made.extend([7] * 5),
+        lambda: made.extend(iter([7] * 5)),
+        lambda: made.frombytes(made[owned:].tobytes()),
+        lambda: made.frombytes(bytes(3 * page)),
+        lambda: made.insert(1 << 20, 7),
+    ))()
+    items = made.tolist()
+    assert len(items) >= owned and set(items[owned:]) <= {0, 7}
+    list(made), made.count(7), 7 in made, repr(made), made.tobytes()
+    view = memoryview(made)
+    view[-1], view.tolist()
+    view.release()
+    unless_viewed(made.__delitem__, slice(owned, None, numbers.choice((1, 2))))
+    unless_viewed(made.shrink_to_fit)
+
+race(own(0), own(1), own(2), own(3), *[grow_and_shrink] * 4, turns=60)
+whole.release()
+del made[owned:]
+made.shrink_to_fit()
+assert len(made) == owned
+        """
+    )
+
+
+def test_one_iterator_of_an_array_that_changes() -> None:
+    run_python(
+        START
+        + """
+made = vmem.Array("i", range(20000), capacity=1 << 20)
+iterator, taken = iter(made), []
+
+def take(numbers, turn):
+    taken.extend([item for _, item in zip(range(50), iterator)])
+
+def change(numbers, turn):
+    made.append(20000 + turn)
+    iterator.__reduce__(), iterator.__length_hint__()
+    made.pop()
+
+race(*[take] * 4, *[change] * 2, turns=200)
+assert set(range(20000)) <= set(taken), len(taken)
+        """
+    )
+
+
+def test_allocations_that_belong_to_threads() -> None:
+    """Whoever takes back what others still see destroys it."""
+    run_python(
+        START
+        + """
+arena = vmem.Arena(1 << 28)
+
+def unless_in_use(call, *arguments):
+    try:
+        call(*arguments)
+    except (BufferError, ValueError):  # others have views, or have gone back further
+        pass
+
+def work(number):
+    byte = bytes([number + 1])
+    def turn_of(numbers, turn):
+        mark = arena.mark()
+        views = []
+        for _ in range(4):
+            size = numbers.choice((1, 10, 100, page, 3 * page))
+            view = unless_viewed(lambda: arena.alloc(size, align=numbers.choice((None, 1, 64, page))))
+            if view is None:  # another thread trims a long range
+                continue
+            assert view == bytes(size)
+            view[:] = byte * size
+            views.append(view)
+        unless_in_use(arena.trim)
+        for view in views:
+            assert view == byte * len(view)
+        part = memoryview(byte)
+        if views:
+            part = views[0][:5]
+        view = None
+        views.clear()
+        unless_in_use(arena.rewind, mark)
+        assert part == byte * len(part)
+        part.release()
+        unless_in_use(leave_scope, byte)
+        unless_in_use(arena.reset if turn % 3 else arena.trim)
+        arena.used, arena.committed, repr(arena)
+    return turn_of
+
+def leave_scope(byte):
+    with arena.scope():
+        with arena.alloc(50) as view:
+            view[:] = byte * 50
+            assert view == byte * 50
+
+race(*map(work, range(8)), turns=100)
+arena.reset()
+arena.trim()
+assert (arena.used, arena.committed) == (0, 0)
+        """
+    )
+
+
+def test_the_last_views_of_dropped_structures() -> None:
+    """Whoever drops the last one gives the memory back, in whatever thread."""
+    run_python(
+        START
+        + """
+shared = [None] * 4
+
+def work(numbers, turn):
+    made, arena = vmem.Array("b", bytes(100), capacity=page), vmem.Arena(page)
+    place = numbers.randrange(4)
+    shared[place] = numbers.choice((memoryview(made), arena.alloc(100), made, arena, made[5:], iter(made)))
+    other = shared[numbers.randrange(4)]
+    if isinstance(other, memoryview):
+        assert bytes(other) == bytes(100)
+        other[50:60].tolist()
+    elif isinstance(other, vmem.Array):
+        memoryview(other).tolist()
+    elif isinstance(other, vmem.Arena):
+        other.scope(), repr(other), other.mark()
+
+race(*[work] * 8)
+        """
+    )
