@@ -1,4 +1,4 @@
-"""Arrow's columns over arrays that grow, and tables that are read from a region."""
+"""Arrow columns over arrays that grow, and tables read from a region."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,20 +14,20 @@ column = pa.Array.from_buffers(pa.float64(), len(prices), [None, buffer])
 table = pa.table({"number": range(1000), "price": column})
 assert pc.sum(table["price"]).as_py() == sum(prices)
 
-prices.extend([1.0] * 100_000)  # grows under the table
+prices.extend([1.0] * 100_000)  # grows while the table uses it
 assert table["price"].to_pylist() == prices[:1000].tolist()
 try:
     prices.clear()
 except BufferError as error:
     print("refused:", error)
 else:
-    raise AssertionError("items went away under a table")
+    raise AssertionError("items in use by a table were removed")
 
-# --- a stream of Arrow's, written into a region and read from there ---
+# --- an Arrow stream, written into a region and read from there ---
 
 
 def write(table: pa.Table, place: memoryview) -> int:
-    """Returns the size of the stream. Arrow's file keeps the view until it goes."""
+    """Returns the size of the stream. The file keeps the view until it is deleted."""
     with pa.FixedSizeBufferWriter(pa.py_buffer(place)) as file:
         with pa.ipc.new_stream(file, table.schema) as writer:
             writer.write_table(table)
@@ -43,13 +43,13 @@ assert again.equals(table)
 (place,) = [chunk.buffers()[1].address for chunk in again["price"].chunks]
 assert 0 < place - region.address < size  # the column lies in the region
 
-region.commit(1 << 20, 1 << 20)  # what is behind it is free to change
+region.commit(1 << 20, 1 << 20)  # pages that no view uses can change
 try:
     region.decommit(0, size)
 except BufferError as error:
     print("refused:", error)
 else:
-    raise AssertionError("memory went away under a table")
+    raise AssertionError("memory in use by a table was decommitted")
 
 del again
 region.release()

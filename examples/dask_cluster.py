@@ -1,4 +1,4 @@
-"""Arrays over virtual memory that travel between the processes of a Dask cluster."""
+"""Arrays over virtual memory that are sent between processes of a Dask cluster."""
 
 import os
 import tempfile
@@ -17,12 +17,12 @@ NUM_BYTES = 8 << 20  # of each array
 
 @sizeof.register(vmem.Array)  # type: ignore[untyped-decorator]
 def count_bytes(array: vmem.Array[int]) -> int:
-    """What Dask plans with. Without this it is the size of the object alone."""
+    """The size that Dask plans with; otherwise it is that of the object alone."""
     return len(array) * array.itemsize
 
 
 def make_numbers(first: int) -> npt.NDArray[np.int64]:
-    """NumPy's array over a region, which goes when the array does."""
+    """A NumPy array over a region, which is released when the array is deleted."""
     region = vmem.reserve(1 << 30)
     region.commit(0, NUM_BYTES)
     numbers = np.frombuffer(region.view(0, NUM_BYTES), dtype=np.int64)
@@ -31,7 +31,7 @@ def make_numbers(first: int) -> npt.NDArray[np.int64]:
 
 
 def make_squares(numbers: npt.NDArray[np.int64]) -> vmem.Array[int]:
-    """Takes what came from another process, and returns an array that grew."""
+    """Returns a vmem.Array of squares, for numbers from another process."""
     squares = vmem.Array("q")
     for part in np.split(numbers, 8):
         squares.extend(part * part)
@@ -43,14 +43,14 @@ def add(numbers: npt.NDArray[np.int64], squares: vmem.Array[int]) -> tuple[int, 
 
 
 def frames_inside(thing: object, address: int, size: int) -> int:
-    """How many bytes of what Dask would send lie where the thing itself does."""
+    """How many of the bytes that Dask would send are in the memory of the object."""
     _, frames = serialize(thing)
     sent = [np.frombuffer(frame, dtype=np.uint8) for frame in frames]
     return sum(len(each) for each in sent if 0 <= each.ctypes.data - address < size)
 
 
 def main() -> None:
-    # What Dask sends is the memory itself: of both kinds of arrays, no copy is made.
+    # Dask sends the memory itself: it copies neither kind of array.
     numbers = make_numbers(0)
     assert frames_inside(numbers, numbers.ctypes.data, NUM_BYTES) == NUM_BYTES
     squares = make_squares(numbers)
@@ -76,18 +76,18 @@ def main() -> None:
         expected = np.arange(1000, 1000 + len(numbers))
         assert total == (expected + expected**2).sum()
 
-        # Here the results are arrays of our own again.
+        # In this process the results are arrays again.
         assert np.array_equal(far.result(), expected)
         back = far_squares.result()
         assert isinstance(back, vmem.Array)
         assert np.array_equal(np.asarray(back), expected**2)
         back.append(1)
 
-        # And what is here can be sent there.
+        # Arrays of this process can be sent to workers.
         sent = client.scatter([numbers, squares], workers=[other])
         total, _ = client.submit(add, *sent, workers=other).result()
         assert total == int(numbers.sum() + (numbers**2).sum())
-    print(f"{NUM_BYTES >> 20} MiB in each array, and every number right")
+    print(f"{NUM_BYTES >> 20} MiB in each array, all numbers correct")
 
 
 if __name__ == "__main__":  # the workers import this program

@@ -1,4 +1,4 @@
-"""The map of a region of which parts are in memory, read-only, or looked at."""
+"""The map of a region with resident, read-only and pinned parts."""
 
 import vmem
 
@@ -9,7 +9,7 @@ region.commit(0, 64 * MIB)
 region.prefault(0, 24 * MIB)
 early = region[0 : 16 * MIB]
 
-# Another part, far behind, which nobody is to write to any more.
+# Another part, at a distance, made read-only.
 region.commit(1 << 39, 8 * MIB, prefault=True)
 region.protect(vmem.Protection.READ, 1 << 39, 8 * MIB)
 
@@ -23,4 +23,4 @@ assert committed[-1].protection == vmem.Protection.READ
 
 early.release()
 region.release()
-assert memory.num_views == 1  # it says how it was
+assert memory.num_views == 1  # a map does not change

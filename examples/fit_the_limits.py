@@ -1,4 +1,4 @@
-"""As many addresses as there may be, and as much memory as there is to spare."""
+"""Reserve as many addresses as the limits allow; use memory while it is available."""
 
 import vmem
 
@@ -8,13 +8,13 @@ STEP = 1 << 20
 
 
 def reserve_up_to(num_bytes: int) -> vmem.Region:
-    """A region of this size, or of a half, a quarter ... where ulimit -v refuses.
+    """A region of this size, or of a half, a quarter ... if ulimit -v refuses it.
 
-    Even the least can be refused. The error says by which limit.
+    If even the least is refused, the error says by which limit.
     """
     while num_bytes > LEAST:
         try:
-            # Twice, so that as much is left for the rest of the program.
+            # Twice the size, to leave as much for the rest of the program.
             vmem.reserve(2 * num_bytes).release()
             break
         except vmem.OutOfMemoryError:
@@ -23,14 +23,14 @@ def reserve_up_to(num_bytes: int) -> vmem.Region:
 
 
 class Cache:
-    """Bytes that are kept in memory, as long as there is some to spare."""
+    """Bytes kept in memory, as long as enough memory is available."""
 
     def __init__(self) -> None:
         self.region = reserve_up_to(WANTED)
         self.used = 0
 
     def add(self, data: bytes) -> bool:
-        """Puts data at the end, or returns False when it is better not to."""
+        """Appends data, or returns False if too little memory is available."""
         end = self.used + len(data)
         if end > self.region.committed and not self.grow(end):
             return False
@@ -39,15 +39,15 @@ class Cache:
         return True
 
     def grow(self, end: int) -> bool:
-        """Commits enough for `end` bytes, if a quarter of what is available does."""
+        """Commits enough for `end` bytes, if it is at most 1/4 of available memory."""
         committed = self.region.committed
         step = vmem.align_forward(end, STEP) - committed
-        available = vmem.memory_info().available  # 0 where the system does not tell
+        available = vmem.memory_info().available  # 0 if unknown
         if committed + step > self.region.size or (available and step > available // 4):
             return False
         try:
             self.region.commit(committed, step)
-        except vmem.OutOfMemoryError as error:  # a limit that those numbers do not show
+        except vmem.OutOfMemoryError as error:  # by a limit not in memory_info()
             print(error)
             return False
         return True

@@ -1,4 +1,4 @@
-"""Particles whose scratch arrays live as long as a frame, and go all at once."""
+"""Particles whose temporary arrays live for one frame and are freed together."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,13 @@ SECONDS = 1 / 60
 
 
 def make_vectors(arena: vmem.Arena) -> Vectors:
-    """A vector a particle, in the arena's next bytes, whatever these hold."""
+    """One vector per particle, in the arena's next bytes, which are not zeroed."""
     memory = arena.alloc(NUM_PARTICLES * 3 * 8, align=64, zero=False)
     return np.frombuffer(memory, dtype=np.float64).reshape(NUM_PARTICLES, 3)
 
 
 def move(arena: vmem.Arena, positions: Vectors, speeds: Vectors) -> None:
-    """One frame. When it returns, its arrays are gone: nobody keeps their memory."""
+    """One frame. Its arrays are deleted when it returns, so no view stays alive."""
     pull, change = make_vectors(arena), make_vectors(arena)
     np.negative(positions, out=pull)
     np.multiply(pull, SECONDS, out=change)
@@ -30,7 +30,7 @@ def move(arena: vmem.Arena, positions: Vectors, speeds: Vectors) -> None:
 
 def main() -> None:
     arena = vmem.Arena(1 << 30)
-    # These stay: they are from before the scopes.
+    # Allocated before the scopes, so that they outlive them.
     positions, speeds = make_vectors(arena), make_vectors(arena)
     positions[:], speeds[:] = 1.0, 0.0
 
@@ -43,8 +43,8 @@ def main() -> None:
             move(arena, positions, speeds)
         assert arena.used == kept
 
-    assert arena.committed == committed  # every frame had the memory of the first
-    assert np.allclose(positions, np.cos(1.0), atol=0.01)  # a swing of one second
+    assert arena.committed == committed  # all frames reuse the memory of the first
+    assert np.allclose(positions, np.cos(1.0), atol=0.01)  # one second of oscillation
     print(f"{NUM_FRAMES} frames in {committed >> 10} KiB")
 
 

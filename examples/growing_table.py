@@ -1,4 +1,4 @@
-"""A table of records that grows in place, with NumPy's structured types."""
+"""A table of records that grows in place, with NumPy structured types."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,20 +6,20 @@ import numpy.typing as npt
 import vmem
 
 TRADE = np.dtype([("time", "i8"), ("price", "f8"), ("amount", "i4"), ("buyer", "i4")])
-ROOM = 1 << 36  # 64 GiB of addresses, for more trades than will ever come
-STEP = 1 << 20  # memory is committed by this much at a time
+CAPACITY = 1 << 36  # 64 GiB of addresses, more than the trades will ever need
+STEP = 1 << 20  # memory is committed in multiples of this
 
 
 class Table:
-    """Records behind each other, of which only those that exist take memory."""
+    """Contiguous records; only those that exist take memory."""
 
     def __init__(self, kind: np.dtype[np.void]) -> None:
         self.kind = kind
         self.length = 0
-        self.region = vmem.reserve(ROOM, name="table")
+        self.region = vmem.reserve(CAPACITY, name="table")
 
     def append(self, records: npt.NDArray[np.void]) -> None:
-        """Puts records at the end. All arrays that rows() has made stay valid."""
+        """Appends records. All arrays that rows() has returned stay valid."""
         start, size = (
             self.length * self.kind.itemsize,
             len(records) * self.kind.itemsize,
@@ -31,7 +31,7 @@ class Table:
         self.length += len(records)
 
     def rows(self, start: int, stop: int) -> npt.NDArray[np.void]:
-        """The records from one number to another: the memory itself, not a copy."""
+        """Records start to stop: an array over the memory itself, not a copy."""
         size = self.kind.itemsize
         view = self.region.view(start * size, (stop - start) * size)
         return np.frombuffer(view, dtype=self.kind)

@@ -1,4 +1,4 @@
-"""A buffer for native code that you do not quite trust: one byte too far is a fault."""
+"""A buffer between guard pages: native code that overruns it by one byte faults."""
 
 import ctypes
 import os
@@ -9,9 +9,9 @@ import vmem
 
 
 def make_guarded(num_bytes: int) -> memoryview:
-    """A buffer with a page before it and a page behind it that are not committed.
+    """A buffer with an uncommitted page before it and an uncommitted page after it.
 
-    Its last byte is the last one of its page. The view keeps the region alive.
+    Its last byte is the last byte of its page. The view keeps the region alive.
     """
     page = vmem.get_page_size()
     size = vmem.align_forward(num_bytes, page)
@@ -21,7 +21,7 @@ def make_guarded(num_bytes: int) -> memoryview:
 
 
 def fill(buffer: memoryview, num_bytes: int) -> None:
-    """Stands for a function in C that gets a pointer and a size, and trusts both."""
+    """Stands for a C function that writes to a pointer without checking the size."""
     first = ctypes.c_char.from_buffer(buffer)
     ctypes.memset(ctypes.addressof(first), ord("x"), num_bytes)
 
@@ -33,15 +33,15 @@ def main() -> None:
 
     child = os.fork()
     if child == 0:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the fault is wanted
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the fault is intended
         fill(buffer, 1001)
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     assert os.WIFSIGNALED(status)
     assert os.WTERMSIG(status) in (signal.SIGSEGV, signal.SIGBUS)
-    print("one byte too far:", signal.strsignal(os.WTERMSIG(status)))
+    print("overrun by one byte:", signal.strsignal(os.WTERMSIG(status)))
 
-    # Python code cannot get that far: to it the guard page is an error like any other.
+    # In Python code, accessing a guard page raises an exception.
     with vmem.reserve(2 * vmem.get_page_size()) as region:
         region.commit(0, 1)
         try:

@@ -1,4 +1,4 @@
-"""Memory under huge pages, and what the system made of the wish."""
+"""Memory with huge pages, and how many the system provides."""
 
 import re
 import sys
@@ -10,12 +10,12 @@ SIZE = 64 << 20
 
 
 def reserve_large(num_bytes: int) -> vmem.Region:
-    """A region with huge pages where there are any, and without them elsewhere."""
+    """A region with huge pages, or without them where the system has none."""
     return vmem.reserve(num_bytes, huge_pages=vmem.get_huge_page_size() > 0)
 
 
 def huge_bytes(region: vmem.Region) -> int:
-    """How much of a region Linux has put under huge pages."""
+    """How many bytes of a region are in huge pages, as Linux reports it."""
     total, inside = 0, False
     for line in Path("/proc/self/smaps").read_text().splitlines():
         head = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
@@ -42,9 +42,9 @@ def main() -> None:
         region.prefault(0, SIZE)
         assert region.resident() == SIZE
         if sys.platform == "linux":
-            found = huge_bytes(region)  # less than all where memory is in pieces
+            found = huge_bytes(region)  # less than all if physical memory is fragmented
             assert 0 <= found <= SIZE
-            print(f"{found >> 20} of {SIZE >> 20} MiB are under huge pages")
+            print(f"{found >> 20} of {SIZE >> 20} MiB are in huge pages")
 
 
 main()

@@ -1,4 +1,4 @@
-"""A key that is never written to swap, and wiped when it is no longer needed."""
+"""A key that is never written to swap, and is zeroed after use."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ KEY_SIZE = 32
 
 
 def locked_by_process() -> int:
-    """How many bytes Linux says that this process has locked."""
+    """How many bytes this process has locked, as Linux reports it."""
     match = re.search(
         r"^VmLck:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE
     )
@@ -25,10 +25,10 @@ def locked_by_process() -> int:
 
 @contextmanager
 def load_key(path: Path) -> Iterator[memoryview]:
-    """The key in a file, in locked memory, until the end of the block."""
+    """Reads a key from a file into locked memory, until the end of the block."""
     with vmem.reserve(KEY_SIZE) as region:
         region.commit()
-        region.lock()  # before there is anything to hide
+        region.lock()  # before the key is read
         with region.view(0, KEY_SIZE) as key:
             try:
                 with path.open("rb", buffering=0) as file:  # a buffer would keep a copy

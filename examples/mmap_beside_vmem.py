@@ -1,19 +1,19 @@
-"""What mmap refuses while anybody looks, and what happens here instead."""
+"""Growing under a live view: mmap refuses, a region grows."""
 
 import mmap
 
 import vmem
 
-# mmap: memory from the start for all of it, and no growing under a view.
+# mmap: everything is usable from the start, and resizing under a view is refused.
 with mmap.mmap(-1, 1 << 16) as mapping, memoryview(mapping) as view:
     try:
         mapping.resize(1 << 20)
     except (BufferError, SystemError) as error:  # the latter without mremap()
         print("mmap refuses:", error)
     else:
-        raise AssertionError("mmap has learnt to grow under a view")
+        raise AssertionError("mmap was resized under a view")
 
-# vmem: grows under the view, and the view stays valid.
+# vmem: the region grows, and the view stays valid.
 with vmem.reserve(1 << 30) as region:
     region.commit(0, 1 << 16)
     with region.view(0, 1 << 16) as view:

@@ -1,4 +1,4 @@
-"""NumPy arrays over regions and arrays: what they see, and what they keep in place."""
+"""NumPy arrays over regions and arrays: what they show, and what they pin."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 import vmem
 
-# --- over a region: its slices and views are buffers, it is none itself ---
+# --- over a region: its slices and views support the buffer protocol ---
 
 POINT = np.dtype([("x", "f8"), ("y", "f8"), ("color", "u1", (4,))], align=True)
 
@@ -17,7 +17,7 @@ points["x"] = np.linspace(0.0, 1.0, len(points))
 points[3] = (0.5, -0.5, (255, 0, 0, 255))
 assert points.ctypes.data == region.address
 
-region.commit(0, 1 << 20)  # more memory behind it: the array is still valid
+region.commit(0, 1 << 20)  # the region grows: the array stays valid
 points["y"][4:] = 2.0
 grid = np.frombuffer(region.view(1 << 16, 8 * 10 * 20), dtype="f8").reshape(10, 20)
 grid[3, 4] = 7.0
@@ -28,30 +28,30 @@ try:
 except BufferError as error:
     print("refused:", error)
 else:
-    raise AssertionError("memory went away under an array")
+    raise AssertionError("memory in use by an array was decommitted")
 del points, grid
 region.release()
 
-# --- over an Array: of the items that are there when it is made ---
+# --- over an Array: the items that exist when the NumPy array is made ---
 
 samples = vmem.Array("d", range(10))
 early = np.asarray(samples)
-samples.extend(range(100_000))  # grows under it
+samples.extend(range(100_000))  # grows while early is alive
 early[0] = 99.0
 assert samples[0] == 99.0
 assert len(early) == 10
-assert len(np.asarray(samples)) == 100_010  # made again, it sees all
+assert len(np.asarray(samples)) == 100_010  # a new one shows all items
 
 try:
     samples.clear()
 except BufferError as error:
     print("refused:", error)
 else:
-    raise AssertionError("items went away under an array")
+    raise AssertionError("items in use by an array were removed")
 del early
 samples.clear()
 
-# --- the trap: np.ndarray(buffer=...) lets go of the buffer ---
+# --- a pitfall: np.ndarray(buffer=...) releases the buffer ---
 
 
 def wrap(buffer: Any) -> Any:
@@ -60,11 +60,11 @@ def wrap(buffer: Any) -> Any:
 
 samples.extend(range(100_000))
 loose = wrap(samples)
-samples.clear()  # it keeps only `samples`, so nobody refuses this
+samples.clear()  # not refused: `loose` references only the object `samples`
 samples.shrink_to_fit()
-assert not loose.any()  # it looks at emptied memory: no crash, but no items either
+assert not loose.any()  # it shows discarded pages: no crash, but no items either
 
-# A memoryview in between keeps the buffer, and the array keeps the memoryview.
+# A memoryview keeps the buffer, and the NumPy array keeps the memoryview.
 samples.extend(range(100_000))
 safe = wrap(memoryview(samples))
 try:
@@ -72,5 +72,5 @@ try:
 except BufferError:
     assert safe[-1] == 99_999.0
 else:
-    raise AssertionError("items went away under an array")
-print("an array of NumPy keeps what it looks at")
+    raise AssertionError("items in use by an array were removed")
+print("NumPy arrays keep the memory that they show")

@@ -1,4 +1,4 @@
-"""Arrays that are saved without a copy, and loaded into memory of ours."""
+"""Arrays that are saved without a copy, and loaded into an arena."""
 
 import pickle
 import tempfile
@@ -10,7 +10,7 @@ import vmem
 
 
 def save(thing: object, folder: Path) -> None:
-    """A small pickle, and a file for each array, written from where its items are."""
+    """Writes a small pickle, and a file for each array, directly from its memory."""
     buffers: list[pickle.PickleBuffer] = []
     data = pickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
     (folder / "pickle").write_bytes(data)
@@ -19,7 +19,7 @@ def save(thing: object, folder: Path) -> None:
 
 
 def load(folder: Path, arena: vmem.Arena) -> object:
-    """Reads the items into the arena. NumPy's arrays are then over what was read."""
+    """Reads the items into the arena, where the NumPy arrays then use them."""
     parts = []
     for path in sorted(folder.glob("part-*")):
         part = arena.alloc(path.stat().st_size, zero=False)
@@ -27,10 +27,10 @@ def load(folder: Path, arena: vmem.Arena) -> object:
             assert file.readinto(part) == len(part)
         parts.append(part)
     data = (folder / "pickle").read_bytes()
-    return pickle.loads(data, buffers=parts)  # we have written it
+    return pickle.loads(data, buffers=parts)  # trusted: save() wrote it
 
 
-# --- nothing is copied on the way out ---
+# --- pickling copies nothing ---
 
 region = vmem.reserve(1 << 30)
 region.commit(0, 8_000_000)
@@ -44,18 +44,18 @@ assert len(data) < 1000
 places = [np.frombuffer(buffer.raw(), np.uint8).ctypes.data for buffer in buffers]
 assert places == [region.address, counts.buffer_info()[0]]
 
-# Until the buffers go, they keep what they show: it can grow, but not shrink.
+# Until the buffers are deleted, the array can grow, but not shrink.
 counts.extend(range(1000))
 try:
     counts.clear()
 except BufferError as error:
     print("refused:", error)
 else:
-    raise AssertionError("items went away before they were carried")
+    raise AssertionError("items in use by a PickleBuffer were removed")
 del buffers
 del counts[1000:]
 
-# --- nor on the way in, but for an Array, which has its own memory ---
+# --- unpickling copies only the items of an Array, which has its own memory ---
 
 with tempfile.TemporaryDirectory() as folder:
     save([numbers, counts], Path(folder))
@@ -66,13 +66,13 @@ assert np.array_equal(again[0], numbers)
 assert again[1] == counts
 again[1].extend(range(100_000))
 
-# The array that was loaded lies in the arena, and keeps it from taking that back.
+# The loaded NumPy array is in the arena and pins that memory.
 assert arena.used >= again[0].nbytes
 try:
     arena.reset()
 except BufferError as error:
     print("refused:", error)
 else:
-    raise AssertionError("memory went away under an array")
+    raise AssertionError("memory in use by an array was freed")
 del again
 arena.reset()

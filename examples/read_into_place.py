@@ -1,4 +1,4 @@
-"""A file of records that is read into a region, changed there, and written back."""
+"""A file of records that is read into a region, modified there and written back."""
 
 import os
 import struct
@@ -9,7 +9,7 @@ import numpy as np
 
 import vmem
 
-HEAD = struct.Struct("<8sQ")  # what a file begins with: a word and a number of records
+HEAD = struct.Struct("<8sQ")  # the file header: a magic word and a number of records
 RECORD = np.dtype([("number", "<i8"), ("weight", "<f8")])
 COUNT = 100_000
 
@@ -26,7 +26,7 @@ with tempfile.TemporaryDirectory() as folder:
     region = vmem.reserve(1 << 30)
     region.commit(0, path.stat().st_size)
 
-    # Into place, without a bytes object in between.
+    # Read into place, without an intermediate bytes object.
     with path.open("rb", buffering=0) as file:
         with region.view(0, HEAD.size) as head:
             assert file.readinto(head) == HEAD.size
@@ -38,14 +38,14 @@ with tempfile.TemporaryDirectory() as folder:
     records = np.frombuffer(region.view(HEAD.size, size), dtype=RECORD)
     assert records["number"][-1] == COUNT - 1
 
-    # Several parts of memory with one call, at any place of the file.
+    # Write several parts of memory with one call, at any file offset.
     records["weight"] = 0.5
     with path.open("r+b", buffering=0) as file:
         parts = [region.view(HEAD.size, 1600), region.view(HEAD.size + 1600, 1600)]
         assert os.pwritev(file.fileno(), parts, HEAD.size) == 3200
         del parts
 
-    # And into memory that comes as the file is read: here behind what is there.
+    # Read into memory that is committed as needed, here after the existing records.
     region.commit(HEAD.size + size, 3200)
     with path.open("rb", buffering=0) as file:
         parts = [
@@ -57,5 +57,5 @@ with tempfile.TemporaryDirectory() as folder:
     copies = np.frombuffer(region.view(HEAD.size + size, 3200), dtype=RECORD)
     assert copies["number"].tolist() == list(range(200))
     assert (copies["weight"] == 0.5).all()
-    assert (records["weight"] == 0.5).all()  # as valid as before
+    assert (records["weight"] == 0.5).all()  # unchanged and still valid
 print(COUNT, "records, read into place")

@@ -1,4 +1,4 @@
-"""A file of unknown size that is read into a region, and lines in it that are views."""
+"""A file of unknown size, read into a region, and its lines as views."""
 
 import re
 import tempfile
@@ -6,25 +6,25 @@ from pathlib import Path
 
 import vmem
 
-STEP = 1 << 20  # memory is committed by so much at a time
-ROOM = 1 << 18  # what is offered for one read
+STEP = 1 << 20  # memory is committed in multiples of this
+READ_SIZE = 1 << 18  # the most that one read returns
 
 
 def read_whole(path: Path, region: vmem.Region) -> memoryview:
-    """Reads until nothing comes any more, and asks nobody how much that will be."""
+    """Reads until the end of the file, without asking for its size."""
     length = 0
     with path.open("rb", buffering=0) as file:
-        while num_read := file.readinto(make_room(region, length)):
+        while num_read := file.readinto(next_buffer(region, length)):
             length += num_read
     return region.view(0, length)
 
 
-def make_room(region: vmem.Region, length: int) -> memoryview:
-    """What comes next goes here."""
-    missing = length + ROOM - region.committed
+def next_buffer(region: vmem.Region, length: int) -> memoryview:
+    """The buffer for the next read, committed if necessary."""
+    missing = length + READ_SIZE - region.committed
     if missing > 0:
         region.commit(region.committed, vmem.align_forward(missing, STEP))
-    return region.view(length, ROOM)
+    return region.view(length, READ_SIZE)
 
 
 with tempfile.TemporaryDirectory() as folder:
@@ -37,12 +37,12 @@ with tempfile.TemporaryDirectory() as folder:
     assert len(text) == size
     assert region.committed < size + 2 * STEP
 
-# Where the lines end, found where they lie. Numbers pin nothing.
+# The offsets of the lines. Offsets pin nothing.
 starts = vmem.Array("q", [0])
 starts.extend(match.end() for match in re.finditer(rb"\n", text))
 assert len(starts) == 300_001
 
-# A line, as a slice of the one view: quicker than region[a:b], and it pins all of it.
+# A line as a slice of the one view: faster than region[a:b], but pins all of the text.
 line = text[starts[4321] : starts[4322]]
 assert bytes(line) == b"line 4321\n"
 del text
@@ -51,9 +51,9 @@ try:
 except BufferError as error:
     print("refused:", error)
 else:
-    raise AssertionError("memory went away under a slice of a view")
+    raise AssertionError("memory in use by a slice of a view was decommitted")
 
-# A line that is to stay when the rest goes, as a view of its own or as a copy.
+# A line that outlives the rest: a view of its own, or a copy.
 line = region[starts[4321] : starts[4322]]
 region.decommit(size // 2)
 assert bytes(line) == b"line 4321\n"

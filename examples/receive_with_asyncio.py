@@ -6,13 +6,13 @@ import struct
 
 import vmem
 
-STEP = 1 << 20  # memory is committed by so much at a time
-ROOM = 1 << 18  # what is offered for one read
+STEP = 1 << 20  # memory is committed in multiples of this
+READ_SIZE = 1 << 18  # the most that one read returns
 NUMBERS = struct.pack("1000q", *range(1000)) * 1000
 
 
 class Receiver(asyncio.BufferedProtocol):
-    """Puts what comes behind each other. Nothing is copied, and nothing ever moves."""
+    """Appends received data to a region. Nothing is copied, and nothing moves."""
 
     def __init__(self) -> None:
         self.region = vmem.reserve(1 << 30)
@@ -21,11 +21,11 @@ class Receiver(asyncio.BufferedProtocol):
         self.ended = asyncio.get_running_loop().create_future()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        missing = self.length + ROOM - self.region.committed
+        missing = self.length + READ_SIZE - self.region.committed
         if missing > 0:
             size = vmem.align_forward(missing, STEP)
             self.region.commit(self.region.committed, size)
-        return self.region.view(self.length, ROOM)
+        return self.region.view(self.length, READ_SIZE)
 
     def buffer_updated(self, nbytes: int) -> None:
         self.length += nbytes
@@ -42,7 +42,7 @@ class Receiver(asyncio.BufferedProtocol):
 async def receive_a_stream() -> None:
     async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(NUMBERS[:10_000])
-        await reader.readexactly(1)  # until somebody looks at the first numbers
+        await reader.readexactly(1)  # until the receiver has an early view
         writer.write(NUMBERS[10_000:])
         await writer.drain()
         writer.close()
@@ -55,7 +55,7 @@ async def receive_a_stream() -> None:
         transport.write(b"!")
         await receiver.ended
 
-    # What was looked at early is still there, under all that has come since.
+    # The early view is still valid after all the data received since.
     assert early.tolist() == list(range(1000))
     assert receiver.length == len(NUMBERS)
     with receiver.region.view(0, receiver.length) as received:
@@ -65,16 +65,16 @@ async def receive_a_stream() -> None:
 
 
 async def receive_messages() -> None:
-    """Each with its size before it."""
+    """Receives messages, each preceded by its size."""
 
     async def receive(size: int) -> memoryview:
         message = arena.alloc(size, zero=False)
         missing = message
         while missing:
             num_bytes = await loop.sock_recv_into(receiver, missing)
-            assert num_bytes, "the other side has hung up"
+            assert num_bytes, "the peer closed the connection"
             missing = missing[num_bytes:]
-        await asyncio.sleep(0)  # on Windows the loop has a view until its next turn
+        await asyncio.sleep(0)  # until a Windows event loop drops its view
         return message
 
     loop = asyncio.get_running_loop()
@@ -96,4 +96,4 @@ async def receive_messages() -> None:
 
 asyncio.run(receive_a_stream())
 asyncio.run(receive_messages())
-print(len(NUMBERS), "bytes and two messages, none of them copied")
+print(len(NUMBERS), "bytes and two messages received without a copy")

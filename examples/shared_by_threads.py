@@ -1,4 +1,4 @@
-"""Threads that fill one region, each its own parts, and then give half of them back."""
+"""Threads that fill separate parts of one region, then decommit half of them."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ NUM_PARTS = 8
 
 
 def fill(region: vmem.Region, number: int) -> str:
-    """Fills a part with its number, and returns the digest of what is there then."""
+    """Fills a part with its number and returns the digest of its contents."""
     start = number * PART
     region.commit(start, PART)
     region[start : start + PART] = bytes([number]) * PART
@@ -27,4 +27,4 @@ with vmem.reserve(1 << 30) as region, ThreadPoolExecutor(4) as threads:
     list(threads.map(lambda number: region.decommit(number * PART, PART), dropped))
     assert region.committed == (NUM_PARTS - len(dropped)) * PART
     assert all(region[number * PART] == number for number in numbers[1::2])
-print(NUM_PARTS, "parts, none of them wrong")
+print(NUM_PARTS, "parts, all correct")

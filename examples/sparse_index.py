@@ -1,7 +1,7 @@
-"""An index with a slot for every number there can be, in 1 TiB of addresses.
+"""An index with a slot for every possible number, in 1 TiB of addresses.
 
-It tells where in a log each order lies. An order's number is its day and a count within
-the day, so each day has 8 MiB of addresses of its own, and memory where orders are.
+It maps order numbers to positions in a log. An order's number is its day and a count
+within the day, so each day has 8 MiB of addresses; memory is committed for its orders.
 """
 
 import struct
@@ -10,17 +10,17 @@ from typing import BinaryIO
 
 import vmem
 
-ROOM = 1 << 40
-SLOT = struct.Struct("<Q")  # a position plus 1, because fresh memory reads 0
+CAPACITY = 1 << 40
+SLOT = struct.Struct("<Q")  # a position plus 1, because new memory reads 0
 DAY = SLOT.size << 20  # up to a million orders a day
-BLOCK = 1 << 16  # committed at a time: what stands alone takes mappings, too
+BLOCK = 1 << 16  # committed at a time: each isolated block takes up to two mappings
 
 
 class Index:
     """Positions in a file, by order number."""
 
     def __init__(self) -> None:
-        self.region = vmem.reserve(ROOM, name="order index")
+        self.region = vmem.reserve(CAPACITY, name="order index")
 
     def __setitem__(self, number: int, position: int) -> None:
         start = number * SLOT.size
@@ -37,7 +37,7 @@ class Index:
         return position - 1 if position else None
 
     def forget_day(self, day: int) -> None:
-        """Gives the memory of a day back. Its addresses stay, and can be used again."""
+        """Decommits the memory of a day. Its addresses stay reserved."""
         self.region.decommit(day * DAY, DAY)
 
 
@@ -46,7 +46,7 @@ def order_number(day: int, count: int) -> int:
 
 
 def write_orders(log: BinaryIO, index: Index) -> None:
-    """Thirty days of orders, a year apart, so that they lie far from each other."""
+    """Writes thirty days of orders, a year apart, so that their slots are scattered."""
     for day in range(0, 30 * 365, 365):
         for count in range(500):
             number = order_number(day, count)
@@ -68,7 +68,7 @@ def main() -> None:
         write_orders(log, index)
         assert read_order(log, index, 3650, 123) == b"order 123 of day 3650\n"
         assert read_order(log, index, 0, 0) == b"order 0 of day 0\n"
-        # Neither this order is there, whose block is, nor one that has no block.
+        # No such order: in the first case the block is committed, in the second not.
         assert read_order(log, index, 3650, 500) is None
         assert read_order(log, index, 3651, 0) is None
 

@@ -1,4 +1,4 @@
-"""PyTorch's tensors over regions and arrays: one memory, seen from both sides."""
+"""PyTorch tensors over regions and arrays: both show the same memory."""
 
 import torch
 
@@ -13,7 +13,7 @@ assert weights.data_ptr() == region.address
 weights.fill_(0.5)
 assert memoryview(region[0:8]).cast("f").tolist() == [0.5, 0.5]
 
-region.commit(4 * 1000, 1 << 20)  # grows behind it
+region.commit(4 * 1000, 1 << 20)  # grows while the tensor is alive
 matrix = weights.reshape(10, 100)  # a view of the tensor: the same memory
 del weights
 assert (matrix @ matrix.T)[0, 0].item() == 25.0
@@ -23,16 +23,16 @@ try:
 except BufferError as error:
     print("refused:", error)
 else:
-    raise AssertionError("memory went away under a tensor")
+    raise AssertionError("memory in use by a tensor was decommitted")
 del matrix
 region.decommit(0, 4 * 1000)
 region.release()
 
-# --- over an Array: name the type, for PyTorch does not ask it ---
+# --- over an Array: state the dtype, PyTorch does not take it from the buffer ---
 
 samples = vmem.Array("d", range(1000))
 batch = torch.frombuffer(samples, dtype=torch.float64)
-samples.extend(range(100_000))  # grows under it
+samples.extend(range(100_000))  # grows while batch is alive
 samples[0] = 7.0
 assert batch[0].item() == 7.0
 batch[1] = 8.0
@@ -44,6 +44,6 @@ try:
 except BufferError as error:
     print("refused:", error)
 else:
-    raise AssertionError("items went away under a tensor")
+    raise AssertionError("items in use by a tensor were removed")
 del batch
 samples.clear()

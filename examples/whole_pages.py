@@ -1,4 +1,4 @@
-"""Memory comes and goes by whole pages."""
+"""Memory is committed and decommitted in whole pages."""
 
 import vmem
 
@@ -17,7 +17,7 @@ with vmem.reserve(8 * page) as region:
     region.commit(0, 5)
     assert bytes(region[0:5]) == bytes(5)  # "hello" is gone
 
-    # To keep what lies around a range, decommit only pages that are wholly in it.
+    # To keep the bytes around a range, decommit only the pages entirely inside it.
     region.commit()
     start, end = 100, 5 * page + 100
     first, last = vmem.align_forward(start, page), vmem.align_backward(end, page)

@@ -20,6 +20,6 @@ cdef void fill_bytes(uint8_t* bytes, size_t num_bytes, uint32_t state) noexcept 
 def fill(region, size_t offset, size_t num_bytes, uint32_t seed=1):
     cdef void* bytes = NULL
     pin = api.pin(region, offset, num_bytes, 1, &bytes)
-    with nogil:  # the pin keeps the bytes in place meanwhile
+    with nogil:  # the pin keeps the bytes committed and in place
         fill_bytes(<uint8_t*>bytes, num_bytes, seed)
     del pin

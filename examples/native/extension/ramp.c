@@ -8,7 +8,7 @@ static void fill_bytes(void* bytes, size_t num_items, double start, double step)
     for (size_t i = 0; i < num_items; i++) items[i] = start + step * (double)i;
 }
 
-// fill(region, index, num_items, start, step): items are 8 bytes, and so is the unit of the index.
+// fill(region, index, num_items, start, step): items are doubles; `index` counts items.
 static PyObject* fill(PyObject* module, PyObject* args) {
     PyObject* region;
     Py_ssize_t index, num_items;
@@ -16,15 +16,15 @@ static PyObject* fill(PyObject* module, PyObject* args) {
     void* bytes;
     (void)module;
     if (!PyArg_ParseTuple(args, "Onndd:fill", &region, &index, &num_items, &start, &step)) return NULL;
-    const Py_ssize_t most = PY_SSIZE_T_MAX / (Py_ssize_t)sizeof(double);
-    if (index < 0 || index > most || num_items < 0 || num_items > most) {
+    const Py_ssize_t limit = PY_SSIZE_T_MAX / (Py_ssize_t)sizeof(double);
+    if (index < 0 || index > limit || num_items < 0 || num_items > limit) {
         PyErr_SetString(PyExc_ValueError, "index and num_items must be neither negative nor too large");
         return NULL;
     }
 
     PyObject* pin = vmem->pin(region, (size_t)index * sizeof(double), (size_t)num_items * sizeof(double), 1, &bytes);
     if (!pin) return NULL;
-    Py_BEGIN_ALLOW_THREADS  // the pin keeps the bytes in place meanwhile
+    Py_BEGIN_ALLOW_THREADS  // the pin keeps the bytes committed and in place
     fill_bytes(bytes, (size_t)num_items, start, step);
     Py_END_ALLOW_THREADS
     Py_DECREF(pin);
