@@ -1,4 +1,4 @@
-"""What a `vmem.Arena` costs, next to making a bytearray for each piece of memory.
+"""The cost of a `vmem.Arena`, compared with one bytearray per allocation.
 
     python benchmarks/arena.py
 
@@ -21,7 +21,7 @@ NUM_KEPT = 1_000
 
 
 def allocate(arena: vmem.Arena, num_bytes: int) -> Work:
-    """Each goes away at once, but its bytes only at the next sample."""
+    """Each view is deleted immediately; the arena is reset before the next sample."""
 
     def work(iterations: int) -> float:
         arena.reset()
@@ -48,7 +48,7 @@ def list_allocating(arena: vmem.Arena) -> Iterator[Comparison]:
     yield compare_works("arena.alloc(64), vs bytearray(64)", allocations, arrays, 1.5)
 
 
-# --- many that live equally long ---
+# --- many with the same lifetime ---
 
 
 def keep_allocations(arena: vmem.Arena, num_bytes: int) -> Work:
@@ -76,7 +76,7 @@ def keep_bytearrays(num_bytes: int) -> Work:
 
 
 def keep_memoryviews(num_bytes: int) -> Work:
-    """All of the same memory: it is the objects that cost."""
+    """All of the same memory, to measure the cost of the objects alone."""
     array = bytearray(num_bytes)
 
     def work(iterations: int) -> float:
@@ -115,4 +115,4 @@ def list_comparisons() -> Iterator[Comparison]:
 
 
 if __name__ == "__main__":
-    run("What a vmem.Arena costs, next to making bytearrays.", list_comparisons)
+    run("Measure the cost of a vmem.Arena, compared with bytearrays.", list_comparisons)

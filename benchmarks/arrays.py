@@ -1,9 +1,9 @@
-"""What a `vmem.Array` costs, next to array.array and to other ways of gathering data.
+"""The cost of a `vmem.Array`, compared with array.array and other ways of collecting data.
 
     python benchmarks/arrays.py
 
-It needs the installed package. C, NumPy and Arrow come in where there are a compiler, ``$CC`` or else ``cc``, and these
-modules. See README.md. It is not called array.py, because Python would take it for the array module then.
+It needs the installed package. Comparisons with C need a compiler, ``$CC`` or else ``cc``; those with NumPy and Arrow
+need these modules. See README.md. The file is not called array.py, because it would shadow the array module.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def list_making() -> Iterator[Comparison]:
 
 
 def append_items(make: MakeArray) -> Work:
-    """Into an array that starts empty, so what it takes to grow is in it."""
+    """Appends to an array that starts empty, so the cost of growing is included."""
 
     def work(iterations: int) -> float:
         start = perf_counter_ns()
@@ -152,7 +152,7 @@ def list_items() -> Iterator[Comparison]:
 
 @dataclass(frozen=True)
 class Filler:
-    """One of fill.py's ways, the ratios to it that are wanted, and what it needs."""
+    """One of the methods of fill.py, the target ratios to it, and what it needs."""
 
     name: str
     target: float | None
@@ -172,13 +172,13 @@ FILLERS = [
 
 
 def fill(name: str, num_bytes: int) -> Filling:
-    """In a process of its own: what others did to this one's memory would change how fast it is and its peak."""
+    """Fills in a new process, because earlier allocations in this one would affect its speed and its peak."""
     return Filling(**json.loads(run_child("fill.py", name, str(num_bytes))))
 
 
 @dataclass(frozen=True)
 class FillComparison:
-    """Three rows from the same pairs: how long all took, how long the slowest chunk, and the peak of memory."""
+    """Three rows from the same pairs: the total time, the time of the slowest chunk, and the peak memory."""
 
     filler: Filler
     num_bytes: int
@@ -213,7 +213,7 @@ class FillComparison:
 
 @dataclass(frozen=True)
 class PeakComparison:
-    """The peak of memory while an array is filled, next to what is in it then."""
+    """The peak of resident memory while an array is filled, compared with the size of its data."""
 
     num_bytes: int
     target: float = 1.02
@@ -245,6 +245,6 @@ def list_comparisons(num_bytes: int) -> Iterator[Measurable]:
 
 
 if __name__ == "__main__":
-    parser = make_parser("What a vmem.Array costs, next to array.array and to other ways of gathering data.")
+    parser = make_parser("Measure the cost of a vmem.Array, compared with array.array and other methods.")
     options, num_bytes = parse_with_size(parser, gib=2)
     report(list_comparisons(num_bytes), options)

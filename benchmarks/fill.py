@@ -1,9 +1,9 @@
-"""Fills memory in one of several ways, in a process of its own, and prints what it took as JSON.
+"""Fills memory with one of several methods, in a process of its own, and prints the measurements as JSON.
 
     python benchmarks/fill.py bytearray 2147483648
 
-arrays.py runs it, and compares. Each way starts empty and puts the same chunk at the end, time after time; those that
-know the size beforehand say so in their names.
+arrays.py runs it and compares. Each method starts empty and appends the same chunk repeatedly; the names of those that
+know the total size in advance contain "preallocated".
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ assert len(CHUNK) == 64 * KIB
 
 @dataclass(frozen=True)
 class Filling:
-    """What it took: nanoseconds for all and for the slowest chunk, and how many bytes the process grew at most."""
+    """Nanoseconds for all chunks and for the slowest one, and the largest increase of resident memory in bytes."""
 
     nanoseconds: float
     slowest: float
     peak: float
 
 
-# Puts CHUNK at the end.
+# Appends CHUNK.
 Step = Callable[[], object]
 
-# --- ways that grow ---
+# --- methods that grow ---
 
 
 def fill_vmem(_num_bytes: int) -> Step:
@@ -71,7 +71,7 @@ def make_numpy_chunk() -> npt.NDArray[np.uint8]:
 
 
 def fill_numpy_doubling(_num_bytes: int) -> Step:
-    """Moves into an array of twice the size whenever one is full, so that what others see of the old one stays."""
+    """Copies into an array of twice the size when the current one is full, so that views of the old one stay valid."""
     import numpy as np
 
     chunk = make_numpy_chunk()
@@ -93,7 +93,7 @@ def fill_arrow(_num_bytes: int) -> Step:
     return functools.partial(stream.write, CHUNK)
 
 
-# --- ways that know the size ---
+# --- methods that know the total size ---
 
 
 def fill_numpy_empty(num_bytes: int) -> Step:
@@ -116,7 +116,7 @@ def fill_mmap(num_bytes: int) -> Step:
 
 # --- measuring ---
 
-WAYS = {
+METHODS = {
     "vmem": fill_vmem,
     "bytearray": fill_bytearray,
     "array.array": fill_array,
@@ -128,11 +128,11 @@ WAYS = {
 
 
 def fill(name: str, num_bytes: int) -> tuple[float, float]:
-    """Nanoseconds for all and for the slowest chunk."""
+    """Returns the nanoseconds for all chunks and for the slowest one."""
     times = repeat(None, num_bytes // len(CHUNK))
     start = before = perf_counter_ns()
     slowest = 0
-    step = WAYS[name](num_bytes)
+    step = METHODS[name](num_bytes)
     for _ in times:
         step()
         after = perf_counter_ns()
@@ -154,21 +154,21 @@ def fill_in_c(num_bytes: int) -> tuple[float, float]:
 
 
 def read_memory() -> tuple[int, int]:
-    """What this process has in memory now and what it had at most. Only Linux tells the first as cheaply."""
+    """Returns current and peak resident memory of this process. Only Linux reports the current one cheaply."""
     if sys.platform == "linux":
         lines = Path("/proc/self/status").read_text().splitlines()
         sizes = {line.split()[0]: int(line.split()[1]) * KIB for line in lines if line.startswith("Vm")}
         return sizes["VmRSS:"], sizes["VmHWM:"]
     try:
         import resource
-    except ImportError:  # on Windows, where the rows that need this are left out
+    except ImportError:  # on Windows, where the rows that need this are skipped
         return 0, 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else KIB)
     return peak, peak
 
 
 def measure(name: str, num_bytes: int) -> Filling:
-    """Fill a little first, which imports and compiles what is needed."""
+    """Fills a little first, to import and compile what is needed before measuring."""
     run = fill_in_c if name == "C" else functools.partial(fill, name)
     run(MIB)
     warm_memory(num_bytes)
@@ -179,5 +179,5 @@ def measure(name: str, num_bytes: int) -> Filling:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it goes like this at Ctrl-C: with its children
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that its children end too, as at Ctrl-C
     print(json.dumps(asdict(measure(sys.argv[1], int(sys.argv[2])))))

@@ -1,4 +1,4 @@
-"""What a `vmem.Region` costs, next to the system calls it makes and to what Python has for the same.
+"""The cost of a `vmem.Region`, compared with the system calls it makes and with Python's equivalents.
 
     python benchmarks/region.py
 
@@ -40,8 +40,8 @@ import vmem
 PAGE_SIZE = vmem.get_page_size()
 FEW, MANY = 1_000, 30_000
 
-# Prints how long one import takes. A module that start-up has loaded already would look free; `os` is one that every
-# start-up loads, unless it is told to leave out the site module.
+# Prints the duration of one import. A module that was already loaded at startup would seem to cost nothing, so the site
+# module, which loads some, is disabled.
 TIME_IMPORT = """
 import os, sys, time
 path, module = sys.argv[1:]
@@ -56,7 +56,7 @@ print(time.perf_counter_ns() - start)
 
 
 def call_yardstick(name: str, iterations: int, *arguments: object) -> float:
-    """What a function of yardstick.c returns, its failure as OSError."""
+    """Calls a function of yardstick.c. Raises OSError if it fails."""
     function = load_c("yardstick.c")[name]
     function.restype = ctypes.c_double
     nanoseconds = float(function(ctypes.c_size_t(iterations), *arguments))
@@ -98,7 +98,7 @@ def list_reserving() -> Iterator[Comparison]:
 
 
 def commit_touch_and_decommit(region: vmem.Region, offset: int, ones: bytes) -> Work:
-    """One byte goes to each page in one slice assignment: that is a loop in C, and leaves no view behind."""
+    """Writes one byte to each page with one slice assignment, which is a loop in C and creates no view."""
     num_bytes = len(ones) * PAGE_SIZE
     pages = slice(offset, offset + num_bytes, PAGE_SIZE)
 
@@ -119,7 +119,7 @@ def commit_touch_and_decommit_in_c(address: int, ones: bytes) -> Work:
 
 
 def list_committing() -> Iterator[Comparison]:
-    """Both sides use the same addresses, and each leaves them as it found them: so the kernel has the same to do."""
+    """Both sides use the same addresses and leave them unchanged, so that the kernel does the same work for both."""
     offset = 2 * MIB  # with reserved pages on both sides of it
     region = vmem.reserve(GIB, alignment=2 * MIB)
     for name, num_bytes in (("64 KiB", 64 * KIB), ("2 MiB", 2 * MIB)):
@@ -207,7 +207,7 @@ def list_viewing() -> Iterator[Comparison]:
 
 @functools.cache
 def scatter(count: int) -> list[int]:
-    """The offsets of every second page of twice as many, in random order: no two of them ever join."""
+    """Returns the offsets of every second page, in random order, so that no two committed pages are adjacent."""
     offsets = [2 * PAGE_SIZE * i for i in range(count)]
     random.Random(count).shuffle(offsets)
     return offsets
@@ -228,18 +228,18 @@ def scatter_for_c(count: int) -> ctypes.Array[ctypes.c_size_t]:
 
 
 def commit_scattered_in_c(count: int) -> float:
-    room = ctypes.c_size_t(2 * count * PAGE_SIZE)
-    return call_yardstick("commit_at", count, scatter_for_c(count), room, ctypes.c_size_t(PAGE_SIZE))
+    capacity = ctypes.c_size_t(2 * count * PAGE_SIZE)
+    return call_yardstick("commit_at", count, scatter_for_c(count), capacity, ctypes.c_size_t(PAGE_SIZE))
 
 
 def commit_few(work: Work) -> float:
-    """As many commits as one sample among MANY has, for equal chances to be disturbed, but in regions with FEW each."""
+    """Makes as many commits as a sample of MANY, to be disturbed as often, but in regions of FEW commits each."""
     times = MANY // FEW
     return sum(work(FEW) for _ in repeat(None, times)) / times
 
 
 def list_scattering() -> Iterator[Comparison]:
-    """Of the first two rows, both columns are vmem and both are C: one among MANY, the other among FEW."""
+    """In each of the first two rows, both columns are the same code: one commit among MANY, and one among FEW."""
     for name, work, target, needs in (
         ("", commit_scattered, 1.5, ""),
         (" (both in C)", commit_scattered_in_c, None, "C"),
@@ -267,7 +267,7 @@ def list_scattering() -> Iterator[Comparison]:
 
 
 def time_import(module: str) -> float:
-    """Nanoseconds for one import in a fresh interpreter, out of reach of what this environment loads at start-up."""
+    """Returns the nanoseconds of one import in a new interpreter that loads nothing of this environment at startup."""
     path = str(Path(vmem.__file__).parents[1])
     command = [sys.executable, "-I", "-S", "-c", TIME_IMPORT, path, module]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -296,6 +296,6 @@ def list_comparisons(num_bytes: int) -> Iterator[Comparison]:
 
 
 if __name__ == "__main__":
-    parser = make_parser("What a vmem.Region costs, next to the system calls it makes.")
+    parser = make_parser("Measure the cost of a vmem.Region, compared with the system calls it makes.")
     options, num_bytes = parse_with_size(parser, gib=1)
     report(list_comparisons(num_bytes), options)

@@ -1,8 +1,8 @@
-"""Measures two ways to do the same work side by side and prints how they compare.
+"""Measures two implementations of the same work side by side and prints a comparison.
 
-The two take turns, A B A B ..., in samples so short that what disturbs the machine hits few of them or both of a pair.
-What counts is the ratio of the two halves of a pair: its median is the result and its quartiles tell how far to trust
-it. A few bad pairs change neither.
+The two take turns, A B A B ..., in samples so short that a disturbance affects few of them, or both of a pair. Each
+pair gives a ratio: the median of the ratios is the result, their quartiles show its precision. A few disturbed pairs
+change neither.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from vmem._report import format_bytes
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SAMPLE_NANOSECONDS = 2_000_000
 
-# Touches memory. Pages that are shared would not be huge where others are.
+# Touches memory. It is private, because shared memory would not use huge pages where private memory does.
 TOUCH = """
 import mmap, sys
 num_bytes = int(sys.argv[1])
@@ -47,15 +47,15 @@ memory[:: mmap.PAGESIZE] = bytes(len(range(0, num_bytes, mmap.PAGESIZE)))
 Unit = Literal["ns", "bytes"]
 Measured = TypeVar("Measured")
 
-# Runs the work so many times and returns the nanoseconds that one took.
+# Repeats the work the given number of times and returns the nanoseconds per iteration.
 Work = Callable[[int], float]
-# Takes one sample: the same, for a number of times that is settled.
+# Takes one sample: the same, with a fixed number of iterations.
 Sample = Callable[[], float]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison, measured. What both sides took is a median, in nanoseconds or bytes."""
+    """The result of one comparison. `vmem` and `yardstick` are medians, in nanoseconds or bytes."""
 
     work: str
     vmem: float
@@ -73,7 +73,7 @@ class Row:
 
 
 class Measurable(Protocol):
-    """Rows to be."""
+    """What produces one or more rows when it is measured."""
 
     @property
     def work(self) -> str: ...
@@ -92,9 +92,9 @@ class Measurable(Protocol):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row to be: what to sample, how often, and the ratio wanted; None where it is only for information.
+    """One row to measure: the two samples, the number of pairs, and the target ratio or None.
 
-    It may need the C compiler, ``"C"``, or a module.
+    `needs` is ``"C"`` for a C compiler, the name of a module, or empty.
     """
 
     work: str
@@ -110,14 +110,14 @@ class Comparison:
 
 @functools.cache
 def load_c(name: str) -> ctypes.CDLL:
-    """Compile a C file of this folder and load it. Once it is loaded, its library file can go."""
+    """Compiles a C file of this folder and loads it. The library file is deleted after loading."""
     source = Path(__file__).with_name(name)
     compiler = os.environ.get("CC") or "cc"
     try:
         with tempfile.TemporaryDirectory() as folder:
             library = Path(folder, "side.so")
             command = [*shlex.split(compiler), "-O2", "-shared", "-fPIC", "-o", str(library), str(source)]
-            environment = os.environ | {"TMPDIR": folder}  # where what it leaves when it is killed goes too
+            environment = os.environ | {"TMPDIR": folder}  # so that files of a killed compiler are deleted too
             subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
             return ctypes.CDLL(str(library), use_errno=True)
     except subprocess.CalledProcessError as error:
@@ -129,9 +129,9 @@ def load_c(name: str) -> ctypes.CDLL:
 
 
 def run_child(*command: str) -> str:
-    """Run a program of this folder and return what it prints. What this process imports, the child does too.
+    """Runs a program of this folder with the same import path and returns its output.
 
-    When this process is interrupted, so is the child, which may have children and folders of its own.
+    If this process is interrupted, it terminates the child, which then ends its own children and deletes its files.
     """
     program = [sys.executable, str(Path(__file__).with_name(command[0])), *command[1:]]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -143,26 +143,26 @@ def run_child(*command: str) -> str:
             child.wait()
             raise
     if child.returncode:
-        last_line = (errors.splitlines() or ["it does not say why"])[-1]
+        last_line = (errors.splitlines() or ["no error message"])[-1]
         raise CommandError(f"{shlex.join(command)} ended with {child.returncode}: {last_line}")
     return output
 
 
 @functools.cache
 def find_lack(need: str) -> str:
-    """Why there is not what a comparison needs, and what to do; nothing when there is."""
+    """Returns why something that a comparison needs is missing, and what to do; empty if nothing is missing."""
     if need == "C":
         return find_lack_of_c()
     if not need or importlib.util.find_spec(need):
         return ""
     if need == "resource":
-        return "this system does not tell how much memory a process had at most"
+        return "this system does not report peak memory"
     return f"{need} is not installed (python -m pip install {need})"
 
 
 def find_lack_of_c() -> str:
     if sys.platform == "win32":
-        return "what they are compared with are system calls of POSIX"
+        return "they compare with POSIX system calls"
     try:
         load_c("yardstick.c")
     except CommandError as error:
@@ -171,7 +171,7 @@ def find_lack_of_c() -> str:
 
 
 def leave_out_what_lacks(comparisons: Iterable[Measurable]) -> list[Measurable]:
-    """The comparisons for which all is there. Says for the others what is not."""
+    """Returns the comparisons that can be measured. Reports why the others are skipped."""
     found: list[Measurable] = []
     lacking: dict[str, list[str]] = {}
     for each in comparisons:
@@ -186,7 +186,7 @@ def leave_out_what_lacks(comparisons: Iterable[Measurable]) -> list[Measurable]:
 
 
 def settle_iterations(work: Work) -> int:
-    """How many times `work` has to run to fill a sample."""
+    """Returns how many iterations of `work` take one sample's time."""
     iterations = 1
     while (nanoseconds := work(iterations) * iterations) < SAMPLE_NANOSECONDS:
         iterations = max(2 * iterations, int(iterations * SAMPLE_NANOSECONDS / max(nanoseconds, 1)))
@@ -196,7 +196,7 @@ def settle_iterations(work: Work) -> int:
 def compare_works(
     work: str, vmem: Work, yardstick: Work, target: float | None, pairs: int = 401, needs: str = ""
 ) -> Comparison:
-    """The comparison of two works that each take a number of iterations: both get the same one."""
+    """Compares two functions that take a number of iterations; both get the same number."""
     iterations = functools.cache(functools.partial(settle_iterations, yardstick))
     return Comparison(work, lambda: vmem(iterations()), lambda: yardstick(iterations()), target, pairs, needs)
 
@@ -204,7 +204,7 @@ def compare_works(
 def take_pairs(
     vmem: Callable[[], Measured], yardstick: Callable[[], Measured], num_pairs: int
 ) -> list[tuple[Measured, Measured]]:
-    """Measure both sides in turn. The first pair warms memory and caches and does not count."""
+    """Measures both sides in turn. The first pair warms memory and caches and is dropped."""
     return [(vmem(), yardstick()) for _ in range(1 + num_pairs)][1:]
 
 
@@ -215,9 +215,9 @@ def summarize(work: str, pairs: Sequence[tuple[float, float]], target: float | N
 
 
 def measure_all(comparisons: Iterable[Measurable], divisor: int) -> list[Row]:
-    """Run all comparisons, with a fraction of their pairs, but at least five.
+    """Measures all comparisons, with a fraction of their pairs, but at least five.
 
-    The garbage collector would strike one side at random, so it is off.
+    The garbage collector is disabled, because a collection would disturb one side at random.
     """
     rows: list[Row] = []
     measurable = leave_out_what_lacks(comparisons)
@@ -233,18 +233,19 @@ def measure_all(comparisons: Iterable[Measurable], divisor: int) -> list[Row]:
 
 
 def warm_memory(num_bytes: int) -> None:
-    """Touch twice as much memory and give it back, in a process of its own: it does not count in this one's peak.
+    """Touches twice as much memory in a process of its own, so that it does not count in this one's peak.
 
-    On a virtual machine the first touch of memory is several times slower than the next, and what lies free for a few
-    seconds can count as new: the guest reports it to the host, which takes it. So this goes right before each sample
-    that touches much. Twice, for what is given back is not all that is taken next, and ways that move take as much.
+    On a virtual machine the first touch of memory is several times slower than the next, and memory that was free for a
+    few seconds can count as new: the guest reports it to the host, which reclaims it. So call this immediately before
+    each sample that touches much. Twice as much, because the kernel does not reuse all of it, and methods that move
+    their data need twice as much.
     """
     command = [sys.executable, "-I", "-S", "-c", TOUCH, str(2 * num_bytes)]
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
 def format_quantity(value: float, unit: Unit) -> str:
-    """Three digits and a unit: ``1.23 us``, ``1.23 GiB``."""
+    """Formats a value with three digits and a unit: ``1.23 us``, ``1.23 GiB``."""
     names, factor = (("ns", "us", "ms", "s"), 1000) if unit == "ns" else (("B", "KiB", "MiB", "GiB"), 1024)
     magnitude = 0
     while value >= 999.5 and magnitude < len(names) - 1:
@@ -254,7 +255,7 @@ def format_quantity(value: float, unit: Unit) -> str:
 
 
 def format_size(num_bytes: int) -> str:
-    """A size in the text of a row: ``2 GiB``, ``512 MiB``, ``64 bytes``."""
+    """Formats a size for the text of a row: ``2 GiB``, ``512 MiB``, ``64 bytes``."""
     for name, size in (("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
         if num_bytes >= size:
             return f"{num_bytes / size:g} {name}"
@@ -262,7 +263,7 @@ def format_size(num_bytes: int) -> str:
 
 
 def format_row(row: Row) -> list[str]:
-    """The cells of one line of the table."""
+    """Returns the cells of one line of the table."""
     return [
         row.work,
         format_quantity(row.vmem, row.unit),
@@ -275,7 +276,7 @@ def format_row(row: Row) -> list[str]:
 
 
 def format_table(rows: Sequence[Row], most_columns: int) -> str:
-    """All rows under a heading, as a table that Markdown understands too. What that is for is above, if it must."""
+    """Returns a Markdown table of all rows. If it is too wide, each row takes two lines, the first of them its text."""
     lines = [["work", "vmem", "yardstick", "ratio", "spread", "target", "ok?"], *map(format_row, rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     if sum(widths) + 3 * len(widths) + 1 > most_columns:
@@ -286,7 +287,7 @@ def format_table(rows: Sequence[Row], most_columns: int) -> str:
 
 
 def describe_ratios(rows: Sequence[Row]) -> str:
-    """What stands under the table, for who divides one column by the other, or measures while the machine is busy."""
+    """Returns the notes under the table."""
     lines = ["Each ratio is a median over adjacent pairs, not the quotient of the columns."]
     if any(row.ok is False for row in rows):
         lines.append("A NO on a busy machine says little: run again when it is idle.")
@@ -294,18 +295,18 @@ def describe_ratios(rows: Sequence[Row]) -> str:
 
 
 def align_cell(text: str, width: int, column: int) -> str:
-    """Words to the left, which is the first column, and numbers to the right."""
+    """Aligns the text in the first column to the left, and the numbers in the others to the right."""
     return text.ljust(width) if column == 0 else text.rjust(width)
 
 
 def describe_machine() -> str:
-    """What the numbers depend on most."""
+    """Returns the versions and the machine that were measured."""
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     return f"vmem {__version__}, Python {platform.python_version()}, {system}"
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
-    """The command line that all benchmarks have."""
+    """Returns a parser with the options that all benchmarks have."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print JSON; times are in nanoseconds, sizes in bytes")
     parser.add_argument("--quick", action="store_true", help="take an eighth of the pairs, but at least five")
@@ -313,7 +314,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 
 
 def parse_with_size(parser: argparse.ArgumentParser, gib: float) -> tuple[argparse.Namespace, int]:
-    """The options, and a size in bytes for work that takes much memory."""
+    """Adds --gib and returns the parsed options, and the size in bytes."""
     parser.add_argument("--gib", type=float, default=gib, help="how much memory to fill, in GiB (%(default)g)")
     options = parser.parse_args()
     try:
@@ -323,24 +324,24 @@ def parse_with_size(parser: argparse.ArgumentParser, gib: float) -> tuple[argpar
 
 
 def count_bytes(gib: float) -> int:
-    """A size in whole MiB. ValueError when so much cannot be filled."""
+    """Returns the size in bytes, in whole MiB. Raises ValueError if so much cannot be filled."""
     if not 16 * MIB <= gib * GIB < sys.maxsize // 2:
         raise ValueError(f"--gib: at least 16 MiB, which is 0.015625, have to be filled, and not {gib} GiB")
     num_bytes = int(gib * GIB) // MIB * MIB
     available = memory_info().available
-    if 0 < available < 2 * num_bytes:  # some systems do not tell
+    if 0 < available < 2 * num_bytes:  # 0 if unknown
         needed = format_bytes(2 * num_bytes)
         raise ValueError(f"--gib: twice as much, {needed}, must be free, but {format_bytes(available)} are")
     return num_bytes
 
 
 def report(comparisons: Iterable[Measurable], options: argparse.Namespace) -> None:
-    """Measure and print. A missed target is a result, not an error."""
+    """Measures and prints. A missed target is a result, not an error."""
     print_rows(measure_all(comparisons, divisor=8 if options.quick else 1), options.json)
 
 
 def count_columns() -> int:
-    """How many characters fit into a line: of a terminal, for files have room."""
+    """Returns the width of the terminal, or the largest int if the output is not a terminal."""
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
     return shutil.get_terminal_size().columns if is_terminal else sys.maxsize
 
@@ -354,6 +355,6 @@ def print_rows(rows: Sequence[Row], as_json: bool) -> None:
 
 
 def run(description: str, list_comparisons: Callable[[], Iterable[Measurable]]) -> None:
-    """A benchmark without options of its own."""
+    """Runs a benchmark that has no options of its own."""
     options = make_parser(description).parse_args()
     report(list_comparisons(), options)

@@ -1,4 +1,4 @@
-"""Everything that has a target, in half a minute: what ``python -m vmem bench`` runs. See README.md."""
+"""Measures everything that has a target, in half a minute; run by ``python -m vmem bench``. See README.md."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ LEAST_BYTES = 16 * MIB
 
 
 def choose_size(gib: float | None) -> int:
-    """How much to fill: what the user wants, or what is quick, or less where memory is short.
+    """Returns how much to fill: the given size, or by default WANTED_BYTES, or less where memory is short.
 
-    ValueError when it cannot be what the user wants.
+    Raises ValueError if the given size is not possible.
     """
     if gib is not None:
         return count_bytes(gib)
-    available = memory_info().available or 4 * WANTED_BYTES  # some systems do not tell
+    available = memory_info().available or 4 * WANTED_BYTES  # 0 if unknown
     if available < 4 * LEAST_BYTES:
         raise CommandError(f"{format_bytes(4 * LEAST_BYTES)} of memory must be free, but {format_bytes(available)} are")
     return min(WANTED_BYTES, available // 4 // MIB * MIB)
 
 
 def require_addresses(num_bytes: int) -> None:
-    """Some GiB are reserved at the same time, and an array takes but an eighth of what a process may have."""
+    """Raises CommandError if too few addresses are free.
+
+    Some GiB are reserved at once, and an array by default reserves only an eighth of what the process may have.
+    """
     limits = _vmem.get_limits()
     needed, left = 4 * GIB + 16 * num_bytes, 2 * sys.maxsize + 2
     if limits["address_space_limit"] is not None:

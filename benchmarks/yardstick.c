@@ -1,7 +1,7 @@
-// What the operating system alone costs: the system calls behind vmem's verbs in plain loops, and nothing else.
+// The cost of the operating system alone: the system calls behind vmem's methods in plain loops.
 //
-// Every function runs its work `iterations` times and returns how many nanoseconds one took, or -1 when a call failed,
-// with errno as that call left it. region.py compiles this file and loads it.
+// Every function repeats its work `iterations` times and returns the nanoseconds per iteration, or -1 if a call failed,
+// with errno as set by that call. region.py compiles this file and loads it.
 #define _DEFAULT_SOURCE
 #define _DARWIN_C_SOURCE
 #include <stddef.h>
@@ -34,15 +34,15 @@ static int decommit(char* ptr, size_t num_bytes) {
 
 static void use_small_pages(char* ptr, size_t num_bytes) {
 #if defined(MADV_NOHUGEPAGE)
-    madvise(ptr, num_bytes, MADV_NOHUGEPAGE);  // an error is a kernel without huge pages
+    madvise(ptr, num_bytes, MADV_NOHUGEPAGE);  // fails only on kernels without huge pages
 #else
     (void)ptr, (void)num_bytes;
 #endif
 }
 
-// One byte to each page, from an array, as a slice assignment has it. The code around a page fault changes what the
-// fault costs: on one processor this loop was 15 % faster when inlined, and at a few of the places where it could lie
-// in memory. Apart and aligned it costs what it does at most places, whatever the compiler does with the rest.
+// Writes one byte to each page, from an array, as a slice assignment does. The code around a page fault affects the cost
+// of the fault: on one processor this loop was 15 % faster when inlined, and at a few of its possible addresses. As a
+// separate, aligned function it has the cost that it has at most addresses, whatever the compiler does elsewhere.
 __attribute__((noinline, aligned(64))) static void touch(char* ptr, const char* bytes, size_t num_pages,
                                                          size_t page_size) {
     for (size_t i = 0; i < num_pages; i++) ptr[i * page_size] = bytes[i];
@@ -57,7 +57,7 @@ double reserve_and_release(size_t iterations, size_t num_bytes) {
     return nanoseconds_each(start, iterations);
 }
 
-// `ptr` is reserved; it is left as it was.
+// `ptr` is reserved, and stays so.
 double commit_touch_and_decommit(size_t iterations, char* ptr, const char* bytes, size_t num_pages, size_t page_size) {
     size_t num_bytes = num_pages * page_size;
     int64_t start = now();
@@ -69,8 +69,8 @@ double commit_touch_and_decommit(size_t iterations, char* ptr, const char* bytes
     return nanoseconds_each(start, iterations);
 }
 
-// Commits `num_bytes` of fresh memory and touches each page of it. The kernel may not use huge pages, which it does
-// unasked where it is configured to.
+// Commits `num_bytes` of new memory and touches each page of it. Huge pages are disabled, because the kernel may be
+// configured to use them by default.
 double touch_small_pages(size_t iterations, size_t num_bytes, size_t page_size) {
     int64_t total = 0;
     for (size_t i = 0; i < iterations; i++) {
@@ -86,14 +86,14 @@ double touch_small_pages(size_t iterations, size_t num_bytes, size_t page_size) 
     return (double)total / (double)iterations;
 }
 
-// Commits one page at each offset; only this is timed, not making the room of `num_bytes` for them.
+// Commits one page at each offset. Reserving the `num_bytes` for them is not timed.
 double commit_at(size_t iterations, const size_t* offsets, size_t num_bytes, size_t page_size) {
-    char* room = reserve(num_bytes);
+    char* base = reserve(num_bytes);
     double each = -1;
     size_t done = 0;
-    if (!room) return -1;
+    if (!base) return -1;
     int64_t start = now();
-    while (done < iterations && commit(room + offsets[done], page_size) == 0) done++;
+    while (done < iterations && commit(base + offsets[done], page_size) == 0) done++;
     if (done == iterations) each = nanoseconds_each(start, iterations);
-    return munmap(room, num_bytes) == 0 ? each : -1;
+    return munmap(base, num_bytes) == 0 ? each : -1;
 }
