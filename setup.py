@@ -17,8 +17,8 @@ from setuptools.errors import CompileError, LinkError
 USES_STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
 STABLE_ABI = "0x030B0000"
 
-SOURCES = sorted(path.as_posix() for path in Path("csrc").glob("*.c"))
-HEADERS = sorted(path.as_posix() for path in Path("csrc").glob("*.h"))
+SOURCES = sorted(path.as_posix() for path in Path("csrc").rglob("*.c"))
+HEADERS = sorted(path.as_posix() for path in Path("csrc").rglob("*.h"))
 PUBLIC_HEADERS = ["vmem.h", "vmem_python.h"]
 
 # Optimising across files at this level makes the extension smaller than the one that Python was compiled with does for

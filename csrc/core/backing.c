@@ -1,0 +1,43 @@
+#include "core/backing.h"
+
+// --- private memory ---
+
+static void* private_reserve(const Backing* backing, size_t num_bytes, size_t align) {
+    (void)backing;
+    return vmem_reserve_aligned(num_bytes, align);
+}
+
+static VmemResult private_release(const Backing* backing, void* ptr, size_t num_reserved_bytes) {
+    (void)backing;
+    return vmem_release(ptr, num_reserved_bytes);
+}
+
+static VmemResult private_commit(const Backing* backing, void* ptr, size_t num_bytes) {
+    (void)backing;
+    return vmem_commit(ptr, num_bytes);
+}
+
+static VmemResult private_decommit(const Backing* backing, void* ptr, size_t num_bytes) {
+    (void)backing;
+    return vmem_decommit(ptr, num_bytes);
+}
+
+static VmemResult private_discard(const Backing* backing, void* ptr, size_t num_bytes) {
+    (void)backing;
+    return vmem_discard(ptr, num_bytes);
+}
+
+static VmemResult private_count_resident(const Backing* backing, const void* ptr, size_t num_bytes,
+                                         size_t* num_resident) {
+    (void)backing;
+    return vmem_count_resident(ptr, num_bytes, num_resident);
+}
+
+const Backing PRIVATE_MEMORY = {
+    .reserve = private_reserve,
+    .release = private_release,
+    .commit = private_commit,
+    .decommit = private_decommit,
+    .discard = private_discard,
+    .count_resident = private_count_resident,
+};

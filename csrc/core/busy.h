@@ -1,0 +1,45 @@
+// Marks on pages that a long call works on while other threads, or Python's signal handlers, run. A call that meets such a
+// mark raises BufferError instead of waiting: a signal handler would wait for the very call that it interrupts.
+#ifndef VMEM_BUSY_H
+#define VMEM_BUSY_H
+
+#include "core/owner_kind.h"
+#include "core/spans.h"
+
+typedef struct BusyMark BusyMark;
+
+typedef struct BusyList {
+    BusyMark* first;
+    const OwnerKind* owner_kind;
+    void* reservation;  // handed to RecoverAfterFork
+} BusyList;
+
+// What other calls may do with marked pages.
+typedef enum BusyKind {
+    BUSY_SHARED,    // use them, but not change their properties
+    BUSY_EXCLUSIVE  // nothing
+} BusyKind;
+
+// Makes the record and the pages of a marked range agree again, in a child that was forked in the middle of the call:
+// whether the system had done what the lost thread requested is not known.
+typedef void (*RecoverAfterFork)(void* reservation, Pages pages);
+
+// Marks pages. `verb` is what the call does, `recover` may be NULL. NULL with MemoryError.
+BusyMark* busy_mark(BusyList* list, Pages pages, BusyKind kind, const char* verb, RecoverAfterFork recover);
+
+// Whether the mark is still there. In a child that a signal handler has forked in the middle of the call, another thread
+// that uses the pages removes it.
+bool busy_holds(const BusyList* list, BusyMark* mark);
+
+void busy_unmark(BusyList* list, BusyMark* mark);
+
+// Whether any call is at work. Must be called once before the record is read: it recovers what a fork interrupted.
+bool busy_anywhere(BusyList* list);
+
+// Raise BufferError, and return -1, when a call is at work that does not let others use these pages, or change them.
+int busy_check_usable(BusyList* list, ByteRange bytes, const char* verb);
+int busy_check_changeable(BusyList* list, Pages pages, const char* verb);
+
+void busy_free(BusyList* list);
+
+#endif

@@ -1,0 +1,154 @@
+#include "core/errors.h"
+
+#include "core/mapping_budget.h"
+
+int system_error(void) {
+#ifdef _WIN32
+    return (int)GetLastError();
+#else
+    return errno;
+#endif
+}
+
+VmemResult result_of(int error) {
+#ifdef _WIN32
+    return error == ERROR_ACCESS_DENIED ? VMEM_ERROR_ACCESS_DENIED : VMEM_ERROR_OUT_OF_MEMORY;
+#else
+    return error == ENOMEM || error == EAGAIN ? VMEM_ERROR_OUT_OF_MEMORY : VMEM_ERROR_SYSTEM;
+#endif
+}
+
+// "cannot commit 4096 bytes at offset 8192 of a region"
+static PyObject* describe_request(const Request* request) {
+    if (request->align > 1)
+        return PyUnicode_FromFormat("cannot %s %zu bytes aligned to %zu", request->verb, request->num_bytes,
+                                    request->align);
+    if (request->kind == REQUEST_ADDRESSES)
+        return PyUnicode_FromFormat("cannot %s %zu bytes", request->verb, request->num_bytes);
+    return PyUnicode_FromFormat("cannot %s %zu bytes at offset %zu of %s %s", request->verb, request->num_bytes,
+                                request->offset, request->owner_kind->article, request->owner_kind->noun);
+}
+
+static bool exceeds(uint64_t used, uint64_t num_bytes, uint64_t limit) {
+    return limit != VMEM_UNLIMITED && (used > limit || num_bytes > limit - used);
+}
+
+// The kernel's own count can be this much above the lines of /proc/self/maps when it refuses.
+#define MAPPING_TOLERANCE 3
+
+// What the kernel keeps back below its commit limit (admin_reserve_kbytes, user_reserve_kbytes).
+#define COMMIT_TOLERANCE ((uint64_t)256 << 20)
+
+static const char* mapping_advice(const Request* request) {
+    return request->new_memory ? request->owner_kind->when_commit_needs_fewer
+                               : request->owner_kind->when_mappings_run_out;
+}
+
+static const char* address_advice(const Request* request) {
+    if (request->align > 1) return "reserve less, or with a smaller alignment";
+    return request->owner_kind->when_addresses_run_out;
+}
+
+static PyObject* describe_lock_limit(const VmemLimits* limits) {
+    return PyUnicode_FromFormat(
+        "the locked memory limit (RLIMIT_MEMLOCK, ulimit -l) is %llu bytes and this process has %llu locked; "
+        "lock less, or raise the limit",
+        (unsigned long long)limits->lock_limit, (unsigned long long)limits->lock_used);
+}
+
+// How many bytes would be locked. After mlockall(MCL_FUTURE) every new mapping is locked, and mmap() over the limit fails
+// with EAGAIN.
+static uint64_t count_new_locks(const Request* request, int error) {
+    return error == EAGAIN && request->kind == REQUEST_ADDRESSES ? request->new_addresses : request->new_locks;
+}
+
+// Which limit refused, as far as the numbers tell, from the surest cause to the least sure.
+static PyObject* describe_cause(const Request* request, const VmemLimits* limits, int error) {
+    uint64_t new_locks = count_new_locks(request, error);
+    if (new_locks && exceeds(limits->lock_used, new_locks, limits->lock_limit)) return describe_lock_limit(limits);
+    if (exceeds(limits->mapping_used, MAPPING_TOLERANCE, limits->mapping_limit))
+        return PyUnicode_FromFormat(
+            "vm.max_map_count is %llu and this process has %llu mappings; %s, or raise vm.max_map_count",
+            (unsigned long long)limits->mapping_limit, (unsigned long long)limits->mapping_used,
+            mapping_advice(request));
+    if (exceeds(limits->address_space_used, request->new_addresses, limits->address_space_limit))
+        return PyUnicode_FromFormat(
+            "the address space limit (RLIMIT_AS, ulimit -v) is %llu bytes and this process uses %llu; %s, or raise the "
+            "limit",
+            (unsigned long long)limits->address_space_limit, (unsigned long long)limits->address_space_used,
+            address_advice(request));
+    if (request->kind == REQUEST_ADDRESSES)
+        return PyUnicode_FromFormat("there is no such range of free addresses; %s", address_advice(request));
+    if (exceeds(limits->data_used, request->new_memory, limits->data_limit))
+        return PyUnicode_FromFormat(
+            "the data limit (RLIMIT_DATA, ulimit -d) is %llu bytes and this process uses %llu; commit less, or raise "
+            "the limit",
+            (unsigned long long)limits->data_limit, (unsigned long long)limits->data_used);
+    if (exceeds(0, request->new_memory, limits->largest_commit))
+        return PyUnicode_FromFormat(
+            "one commit cannot be larger than memory and swap together, %llu bytes, while vm.overcommit_memory is 0; "
+            "commit less at a time, as it is needed",
+            (unsigned long long)limits->largest_commit);
+    if (request->new_memory &&
+        exceeds(limits->commit_used, request->new_memory + COMMIT_TOLERANCE, limits->commit_limit))
+        return PyUnicode_FromFormat(
+            "the system's commit limit is %llu bytes and %llu are committed by all processes together; commit less, "
+            "or let the system promise more (vm.overcommit_ratio on Linux, a larger page file on Windows)",
+            (unsigned long long)limits->commit_limit, (unsigned long long)limits->commit_used);
+    if (request->new_locks)
+        return PyUnicode_FromString(
+            "the system lets this process lock no more memory; lock less, or ask for the right");
+    return PyUnicode_FromString("the system has no more memory to give; commit less, or release some");
+}
+
+int raise_capacity_exceeded(PyObject* out_of_memory_error, PyObject* message) {
+    PyObject* arguments = message ? Py_BuildValue("(iN)", ENOMEM, message) : NULL;
+    if (arguments) PyErr_SetObject(out_of_memory_error, arguments);
+    Py_XDECREF(arguments);
+    return -1;
+}
+
+static void raise_out_of_memory(PyObject* out_of_memory_error, const Request* request, PyObject* cause) {
+    PyObject* what = cause ? describe_request(request) : NULL;
+    raise_capacity_exceeded(out_of_memory_error, what ? PyUnicode_FromFormat("%U: %U", what, cause) : NULL);
+    Py_XDECREF(what);
+    Py_XDECREF(cause);
+}
+
+static void raise_os_error(const Request* request, VmemResult result, int error) {
+    PyObject* what = describe_request(request);
+#ifdef _WIN32
+    PyObject* message = what ? PyUnicode_FromFormat("%U: %s", what, vmem_result_message(result)) : NULL;
+    PyObject* arguments = message ? Py_BuildValue("(iOOi)", 0, message, Py_None, error) : NULL;
+#else
+    PyObject* message =
+        what ? PyUnicode_FromFormat("%U: %s (%s)", what, vmem_result_message(result), strerror(error)) : NULL;
+    PyObject* arguments = message ? Py_BuildValue("(iO)", error, message) : NULL;
+#endif
+    if (arguments) PyErr_SetObject(PyExc_OSError, arguments);
+    Py_XDECREF(arguments);
+    Py_XDECREF(message);
+    Py_XDECREF(what);
+}
+
+void raise_refused(PyObject* out_of_memory_error, const Request* request, VmemResult result, int error) {
+    // A process that may lock nothing at all is denied access (EPERM); that is a limit too.
+    if (result == VMEM_ERROR_OUT_OF_MEMORY || (result == VMEM_ERROR_ACCESS_DENIED && request->new_locks)) {
+        VmemLimits limits;
+        vmem_get_limits(&limits);
+        raise_out_of_memory(out_of_memory_error, request, describe_cause(request, &limits, error));
+    } else if (result == VMEM_ERROR_UNSUPPORTED) {
+        PyErr_Format(PyExc_NotImplementedError, "cannot %s: %s", request->verb, vmem_result_message(result));
+    } else {
+        raise_os_error(request, result, error);
+    }
+}
+
+void raise_out_of_mappings(PyObject* out_of_memory_error, const Request* request, const VmemLimits* limits) {
+    PyObject* cause = PyUnicode_FromFormat(
+        "vm.max_map_count is %llu and this process has %llu mappings, and the last %llu are kept for the rest of the "
+        "process; %s, or raise vm.max_map_count",
+        (unsigned long long)limits->mapping_limit, (unsigned long long)limits->mapping_used,
+        (unsigned long long)mapping_headroom(limits), mapping_advice(request));
+    raise_out_of_memory(out_of_memory_error, request, cause);
+}

@@ -1,0 +1,52 @@
+#include "core/growth.h"
+
+#include "core/page_ops.h"
+
+// A structure doubles up to LARGE. From there on it grows by LARGE and asks for huge pages: one fault for each of those is
+// several times faster than one for each small page. They lie at multiples of their size, so steps end there.
+#define LARGE ((size_t)8 << 20)
+#define HUGE_PAGE ((size_t)2 << 20)
+
+// Faults for so many small pages take no longer than a system call.
+#define FEW_PAGES 2
+
+size_t growth_committed_end(const Reservation* reservation) {
+    const Span* first = spans_find(&reservation->spans, 0);
+    return first && first->start == 0 ? first->end : 0;
+}
+
+// The offset of the first multiple of `align` at or after an offset.
+static size_t next_multiple(const Reservation* reservation, size_t offset, size_t align) {
+    uintptr_t base = (uintptr_t)reservation->base;
+    return vmem_align_forward(base + offset, align) - base;
+}
+
+static size_t choose_end(const Reservation* reservation, size_t num_bytes) {
+    size_t now = growth_committed_end(reservation);
+    size_t end = now < LARGE ? 2 * now : now + LARGE;
+    if (end < num_bytes) end = num_bytes;
+    end = next_multiple(reservation, end, end < LARGE ? reservation->page_size : HUGE_PAGE);
+    return end < reservation->size ? end : reservation->size;
+}
+
+// Best effort: failures are ignored.
+static void ask_for_huge_pages(const Reservation* reservation, size_t start, size_t end) {
+    start = next_multiple(reservation, start, HUGE_PAGE);
+    if (end >= LARGE && start < end) vmem_advise_huge_pages(reservation->base + start, end - start);
+}
+
+int growth_commit_to(Reservation* reservation, size_t num_bytes) {
+    size_t now = growth_committed_end(reservation);
+    if (num_bytes <= now) return 0;
+    size_t end = choose_end(reservation, num_bytes);
+    if (page_ops_commit_ahead(reservation, now, num_bytes - now, end - now) < 0) return -1;
+    ask_for_huge_pages(reservation, now, growth_committed_end(reservation));
+    return 0;
+}
+
+// Not beyond LARGE: huge pages are there, where the system has them, and one fault gets a whole one.
+void growth_prefault(const Reservation* reservation, size_t start, size_t end) {
+    start = vmem_align_forward(start, reservation->page_size);
+    if (end > LARGE || end <= start || end - start <= FEW_PAGES * reservation->page_size) return;
+    vmem_prefault(reservation->base + start, end - start);
+}

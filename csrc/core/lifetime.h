@@ -1,0 +1,41 @@
+// How a reservation begins and ends. Errors and locks as in reservation.h.
+#ifndef VMEM_LIFETIME_H
+#define VMEM_LIFETIME_H
+
+#include "core/reservation.h"
+#include "python/module.h"
+
+// What a user asks for.
+typedef struct ReservationOptions {
+    size_t num_bytes;
+    size_t align;
+    bool huge_pages;
+    PyObject* name;    // str or None
+    bool owner_is_gc;  // whether the owner holds references to objects of its user
+} ReservationOptions;
+
+// Raises the audit event vmem.reserve. A hook runs Python code, so this comes before the owner is allocated. Fails also
+// when a hook has unloaded the module.
+int reservation_audit(ModuleState* state, const ReservationOptions* options);
+
+// Reserves the addresses. `reservation` is zeroed memory inside `owner`. The caller holds no lock.
+int reservation_open(Reservation* reservation, ModuleState* state, PyObject* owner, const OwnerKind* owner_kind,
+                     const Backing* backing, const ReservationOptions* options);
+
+// Unmaps everything. BufferError while views are alive. Does nothing the second time.
+int reservation_release(Reservation* reservation);
+
+// The same when an exception leaves a with statement: if views are alive, the memory is unmapped with the last one.
+int reservation_release_deferred(Reservation* reservation);
+
+// Unmaps what a released reservation still has, if nothing uses it any more. Never raises.
+void reservation_release_if_unused(Reservation* reservation);
+
+// All of the owner's tp_dealloc, except for members of its own. Never raises. There can be no pins any more, since each
+// holds the owner.
+void reservation_dealloc_owner(Reservation* reservation, PyObject* owner, PyObject* weakrefs);
+
+// All of the owner's tp_traverse, except for members of its own. There is nothing to clear.
+int reservation_traverse_owner(Reservation* reservation, PyObject* owner, visitproc visit, void* arg);
+
+#endif

@@ -1,0 +1,23 @@
+// The most that a change adds to the mappings of the process. The kernel merges adjacent mappings of equal properties, also
+// across the ends of a reservation, so that a change there can split a mapping which a neighbour shares. Merging of
+// committed pages must not be relied on (after a fork it does not happen); pages that are only reserved always merge.
+#ifndef VMEM_MAPPING_COST_H
+#define VMEM_MAPPING_COST_H
+
+#include "core/spans.h"
+
+// For pages that are about to be committed, at least one of which is not yet.
+Py_ssize_t mapping_cost_of_commit(const SpanMap* spans, size_t size, Pages pages);
+
+// For committed pages whose protection or lock changes; and how many mappings fewer that can become, because the pages are
+// equal then, if the kernel merges them.
+Py_ssize_t mapping_cost_of_change(const SpanMap* spans, size_t size, Pages pages);
+Py_ssize_t mapping_gain_of_change(const SpanMap* spans, Pages pages);
+
+// For pages that are about to be decommitted, of which the first and the last are committed.
+Py_ssize_t mapping_cost_of_decommit(const SpanMap* spans, size_t size, Pages pages);
+
+// For the whole of a reservation.
+Py_ssize_t mapping_cost_of_release(const SpanMap* spans, size_t size);
+
+#endif

@@ -1,0 +1,528 @@
+#include "core/page_ops.h"
+
+#include "core/mapping_budget.h"
+#include "core/mapping_cost.h"
+
+// What freshly committed pages are.
+static const PageState FRESH = {VMEM_READ_WRITE, false};
+
+// --- runs of pages that are alike ---
+
+typedef struct Run {
+    Pages pages;
+    PageState state;
+} Run;
+
+// Takes the first run off a committed range. Returns false when the range is empty.
+static bool next_run(const Reservation* reservation, Pages* rest, Run* run) {
+    if (rest->start >= rest->end) return false;
+    const Span* span = spans_find(&reservation->spans, rest->start);
+    run->state = span->state;
+    run->pages.start = rest->start;
+    run->pages.end = rest->start = span->end < rest->end ? span->end : rest->end;
+    return true;
+}
+
+// --- gaps: pages that are not committed ---
+
+static bool next_gap(const Reservation* reservation, Pages* rest, Pages* gap) {
+    if (!spans_find_gap(&reservation->spans, rest->start, rest->end, &gap->start, &gap->end)) return false;
+    rest->start = gap->end;
+    return true;
+}
+
+static size_t count_gaps(const Reservation* reservation, Pages pages, size_t* num_bytes) {
+    size_t count = 0;
+    Pages gap;
+    *num_bytes = 0;
+    while (next_gap(reservation, &pages, &gap)) {
+        *num_bytes += gap.end - gap.start;
+        count++;
+    }
+    return count;
+}
+
+static VmemResult decommit_pages(const Reservation* reservation, Pages pages) {
+    return reservation->backing->decommit(reservation->backing, reservation->base + pages.start,
+                                          pages.end - pages.start);
+}
+
+static void decommit_gaps(Reservation* reservation, Pages pages) {
+    Pages gap;
+    while (next_gap(reservation, &pages, &gap)) decommit_pages(reservation, gap);
+}
+
+// Decommitting drops huge page advice and names, so they are applied with every commit. Their failure is ignored.
+static void apply_hints(const Reservation* reservation, void* ptr, size_t size) {
+    if (reservation->huge_pages) vmem_advise_huge_pages(ptr, size);
+    if (reservation->label) vmem_set_name(ptr, size, reservation->label);
+}
+
+// Commits every gap in the record, and only those: committed pages keep their protection. When one fails, the gaps up to
+// it are decommitted again. They were never in the record, so nothing has used them.
+static VmemResult commit_gaps(Reservation* reservation, Pages pages, int* error) {
+    const Backing* backing = reservation->backing;
+    Pages rest = pages, gap;
+    while (next_gap(reservation, &rest, &gap)) {
+        char* ptr = reservation->base + gap.start;
+        VmemResult result = backing->commit(backing, ptr, gap.end - gap.start);
+        *error = system_error();
+        if (result != VMEM_SUCCESS) {
+            decommit_gaps(reservation, (Pages){pages.start, gap.end});
+            return result;
+        }
+        apply_hints(reservation, ptr, gap.end - gap.start);
+    }
+    return VMEM_SUCCESS;
+}
+
+static void record_gaps_committed(Reservation* reservation, Pages pages) {
+    Pages gap;
+    while (next_gap(reservation, &pages, &gap)) spans_set(&reservation->spans, gap.start, gap.end, FRESH);
+}
+
+// --- commit ---
+
+// What committing came to. A refusal of the system is raised later, because making an exception can start a garbage
+// collection, which can run any Python code.
+typedef struct CommitOutcome {
+    bool raised;        // an exception is set
+    VmemResult result;  // else the system's answer
+    int error;
+} CommitOutcome;
+
+// Commits pages that have no calls at work on them.
+static CommitOutcome commit_pages(Reservation* reservation, Pages pages, Request* request) {
+    CommitOutcome outcome = {false, VMEM_SUCCESS, 0};
+    size_t num_gaps = count_gaps(reservation, pages, &request->new_memory);
+    if (num_gaps == 0) return outcome;
+    Py_ssize_t mapping_cost = mapping_cost_of_commit(&reservation->spans, reservation->size, pages);
+    outcome.raised = reservation_check_mappings(reservation, mapping_cost, request) < 0 ||
+                     spans_prepare(&reservation->spans, num_gaps) < 0;
+    if (outcome.raised) return outcome;
+    outcome.result = commit_gaps(reservation, pages, &outcome.error);
+    if (outcome.result == VMEM_SUCCESS) {
+        record_gaps_committed(reservation, pages);
+        mapping_budget_charge(mapping_cost);
+    }
+    spans_trim_spare(&reservation->spans);
+    return outcome;
+}
+
+int page_ops_commit(Reservation* reservation, size_t offset, size_t num_bytes) {
+    return page_ops_commit_ahead(reservation, offset, num_bytes, num_bytes);
+}
+
+int page_ops_commit_ahead(Reservation* reservation, size_t offset, size_t num_bytes, size_t max_bytes) {
+    if (reservation_check_range(reservation, offset, max_bytes) < 0) return -1;
+    if (num_bytes == 0) return 0;
+    Pages pages = reservation_pages(reservation, offset, offset + num_bytes);
+    Pages ahead = reservation_pages(reservation, offset, offset + max_bytes);
+    if (busy_check_changeable(&reservation->busy, ahead, "commit") < 0) return -1;
+    Request request = request_at(reservation, "commit", offset, num_bytes);
+    CommitOutcome outcome = commit_pages(reservation, ahead, &request);
+    if (outcome.result != VMEM_SUCCESS && ahead.end > pages.end) outcome = commit_pages(reservation, pages, &request);
+    if (outcome.raised) return -1;
+    if (outcome.result == VMEM_SUCCESS) return 0;
+    raise_refused(reservation->out_of_memory_error, &request, outcome.result, outcome.error);
+    return -1;
+}
+
+// --- protect ---
+
+// What both of two protections allow.
+static VmemProtection common_protection(VmemProtection one, VmemProtection other) {
+    static const VmemProtection WITHOUT_READING[] = {VMEM_NO_ACCESS, VMEM_EXECUTE};
+    static const VmemProtection READING[] = {VMEM_READ, VMEM_READ_EXECUTE};
+    static const VmemProtection WRITING[] = {VMEM_READ_WRITE, VMEM_READ_WRITE_EXECUTE};
+    bool executes = can_execute(one) && can_execute(other);
+    if (can_write(one) && can_write(other)) return WRITING[executes];
+    return (can_read(one) && can_read(other) ? READING : WITHOUT_READING)[executes];
+}
+
+// After a failure that may have changed some of the pages. Where the old protection cannot be restored, the record claims
+// only what the pages have either way.
+static void restore_protection(Reservation* reservation, Pages pages, VmemProtection refused) {
+    Run run;
+    while (next_run(reservation, &pages, &run)) {
+        size_t start = run.pages.start, end = run.pages.end;
+        if (vmem_protect(reservation->base + start, end - start, run.state.protection) == VMEM_SUCCESS) continue;
+        run.state.protection = common_protection(run.state.protection, refused);
+        spans_set(&reservation->spans, start, end, run.state);
+    }
+}
+
+static void record_protection(Reservation* reservation, Pages pages, VmemProtection protection) {
+    Run run;
+    while (next_run(reservation, &pages, &run)) {
+        run.state.protection = protection;
+        spans_set(&reservation->spans, run.pages.start, run.pages.end, run.state);
+    }
+}
+
+static bool has_protection(const Reservation* reservation, Pages pages, VmemProtection protection) {
+    Run run;
+    while (next_run(reservation, &pages, &run))
+        if (run.state.protection != protection) return false;
+    return true;
+}
+
+static int check_views_allow(const Reservation* reservation, Pages pages, VmemProtection protection) {
+    const PinList* pins = &reservation->pins;
+    if (!can_read(protection)) return pins_check_none(pins, pages, "take access from");
+    if (!can_write(protection)) return pins_check_none_writable(pins, pages, "take write access from");
+    return 0;
+}
+
+// The mappings that a change of properties adds, if the kernel merges what is equal afterwards, and if it does not. A
+// change is allowed by the first, so that it can lead away from the limit, and charged by the second.
+static Py_ssize_t min_mappings_of_change(const Reservation* reservation, Pages pages, Py_ssize_t* max_mappings) {
+    *max_mappings = mapping_cost_of_change(&reservation->spans, reservation->size, pages);
+    return *max_mappings - mapping_gain_of_change(&reservation->spans, pages);
+}
+
+int page_ops_protect(Reservation* reservation, size_t offset, size_t num_bytes, VmemProtection protection) {
+    if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
+    if (num_bytes == 0) return 0;
+    Pages pages = reservation_pages(reservation, offset, offset + num_bytes);
+    if (busy_check_changeable(&reservation->busy, pages, "protect") < 0) return -1;
+    if (reservation_check_committed(reservation, offset, num_bytes) < 0) return -1;
+    if (check_views_allow(reservation, pages, protection) < 0) return -1;
+    if (has_protection(reservation, pages, protection)) return 0;
+
+    Request request = request_at(reservation, "protect", offset, num_bytes);
+    Py_ssize_t max_mappings, min_mappings = min_mappings_of_change(reservation, pages, &max_mappings);
+    if (reservation_check_mappings(reservation, min_mappings, &request) < 0) return -1;
+    if (spans_prepare(&reservation->spans, SPANS_FOR_CHANGE) < 0) return -1;
+    VmemResult result = vmem_protect(reservation->base + pages.start, pages.end - pages.start, protection);
+    int error = system_error();
+    if (result == VMEM_SUCCESS)
+        record_protection(reservation, pages, protection);
+    else
+        restore_protection(reservation, pages, protection);
+    spans_trim_spare(&reservation->spans);
+    if (result != VMEM_SUCCESS) {
+        raise_refused(reservation->out_of_memory_error, &request, result, error);
+        return -1;
+    }
+    mapping_budget_charge(max_mappings);
+    return 0;
+}
+
+// --- parts of several operations that can take long ---
+
+static void charge_mappings(LongCall* call) { mapping_budget_charge(call->max_mappings); }
+
+// Where a part is done, both of its ends may lie inside mappings.
+static void charge_mappings_of_part(LongCall* call) {
+    (void)call;
+    mapping_budget_charge(2);
+}
+
+static void plan_change(LongCall* call) {
+    call->min_mappings = min_mappings_of_change(call->reservation, call->pages, &call->max_mappings);
+    call->num_spans = SPANS_FOR_CHANGE;
+}
+
+static VmemResult prefault_chunk(LongCall* call, void* ptr, size_t num_bytes) {
+    (void)call;
+    return vmem_prefault(ptr, num_bytes);
+}
+
+// --- commit and prefault ---
+
+static void plan_commit(LongCall* call) {
+    Reservation* reservation = call->reservation;
+    call->num_spans = count_gaps(reservation, call->pages, &call->request.new_memory);
+    if (call->num_spans > 0)
+        call->min_mappings = mapping_cost_of_commit(&reservation->spans, reservation->size, call->pages);
+    call->max_mappings = call->min_mappings;
+}
+
+// The gaps are committed at once, and recorded when they have their memory. Until then no other call can use them, so that
+// they can be decommitted again when prefaulting fails.
+static int start_commit(LongCall* call) {
+    call->result = commit_gaps(call->reservation, call->pages, &call->error);
+    return call->result == VMEM_SUCCESS ? 0 : -1;
+}
+
+// The next pages that can be written to: the gaps, which have just been committed, and the committed ones whose protection
+// allows it.
+static bool find_gap_or_writable(const LongCall* call, Pages* chunk) {
+    size_t start = call->done;
+    while (start < call->pages.end) {
+        const Span* span = spans_find(&call->reservation->spans, start);
+        bool is_gap = !span || span->start > start;
+        size_t end = !span ? call->pages.end : is_gap ? span->start : span->end;
+        if (is_gap || can_write(span->state.protection)) {
+            chunk->start = start;
+            chunk->end = end < call->pages.end ? end : call->pages.end;
+            return true;
+        }
+        start = end;
+    }
+    return false;
+}
+
+static void record_commit(LongCall* call) {
+    record_gaps_committed(call->reservation, call->pages);
+    charge_mappings(call);
+}
+
+static void undo_commit(LongCall* call) { decommit_gaps(call->reservation, call->pages); }
+
+static void recover_commit(void* reservation, Pages pages) { decommit_gaps(reservation, pages); }
+
+// --- decommit ---
+
+// Narrows pages to those from the first committed one to the last. There may be none.
+static void narrow_to_committed(const Reservation* reservation, Pages* pages) {
+    const Span* span = spans_find(&reservation->spans, pages->start);
+    size_t end = pages->start;
+    if (span && span->start > pages->start) pages->start = span->start;
+    for (; span && span->start < pages->end; span = spans_find(&reservation->spans, span->end)) end = span->end;
+    if (end < pages->end) pages->end = end;
+    if (pages->start > pages->end) pages->start = pages->end;
+}
+
+static void plan_decommit(LongCall* call) {
+    Reservation* reservation = call->reservation;
+    narrow_to_committed(reservation, &call->pages);
+    if (call->pages.start == call->pages.end) return;
+    call->min_mappings = mapping_cost_of_decommit(&reservation->spans, reservation->size, call->pages);
+    call->max_mappings = call->min_mappings;
+    call->num_spans = SPANS_FOR_CHANGE;
+}
+
+// At the mapping limit, locks can survive. They are ended as far as that is possible: pages that are not committed have
+// none.
+static VmemResult decommit_chunk(LongCall* call, void* ptr, size_t num_bytes) {
+    const Backing* backing = call->reservation->backing;
+    VmemResult result = backing->decommit(backing, ptr, num_bytes);
+    if (result != VMEM_DECOMMIT_INCOMPLETE) return result;
+    vmem_unlock(ptr, num_bytes);
+    return VMEM_SUCCESS;
+}
+
+static void record_decommit(LongCall* call) {
+    spans_clear(&call->reservation->spans, call->chunk.start, call->chunk.end);
+}
+
+static void finish_decommit(LongCall* call) {
+    charge_mappings(call);
+    if (call->unused && call->unused->forget) call->unused->forget(call->reservation->owner, call->request.offset);
+}
+
+// The record may still contain a chunk that is decommitted already. The spans that clearing takes are those preallocated
+// for the lost call.
+static void recover_decommit(void* lost, Pages pages) {
+    Reservation* reservation = lost;
+    decommit_pages(reservation, pages);
+    spans_clear(&reservation->spans, pages.start, pages.end);
+}
+
+// --- discard ---
+
+static void plan_discard(LongCall* call) { call->num_spans = SPANS_FOR_CHANGE; }
+
+static VmemResult discard_chunk(LongCall* call, void* ptr, size_t num_bytes) {
+    const Backing* backing = call->reservation->backing;
+    return backing->discard(backing, ptr, num_bytes);
+}
+
+static bool are_fresh(const Reservation* reservation, Pages pages) {
+    Run run;
+    while (next_run(reservation, &pages, &run))
+        if (run.state.protection != FRESH.protection || run.state.locked != FRESH.locked) return false;
+    return true;
+}
+
+// Systems that discard by mapping or committing the pages again leave them as fresh ones. To ask whether this system is one
+// costs more than to look at the pages, so that comes second.
+static void record_discard(LongCall* call) {
+    if (are_fresh(call->reservation, call->chunk) || !vmem_get_capabilities().discard_unlocks) return;
+    spans_set(&call->reservation->spans, call->chunk.start, call->chunk.end, FRESH);
+}
+
+// Some systems lose the pages when discarding fails.
+static void record_failed_discard(LongCall* call) {
+    if (call->result == VMEM_SUCCESS || !vmem_get_capabilities().discard_can_lose_commit) return;
+    spans_clear(&call->reservation->spans, call->chunk.start, call->chunk.end);
+}
+
+// --- lock and unlock ---
+
+static void record_locks(Reservation* reservation, Pages pages, bool locked) {
+    Run run;
+    while (next_run(reservation, &pages, &run)) {
+        run.state.locked = locked;
+        spans_set(&reservation->spans, run.pages.start, run.pages.end, run.state);
+    }
+}
+
+// A forked child inherits no locks. Without this, locks that a refused lock() leaves behind would be taken for older ones.
+static void forget_locks_of_parent(Reservation* reservation) {
+    long process = get_process_id();
+    if (reservation->lock_process == process) return;
+    const Span* span = spans_find(&reservation->spans, 0);
+    while (span) {
+        Pages pages = {span->start, span->end};
+        if (span->state.locked) record_locks(reservation, pages, false);
+        span = spans_find(&reservation->spans, pages.end);
+    }
+    reservation->lock_process = process;
+}
+
+static size_t count_unlocked(const Reservation* reservation, Pages pages) {
+    size_t num_bytes = 0;
+    Run run;
+    while (next_run(reservation, &pages, &run))
+        if (!run.state.locked) num_bytes += run.pages.end - run.pages.start;
+    return num_bytes;
+}
+
+static int start_lock(LongCall* call) {
+    forget_locks_of_parent(call->reservation);
+    call->request.new_locks = count_unlocked(call->reservation, call->pages);
+    return 0;
+}
+
+static VmemResult lock_chunk(LongCall* call, void* ptr, size_t num_bytes) {
+    (void)call;
+    return vmem_lock(ptr, num_bytes);
+}
+
+static void record_lock(LongCall* call) {
+    record_locks(call->reservation, call->pages, true);
+    charge_mappings(call);
+}
+
+// Also of the chunk that failed: a part of it may be locked.
+static void undo_lock(LongCall* call) {
+    Reservation* reservation = call->reservation;
+    Pages pages = {call->pages.start, call->chunk.end};
+    Run run;
+    while (next_run(reservation, &pages, &run))
+        if (!run.state.locked) vmem_unlock(reservation->base + run.pages.start, run.pages.end - run.pages.start);
+}
+
+static int start_unlock(LongCall* call) {
+    forget_locks_of_parent(call->reservation);
+    return 0;
+}
+
+static VmemResult unlock_chunk(LongCall* call, void* ptr, size_t num_bytes) {
+    (void)call;
+    return vmem_unlock(ptr, num_bytes);
+}
+
+static void record_unlock(LongCall* call) { record_locks(call->reservation, call->chunk, false); }
+
+// --- counting resident memory ---
+
+static VmemResult count_chunk(LongCall* call, void* ptr, size_t num_bytes) {
+    const Backing* backing = call->reservation->backing;
+    size_t num_resident;
+    VmemResult result = backing->count_resident(backing, ptr, num_bytes, &num_resident);
+    if (result == VMEM_SUCCESS) call->num_resident += num_resident;
+    return result;
+}
+
+// --- the table ---
+
+static const Operation OPERATIONS[] = {
+    [PAGE_OP_COMMIT_AND_PREFAULT] =
+        {
+            .verb = "commit and prefault",
+            .changes = true,
+            .plan = plan_commit,
+            .start = start_commit,
+            .find_chunk = find_gap_or_writable,
+            .work = prefault_chunk,
+            .on_success = record_commit,
+            .on_failure = undo_commit,
+            .recover_after_fork = recover_commit,
+        },
+    [PAGE_OP_PREFAULT] =
+        {
+            .verb = "prefault",
+            .check = reservation_check_writable,
+            .find_chunk = long_call_find_committed,
+            .work = prefault_chunk,
+        },
+    [PAGE_OP_DECOMMIT] =
+        {
+            .verb = "decommit",
+            .changes = true,
+            .exclusive = true,
+            .empties = true,
+            .plan = plan_decommit,
+            .find_chunk = long_call_find_committed,
+            .work = decommit_chunk,
+            .record_chunk = record_decommit,
+            .on_success = finish_decommit,
+            .on_failure = charge_mappings_of_part,
+            .recover_after_fork = recover_decommit,
+        },
+    [PAGE_OP_DISCARD] =
+        {
+            .verb = "discard",
+            .changes = true,
+            .exclusive = true,
+            .empties = true,
+            .check = reservation_check_writable,
+            .plan = plan_discard,
+            .find_chunk = long_call_find_committed,
+            .work = discard_chunk,
+            .record_chunk = record_discard,
+            .on_failure = record_failed_discard,
+        },
+    [PAGE_OP_LOCK] =
+        {
+            .verb = "lock",
+            .changes = true,
+            .check = reservation_check_readable,
+            .plan = plan_change,
+            .start = start_lock,
+            .find_chunk = long_call_find_committed,
+            .work = lock_chunk,
+            .on_success = record_lock,
+            .on_failure = undo_lock,
+        },
+    [PAGE_OP_UNLOCK] =
+        {
+            .verb = "unlock",
+            .changes = true,
+            .check = reservation_check_committed,
+            .plan = plan_change,
+            .start = start_unlock,
+            .find_chunk = long_call_find_committed,
+            .work = unlock_chunk,
+            .record_chunk = record_unlock,
+            .on_success = charge_mappings,
+            .on_failure = charge_mappings_of_part,
+        },
+    [PAGE_OP_COUNT_RESIDENT] =
+        {
+            .verb = "count the resident part of",
+            .find_chunk = long_call_find_run,
+            .work = count_chunk,
+        },
+};
+
+int page_ops_run(Reservation* reservation, PageOperation operation, size_t offset, size_t num_bytes) {
+    LongCall call = {.operation = &OPERATIONS[operation], .reservation = reservation};
+    return long_call_run(&call, offset, num_bytes);
+}
+
+int page_ops_run_unused(Reservation* reservation, PageOperation operation, const Unused* unused) {
+    LongCall call = {.operation = &OPERATIONS[operation], .reservation = reservation, .unused = unused};
+    return long_call_run(&call, 0, 0);
+}
+
+int page_ops_count_resident(Reservation* reservation, size_t offset, size_t num_bytes, size_t* num_resident) {
+    LongCall call = {.operation = &OPERATIONS[PAGE_OP_COUNT_RESIDENT], .reservation = reservation};
+    int status = long_call_run(&call, offset, num_bytes);
+    *num_resident = call.num_resident;
+    return status;
+}

@@ -1,0 +1,76 @@
+// The record of what is committed: an ordered map of half-open ranges that do not overlap, each with its properties.
+// What is in no span is reserved only. Adjacent pages of equal properties are always in one span. Every operation takes
+// O(log n) steps for n spans. Nothing here but the allocator belongs to Python. The caller holds the owner's lock.
+#ifndef VMEM_SPANS_H
+#define VMEM_SPANS_H
+
+#include "python/compat.h"
+#include "vmem.h"
+
+// Offsets into a reservation, half-open: of any bytes, and of whole pages.
+typedef struct ByteRange {
+    size_t start;
+    size_t end;
+} ByteRange;
+
+typedef struct Pages {
+    size_t start;
+    size_t end;
+} Pages;
+
+// The pages that hold one or more bytes of a range.
+static inline Pages pages_holding(size_t page_size, size_t start, size_t end) {
+    return (Pages){vmem_align_backward(start, page_size), vmem_align_forward(end, page_size)};
+}
+
+// Pages that differ in one of these lie in different mappings of the system.
+typedef struct PageState {
+    VmemProtection protection;
+    bool locked;
+} PageState;
+
+typedef struct Span {
+    size_t start;
+    size_t end;
+    PageState state;
+    int height;
+    struct Span* left;
+    struct Span* right;
+} Span;
+
+typedef struct SpanMap {
+    Span* root;
+    Span* spare;  // unused nodes, linked through `right`: recording what was done must not fail
+    size_t num_spare;
+    size_t num_preallocated;  // how many of the spare ones belong to calls at work
+    size_t num_spans;
+    size_t num_bytes;  // in all spans together
+} SpanMap;
+
+void spans_init(SpanMap* map);
+void spans_free(SpanMap* map);
+
+// The span that holds `offset`, else the first one after it, else NULL. Valid until the map changes.
+const Span* spans_find(const SpanMap* map, size_t offset);
+
+// The first part of [start, end) that is in no span. Returns false when there is none.
+bool spans_find_gap(const SpanMap* map, size_t start, size_t end, size_t* gap_start, size_t* gap_end);
+
+// Allocates nodes so that the next changes cannot fail, as long as they need no more than `num_spans` new spans: setting
+// what was a gap needs one, clearing needs two, setting anything else SPANS_FOR_CHANGE, however many spans it changes.
+// Returns -1 with MemoryError.
+int spans_prepare(SpanMap* map, size_t num_spans);
+
+// Frees the spare nodes that spans_prepare() has left over.
+void spans_trim_spare(SpanMap* map);
+
+// The same for changes that come later, while other calls use the map: these nodes stay until they are released.
+int spans_preallocate(SpanMap* map, size_t num_spans);
+void spans_release_preallocated(SpanMap* map, size_t num_spans);
+
+#define SPANS_FOR_CHANGE 4
+
+void spans_set(SpanMap* map, size_t start, size_t end, PageState state);
+void spans_clear(SpanMap* map, size_t start, size_t end);
+
+#endif

@@ -1,0 +1,30 @@
+// Views: bytes of a reservation as memoryviews and Py_buffers, held in place by pins. Errors and locks as in
+// reservation.h.
+#ifndef VMEM_VIEWS_H
+#define VMEM_VIEWS_H
+
+#include "core/reservation.h"
+
+// The object that a memoryview holds; it holds the owner.
+typedef struct PinObject PinObject;
+
+// A memoryview of committed, readable bytes; writable where all of them are, unless `readonly`.
+PyObject* view_range(Reservation* reservation, size_t offset, size_t num_bytes, bool readonly);
+
+// The two halves of view_range(), for views whose place is chosen after everything that can run Python code: a pin of no
+// bytes, and the bytes that it gets, which are committed and writable.
+PinObject* view_new_pin(Reservation* reservation);
+void view_place_pin(PinObject* pin, size_t offset, size_t num_bytes);
+
+// A pin for another extension, which may use the bytes at `address` until it drops the pin.
+PyObject* view_pin_for_native(Reservation* reservation, size_t offset, size_t num_bytes, bool writable, void** address);
+
+// Fills a Py_buffer with the first items of a format, for a bf_getbuffer. They are committed and writable. Their number is
+// read after everything that can run Python code.
+int view_export(Reservation* reservation, const Py_ssize_t* num_items, const char* format, Py_ssize_t item_size,
+                Py_buffer* view, int flags);
+
+extern PyType_Spec pin_spec;
+extern PyType_Spec untracked_pin_spec;
+
+#endif

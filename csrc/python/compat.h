@@ -1,0 +1,90 @@
+// The one place for what differs between Python versions and builds.
+#ifndef VMEM_COMPAT_H
+#define VMEM_COMPAT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <structmember.h>
+
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <time.h>
+#include <unistd.h>
+#endif
+
+// Critical sections lock an object in free-threaded builds, and do nothing in others, where the GIL orders everything.
+// Between begin and end nothing may return. Headers before 3.13, and those of the limited API, do not have them.
+#ifndef Py_BEGIN_CRITICAL_SECTION
+#define Py_BEGIN_CRITICAL_SECTION(object) {
+#define Py_END_CRITICAL_SECTION() }
+#define Py_BEGIN_CRITICAL_SECTION2(one, other) {
+#define Py_END_CRITICAL_SECTION2() }
+#endif
+
+// A new reference to an item of a list, which other threads may change. NULL with IndexError.
+#ifdef Py_GIL_DISABLED
+#define list_get_item(list, index) PyList_GetItemRef(list, index)
+#else
+#define list_get_item(list, index) Py_XNewRef(PyList_GetItem(list, index))
+#endif
+
+// Makes `match` take a type as a sequence (Py_TPFLAGS_SEQUENCE). Limited API 3.11 does not name it, but every interpreter
+// knows it.
+#define VMEM_TPFLAGS_SEQUENCE (1UL << 5)
+
+// For method tables: a function with its calling convention. Windows has a macro FASTCALL.
+#define AS_FASTCALL(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL
+#define AS_KEYWORDS(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
+
+// Module slots that the headers of limited API 3.11 do not name, but newer interpreters look for.
+#define VMEM_SLOT_MULTIPLE_INTERPRETERS 3  // Py_mod_multiple_interpreters, from 3.12 on
+#define VMEM_PER_INTERPRETER_GIL ((void*)2)
+#define VMEM_SLOT_GIL 4  // Py_mod_gil, from 3.13 on
+#define VMEM_GIL_NOT_USED ((void*)1)
+
+// A counter that threads of several interpreters may change at once. counter_add() returns the new value.
+#ifdef _MSC_VER
+static inline Py_ssize_t counter_get(const Py_ssize_t* counter) { return *(volatile const Py_ssize_t*)counter; }
+static inline void counter_set(Py_ssize_t* counter, Py_ssize_t value) { *(volatile Py_ssize_t*)counter = value; }
+static inline Py_ssize_t counter_add(Py_ssize_t* counter, Py_ssize_t change) {
+    return (Py_ssize_t)InterlockedExchangeAddSizeT((SIZE_T*)counter, (SIZE_T)change) + change;
+}
+#else
+static inline Py_ssize_t counter_get(const Py_ssize_t* counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
+static inline void counter_set(Py_ssize_t* counter, Py_ssize_t value) {
+    __atomic_store_n(counter, value, __ATOMIC_RELAXED);
+}
+static inline Py_ssize_t counter_add(Py_ssize_t* counter, Py_ssize_t change) {
+    return __atomic_add_fetch(counter, change, __ATOMIC_RELAXED);
+}
+#endif
+
+// The process, as a number that changes with a fork: constant on Windows, which has none.
+#ifdef _WIN32
+static inline long get_process_id(void) { return 0; }
+#else
+static inline long get_process_id(void) { return (long)getpid(); }
+#endif
+
+// Monotonic time in seconds.
+#ifdef _WIN32
+static inline double get_seconds(void) {
+    LARGE_INTEGER ticks, ticks_per_second;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&ticks_per_second);
+    return (double)ticks.QuadPart / (double)ticks_per_second.QuadPart;
+}
+#else
+static inline double get_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+#endif
+
+#endif

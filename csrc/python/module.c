@@ -1,0 +1,29 @@
+#include "python/module.h"
+
+PyTypeObject* type_find_base(PyTypeObject* type, destructor dealloc) {
+    while (type && PyType_GetSlot(type, Py_tp_dealloc) != (void*)dealloc) type = PyType_GetSlot(type, Py_tp_base);
+    return type;
+}
+
+ModuleState* module_state_of(PyTypeObject* type, destructor dealloc) {
+    return PyType_GetModuleState(type_find_base(type, dealloc));
+}
+
+int module_check_loaded(const ModuleState* state) {
+    if (state->pin_type && state->untracked_pin_type && state->out_of_memory_error && state->audit) return 0;
+    PyErr_SetString(PyExc_RuntimeError, "vmem has been unloaded");
+    return -1;
+}
+
+int module_audit(ModuleState* state, PyObject* event) {
+    if (!event) return -1;
+    PyObject* result = NULL;
+    if (module_check_loaded(state) == 0) {
+        PyObject* audit = Py_NewRef(state->audit);  // a hook can start a collection that clears the module
+        result = PyObject_CallObject(audit, event);
+        Py_DECREF(audit);
+    }
+    Py_DECREF(event);
+    Py_XDECREF(result);
+    return result ? 0 : -1;
+}

@@ -1,0 +1,35 @@
+// What one import of _vmem holds: every interpreter has its own.
+#ifndef VMEM_MODULE_H
+#define VMEM_MODULE_H
+
+#include "python/compat.h"
+
+typedef struct ModuleState {
+    PyTypeObject* region_type;
+    PyTypeObject* array_type;
+    PyTypeObject* array_iterator_type;
+    PyTypeObject* arena_type;
+    PyTypeObject* scope_type;
+    PyTypeObject* pin_type;
+    PyTypeObject* untracked_pin_type;
+    PyObject* out_of_memory_error;
+    PyObject* audit;           // sys.audit
+    PyObject* make_map;        // what map() calls; NULL until it is set
+    uint64_t physical_memory;  // in bytes; 0 until it is first needed
+} ModuleState;
+
+// The class in C behind a type that may be a subclass written in Python: the first base, or the type itself, with this
+// destructor. NULL when there is none.
+PyTypeObject* type_find_base(PyTypeObject* type, destructor dealloc);
+
+// The state of the module that made that class. A subclass written in Python belongs to no module.
+ModuleState* module_state_of(PyTypeObject* type, destructor dealloc);
+
+// Raises RuntimeError, and returns -1, when a garbage collection has cleared the module before the objects of its types.
+int module_check_loaded(const ModuleState* state);
+
+// Raises an audit event, given as a tuple of its name and arguments. Steals the reference; NULL stands for an exception.
+// Returns -1 when a hook has raised. Hooks run Python code, so this comes before any state is looked at.
+int module_audit(ModuleState* state, PyObject* event);
+
+#endif

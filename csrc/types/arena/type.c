@@ -1,0 +1,425 @@
+// vmem.Arena: its methods and its type.
+#include "types/arena/type.h"
+
+#include "core/lifetime.h"
+#include "core/page_ops.h"
+#include "core/snapshot.h"
+#include "core/views.h"
+#include "python/arguments.h"
+#include "types/arena/scope.h"
+#include "types/arena/storage.h"
+
+static void arena_dealloc(Arena* self);
+
+static ModuleState* find_state(PyTypeObject* type) { return module_state_of(type, (destructor)arena_dealloc); }
+
+// --- allocating ---
+
+PyDoc_STRVAR(
+    alloc_doc,
+    "alloc($self, /, num_bytes, *, align=None, zero=True)\n--\n\n"
+    "Take the next bytes, as a view that stays where it is.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "num_bytes : int\n"
+    "    How many; 0 gives an empty view and takes nothing.\n"
+    "align : int, optional\n"
+    "    A power of two: the address is a multiple of it. By default the alignment of the arena.\n"
+    "zero : bool, default True\n"
+    "    Whether the bytes read zero. If not, they may hold what was in them before a rewind.\n\n"
+    "Returns\n"
+    "-------\n"
+    "memoryview\n"
+    "    One dimension, format ``'B'``, writable. While it is alive, with every slice and array made from it, the\n"
+    "    arena cannot be rewound to before it.\n\n"
+    "Raises\n"
+    "------\n"
+    "BufferError\n"
+    "    Memory is being given back, by trim() in another thread.\n"
+    "OutOfMemoryError\n"
+    "    The arena is full, or the system has no memory for more. Nothing has changed then.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> arena = vmem.Arena(1 << 30)\n"
+    ">>> view = arena.alloc(5)\n"
+    ">>> view[:] = b\"hello\"\n"
+    ">>> arena.used\n"
+    "5");
+
+static PyObject* arena_alloc(Arena* self, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords) {
+    static const Signature signature = {"alloc", 3, 1, {"num_bytes", "align", "zero"}};
+    PyObject* parsed[3];
+    size_t num_bytes, align = self->alignment;
+    if (parse_arguments(&signature, args, num_args, keywords, parsed) < 0) return NULL;
+    if (!parsed[0]) return PyErr_Format(PyExc_TypeError, "alloc() missing required argument 'num_bytes'");
+    if (convert_size(parsed[0], "num_bytes", &num_bytes) < 0) return NULL;
+    if (parsed[1] && parsed[1] != Py_None && convert_alignment(parsed[1], "align", &align) < 0) return NULL;
+    int zero = parsed[2] ? PyObject_IsTrue(parsed[2]) : 1, status;
+    if (zero < 0) return NULL;
+    PinObject* pin = view_new_pin(&self->reservation);
+    if (!pin) return NULL;
+    size_t before, after;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    before = self->used;
+    status = arena_allocate(self, pin, num_bytes, align, zero);
+    after = self->used;
+    Py_END_CRITICAL_SECTION();
+    PyObject* view = status == 0 ? PyMemoryView_FromObject((PyObject*)pin) : NULL;
+    Py_DECREF((PyObject*)pin);
+    if (status == 0 && !view) arena_take_back(self, before, after);
+    return view;
+}
+
+// --- going back ---
+
+PyDoc_STRVAR(mark_doc,
+             "mark($self, /)\n--\n\n"
+             "Where the arena is now: what rewind() takes to come back here. It is the number of used bytes.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> arena = vmem.Arena(1 << 30)\n"
+             ">>> mark = arena.mark()\n"
+             ">>> view = arena.alloc(100)\n"
+             ">>> del view\n"
+             ">>> arena.rewind(mark)\n"
+             ">>> arena.used\n"
+             "0");
+
+// What cannot be reclaimed now is kept: if it were reclaimed later, the arena would lie behind the mark.
+static PyObject* arena_mark(Arena* self, PyObject* Py_UNUSED(ignored)) {
+    size_t mark;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    arena_reclaim_orphaned(self);
+    self->orphaned.start = self->orphaned.end = 0;
+    mark = self->used;
+    Py_END_CRITICAL_SECTION();
+    return PyLong_FromSize_t(mark);
+}
+
+PyDoc_STRVAR(
+    rewind_doc,
+    "rewind($self, mark, /)\n--\n\n"
+    "Take back everything that was allocated since a mark. The memory stays, for what comes next.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "mark : int\n"
+    "    What mark() returned, or another number of bytes up to what is used.\n\n"
+    "Raises\n"
+    "------\n"
+    "BufferError\n"
+    "    Views that were allocated since then are alive; it says how many. Nothing has changed then. Views from\n"
+    "    before the mark do not matter.\n"
+    "ValueError\n"
+    "    The arena has never been so far, or is no longer.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> arena = vmem.Arena(1 << 30)\n"
+    ">>> early = arena.alloc(100)\n"
+    ">>> mark = arena.mark()\n"
+    ">>> late = arena.alloc(100)\n"
+    ">>> late.release()\n"
+    ">>> arena.rewind(mark)");
+
+static PyObject* arena_rewind(Arena* self, PyObject* object) {
+    size_t mark, used;
+    int status = 0;
+    if (convert_size(object, "mark", &mark) < 0) return NULL;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    used = self->used;
+    if (mark <= used) status = arena_rewind_to(self, mark);
+    Py_END_CRITICAL_SECTION();
+    if (mark > used)
+        return PyErr_Format(PyExc_ValueError, "cannot rewind to %zu: this arena has used only %zu bytes", mark, used);
+    return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyDoc_STRVAR(reset_doc,
+             "reset($self, /)\n--\n\n"
+             "Take back everything: rewind(0).\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    Views are alive; it says how many. Nothing has changed then.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> arena = vmem.Arena(1 << 30)\n"
+             ">>> len(arena.alloc(100))\n"
+             "100\n"
+             ">>> arena.reset()\n"
+             ">>> arena.used\n"
+             "0");
+
+static PyObject* arena_reset(Arena* self, PyObject* Py_UNUSED(ignored)) {
+    int status;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    status = arena_rewind_to(self, 0);
+    Py_END_CRITICAL_SECTION();
+    return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyDoc_STRVAR(trim_doc,
+             "trim($self, /)\n--\n\n"
+             "Give back the memory of whole pages behind what is used. The capacity, which is addresses, stays.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    Another thread is in the middle of this call.\n"
+             "OutOfMemoryError\n"
+             "    The process has too many mappings to give back a part of one.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> arena = vmem.Arena(1 << 30)\n"
+             ">>> len(arena.alloc(1 << 20))\n"
+             "1048576\n"
+             ">>> arena.reset()\n"
+             ">>> arena.trim()\n"
+             ">>> arena.committed\n"
+             "0");
+
+static ByteRange claim_unused(PyObject* owner) {
+    const Arena* arena = (Arena*)owner;
+    return (ByteRange){arena->used, arena->reservation.size};
+}
+
+static void forget_contents(PyObject* owner, size_t start) {
+    Arena* arena = (Arena*)owner;
+    if (arena->high_water > start) arena->high_water = start;
+}
+
+static PyObject* arena_trim(Arena* self, PyObject* Py_UNUSED(ignored)) {
+    static const Unused unused = {claim_unused, forget_contents};
+    return page_ops_run_unused(&self->reservation, PAGE_OP_DECOMMIT, &unused) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+// --- scopes ---
+
+PyDoc_STRVAR(
+    scope_doc,
+    "scope($self, /)\n--\n\n"
+    "A context manager that takes back at its end what was allocated inside.\n\n"
+    "Scopes can be nested. Leaving one while views from inside are alive is a BufferError, and nothing is taken\n"
+    "back; but when an exception is on its way, that one is kept. What is left then goes with the outer scope or,\n"
+    "once its views are gone, when the next scope begins.\n\n"
+    "A view is alive as long as a variable holds it: use ``with arena.alloc(100) as view:``, ``del`` it, or let a\n"
+    "function own it that is called inside the scope.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> arena = vmem.Arena(1 << 30)\n"
+    ">>> for frame in range(3):\n"
+    "...     with arena.scope():\n"
+    "...         scratch = arena.alloc(1000)\n"
+    "...         del scratch\n"
+    ">>> arena.used\n"
+    "0");
+
+static PyObject* arena_scope(Arena* self, PyObject* Py_UNUSED(ignored)) {
+    ModuleState* state = find_state(Py_TYPE((PyObject*)self));
+    if (!state || module_check_loaded(state) < 0) return NULL;
+    return scope_new(state, self);
+}
+
+// --- map ---
+
+PyDoc_STRVAR(
+    map_doc,
+    "map($self, /)\n--\n\n"
+    "A picture of the arena as it is now: what is committed, in memory, protected, locked and pinned by views.\n\n"
+    "Print it, or let a notebook show it. It stays as it is when the arena changes.\n\n"
+    "Returns\n"
+    "-------\n"
+    "MemoryMap\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> arena = vmem.Arena(1 << 30)\n"
+    ">>> view = arena.alloc(100)\n"
+    ">>> arena.map().used, arena.map().num_views\n"
+    "(100, 1)");
+
+static size_t count_used(PyObject* owner) { return ((Arena*)owner)->used; }
+
+static PyObject* arena_map(Arena* self, PyObject* Py_UNUSED(ignored)) {
+    return snapshot_map(find_state(Py_TYPE((PyObject*)self)), &self->reservation, Py_None, count_used);
+}
+
+// --- making and ending ---
+
+static const OwnerKind ARENA = {
+    .noun = "arena",
+    .article = "an",
+    .when_addresses_run_out = "ask for a smaller capacity",
+    .when_mappings_run_out = "keep fewer arrays and arenas",
+    .when_commit_needs_fewer = "keep fewer arrays and arenas",
+};
+
+PyDoc_STRVAR(
+    arena_doc,
+    "Arena(capacity, *, alignment=16)\n--\n\n"
+    "Memory that is allocated piece by piece and given back from the end: for many things that live equally long.\n\n"
+    "The arena reserves its addresses when it is made, and memory comes to them as it is used. Allocations are\n"
+    "memoryviews that never move, so they can be handed to NumPy, ctypes and C code. Taking a thousand of them back\n"
+    "costs as much as taking back one.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "capacity : int\n"
+    "    How many bytes it can hold, at least 1; rounded up to whole pages. They are addresses, and cost nothing.\n"
+    "alignment : int, default 16\n"
+    "    A power of two: addresses of allocations are multiples of it.\n\n"
+    "Attributes\n"
+    "----------\n"
+    "capacity : int\n"
+    "    How many bytes it can hold.\n"
+    "used : int\n"
+    "    How many bytes are allocated, with what alignment left out between them.\n"
+    "committed : int\n"
+    "    How many bytes of memory it has.\n"
+    "alignment : int\n"
+    "    The alignment of allocations that ask for none.\n\n"
+    "Notes\n"
+    "-----\n"
+    "Raises an auditing event ``vmem.reserve`` with arguments ``num_bytes`` and ``None``.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> arena = vmem.Arena(1 << 30)\n"
+    ">>> with arena.scope():\n"
+    "...     name, place = arena.alloc(100), arena.alloc(16)\n"
+    "...     name[:5] = b\"hello\"\n"
+    "...     del name, place\n"
+    ">>> arena.used\n"
+    "0");
+
+static int parse_arena(PyObject* args, PyObject* keywords, size_t* capacity, size_t* alignment) {
+    static char* names[] = {"capacity", "alignment", NULL};
+    PyObject *capacity_object, *alignment_object = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|$O:Arena", names, &capacity_object, &alignment_object))
+        return -1;
+    if (convert_size(capacity_object, "capacity", capacity) < 0) return -1;
+    if (alignment_object && convert_alignment(alignment_object, "alignment", alignment) < 0) return -1;
+    size_t most = (size_t)PY_SSIZE_T_MAX - vmem_get_page_size();
+    if (*capacity > 0 && *capacity <= most) return 0;
+    PyErr_Format(PyExc_ValueError, "capacity must be from 1 to %zu bytes, got %zu", most, *capacity);
+    return -1;
+}
+
+static PyObject* arena_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
+    size_t capacity, alignment = 16;
+    if (parse_arena(args, keywords, &capacity, &alignment) < 0) return NULL;
+    ModuleState* state = find_state(type);
+    if (!state || module_check_loaded(state) < 0) return NULL;
+    ReservationOptions options = {
+        .num_bytes = capacity, .align = 1, .name = Py_None, .owner_is_gc = type != state->arena_type};
+    if (reservation_audit(state, &options) < 0) return NULL;
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Arena* self = (Arena*)alloc(type, 0);
+    if (!self) return NULL;
+    self->alignment = alignment;
+    if (reservation_open(&self->reservation, state, (PyObject*)self, &ARENA, &PRIVATE_MEMORY, &options) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject*)self;
+}
+
+static int arena_traverse(Arena* self, visitproc visit, void* arg) {
+    return reservation_traverse_owner(&self->reservation, (PyObject*)self, visit, arg);
+}
+
+static void arena_dealloc(Arena* self) {
+    reservation_dealloc_owner(&self->reservation, (PyObject*)self, self->weakrefs);
+}
+
+PyDoc_STRVAR(arena_reduce_doc, "__reduce__($self, /)\n--\n\nAn arena cannot be pickled nor copied.");
+
+static PyObject* arena_reduce(Arena* self, PyObject* Py_UNUSED(ignored)) {
+    PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
+    if (name)
+        PyErr_Format(
+            PyExc_TypeError,
+            "cannot pickle %R object, nor copy it: its memory stays where it is; pickle a copy, bytes(view), or "
+            "an array of NumPy over a view",
+            name);
+    Py_XDECREF(name);
+    return NULL;
+}
+
+static PyObject* arena_repr(Arena* self) {
+    size_t used, num_committed, num_views;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    used = self->used;
+    num_committed = reservation_count_committed(&self->reservation);
+    num_views = pins_count_from(&self->reservation.pins, 0);
+    Py_END_CRITICAL_SECTION();
+    PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
+    PyObject* text = NULL;
+    if (name)
+        text = PyUnicode_FromFormat("<vmem.%U at %p: %zu bytes, %zu used, %zu committed, %zu %s>", name,
+                                    self->reservation.base, self->reservation.size, used, num_committed, num_views,
+                                    num_views == 1 ? "view" : "views");
+    Py_XDECREF(name);
+    return text;
+}
+
+// --- the type ---
+
+static PyObject* arena_get_capacity(Arena* self, void* Py_UNUSED(closure)) {
+    return PyLong_FromSize_t(self->reservation.size);
+}
+
+static PyObject* arena_get_used(Arena* self, void* Py_UNUSED(closure)) { return PyLong_FromSize_t(self->used); }
+
+static PyObject* arena_get_committed(Arena* self, void* Py_UNUSED(closure)) {
+    size_t num_bytes;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    num_bytes = reservation_count_committed(&self->reservation);
+    Py_END_CRITICAL_SECTION();
+    return PyLong_FromSize_t(num_bytes);
+}
+
+static PyObject* arena_get_alignment(Arena* self, void* Py_UNUSED(closure)) {
+    return PyLong_FromSize_t(self->alignment);
+}
+
+static PyGetSetDef arena_getset[] = {
+    {"capacity", (getter)arena_get_capacity, NULL, "How many bytes the arena can hold.", NULL},
+    {"used", (getter)arena_get_used, NULL, "How many bytes are allocated.", NULL},
+    {"committed", (getter)arena_get_committed, NULL, "How many bytes of memory the arena has.", NULL},
+    {"alignment", (getter)arena_get_alignment, NULL, "The alignment of allocations that ask for none.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef arena_methods[] = {
+    {"alloc", AS_KEYWORDS(arena_alloc), alloc_doc},
+    {"mark", (PyCFunction)arena_mark, METH_NOARGS, mark_doc},
+    {"rewind", (PyCFunction)arena_rewind, METH_O, rewind_doc},
+    {"scope", (PyCFunction)arena_scope, METH_NOARGS, scope_doc},
+    {"reset", (PyCFunction)arena_reset, METH_NOARGS, reset_doc},
+    {"trim", (PyCFunction)arena_trim, METH_NOARGS, trim_doc},
+    {"map", (PyCFunction)arena_map, METH_NOARGS, map_doc},
+    {"__reduce__", (PyCFunction)arena_reduce, METH_NOARGS, arena_reduce_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef arena_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Arena, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot arena_slots[] = {
+    {Py_tp_doc, (void*)arena_doc},    {Py_tp_new, arena_new},       {Py_tp_dealloc, arena_dealloc},
+    {Py_tp_traverse, arena_traverse}, {Py_tp_repr, arena_repr},     {Py_tp_methods, arena_methods},
+    {Py_tp_members, arena_members},   {Py_tp_getset, arena_getset}, {0, NULL},
+};
+
+PyType_Spec arena_spec = {
+    .name = "vmem.Arena",
+    .basicsize = sizeof(Arena),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = arena_slots,
+};

@@ -1,0 +1,9 @@
+// vmem.Arena.
+#ifndef VMEM_ARENA_TYPE_H
+#define VMEM_ARENA_TYPE_H
+
+#include "python/compat.h"
+
+extern PyType_Spec arena_spec;
+
+#endif

@@ -1,0 +1,403 @@
+// The docstrings of Array and its methods.
+#ifndef VMEM_ARRAY_DOCS_H
+#define VMEM_ARRAY_DOCS_H
+
+#include "python/compat.h"
+
+// What several methods raise.
+#define RAISED_BY_GROWING                                             \
+    "BufferError\n"                                                   \
+    "    Another thread is giving memory back, by shrink_to_fit().\n" \
+    "OutOfMemoryError\n"                                              \
+    "    The array would grow beyond its capacity, or the system has no memory for more.\n"
+#define RAISED_BY_ADDING         \
+    RAISED_BY_GROWING            \
+    "TypeError, OverflowError\n" \
+    "    An item does not fit the typecode.\n"
+
+PyDoc_STRVAR(append_doc,
+             "append($self, item, /)\n--\n\n"
+             "Put an item at the end. Live views stay valid.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "item : int or float\n"
+             "    What to put there.\n\n"
+             "Raises\n"
+             "------\n" RAISED_BY_ADDING
+             "\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('d')\n"
+             ">>> early = memoryview(array)\n"
+             ">>> array.append(1.5)\n"
+             ">>> array\n"
+             "Array('d', [1.5])");
+
+PyDoc_STRVAR(
+    extend_doc,
+    "extend($self, iterable, /)\n--\n\n"
+    "Put all items of an iterable at the end.\n\n"
+    "Arrays of the same typecode, and other buffers whose items have that format, are copied at once. What an\n"
+    "iterator gave before it failed stays.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "iterable : iterable\n"
+    "    Where the items come from.\n\n"
+    "Raises\n"
+    "------\n" RAISED_BY_ADDING
+    "\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> array = vmem.Array('i', [1, 2])\n"
+    ">>> array.extend(array)\n"
+    ">>> array.extend(range(3))\n"
+    ">>> array\n"
+    "Array('i', [1, 2, 1, 2, 0, 1, 2])");
+
+PyDoc_STRVAR(insert_doc,
+             "insert($self, index, item, /)\n--\n\n"
+             "Put an item before the one at an index, which counts from the end when it is negative.\n\n"
+             "The items behind it move up, also under live views, as in a list.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "index : int\n"
+             "    Where to put it; what lies beyond an end is at that end.\n"
+             "item : int or float\n"
+             "    What to put there.\n\n"
+             "Raises\n"
+             "------\n" RAISED_BY_ADDING
+             "\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('i', [1, 2])\n"
+             ">>> array.insert(1, 9)\n"
+             ">>> array.tolist()\n"
+             "[1, 9, 2]");
+
+PyDoc_STRVAR(fromlist_doc,
+             "fromlist($self, items, /)\n--\n\n"
+             "Put all items of a list at the end, or none when one of them does not fit.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "items : list\n"
+             "    What to put there.\n\n"
+             "Raises\n"
+             "------\n" RAISED_BY_ADDING
+             "\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('i')\n"
+             ">>> array.fromlist([1, 2])\n"
+             ">>> array.tolist()\n"
+             "[1, 2]");
+
+PyDoc_STRVAR(pop_doc,
+             "pop($self, index=-1, /)\n--\n\n"
+             "Take out the item at an index, by default the last one, and return it.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "index : int, default -1\n"
+             "    Which one; it counts from the end when it is negative.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    A live view reaches to the end.\n"
+             "IndexError\n"
+             "    There is no such item.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.Array('i', [1, 2]).pop()\n"
+             "2");
+
+PyDoc_STRVAR(index_doc,
+             "index($self, item, start=0, stop=sys.maxsize, /)\n--\n\n"
+             "The index of the first item, from one index to another, that is equal to this one.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "item : object\n"
+             "    What to look for.\n"
+             "start : int, default 0\n"
+             "    Where to begin; it counts from the end when it is negative.\n"
+             "stop : int, optional\n"
+             "    Where to end, by default at the end; it counts from the end when it is negative.\n\n"
+             "Raises\n"
+             "------\n"
+             "ValueError\n"
+             "    There is none.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.Array('i', [5, 6, 5]).index(5, 1)\n"
+             "2");
+
+PyDoc_STRVAR(count_doc,
+             "count($self, item, /)\n--\n\n"
+             "How many items are equal to this one.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "item : object\n"
+             "    What to look for.\n\n"
+             "Raises\n"
+             "------\n"
+             "Exception\n"
+             "    What comparing an item with it raises.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.Array('i', [5, 6, 5]).count(5)\n"
+             "2");
+
+PyDoc_STRVAR(remove_doc,
+             "remove($self, item, /)\n--\n\n"
+             "Take out the first item that is equal to this one.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "item : object\n"
+             "    What to look for.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    A live view reaches to the end.\n"
+             "ValueError\n"
+             "    There is none.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('i', [5, 6, 5])\n"
+             ">>> array.remove(5)\n"
+             ">>> array.tolist()\n"
+             "[6, 5]");
+
+PyDoc_STRVAR(clear_doc,
+             "clear($self, /)\n--\n\n"
+             "Take out all items. Their memory is kept for the next ones; shrink_to_fit() gives it back.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    A view of items is alive. Nothing has changed then.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('i', [1])\n"
+             ">>> array.clear()\n"
+             ">>> len(array)\n"
+             "0");
+
+PyDoc_STRVAR(shrink_to_fit_doc,
+             "shrink_to_fit($self, /)\n--\n\n"
+             "Give back the memory of whole pages that hold no items. The capacity, which is addresses, stays.\n\n"
+             "Pages that were ever seen through a buffer are emptied, but stay committed: whoever has kept the array\n"
+             "and not its buffer reads zeros there.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    Another thread is in the middle of this call.\n"
+             "OutOfMemoryError\n"
+             "    The process has too many mappings to give back a part of one.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('d', bytes(8 << 20))\n"
+             ">>> array.clear()\n"
+             ">>> array.shrink_to_fit()");
+
+PyDoc_STRVAR(reverse_doc,
+             "reverse($self, /)\n--\n\n"
+             "Reverse the order of the items.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('i', [1, 2])\n"
+             ">>> array.reverse()\n"
+             ">>> array.tolist()\n"
+             "[2, 1]");
+
+PyDoc_STRVAR(byteswap_doc,
+             "byteswap($self, /)\n--\n\n"
+             "Reverse the bytes of each item: for data from a machine of the other byte order.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('H', [1])\n"
+             ">>> array.byteswap()\n"
+             ">>> array[0]\n"
+             "256");
+
+PyDoc_STRVAR(tolist_doc,
+             "tolist($self, /)\n--\n\n"
+             "The items as a list.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.Array('f', [1, 2]).tolist()\n"
+             "[1.0, 2.0]");
+
+PyDoc_STRVAR(tobytes_doc,
+             "tobytes($self, /)\n--\n\n"
+             "The items as bytes, as they are in memory.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> vmem.Array('B', [104, 105]).tobytes()\n"
+             "b'hi'");
+
+PyDoc_STRVAR(frombytes_doc,
+             "frombytes($self, buffer, /)\n--\n\n"
+             "Put items at the end that a bytes-like object holds as they are in memory.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "buffer : bytes-like\n"
+             "    Its size in bytes is a multiple of itemsize.\n\n"
+             "Raises\n"
+             "------\n" RAISED_BY_GROWING
+             "TypeError\n"
+             "    It is no object of single bytes.\n"
+             "ValueError\n"
+             "    The bytes are no whole number of items.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('B')\n"
+             ">>> array.frombytes(b'hi')\n"
+             ">>> array.tolist()\n"
+             "[104, 105]");
+
+PyDoc_STRVAR(
+    fromfile_doc,
+    "fromfile($self, file, n, /)\n--\n\n"
+    "Read n items from a binary file and put them at the end.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "file : binary file\n"
+    "    Whose method read() is called once.\n"
+    "n : int\n"
+    "    How many items to read.\n\n"
+    "Raises\n"
+    "------\n"
+    "BufferError\n"
+    "    Memory is being given back, by shrink_to_fit() in another thread.\n"
+    "EOFError\n"
+    "    The file has fewer. What it has is in the array then.\n"
+    "OutOfMemoryError\n"
+    "    The array would grow beyond its capacity, or the system has no memory for more. What was read is lost.\n"
+    "TypeError, ValueError\n"
+    "    `n` is negative or no integer, or what was read is no bytes, or no whole number of items.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import io, vmem\n"
+    ">>> array = vmem.Array('B')\n"
+    ">>> array.fromfile(io.BytesIO(b'hi'), 2)\n"
+    ">>> array.tolist()\n"
+    "[104, 105]");
+
+PyDoc_STRVAR(tofile_doc,
+             "tofile($self, file, /)\n--\n\n"
+             "Write the items to a binary file, as they are in memory.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "file : binary file\n"
+             "    Whose method write() is called, with up to 64 KiB at a time.\n\n"
+             "Raises\n"
+             "------\n"
+             "Exception\n"
+             "    What write() raises.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import io, vmem\n"
+             ">>> file = io.BytesIO()\n"
+             ">>> vmem.Array('B', b'hi').tofile(file)\n"
+             ">>> file.getvalue()\n"
+             "b'hi'");
+
+PyDoc_STRVAR(buffer_info_doc,
+             "buffer_info($self, /)\n--\n\n"
+             "The address of the first item, which never changes, and the number of items.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('i', [1, 2])\n"
+             ">>> before = array.buffer_info()[0]\n"
+             ">>> array.extend(range(1000))\n"
+             ">>> array.buffer_info() == (before, 1002)\n"
+             "True");
+
+PyDoc_STRVAR(release_buffer_doc, "__release_buffer__($self, buffer, /)\n--\n\nDoes nothing: views end by themselves.");
+
+PyDoc_STRVAR(copy_doc, "__copy__($self, /)\n--\n\nAn array of its own with the same items.");
+
+PyDoc_STRVAR(deepcopy_doc, "__deepcopy__($self, memo, /)\n--\n\nAn array of its own with the same items.");
+
+PyDoc_STRVAR(reduce_doc, "__reduce__($self, /)\n--\n\nHow to make the array again, for pickles of any version.");
+
+PyDoc_STRVAR(reduce_ex_doc,
+             "__reduce_ex__($self, protocol, /)\n--\n\n"
+             "How to make the array again, for pickle: from protocol 5 on by a PickleBuffer of its items.");
+
+PyDoc_STRVAR(
+    map_doc,
+    "map($self, /)\n--\n\n"
+    "A picture of the array as it is now: what is committed, in memory, protected, locked and pinned by views.\n\n"
+    "Print it, or let a notebook show it. It stays as it is when the array changes.\n\n"
+    "Returns\n"
+    "-------\n"
+    "MemoryMap\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> array = vmem.Array('d', range(1000), capacity=1 << 20)\n"
+    ">>> array.map().used, array.map().size\n"
+    "(8000, 8388608)");
+
+PyDoc_STRVAR(
+    array_doc,
+    "Array(typecode, initializer=(), /, *, capacity=None)\n--\n\n"
+    "Numbers of one type, as in array.array, in memory that never moves.\n\n"
+    "Everything that array.array does with numbers works here, with the same errors. What is different: the array\n"
+    "reserves addresses for `capacity` items when it is made, and memory comes to them as it grows. So a memoryview,\n"
+    "a NumPy array or a pointer that was taken early stays valid, and sees later writes to its items. Items can move\n"
+    "within the array under a view (insert, delete, reverse), as they do in a list. Shrinking below a live view is a\n"
+    "BufferError.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "typecode : str\n"
+    "    One of b, B, h, H, i, I, l, L, q, Q, f and d: what the array and struct modules call by these letters.\n"
+    "initializer : bytes-like or iterable, optional\n"
+    "    The first items; bytes and bytearrays are taken as they are in memory. Other buffers give their items.\n"
+    "capacity : int, optional\n"
+    "    How many items it can ever hold. By default as many as fit into physical memory, but at most 1/4096 of the\n"
+    "    addresses that are left to the process, and 1/8 of what RLIMIT_AS (ulimit -v) leaves.\n\n"
+    "Attributes\n"
+    "----------\n"
+    "typecode : str\n"
+    "    The letter it was made with.\n"
+    "itemsize : int\n"
+    "    The size of one item in bytes.\n"
+    "capacity : int\n"
+    "    How many items it can hold.\n\n"
+    "Raises\n"
+    "------\n"
+    "OutOfMemoryError\n"
+    "    There are no such addresses or no memory for the items, or, whenever it grows, it is full.\n"
+    "TypeError, ValueError, OverflowError\n"
+    "    As array.array.\n\n"
+    "Notes\n"
+    "-----\n"
+    "Raises an auditing event ``vmem.reserve`` with arguments ``num_bytes`` and ``None``. So do slices and copies: "
+    "they\n"
+    "are new arrays.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> array = vmem.Array('d', [1.0, 2.0])\n"
+    ">>> early = memoryview(array)\n"
+    ">>> array.extend(range(100000))  # grows under it\n"
+    ">>> array[0] = 7.0\n"
+    ">>> early[0], len(early), len(array)\n"
+    "(7.0, 2, 100002)");
+
+#endif

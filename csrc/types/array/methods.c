@@ -1,0 +1,273 @@
+#include "types/array/methods.h"
+
+#include "core/snapshot.h"
+#include "types/array/sequence.h"
+
+static PyObject* none_unless(bool failed) { return failed ? NULL : Py_NewRef(Py_None); }
+
+// An integer argument, refused in the words of array.array.
+static int convert_ssize(PyObject* object, Py_ssize_t* result) {
+    PyObject* number = PyNumber_Index(object);
+    if (!number) return -1;
+    *result = PyLong_AsSsize_t(number);
+    Py_DECREF(number);
+    return *result == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+// --- adding ---
+
+PyObject* array_append(Array* self, PyObject* object) { return none_unless(array_append_object(self, object) < 0); }
+
+PyObject* array_extend_method(Array* self, PyObject* iterable) { return none_unless(array_extend(self, iterable) < 0); }
+
+PyObject* array_insert(Array* self, PyObject* const* args, Py_ssize_t num_args) {
+    char item[MAX_ITEM_SIZE];
+    Py_ssize_t index;
+    int status;
+    if (num_args != 2) return PyErr_Format(PyExc_TypeError, "insert expected 2 arguments, got %zd", num_args);
+    if (convert_ssize(args[0], &index) < 0) return NULL;
+    if (self->type->set(item, args[1]) < 0) return NULL;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    if (index < 0) index = index + self->length < 0 ? 0 : index + self->length;
+    if (index > self->length) index = self->length;
+    status = array_splice(self, index, 0, item, 1);
+    Py_END_CRITICAL_SECTION();
+    return none_unless(status < 0);
+}
+
+// Converts into a copy first: converting can run Python code, and an array must not be seen half filled.
+PyObject* array_fromlist(Array* self, PyObject* list) {
+    if (!PyList_Check(list)) {
+        PyErr_SetString(PyExc_TypeError, "arg must be list");
+        return NULL;
+    }
+    Py_ssize_t num_items = PyList_Size(list), size = self->type->size;
+    char* items = PyMem_Calloc((size_t)num_items + 1, (size_t)size);
+    int status = 0;
+    if (!items) return PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < num_items && status == 0; i++) {
+        PyObject* object = list_get_item(list, i);
+        status = object ? self->type->set(items + i * size, object) : -1;
+        Py_XDECREF(object);
+        if (status == 0 && PyList_Size(list) != num_items) {
+            PyErr_SetString(PyExc_RuntimeError, "list changed size during iteration");
+            status = -1;
+        }
+    }
+    if (status == 0) {
+        Py_BEGIN_CRITICAL_SECTION(self);
+        status = array_splice(self, self->length, 0, items, num_items);
+        Py_END_CRITICAL_SECTION();
+    }
+    PyMem_Free(items);
+    return none_unless(status < 0);
+}
+
+// --- removing ---
+
+PyObject* array_pop(Array* self, PyObject* const* args, Py_ssize_t num_args) {
+    char item[MAX_ITEM_SIZE];
+    Py_ssize_t index = -1;
+    const char* problem = NULL;
+    int status = -1;
+    if (num_args > 1) return PyErr_Format(PyExc_TypeError, "pop expected at most 1 argument, got %zd", num_args);
+    if (num_args == 1 && convert_ssize(args[0], &index) < 0) return NULL;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    if (index < 0) index += self->length;
+    if (self->length == 0)
+        problem = "pop from empty array";
+    else if (index < 0 || index >= self->length)
+        problem = "pop index out of range";
+    if (!problem) {
+        memcpy(item, array_item(self, index), (size_t)self->type->size);
+        status = array_splice(self, index, 1, NULL, 0);
+    }
+    Py_END_CRITICAL_SECTION();
+    if (problem) PyErr_SetString(PyExc_IndexError, problem);
+    return status < 0 ? NULL : self->type->get(item);
+}
+
+// --- searching ---
+
+static int convert_bound(Array* self, PyObject* object, Py_ssize_t* bound) {
+    if (!PyIndex_Check(object)) {
+        PyErr_SetString(PyExc_TypeError, "slice indices must be integers or have an __index__ method");
+        return -1;
+    }
+    *bound = PyNumber_AsSsize_t(object, NULL);
+    if (*bound == -1 && PyErr_Occurred()) return -1;
+    if (*bound < 0) *bound = *bound + self->length < 0 ? 0 : *bound + self->length;
+    return 0;
+}
+
+PyObject* array_index(Array* self, PyObject* const* args, Py_ssize_t num_args) {
+    Py_ssize_t index = 0, stop = PY_SSIZE_T_MAX;
+    if (num_args < 1 || num_args > 3)
+        return PyErr_Format(PyExc_TypeError, "index expected from 1 to 3 arguments, got %zd", num_args);
+    if (num_args > 1 && convert_bound(self, args[1], &index) < 0) return NULL;
+    if (num_args > 2 && convert_bound(self, args[2], &stop) < 0) return NULL;
+    int found = array_find(self, args[0], &index, stop);
+    if (found > 0) return PyLong_FromSsize_t(index);
+    if (found == 0) PyErr_SetString(PyExc_ValueError, "array.index(x): x not in array");
+    return NULL;
+}
+
+PyObject* array_count(Array* self, PyObject* object) {
+    Py_ssize_t count = 0, index = 0;
+    int found;
+    for (; (found = array_find(self, object, &index, PY_SSIZE_T_MAX)) > 0; index++) count++;
+    return found < 0 ? NULL : PyLong_FromSsize_t(count);
+}
+
+PyObject* array_remove(Array* self, PyObject* object) {
+    Py_ssize_t index = 0;
+    int status = 0, found = array_find(self, object, &index, PY_SSIZE_T_MAX);
+    if (found == 0) PyErr_SetString(PyExc_ValueError, "array.remove(x): x not in array");
+    if (found <= 0) return NULL;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    if (index < self->length) status = array_splice(self, index, 1, NULL, 0);
+    Py_END_CRITICAL_SECTION();
+    return none_unless(status < 0);
+}
+
+PyObject* array_clear_method(Array* self, PyObject* Py_UNUSED(ignored)) {
+    int status;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    status = array_splice(self, 0, self->length, NULL, 0);
+    Py_END_CRITICAL_SECTION();
+    return none_unless(status < 0);
+}
+
+PyObject* array_shrink_to_fit_method(Array* self, PyObject* Py_UNUSED(ignored)) {
+    return none_unless(array_shrink_to_fit(self) < 0);
+}
+
+// --- the order of items and bytes ---
+
+PyObject* array_reverse(Array* self, PyObject* Py_UNUSED(ignored)) {
+    Py_BEGIN_CRITICAL_SECTION(self);
+    reverse_items(array_item(self, 0), self->length, self->type->size);
+    Py_END_CRITICAL_SECTION();
+    Py_RETURN_NONE;
+}
+
+PyObject* array_byteswap(Array* self, PyObject* Py_UNUSED(ignored)) {
+    Py_BEGIN_CRITICAL_SECTION(self);
+    swap_bytes(array_item(self, 0), self->length, self->type->size);
+    Py_END_CRITICAL_SECTION();
+    Py_RETURN_NONE;
+}
+
+// --- to and from other things ---
+
+PyObject* array_tolist(Array* self, PyObject* Py_UNUSED(ignored)) {
+    PyObject *list = PyList_New(0), *item;
+    int status = list ? 0 : -1;
+    for (Py_ssize_t i = 0; status == 0 && (item = array_get_or_null(self, i)); i++) {
+        status = PyList_Append(list, item);
+        Py_DECREF(item);
+    }
+    if (PyErr_Occurred()) status = -1;
+    if (status < 0) Py_CLEAR(list);
+    return list;
+}
+
+// A copy of the bytes from `start` on, up to so many.
+static PyObject* copy_bytes(Array* self, Py_ssize_t start, Py_ssize_t max_size) {
+    PyObject* bytes;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    Py_ssize_t size = self->length * self->type->size - start;
+    if (size > max_size) size = max_size;
+    bytes = size > 0 ? PyBytes_FromStringAndSize(self->items + start, size) : PyBytes_FromString("");
+    Py_END_CRITICAL_SECTION();
+    return bytes;
+}
+
+PyObject* array_tobytes(Array* self, PyObject* Py_UNUSED(ignored)) { return copy_bytes(self, 0, PY_SSIZE_T_MAX); }
+
+PyObject* array_frombytes(Array* self, PyObject* object) {
+    Py_buffer buffer;
+    int status = -1;
+    if (PyObject_GetBuffer(object, &buffer, PyBUF_SIMPLE) < 0) return NULL;
+    if (buffer.itemsize != 1) {
+        PyErr_SetString(PyExc_TypeError, "a bytes-like object is required");
+    } else if (buffer.len % self->type->size != 0) {
+        PyErr_SetString(PyExc_ValueError, "bytes length not a multiple of item size");
+    } else {
+        Py_BEGIN_CRITICAL_SECTION(self);
+        status = array_splice(self, self->length, 0, buffer.buf, buffer.len / self->type->size);
+        Py_END_CRITICAL_SECTION();
+    }
+    PyBuffer_Release(&buffer);
+    return none_unless(status < 0);
+}
+
+PyObject* array_fromfile(Array* self, PyObject* const* args, Py_ssize_t num_args) {
+    Py_ssize_t num_items;
+    if (num_args != 2) return PyErr_Format(PyExc_TypeError, "fromfile expected 2 arguments, got %zd", num_args);
+    if (convert_ssize(args[1], &num_items) < 0) return NULL;
+    if (num_items < 0) {
+        PyErr_SetString(PyExc_ValueError, "negative count");
+        return NULL;
+    }
+    if (num_items > PY_SSIZE_T_MAX / self->type->size) return PyErr_NoMemory();
+    Py_ssize_t num_bytes = num_items * self->type->size;
+    PyObject* bytes = PyObject_CallMethod(args[0], "read", "n", num_bytes);
+    if (!bytes) return NULL;
+    if (!PyBytes_Check(bytes)) {
+        PyErr_SetString(PyExc_TypeError, "read() didn't return bytes");
+        Py_DECREF(bytes);
+        return NULL;
+    }
+    bool is_short = PyBytes_Size(bytes) != num_bytes;
+    PyObject* result = array_frombytes(self, bytes);
+    Py_DECREF(bytes);
+    if (result && is_short) {
+        PyErr_SetString(PyExc_EOFError, "read() didn't return enough bytes");
+        Py_CLEAR(result);
+    }
+    return result;
+}
+
+// How much is written at a time, as in array.array.
+#define WRITTEN_AT_ONCE ((Py_ssize_t)64 << 10)
+
+PyObject* array_tofile(Array* self, PyObject* file) {
+    Py_ssize_t end = self->length * self->type->size;  // write() may change the length, also without end
+    for (Py_ssize_t start = 0; start < end && start < self->length * self->type->size; start += WRITTEN_AT_ONCE) {
+        PyObject* bytes = copy_bytes(self, start, end - start < WRITTEN_AT_ONCE ? end - start : WRITTEN_AT_ONCE);
+        PyObject* written = bytes ? PyObject_CallMethod(file, "write", "O", bytes) : NULL;
+        Py_XDECREF(bytes);
+        if (!written) return NULL;
+        Py_DECREF(written);
+    }
+    Py_RETURN_NONE;
+}
+
+PyObject* array_buffer_info(Array* self, PyObject* Py_UNUSED(ignored)) {
+    return Py_BuildValue("(Nn)", PyLong_FromVoidPtr(self->items), self->length);
+}
+
+// --- buffers ---
+
+// The one that Python would make of the slot refuses views of anything but the array, and views are of pins.
+PyObject* array_release_buffer(Array* Py_UNUSED(self), PyObject* Py_UNUSED(buffer)) { Py_RETURN_NONE; }
+
+// --- copies ---
+
+PyObject* array_copy(Array* self, PyObject* Py_UNUSED(ignored)) {
+    Array* copy = array_new_like(self, self->length);
+    if (copy && array_extend(copy, (PyObject*)self) < 0) Py_CLEAR(copy);
+    return (PyObject*)copy;
+}
+
+PyObject* array_deepcopy(Array* self, PyObject* Py_UNUSED(memo)) { return array_copy(self, NULL); }
+
+static size_t count_used(PyObject* owner) {
+    const Array* array = (Array*)owner;
+    return (size_t)(array->length * array->type->size);
+}
+
+PyObject* array_map(Array* self, PyObject* Py_UNUSED(ignored)) {
+    return snapshot_map(array_find_state(self), &self->reservation, Py_None, count_used);
+}

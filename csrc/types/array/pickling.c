@@ -1,0 +1,175 @@
+#include "types/array/pickling.h"
+
+#include "python/arguments.h"
+#include "types/array/methods.h"
+
+// --- the layout of items: a byte order and a code, as in the struct module ---
+
+#if PY_BIG_ENDIAN
+#define OWN_ORDER '>'
+#define OTHER_ORDER '<'
+#else
+#define OWN_ORDER '<'
+#define OTHER_ORDER '>'
+#endif
+
+// The codes whose items have the same size on every machine.
+#define PORTABLE_CODES "bBhHiIqQfd"
+
+typedef struct Layout {
+    char text[3];
+} Layout;
+
+// One of them stands for every item type: an 'l' is an 'i' or a 'q'.
+static char find_portable_code(const ItemType* type) {
+    const char* code = PORTABLE_CODES;
+    for (; *code; code++) {
+        char format[] = {*code, '\0'};
+        if (item_type_matches(type, format)) break;
+    }
+    return *code;
+}
+
+static Layout describe_layout(const ItemType* type) { return (Layout){{OWN_ORDER, find_portable_code(type), '\0'}}; }
+
+// NULL with an exception for a layout that items cannot have.
+static const ItemType* convert_layout(PyObject* object, bool* is_swapped) {
+    if (!PyUnicode_Check(object)) {
+        raise_wrong_type(object, "the layout of pickled items", "a str");
+        return NULL;
+    }
+    if (PyUnicode_GetLength(object) == 2) {
+        Py_UCS4 order = PyUnicode_ReadChar(object, 0), code = PyUnicode_ReadChar(object, 1);
+        *is_swapped = order == OTHER_ORDER;
+        if ((order == OWN_ORDER || order == OTHER_ORDER) && code != 'l' && code != 'L' && find_item_type(code))
+            return find_item_type(code);
+    }
+    PyErr_Format(PyExc_ValueError, "the layout of pickled items must be < or >, then one of " PORTABLE_CODES ", got %R",
+                 object);
+    return NULL;
+}
+
+// --- pickling ---
+
+static PyObject* import_from(const char* module_name, const char* name) {
+    PyObject* module = PyImport_ImportModule(module_name);
+    PyObject* object = module ? PyObject_GetAttrString(module, name) : NULL;
+    Py_XDECREF(module);
+    return object;
+}
+
+// A subclass may override __getstate__(), so this can run any Python code.
+static PyObject* get_state(Array* self) { return PyObject_CallMethod((PyObject*)self, "__getstate__", NULL); }
+
+// A list of numbers, which pickles of every protocol can hold.
+PyObject* array_reduce(Array* self, PyObject* Py_UNUSED(ignored)) {
+    PyObject* state = get_state(self);
+    PyObject* items = state ? array_tolist(self, NULL) : NULL;
+    PyObject* reduced = NULL;
+    if (items) reduced = Py_BuildValue("(O(sO)O)", Py_TYPE((PyObject*)self), self->type->typecode, items, state);
+    Py_XDECREF(items);
+    Py_XDECREF(state);
+    return reduced;
+}
+
+// pickle writes this without a copy, or hands it to a buffer_callback. It pins the items.
+static PyObject* make_pickle_buffer(Array* self) {
+    PyObject* make = import_from("pickle", "PickleBuffer");
+    PyObject* buffer = make ? PyObject_CallFunctionObjArgs(make, self, NULL) : NULL;
+    Py_XDECREF(make);
+    return buffer;
+}
+
+static PyObject* reduce_to_memory(Array* self, bool in_buffer) {
+    Layout layout = describe_layout(self->type);
+    PyObject* rebuild = import_from("vmem._vmem", "_rebuild_array");
+    PyObject* state = rebuild ? get_state(self) : NULL;
+    PyObject *items = NULL, *reduced = NULL;
+    if (state) items = in_buffer ? make_pickle_buffer(self) : array_tobytes(self, NULL);
+    if (items)
+        reduced = Py_BuildValue("(O(OssO)O)", rebuild, Py_TYPE((PyObject*)self), self->type->typecode, layout.text,
+                                items, state);
+    Py_XDECREF(items);
+    Py_XDECREF(state);
+    Py_XDECREF(rebuild);
+    return reduced;
+}
+
+// Whether a subclass has a __reduce__() in Python, which pickle must then use. Returns -1 with an exception.
+static int has_own_reduce(Array* self) {
+    PyObject* reduce = PyObject_GetAttrString((PyObject*)Py_TYPE((PyObject*)self), "__reduce__");
+    if (!reduce) return -1;
+    int is_own = Py_TYPE(reduce) != &PyMethodDescr_Type;
+    Py_DECREF(reduce);
+    return is_own;
+}
+
+PyObject* array_reduce_ex(Array* self, PyObject* object) {
+    PyObject* number = PyNumber_Index(object);
+    if (!number) return NULL;
+    long protocol = PyLong_AsLong(number);
+    Py_DECREF(number);
+    if (protocol == -1 && PyErr_Occurred()) return NULL;
+    int is_own = has_own_reduce(self);
+    if (is_own < 0) return NULL;
+    if (is_own) return PyObject_CallMethod((PyObject*)self, "__reduce__", NULL);
+    return protocol < 3 ? array_reduce(self, NULL) : reduce_to_memory(self, protocol >= 5);
+}
+
+// --- unpickling ---
+
+// An array of a class with the items of a buffer.
+static Array* take_items(ModuleState* state, PyTypeObject* python_type, const ItemType* type, const Py_buffer* buffer,
+                         bool is_swapped) {
+    Py_ssize_t num_items = buffer->len / type->size;
+    int status;
+    if (buffer->len % type->size != 0) {
+        PyErr_Format(PyExc_ValueError, "pickled items of %zd bytes each cannot take %zd bytes", type->size,
+                     buffer->len);
+        return NULL;
+    }
+    Array* made = array_new(state, python_type, type, -1, num_items);
+    if (!made) return NULL;
+    Py_BEGIN_CRITICAL_SECTION(made);
+    status = array_splice(made, 0, 0, buffer->buf, num_items);
+    if (status == 0 && is_swapped) swap_bytes(array_item(made, 0), num_items, type->size);
+    Py_END_CRITICAL_SECTION();
+    if (status < 0) Py_CLEAR(made);
+    return made;
+}
+
+// An array of another item type with equal items. OverflowError when one does not fit.
+static Array* convert_items(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Array* items) {
+    PyObject* iterator = PyObject_GetIter((PyObject*)items);
+    Array* made = iterator ? array_new(state, python_type, type, -1, items->length) : NULL;
+    if (made && array_extend(made, iterator) < 0) Py_CLEAR(made);
+    Py_XDECREF(iterator);
+    return made;
+}
+
+const char array_rebuild_doc[] = PyDoc_STR(
+    "_rebuild_array(cls, typecode, layout, items, /)\n--\n\n"
+    "Make an array of the numbers in the buffer `items`, whose layout is a format of the struct module. For pickle.");
+
+PyObject* array_rebuild(PyObject* module, PyObject* const* args, Py_ssize_t num_args) {
+    ModuleState* state = PyModule_GetState(module);
+    const ItemType *type, *stored;
+    bool is_swapped;
+    Py_buffer buffer;
+    if (num_args != 4)
+        return PyErr_Format(PyExc_TypeError, "_rebuild_array() takes exactly 4 arguments (%zd given)", num_args);
+    if (!PyType_Check(args[0]) || !PyType_IsSubtype((PyTypeObject*)args[0], state->array_type))
+        return PyErr_Format(PyExc_TypeError, "%R is not a subclass of Array", args[0]);
+    if (convert_typecode(args[1], &type) < 0) return NULL;
+    if (!(stored = convert_layout(args[2], &is_swapped))) return NULL;
+    PyTypeObject* python_type = (PyTypeObject*)args[0];
+    bool needs_conversion = !item_type_matches(type, stored->typecode);
+    if (PyObject_GetBuffer(args[3], &buffer, PyBUF_SIMPLE) < 0) return NULL;
+    Array* made = needs_conversion ? take_items(state, state->array_type, stored, &buffer, is_swapped)
+                                   : take_items(state, python_type, type, &buffer, is_swapped);
+    PyBuffer_Release(&buffer);
+    if (!made || !needs_conversion) return (PyObject*)made;
+    Array* converted = convert_items(state, python_type, type, made);
+    Py_DECREF(made);
+    return (PyObject*)converted;
+}

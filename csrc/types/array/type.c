@@ -1,0 +1,220 @@
+#include "types/array/type.h"
+
+#include "core/lifetime.h"
+#include "core/views.h"
+#include "python/arguments.h"
+#include "types/array/docs.h"
+#include "types/array/methods.h"
+#include "types/array/pickling.h"
+#include "types/array/sequence.h"
+#include "types/array/storage.h"
+
+// --- creating ---
+
+typedef struct ArrayArguments {
+    const ItemType* type;
+    PyObject* initializer;  // NULL for none
+    Py_ssize_t capacity;    // -1 for the default
+} ArrayArguments;
+
+static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* arguments) {
+    static char* names[] = {"", "", "capacity", NULL};
+    PyObject *typecode, *capacity = Py_None;
+    size_t num_items;
+    arguments->initializer = NULL;
+    arguments->capacity = -1;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$O:Array", names, &typecode, &arguments->initializer,
+                                     &capacity))
+        return -1;
+    if (convert_typecode(typecode, &arguments->type) < 0) return -1;
+    if (capacity == Py_None) return 0;
+    if (convert_size(capacity, "capacity", &num_items) < 0) return -1;
+    if (array_check_capacity(arguments->type, num_items) < 0) return -1;
+    arguments->capacity = (Py_ssize_t)num_items;
+    return 0;
+}
+
+// How many items an array.array, a NumPy array or another buffer has; 0 when the object is not a buffer, -1 with an
+// exception.
+static Py_ssize_t count_buffer_items(PyObject* object) {
+    Py_buffer buffer;
+    if (!PyObject_CheckBuffer(object)) return 0;
+    if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_BufferError)) return -1;
+        PyErr_Clear();
+        return 0;
+    }
+    Py_ssize_t num_items = buffer.itemsize > 0 ? buffer.len / buffer.itemsize : 0;
+    PyBuffer_Release(&buffer);
+    return num_items;
+}
+
+// How many items `initializer` seems to have; it may give more or fewer. Returns -1 with an exception.
+static Py_ssize_t guess_length(const ArrayArguments* arguments) {
+    PyObject* initializer = arguments->initializer;
+    if (!initializer) return 0;
+    if (PyBytes_Check(initializer)) return PyBytes_Size(initializer) / arguments->type->size;
+    if (PyByteArray_Check(initializer)) return PyByteArray_Size(initializer) / arguments->type->size;
+    if (PyList_Check(initializer)) return PyList_Size(initializer);
+    if (PyTuple_Check(initializer)) return PyTuple_Size(initializer);
+    return array_check(initializer) ? ((Array*)initializer)->length : count_buffer_items(initializer);
+}
+
+static int initialize(Array* self, PyObject* initializer) {
+    if (!initializer) return 0;
+    if (PyUnicode_Check(initializer)) {
+        PyErr_Format(PyExc_TypeError, "cannot use a str to initialize an array with typecode '%s'",
+                     self->type->typecode);
+        return -1;
+    }
+    if (array_check(initializer) && ((Array*)initializer)->type != self->type)
+        return array_extend_from_iterator(self, initializer);
+    if (!PyBytes_Check(initializer) && !PyByteArray_Check(initializer)) return array_extend(self, initializer);
+    PyObject* nothing = array_frombytes(self, initializer);
+    Py_XDECREF(nothing);
+    return nothing ? 0 : -1;
+}
+
+// A subclass may have an __init__() that takes more keywords, as one of array.array may. They are ignored here.
+static PyObject* drop_foreign_keywords(PyTypeObject* type, const ModuleState* state, PyObject* keywords) {
+    if (!keywords || PyType_GetSlot(type, Py_tp_init) == PyType_GetSlot(state->array_type, Py_tp_init))
+        return Py_XNewRef(keywords);
+    PyObject* capacity = PyDict_GetItemString(keywords, "capacity");
+    return capacity ? Py_BuildValue("{sO}", "capacity", capacity) : PyDict_New();
+}
+
+static PyObject* array_new_object(PyTypeObject* python_type, PyObject* args, PyObject* keywords) {
+    ArrayArguments arguments;
+    ModuleState* state = array_state_of_type(python_type);
+    if (!state || module_check_loaded(state) < 0) return NULL;
+    PyObject* own_keywords = drop_foreign_keywords(python_type, state, keywords);
+    if (keywords && !own_keywords) return NULL;
+    int status = parse_array(args, own_keywords, &arguments);
+    Py_XDECREF(own_keywords);
+    if (status < 0) return NULL;
+    Py_ssize_t min_capacity = arguments.capacity < 0 ? guess_length(&arguments) : 0;
+    if (min_capacity < 0) return NULL;
+    Array* self = array_new(state, python_type, arguments.type, arguments.capacity, min_capacity);
+    if (self && initialize(self, arguments.initializer) < 0) Py_CLEAR(self);
+    return (PyObject*)self;
+}
+
+static int array_traverse(Array* self, visitproc visit, void* arg) {
+    return reservation_traverse_owner(&self->reservation, (PyObject*)self, visit, arg);
+}
+
+static int array_getbuffer(Array* self, Py_buffer* view, int flags) {
+    int status;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    status = view_export(&self->reservation, &self->length, self->type->typecode, self->type->size, view, flags);
+    if (status == 0 && self->exported_end < (size_t)view->len) self->exported_end = (size_t)view->len;
+    Py_END_CRITICAL_SECTION();
+    return status;
+}
+
+// Never called, because buffers are those of pins. But np.frombuffer() keeps the buffer only of objects that have this slot;
+// of others it keeps the object alone, and then memory under its array could be decommitted.
+static void array_releasebuffer(Array* Py_UNUSED(self), Py_buffer* Py_UNUSED(view)) {}
+
+static PyObject* array_repr(Array* self) {
+    PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
+    PyObject* list = name && self->length > 0 ? array_tolist(self, NULL) : NULL;
+    PyObject* text = NULL;
+    if (list)
+        text = PyUnicode_FromFormat("%U('%s', %R)", name, self->type->typecode, list);
+    else if (name && !PyErr_Occurred())
+        text = PyUnicode_FromFormat("%U('%s')", name, self->type->typecode);
+    Py_XDECREF(list);
+    Py_XDECREF(name);
+    return text;
+}
+
+static PyObject* array_get_typecode(Array* self, void* Py_UNUSED(closure)) {
+    return PyUnicode_FromString(self->type->typecode);
+}
+
+static PyObject* array_get_itemsize(Array* self, void* Py_UNUSED(closure)) {
+    return PyLong_FromSsize_t(self->type->size);
+}
+
+static PyObject* array_get_capacity(Array* self, void* Py_UNUSED(closure)) {
+    return PyLong_FromSsize_t(self->capacity);
+}
+
+// --- tables ---
+
+static PyMethodDef array_methods[] = {
+    {"append", (PyCFunction)array_append, METH_O, append_doc},
+    {"extend", (PyCFunction)array_extend_method, METH_O, extend_doc},
+    {"insert", AS_FASTCALL(array_insert), insert_doc},
+    {"fromlist", (PyCFunction)array_fromlist, METH_O, fromlist_doc},
+    {"pop", AS_FASTCALL(array_pop), pop_doc},
+    {"index", AS_FASTCALL(array_index), index_doc},
+    {"count", (PyCFunction)array_count, METH_O, count_doc},
+    {"remove", (PyCFunction)array_remove, METH_O, remove_doc},
+    {"clear", (PyCFunction)array_clear_method, METH_NOARGS, clear_doc},
+    {"shrink_to_fit", (PyCFunction)array_shrink_to_fit_method, METH_NOARGS, shrink_to_fit_doc},
+    {"reverse", (PyCFunction)array_reverse, METH_NOARGS, reverse_doc},
+    {"byteswap", (PyCFunction)array_byteswap, METH_NOARGS, byteswap_doc},
+    {"tolist", (PyCFunction)array_tolist, METH_NOARGS, tolist_doc},
+    {"tobytes", (PyCFunction)array_tobytes, METH_NOARGS, tobytes_doc},
+    {"frombytes", (PyCFunction)array_frombytes, METH_O, frombytes_doc},
+    {"fromfile", AS_FASTCALL(array_fromfile), fromfile_doc},
+    {"tofile", (PyCFunction)array_tofile, METH_O, tofile_doc},
+    {"buffer_info", (PyCFunction)array_buffer_info, METH_NOARGS, buffer_info_doc},
+    {"map", (PyCFunction)array_map, METH_NOARGS, map_doc},
+    {"__release_buffer__", (PyCFunction)array_release_buffer, METH_O | METH_COEXIST, release_buffer_doc},
+    {"__copy__", (PyCFunction)array_copy, METH_NOARGS, copy_doc},
+    {"__deepcopy__", (PyCFunction)array_deepcopy, METH_O, deepcopy_doc},
+    {"__reduce__", (PyCFunction)array_reduce, METH_NOARGS, reduce_doc},
+    {"__reduce_ex__", (PyCFunction)array_reduce_ex, METH_O, reduce_ex_doc},
+    {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585"},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef array_getset[] = {
+    {"typecode", (getter)array_get_typecode, NULL, "The letter that names the type of the items.", NULL},
+    {"itemsize", (getter)array_get_itemsize, NULL, "The size of one item in bytes.", NULL},
+    {"capacity", (getter)array_get_capacity, NULL, "How many items the array can ever hold.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef array_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Array, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot array_slots[] = {
+    {Py_tp_doc, (void*)array_doc},
+    {Py_tp_new, array_new_object},
+    {Py_tp_dealloc, array_dealloc},
+    {Py_tp_traverse, array_traverse},
+    {Py_tp_repr, array_repr},
+    {Py_tp_hash, PyObject_HashNotImplemented},
+    {Py_tp_iter, array_iterate},
+    {Py_tp_richcompare, array_compare},
+    {Py_tp_methods, array_methods},
+    {Py_tp_members, array_members},
+    {Py_tp_getset, array_getset},
+    {Py_bf_getbuffer, array_getbuffer},
+    {Py_bf_releasebuffer, array_releasebuffer},
+    {Py_sq_length, array_length},
+    {Py_sq_item, array_get},
+    {Py_sq_contains, array_contains},
+    {Py_sq_concat, array_concat},
+    {Py_sq_repeat, array_repeat},
+    {Py_sq_inplace_concat, array_concat_in_place},
+    {Py_sq_inplace_repeat, array_repeat_in_place},
+    {Py_mp_length, array_length},
+    {Py_mp_subscript, array_subscript},
+    {Py_mp_ass_subscript, array_assign},
+    {0, NULL},
+};
+
+PyType_Spec array_spec = {
+    .name = "vmem.Array",
+    .basicsize = sizeof(Array),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
+             VMEM_TPFLAGS_SEQUENCE,
+    .slots = array_slots,
+};
