@@ -36,7 +36,7 @@ void busy_unmark(BusyList* list, BusyMark* mark);
 // Whether any call is at work. Must be called once before the record is read: it recovers what a fork interrupted.
 bool busy_anywhere(BusyList* list);
 
-// Raise BufferError, and return -1, when a call is at work that does not let others use these pages, or change them.
+// Raise BufferError, and return -1, when a call at work forbids others to use these bytes, or to change these pages.
 int busy_check_usable(BusyList* list, ByteRange bytes, const char* verb);
 int busy_check_changeable(BusyList* list, Pages pages, const char* verb);
 

@@ -93,11 +93,12 @@ static PyObject* describe_cause(const Request* request, const VmemLimits* limits
         exceeds(limits->commit_used, request->new_memory + COMMIT_TOLERANCE, limits->commit_limit))
         return PyUnicode_FromFormat(
             "the system's commit limit is %llu bytes and %llu are committed by all processes together; commit less, "
-            "or let the system promise more (vm.overcommit_ratio on Linux, a larger page file on Windows)",
+            "or raise it (vm.overcommit_ratio on Linux, a larger page file on Windows)",
             (unsigned long long)limits->commit_limit, (unsigned long long)limits->commit_used);
     if (request->new_locks)
         return PyUnicode_FromString(
-            "the system lets this process lock no more memory; lock less, or ask for the right");
+            "this process may not lock more memory; lock less, or run it with the privilege to (CAP_IPC_LOCK on "
+            "Linux)");
     return PyUnicode_FromString("the system has no more memory to give; commit less, or release some");
 }
 

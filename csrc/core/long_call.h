@@ -13,7 +13,7 @@ typedef struct LongCall LongCall;
 typedef struct Operation {
     const char* verb;
     bool changes;    // the properties of the pages: no other call may be at work on them
-    bool exclusive;  // nobody may use the pages meanwhile
+    bool exclusive;  // no other call or view may use the pages meanwhile
     bool empties;    // drops the contents: no view may show the pages
 
     // Raises unless the operation may be done with every byte of a range, and returns -1 then. May be NULL.
@@ -23,7 +23,7 @@ typedef struct Operation {
     // `pages`, or make them empty. Cannot fail. May be NULL.
     void (*plan)(LongCall* call);
 
-    // Does what is done once, for all pages. Returns -1 with an exception, or with a `result` that is no success. May be
+    // Does what is done once, for all pages. Returns -1 with an exception, or with a `result` other than success. May be
     // NULL.
     int (*start)(LongCall* call);
 
@@ -43,7 +43,7 @@ typedef struct Operation {
 
 // The part of a reservation that its owner does not use. Both are called with the owner's lock held.
 typedef struct Unused {
-    ByteRange (*claim)(PyObject* owner);            // from now on the owner gives these bytes to nobody
+    ByteRange (*claim)(PyObject* owner);            // from now on the owner hands out none of these bytes
     void (*forget)(PyObject* owner, size_t start);  // they would read zero now; may be NULL
 } Unused;
 

@@ -1,5 +1,5 @@
 // What can be done with the pages of a reservation. Every operation checks the range and the state. Zero bytes, in bounds,
-// are no work and no error. Errors and locks as in reservation.h.
+// are a no-op. Errors and locks as in reservation.h.
 #ifndef VMEM_PAGE_OPS_H
 #define VMEM_PAGE_OPS_H
 

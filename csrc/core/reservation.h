@@ -42,7 +42,7 @@ int reservation_check_open(Reservation* reservation);
 int reservation_check_range(Reservation* reservation, size_t offset, size_t num_bytes);
 
 // Raise ValueError unless every byte of a range, which is in bounds, is committed; can be read; can be written.
-// BufferError when a call at work does not let others use it.
+// BufferError when a call at work forbids others to use it.
 int reservation_check_committed(Reservation* reservation, size_t offset, size_t num_bytes);
 int reservation_check_readable(Reservation* reservation, size_t offset, size_t num_bytes);
 int reservation_check_writable(Reservation* reservation, size_t offset, size_t num_bytes);

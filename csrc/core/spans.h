@@ -1,6 +1,6 @@
 // The record of what is committed: an ordered map of half-open ranges that do not overlap, each with its properties.
 // What is in no span is reserved only. Adjacent pages of equal properties are always in one span. Every operation takes
-// O(log n) steps for n spans. Nothing here but the allocator belongs to Python. The caller holds the owner's lock.
+// O(log n) steps for n spans. Only the allocator is Python's. The caller holds the owner's lock.
 #ifndef VMEM_SPANS_H
 #define VMEM_SPANS_H
 

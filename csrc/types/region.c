@@ -154,7 +154,7 @@ static PyObject* region_release(Region* self, PyObject* Py_UNUSED(ignored)) {
 }
 
 PyDoc_STRVAR(region_abandon_doc,
-             "_abandon($self, /)\n--\n\nRelease, but let live views keep the memory until the last one is gone.");
+             "_abandon($self, /)\n--\n\nRelease; live views keep the memory until the last one is gone.");
 
 static PyObject* region_abandon(Region* self, PyObject* Py_UNUSED(ignored)) {
     int status;
@@ -244,7 +244,7 @@ static PyObject* region_resident(Region* self, PyObject* const* args, Py_ssize_t
     return PyLong_FromSize_t(num_resident);
 }
 
-// Memory that is made executable is news for audit hooks.
+// Making memory executable raises an audit event.
 static int audit_protect(Region* self, size_t offset, size_t num_bytes, VmemProtection protection) {
     if (!can_execute(protection)) return 0;
     ModuleState* state = find_state(Py_TYPE((PyObject*)self));
@@ -376,7 +376,7 @@ static int append_range(PyObject* list, size_t start, size_t end, bool committed
     return status;
 }
 
-// The end of a run of pages that look alike to users, who do not see locks here.
+// The end of a run of pages of equal protection. Locks are not shown.
 static size_t find_range(const Reservation* reservation, size_t start, bool* committed, VmemProtection* protection) {
     const Span* span = spans_find(&reservation->spans, start);
     *committed = span && span->start <= start;
@@ -421,7 +421,7 @@ PyDoc_STRVAR(
     region_map_doc,
     "map($self, /)\n--\n\n"
     "A picture of the region as it is now: what is committed, in memory, protected, locked and pinned by views.\n\n"
-    "Print it, or let a notebook show it. It stays as it is when the region changes.\n\n"
+    "Print it, or display it in a notebook. It does not change with the region.\n\n"
     "Returns\n"
     "-------\n"
     "MemoryMap\n\n"

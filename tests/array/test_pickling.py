@@ -206,10 +206,10 @@ def test_numbers_that_do_not_fit_are_refused() -> None:
 @pytest.mark.parametrize(
     ("error", "message", "change"),
     [
-        (TypeError, "no type of arrays", {0: "Array"}),
-        (TypeError, "no type of arrays", {0: int}),
-        (TypeError, "no type of arrays", {0: array.array}),
-        (TypeError, "no type of arrays", {0: vmem.Arena}),
+        (TypeError, "not a subclass of Array", {0: "Array"}),
+        (TypeError, "not a subclass of Array", {0: int}),
+        (TypeError, "not a subclass of Array", {0: array.array}),
+        (TypeError, "not a subclass of Array", {0: vmem.Arena}),
         (TypeError, "must be a typecode", {1: b"i"}),
         (TypeError, "must be a typecode", {1: "ii"}),
         (TypeError, "must be a typecode", {1: ""}),

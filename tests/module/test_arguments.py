@@ -213,7 +213,7 @@ def test_bytes_that_are_not_committed_are_refused(region: vmem.Region, page: int
         (
             (2 * page,),
             f"bytes {3 * page} to {64 * page} of this region are not committed; "
-            f"take fewer, as ranges() tells, or commit({3 * page}, {61 * page}) first",
+            f"pass a smaller num_bytes (ranges() lists what is committed), or commit({3 * page}, {61 * page}) first",
         ),
     ):
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
