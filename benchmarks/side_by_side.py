@@ -28,7 +28,7 @@ from typing import Literal, Protocol, TypeVar
 
 from vmem import __version__, memory_info
 from vmem._command import CommandError, complain, show_progress
-from vmem._report import format_bytes
+from vmem._format import format_bytes
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SAMPLE_NANOSECONDS = 2_000_000

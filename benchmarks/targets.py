@@ -13,7 +13,7 @@ from side_by_side import GIB, MIB, Measurable, count_bytes, measure_all, print_r
 
 from vmem import _vmem, memory_info
 from vmem._command import CommandError
-from vmem._report import format_bytes
+from vmem._format import format_bytes
 
 WANTED_BYTES = 256 * MIB
 LEAST_BYTES = 16 * MIB

@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from vmem import MemoryMap
-from vmem._drawing import draw_lines
+from vmem._drawing.text import draw_lines
 
 PROGRAM = Path(__file__).parents[1] / "examples" / "draw_map.py"
 COLUMNS = 80

@@ -15,10 +15,9 @@ from time import perf_counter
 
 from vmem import _vmem
 from vmem._command import CommandError, show_progress
-from vmem._drawing import count
+from vmem._format import format_bytes, format_count
 from vmem._memory import memory_info
 from vmem._region import Region, reserve
-from vmem._report import format_bytes
 from vmem._vmem import OutOfMemoryError
 
 TYPE_CHECKING = False
@@ -187,12 +186,12 @@ def run(paths: list[str], write: Callable[[str], None]) -> Result:
             result.num_files, result.num_bytes = len(files), pile.used
             write(describe_files(pile, len(files), are_named=bool(paths)))
             result.num_verified = verify_all(pile)
-            write(f"{count(result.num_verified, 'early view')} checked: each still shows its file, by SHA-256.")
+            write(f"{format_count(result.num_verified, 'early view')} checked: each still shows its file, by SHA-256.")
             result.full = show_usage(region, write)
             num_dropped, num_bytes = decommit_half(pile)
-            dropped, size = count(num_dropped, "view"), format_bytes(num_bytes)
+            dropped, size = format_count(num_dropped, "view"), format_bytes(num_bytes)
             write(f"Dropped {dropped} of the middle half and decommitted it, {size}.")
-            write(f"{count(verify_all(pile), 'view')} of the rest checked again.")
+            write(f"{format_count(verify_all(pile), 'view')} of the rest checked again.")
             result.half = show_usage(region, write)
         finally:
             show_progress("")
@@ -212,7 +211,7 @@ def load(pile: Pile, files: list[Path]) -> None:
 def describe_files(pile: Pile, num_files: int, are_named: bool) -> str:
     which = "" if are_named else " of this Python's own library"
     but = "" if len(pile.files) == num_files else ", but for what is empty"
-    return f"Read {count(num_files, 'file')}{which}, {format_bytes(pile.used)}, each with a view of it{but}."
+    return f"Read {format_count(num_files, 'file')}{which}, {format_bytes(pile.used)}, each with a view of it{but}."
 
 
 def verify_all(pile: Pile) -> int:

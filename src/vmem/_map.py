@@ -1,85 +1,22 @@
-"""What `Region.map()` and its like return: what memory looked like at one moment.
+"""`MemoryMap`, and how one is made of what the extension reports. How a map is drawn is in `_drawing`."""
 
-These are only the numbers. _drawing makes text and pictures of them.
-"""
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 
-from __future__ import annotations
-
-from collections import namedtuple
-
-from vmem._types import Protection
+from vmem._types import MapData, MemoryPart, Protection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import NamedTuple, TypeAlias
+    from typing import TypeAlias
 
-    _Cell: TypeAlias = tuple[int, int, int, bool, int | None]  # start, end, protection, locked, resident
-
-    class MemoryPart(NamedTuple):
-        offset: int
-        num_bytes: int
-        committed: bool
-        protection: Protection
-        locked: bool
-        resident: int | None
-        num_views: int
-
-    class MapFields(NamedTuple):
-        kind: str
-        name: str | None
-        address: int
-        size: int
-        page_size: int
-        used: int | None
-        num_views: int
-        pinned: tuple[tuple[int, int], ...]
-        parts: tuple[MemoryPart, ...]
-
-else:
-    MemoryPart = namedtuple(  # noqa: PYI024
-        "MemoryPart",
-        ["offset", "num_bytes", "committed", "protection", "locked", "resident", "num_views"],
-        module="vmem",
-    )
-    MemoryPart.__doc__ = """A run of pages that are alike: one item of `MemoryMap.parts`.
-
-    Attributes
-    ----------
-    offset : int
-        Where it begins, in bytes from the start of the reserved addresses.
-    num_bytes : int
-        Its size in bytes.
-    committed : bool
-        Whether it is committed, or only reserved.
-    protection : Protection
-        What may be done with it.
-    locked : bool
-        Whether it is kept out of swap.
-    resident : int or None
-        How many bytes of it are in physical memory. None where the system does not tell.
-    num_views : int
-        How many views have bytes in it.
-
-    Examples
-    --------
-    >>> import vmem
-    >>> with vmem.reserve(1 << 30) as region:
-    ...     region.commit(0, 1 << 20)
-    ...     region.prefault(0, 1 << 16)
-    ...     [(each.num_bytes, each.resident) for each in region.map().parts]
-    [(65536, 65536), (983040, 0), (1072693248, 0)]
-    """
-
-    MapFields = namedtuple(  # noqa: PYI024
-        "MapFields", ["kind", "name", "address", "size", "page_size", "used", "num_views", "pinned", "parts"]
-    )
+    Extent: TypeAlias = tuple[int, int, int, bool, int | None]  # start, end, protection, locked, resident
 
 
-class MemoryMap(MapFields):
-    """What the memory of a region, an array or an arena looked like when `map()` was called.
+class MemoryMap(MapData):
+    """The memory of a region, an array or an arena at the time of the call of `map()`.
 
-    ``print(region.map())`` draws it as text that fits the terminal. In a notebook it is a picture. Sizes are in bytes.
+    ``print(region.map())`` draws it as text in the width of the terminal, and notebooks show it as a picture. Sizes are
+    in bytes.
 
     Attributes
     ----------
@@ -88,26 +25,26 @@ class MemoryMap(MapFields):
     name : str or None
         The name of the region.
     address : int
-        Where its addresses begin.
+        The first of its addresses.
     size : int
-        How many are reserved.
+        How many bytes are reserved.
     page_size : int
         The size of a page.
     used : int or None
-        How many an array's items take, or an arena has given out. None for a region, which does not know.
+        How many bytes the items of an array take, or an arena has allocated. None for a region, which cannot know it.
     num_views : int
         How many views are alive.
     pinned : tuple of (int, int)
-        The offset and size of each run of pages that views keep in place.
+        The offset and size of each run of pages that views pin.
     parts : tuple of MemoryPart
-        All of it in order, as runs of pages that are alike. With more than some 4,000 committed pages, what is in
-        memory is counted over several at a time.
+        All of it in order, as runs of pages with equal properties. With more than some 4,000 committed pages, several
+        neighbouring ones are counted together as to how many of their bytes are resident.
     committed : int
         How many bytes are committed.
     resident : int or None
-        How many of them are in physical memory. None where the system does not tell.
+        How many of them are in physical memory. None if the system does not report it.
     locked : int
-        How many are kept out of swap.
+        How many are locked in physical memory.
 
     Examples
     --------
@@ -125,44 +62,28 @@ class MemoryMap(MapFields):
     __module__ = "vmem"
     __slots__ = ()
 
-    @property
-    def committed(self) -> int:
-        return sum(part.num_bytes for part in self.parts if part.committed)
-
-    @property
-    def resident(self) -> int | None:
-        counts = [part.resident for part in self.parts if part.resident is not None]
-        return sum(counts) if len(counts) == len(self.parts) else None
-
-    @property
-    def locked(self) -> int:
-        return sum(part.num_bytes for part in self.parts if part.locked)
-
-    # What draws is imported when it is needed: a program may only want the numbers.
+    # Drawing is imported when a map is drawn: many programs only read the numbers.
 
     def __str__(self) -> str:
-        from vmem._drawing import draw_text
+        from vmem._drawing.text import draw_text
 
         return draw_text(self)
 
     def __repr__(self) -> str:
-        from vmem._drawing import describe_totals
+        from vmem._drawing.words import describe_totals
 
         name = "" if self.name is None else f" {self.name!r}"
         return f"<vmem.MemoryMap of {self.kind}{name}: {describe_totals(self)}>"
 
     def _repr_svg_(self) -> str:
-        from vmem._drawing import draw_svg
+        from vmem._drawing.svg import draw_svg
 
         return draw_svg(self)
 
     def _repr_html_(self) -> str:
-        from vmem._drawing import draw_html
+        from vmem._drawing.svg import draw_html
 
         return draw_html(self)
-
-
-# --- from what the extension tells ---
 
 
 def make_map(
@@ -172,24 +93,23 @@ def make_map(
     size: int,
     page_size: int,
     used: int | None,
-    cells: Sequence[_Cell],
+    extents: "Sequence[Extent]",
     views: Sequence[tuple[int, int]],
 ) -> MemoryMap:
-    """The map of what is committed, as cells in order, of which no neighbours are alike, and of the bytes of views."""
-    runs = list(fill_gaps(cells, size))
+    """The map of an owner, from its committed extents in order and the ranges of its views. Neighbours differ."""
+    runs = list(add_reserved(extents, size))
+    num_views = count_views([(start, end) for start, end, *_ in runs], views)
     parts = tuple(
-        MemoryPart(start, end - start, committed, Protection(protection), locked, resident, num_views)
-        for (start, end, committed, protection, locked, resident), num_views in zip(
-            runs, count_views([(run[0], run[1]) for run in runs], views), strict=True
-        )
+        MemoryPart(start, end - start, committed, Protection(protection), locked, resident, number)
+        for (start, end, committed, protection, locked, resident), number in zip(runs, num_views, strict=True)
     )
-    return MemoryMap(kind, name, address, size, page_size, used, len(views), join_views(views, page_size), parts)
+    return MemoryMap(kind, name, address, size, page_size, used, len(views), find_pinned(views, page_size), parts)
 
 
-def fill_gaps(cells: Sequence[_Cell], size: int) -> Iterator[tuple[int, int, bool, int, bool, int | None]]:
-    """Cells with what lies between them, which is only reserved."""
+def add_reserved(extents: "Sequence[Extent]", size: int) -> Iterator[tuple[int, int, bool, int, bool, int | None]]:
+    """The committed extents, and between them those that are only reserved."""
     offset = 0
-    for start, end, protection, locked, resident in cells:
+    for start, end, protection, locked, resident in extents:
         if offset < start:
             yield offset, start, False, Protection.NO_ACCESS, False, 0
         yield start, end, True, protection, locked, resident
@@ -198,20 +118,14 @@ def fill_gaps(cells: Sequence[_Cell], size: int) -> Iterator[tuple[int, int, boo
         yield offset, size, False, Protection.NO_ACCESS, False, 0
 
 
-def count_views(runs: Sequence[tuple[int, int]], views: Sequence[tuple[int, int]]) -> Iterator[int]:
-    """How many views have bytes in each of some runs in order: those begun before its end, less those ended."""
+def count_views(runs: Sequence[tuple[int, int]], views: Sequence[tuple[int, int]]) -> list[int]:
+    """How many views have bytes in each run: those that start before its end, less those that end before its start."""
     starts, ends = sorted(start for start, _ in views), sorted(end for _, end in views)
-    num_begun = num_ended = 0
-    for start, end in runs:
-        while num_begun < len(starts) and starts[num_begun] < end:
-            num_begun += 1
-        while num_ended < len(ends) and ends[num_ended] <= start:
-            num_ended += 1
-        yield num_begun - num_ended
+    return [bisect_left(starts, end) - bisect_right(ends, start) for start, end in runs]
 
 
-def join_views(views: Sequence[tuple[int, int]], page_size: int) -> tuple[tuple[int, int], ...]:
-    """The pages that hold bytes of views, as (offset, num_bytes) of runs."""
+def find_pinned(views: Sequence[tuple[int, int]], page_size: int) -> tuple[tuple[int, int], ...]:
+    """The pages that hold bytes of views, as the offsets and sizes of runs."""
     runs: list[tuple[int, int]] = []
     for start, end in sorted(views):
         first, last = start // page_size * page_size, -(-end // page_size) * page_size

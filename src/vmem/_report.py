@@ -1,4 +1,4 @@
-"""What ``python -m vmem`` tells about this machine and this process."""
+"""Facts about this machine and this process, as ``python -m vmem`` prints them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,16 @@ import platform
 
 from vmem import _vmem
 from vmem._about import __version__
+from vmem._format import format_bytes
 from vmem._memory import memory_info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-
-
-def format_bytes(num_bytes: float) -> str:
-    """A size as people read it: ``1.5 GiB``. Whole numbers of a unit lose no digits."""
-    size, unit = float(num_bytes), 0
-    while size >= 1023.95 and unit < len(UNITS) - 1:  # what would be rounded to 1024.0 is 1.0 of the next
-        size, unit = size / 1024, unit + 1
-    return f"{size:.0f} {UNITS[unit]}" if size == int(size) else f"{size:.1f} {UNITS[unit]}"
-
 
 def collect_facts() -> dict[str, object]:
-    """Everything ``python -m vmem --json`` prints. Sizes are in bytes, None stands for no limit."""
+    """The object that ``python -m vmem --json`` prints. Sizes are in bytes; None means no limit, or unknown."""
     total, available = memory_info()
     return {
         "version": __version__,
@@ -41,17 +32,17 @@ def collect_facts() -> dict[str, object]:
 
 
 def describe_size(num_bytes: int | None, otherwise: str) -> str:
-    """A size, or what it means that there is none."""
+    """A size, or `otherwise` if there is none."""
     return format_bytes(num_bytes) if num_bytes else otherwise
 
 
 def describe_limit(limit: int | None, used: int, describe: Callable[[int], str] = format_bytes) -> str:
-    """A limit, with how much of it is in use where the system tells."""
+    """A limit, with how much of it is in use if the system reports that."""
     return (describe(limit) if limit else "no limit") + (f", {describe(used)} in use" if used else "")
 
 
 def describe_facts() -> Iterator[tuple[str, str]]:
-    """The rows that ``python -m vmem`` prints: a label and what there is to say."""
+    """The rows that ``python -m vmem`` prints: labels and values."""
     total, available = memory_info()
     limits = _vmem.get_limits()
     yield "vmem", f"{__version__} on Python {platform.python_version()}, {platform.system()} {platform.machine()}"

@@ -22,7 +22,8 @@ import vmem
 import vmem.__main__ as command_line
 from tests.support import linux_only, posix_only, run_python, run_vmem
 from vmem._command import CommandError
-from vmem._report import describe_limit, format_bytes
+from vmem._format import format_bytes
+from vmem._report import describe_limit
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"

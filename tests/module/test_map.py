@@ -19,9 +19,13 @@ from hypothesis import strategies as st
 
 import vmem
 from tests.support import details_in, linux_only, pages_with_flag, posix_only, run_python, visit
-from vmem import Protection, _drawing
+from vmem import Protection
+from vmem._drawing import svg
+from vmem._drawing.lanes import find_memory, make_lanes
+from vmem._drawing.scale import choose_ticks, locate, make_scale
+from vmem._drawing.words import describe_part
+from vmem._format import format_bytes
 from vmem._map import make_map
-from vmem._report import format_bytes
 
 MIB = 1 << 20
 TIB = 1 << 40
@@ -31,7 +35,7 @@ TIB = 1 << 40
 
 def describe(memory: vmem.MemoryMap, page: int) -> list[tuple[int, int, str]]:
     """The parts in pages and words."""
-    return [(part.offset // page, part.num_bytes // page, _drawing.describe_part(part)) for part in memory.parts]
+    return [(part.offset // page, part.num_bytes // page, describe_part(part)) for part in memory.parts]
 
 
 def test_a_map_tells_of_everything(region: vmem.Region, page: int) -> None:
@@ -522,24 +526,24 @@ def test_scales(gaps_and_cells: list[tuple[int, int, float]], rest: int, most_ce
         cells.append((start, end, 2, False, int(resident * (end - start))))
         offset = end
     memory = make_map("region", None, 0, offset + (rest + 1) * page, page, None, cells, [])
-    scale = _drawing.make_scale(memory, most_cells)
+    scale = make_scale(memory, most_cells)
     assert scale.num_cells <= most_cells
     assert scale.borders[0] == 0
     assert scale.borders[-1] == scale.num_cells
     assert scale.borders == sorted(scale.borders)
-    lane = _drawing.make_lanes(memory, scale)[0].states
+    lane = make_lanes(memory, scale)[0].states
     assert len(lane) == scale.num_cells
     if not scale.is_crowded:  # every part has cells of its own, and they show it
         for part, first, last in zip(memory.parts, scale.borders, scale.borders[1:], strict=False):
             assert last - first >= 1
-            assert set(lane[int(first) : int(last)]) == {_drawing.find_memory((part,))}
+            assert set(lane[int(first) : int(last)]) == {find_memory((part,))}
     for part, place in zip(memory.parts, scale.borders, strict=False):
-        assert _drawing.find_place(memory, scale, part.offset) == place
+        assert locate(memory, scale, part.offset) == place
         assert not part.committed or lane[min(int(place), scale.num_cells - 1)] != "reserved"
-    ticks = _drawing.choose_ticks(memory, scale, 1)
-    assert ticks[-1].place == scale.num_cells
+    ticks = choose_ticks(memory, scale, 1)
+    assert ticks[-1].position == scale.num_cells
     for one, other in pairwise(ticks):
-        assert one.left + len(one.label) < other.left
+        assert one.label_start + len(one.label) < other.label_start
 
 
 # --- the picture ---
@@ -549,7 +553,7 @@ BACKGROUNDS = {"light": (255, 255, 255), "dark": (17, 17, 17)}
 Pixel = tuple[int, int, int]
 
 # Where things are in it, in its own units.
-LEFT, RIGHT = _drawing.LEFT, _drawing.RIGHT
+LEFT, RIGHT = svg.LEFT, svg.RIGHT
 MEMORY_TOP, MEMORY_HEIGHT = 50, 40
 
 
@@ -568,7 +572,7 @@ def render(svg: str, background: Pixel) -> Any:
 
 
 def color(state: str) -> list[int]:
-    return [int(_drawing.COLORS[state][at : at + 2], 16) for at in (1, 3, 5)]
+    return [int(svg.COLORS[state][at : at + 2], 16) for at in (1, 3, 5)]
 
 
 def column(place: float, num_cells: int) -> int:
@@ -609,9 +613,9 @@ def picture_of(region: vmem.Region, page: int) -> vmem.MemoryMap:
 
 def test_memory_is_drawn_where_the_scale_says(region: vmem.Region, page: int, background: Pixel) -> None:
     pixels = render(picture_of(region, page)._repr_svg_(), background)
-    assert pixels.shape[1] == _drawing.WIDTH
+    assert pixels.shape[1] == svg.WIDTH
     full, empty = np.asarray(color("resident")), np.asarray(background)
-    tinted = full * _drawing.TINT + empty * (1 - _drawing.TINT)
+    tinted = full * svg.TINT + empty * (1 - svg.TINT)
     for number in range(64):
         expected = full if 8 <= number < 16 else tinted if number < 40 else empty
         pixel = pixels[MEMORY_TOP + MEMORY_HEIGHT // 2, column(number + 0.5, 64)]
@@ -647,7 +651,7 @@ def test_one_page_in_a_tebibyte_is_drawn(page: int, background: Pixel) -> None:
     region = vmem.reserve(TIB)
     region.commit(1 << 39, page, prefault=True)
     memory = region.map()
-    scale = _drawing.make_scale(memory, _drawing.SVG_CELLS)
+    scale = make_scale(memory, svg.MAX_CELLS)
     pixels = render(memory._repr_svg_(), background)
     row = pixels[MEMORY_TOP + MEMORY_HEIGHT // 2]
     drawn = [x for x in range(LEFT + 2, RIGHT - 2) if distance(row[x], color("resident")) <= 6]
@@ -675,9 +679,9 @@ def test_shapes_tell_what_colors_do(region: vmem.Region, page: int, background: 
     assert max(edge) > 2 > 1.1 > min(edge)  # reserved memory is dashed
 
 
-@pytest.mark.parametrize("state", [*_drawing.COLORS, "ink"])
+@pytest.mark.parametrize("state", [*svg.COLORS, "ink"])
 def test_colors_stand_out_from_light_and_dark(state: str) -> None:
-    pixel = color(state) if state != "ink" else [int(_drawing.INK[at : at + 2], 16) for at in (1, 3, 5)]
+    pixel = color(state) if state != "ink" else [int(svg.TEXT_COLOR[at : at + 2], 16) for at in (1, 3, 5)]
     for background in BACKGROUNDS.values():
         assert contrast(pixel, background) >= (4 if state == "ink" else 3)
 
