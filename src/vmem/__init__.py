@@ -16,17 +16,23 @@ whole pages: a range covers every page that holds one or more of its bytes. Ever
 ``__index__``.
 """
 
-# Where things are: _region has Region and reserve, _types the enums and records, _arguments the checks, _memory what
-# the system says about its memory, _map what `map()` returns and _drawing how that looks, _about the version, _report
-# what `python -m vmem` prints, _demo what `python -m vmem demo` does, _command what commands share. _benchmarks, which
-# `python -m vmem bench` runs, is benchmarks/ of the checkout. _vmem is the extension.
+# How the package is laid out, from the bottom:
+#   _vmem           the extension
+#   _format         numbers as text
+#   _types          Protection and the records; imported on first use
+#   _about          the version, and the folders of the headers and of the files for build tools
+#   _arguments      checks of arguments
+#   _memory         memory_info
+#   _region         Region and reserve
+#   _drawing/       maps as text and as pictures
+#   _map            MemoryMap; imported when map() is called first
+#   _command, _report, _demo, __main__    the command line; _benchmarks is benchmarks/ of the checkout
 
 from _collections_abc import MutableSequence  # collections.abc by its own name, which every interpreter has imported
 
 from vmem._about import __version__, get_include
 from vmem._memory import memory_info
 from vmem._region import Region, reserve
-from vmem._types import MemoryInfo, Protection, Range
 from vmem._vmem import _C_API as _C_API  # other extensions look for it here
 from vmem._vmem import (
     Arena,
@@ -41,15 +47,8 @@ from vmem._vmem import (
     set_map_maker,
 )
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from vmem._map import MemoryMap, MemoryPart
-del TYPE_CHECKING
-
-# They are to be known, in tracebacks, help() and pickles, by where users find them.
-for _public in (Protection, Region, get_include, memory_info, reserve):
+# Users, tracebacks, help() and pickles find them here.
+for _public in (Region, get_include, memory_info, reserve):
     _public.__module__ = __name__
 del _public
 
@@ -78,15 +77,28 @@ __all__ = [
     "reserve",
 ]
 
-# Most programs never look at a map. What makes one would be a tenth of importing vmem, so it comes with the first.
+# --- imported on first use, because enum and collections take longer to import than all of vmem ---
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from vmem._map import MemoryMap
+    from vmem._types import MemoryInfo, MemoryPart, Protection, Range
+else:
+
+    def __getattr__(name):
+        if name in ("MemoryInfo", "MemoryPart", "Protection", "Range"):
+            from vmem import _types as module
+        elif name == "MemoryMap":
+            from vmem import _map as module
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(module, name)
+        return value
 
 
-def __getattr__(name: str) -> object:
-    if name not in ("MemoryMap", "MemoryPart"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from vmem import _map
-
-    return getattr(_map, name)
+del TYPE_CHECKING
 
 
 def __dir__() -> list[str]:

@@ -1,12 +1,12 @@
-"""What there is to know about the package itself: its version, and where its headers and those of build tools are."""
+"""Facts about the package itself: its version, and the folders of its headers and of its files for build tools."""
 
 import os
 
-__version__ = "0.1.0"  # the one place; the build reads it from here
+__version__ = "0.1.0"  # the only place; the build reads it from here
 
 
 def get_include() -> str:
-    """The folder that holds ``vmem.h`` and ``vmem_python.h``, for a C compiler's ``-I``.
+    """Return the folder that holds ``vmem.h`` and ``vmem_python.h``, for a C compiler's ``-I``.
 
     Returns
     -------
@@ -23,5 +23,5 @@ def get_include() -> str:
 
 
 def find_folder(*parts: str) -> str:
-    """A folder of this package."""
+    """The path of a folder of this package."""
     return os.path.join(os.path.dirname(os.path.abspath(__file__)), *parts)

@@ -1,51 +1,25 @@
-"""Checks and defaults of the ranges that users pass, in messages that carry the numbers.
+"""Checks and defaults of the arguments that describe ranges, with messages that contain the numbers.
 
-The extension checks all of this again, together with the state that only it knows.
+The extension checks them again, together with the state of the region, which only the extension knows.
 """
 
-from __future__ import annotations
-
 import sys
-from operator import index
+from _operator import index  # operator by its own name, which needs no file to be read
 
-from vmem._types import Protection
+from vmem import _vmem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import SupportsIndex
 
-    from vmem._region import Region
-
-
 MAX_SIZE = 2 * sys.maxsize + 1
+MAX_PROTECTION = 5  # Protection.READ_WRITE_EXECUTE
 
 
-def describe(number: int) -> str:
-    """`number` as a message shows it: Python refuses to write thousands of digits."""
-    try:
-        return str(number)
-    except ValueError:
-        return f"an integer of {number.bit_length()} bits"
-
-
-def to_size(value: SupportsIndex, what: str) -> int:
-    """`value` as an int that is the size of something."""
-    if isinstance(value, Protection):
-        raise TypeError(f"{what} must be an integer, not a Protection; the protection comes before the range")
-    if not hasattr(type(value), "__index__"):
-        raise TypeError(f"{what} must be an integer, not {type(value).__name__}")
-    size = index(value)
-    if size < 0:
-        raise ValueError(f"{what} must not be negative, got {describe(size)}")
-    if size > MAX_SIZE:
-        raise ValueError(f"{what} must be at most {MAX_SIZE}, got {describe(size)}")
-    return size
-
-
-def to_range(region: Region, offset: SupportsIndex, num_bytes: SupportsIndex | None) -> tuple[int, int]:
-    """`offset` and `num_bytes` as ints; None stands for everything up to the end."""
+def to_range(region: _vmem.Region, offset: "SupportsIndex", num_bytes: "SupportsIndex | None") -> tuple[int, int]:
+    """`offset` and `num_bytes` as ints; None means up to the end of the region."""
     if type(offset) is int and type(num_bytes) is int and offset >= 0 and num_bytes >= 0:
-        return offset, num_bytes  # the usual case, at a fifth of the price
+        return offset, num_bytes  # the usual case, five times as fast as the checks below
     offset = to_size(offset, "offset")
     if num_bytes is None:
         if offset > region.size and not region.released:
@@ -57,14 +31,40 @@ def to_range(region: Region, offset: SupportsIndex, num_bytes: SupportsIndex | N
     return offset, to_size(num_bytes, "num_bytes")
 
 
-def to_protection(value: SupportsIndex) -> Protection:
-    """`value` as a Protection."""
+def to_size(value: "SupportsIndex", name: str) -> int:
+    """The argument `name` as an int that fits into a size_t."""
+    if is_protection(value):
+        raise TypeError(f"{name} must be an integer, not a Protection; the protection comes before the range")
+    if not hasattr(type(value), "__index__"):
+        raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
+    size = index(value)
+    if size < 0:
+        raise ValueError(f"{name} must not be negative, got {describe(size)}")
+    if size > MAX_SIZE:
+        raise ValueError(f"{name} must be at most {MAX_SIZE}, got {describe(size)}")
+    return size
+
+
+def to_protection(value: "SupportsIndex") -> int:
+    """`value` as the number of a Protection."""
     if not hasattr(type(value), "__index__"):
         raise TypeError(f"protection must be a Protection, not {type(value).__name__}")
-    try:
-        return Protection(index(value))
-    except ValueError:
+    number = index(value)
+    if not 0 <= number <= MAX_PROTECTION:
         raise ValueError(
-            f"protection must be a vmem.Protection, or its number from 0 to {max(Protection)}, "
-            f"got {describe(index(value))}"
-        ) from None
+            f"protection must be a vmem.Protection, or its number from 0 to {MAX_PROTECTION}, got {describe(number)}"
+        )
+    return number
+
+
+def is_protection(value: object) -> bool:
+    """Whether `value` is a Protection, by the name of its type: before the first use there is no such type."""
+    return type(value).__name__ == "Protection" and type(value).__module__ == "vmem"
+
+
+def describe(number: int) -> str:
+    """`number` for a message: Python refuses to convert thousands of digits."""
+    try:
+        return str(number)
+    except ValueError:
+        return f"an integer of {number.bit_length()} bits"

@@ -1,4 +1,4 @@
-"""What the commands share: how they fail, and what they tell beside what they print."""
+"""What all commands share: their errors, and their messages on standard error."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import sys
 
 
 class CommandError(Exception):
-    """What keeps a command from going on, in one line."""
+    """A command cannot go on; the message is one line for the user."""
 
 
 def complain(text: str) -> None:
-    """Prints a line for the user, never into what other programs read."""
+    """Print a line to standard error, so that it never mixes with output that other programs read."""
     if sys.stderr is not None:
         print(f"vmem: {text}", file=sys.stderr)
 
 
 def show_progress(text: str) -> None:
-    """Replaces the last line of a terminal. Says nothing where nobody watches."""
+    """Replace the last line of the terminal. Print nothing if standard error is not a terminal."""
     if sys.stderr is not None and sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

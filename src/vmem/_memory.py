@@ -1,17 +1,20 @@
-"""What the system says about its memory."""
+"""The memory that the system reports."""
 
 from vmem import _vmem
-from vmem._types import MemoryInfo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from vmem._types import MemoryInfo
 
 
-def memory_info() -> MemoryInfo:
-    """How much memory there is for this process.
+def memory_info() -> "MemoryInfo":
+    """Report the physical memory that this process can use.
 
     Returns
     -------
     MemoryInfo
-        `total` and `available`, in bytes. Containers and other control groups are heeded: where this process may have
-        less than the machine, it is what this process may have.
+        `total` and `available`, in bytes. In a container, or where another cgroup limits memory below what the machine
+        has, these are the cgroup's.
 
     Examples
     --------
@@ -20,4 +23,6 @@ def memory_info() -> MemoryInfo:
     >>> 0 < info.available <= info.total
     True
     """
+    from vmem._types import MemoryInfo
+
     return MemoryInfo(*_vmem.get_memory_info())

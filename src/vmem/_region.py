@@ -1,27 +1,26 @@
-"""`Region` and the function that makes one."""
-
-from __future__ import annotations
+"""`Region`, and `reserve`, which makes one."""
 
 from vmem import _vmem
 from vmem._arguments import to_protection, to_range
-from vmem._types import Protection, Range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import NoReturn, Self, SupportsIndex
 
+    from vmem._types import Range
+
 
 def reserve(
-    num_bytes: SupportsIndex,
+    num_bytes: "SupportsIndex",
     *,
-    alignment: SupportsIndex | None = None,
+    alignment: "SupportsIndex | None" = None,
     huge_pages: bool = False,
     name: str | None = None,
-) -> Region:
+) -> "Region":
     """Reserve a range of addresses, without committing any memory to it.
 
-    Reserving takes microseconds and no memory, whatever the size. The addresses stay the region's own until it is
+    Reserving takes microseconds and no memory, whatever the size. The addresses belong to the region until it is
     released.
 
     Parameters
@@ -32,12 +31,13 @@ def reserve(
         A power of two, in bytes: the region then begins at a multiple of it. By default it begins at a multiple of
         `get_allocation_granularity()`.
     huge_pages : bool, default False
-        Ask the system to put huge pages under committed memory where it can: under whole ones, so commit multiples of
-        `get_huge_page_size()`, which the region then also begins at. Fewer, larger pages make the first touch of large
-        memory several times faster and cost fewer TLB misses; a single byte takes a huge page then.
+        Ask the system to back committed memory with huge pages where it can. A huge page must be committed as a whole:
+        commit multiples of `get_huge_page_size()`. The region then also begins at such a multiple. Fewer, larger pages
+        make the first touch of large memory several times faster and cause fewer TLB misses, but a single byte then
+        takes a huge page.
     name : str, optional
-        Shown by `repr`, and where the system can (Linux 5.17, if so configured) beside committed memory in
-        ``/proc/self/maps``, up to 79 ASCII characters of it.
+        Shown by `repr`. Where the system supports it (Linux 5.17, if so configured), up to 79 ASCII characters of it
+        are also shown beside committed memory in ``/proc/self/maps``.
 
     Returns
     -------
@@ -46,13 +46,13 @@ def reserve(
     Raises
     ------
     OutOfMemoryError
-        The process has no such range of addresses, or may not have it; the message says which limit was hit.
+        The process has no free range of addresses of this size, or has reached a limit; the message says which.
     OSError
         The system refused for another reason.
     NotImplementedError
-        `huge_pages` on a system that has none to put under ordinary memory: `get_huge_page_size()` is 0 there.
+        `huge_pages` on a system without huge pages for ordinary memory: `get_huge_page_size()` is 0 there.
     TypeError, ValueError
-        A wrong argument.
+        An argument is wrong.
 
     Notes
     -----
@@ -65,25 +65,25 @@ def reserve(
     ...     len(region), region.committed, vmem.is_aligned(region.address, 1 << 21)
     (1099511627776, 0, True)
     """
-    # The extension checks these. Calling the class would go through type.__call__() and cost as much again.
+    # The extension checks the arguments. Region(...) would take twice as long, because it goes through type.__call__().
     return _vmem.reserve(Region, num_bytes, alignment, huge_pages, name)
 
 
 class Region(_vmem.Region):
-    r"""A range of addresses that never moves, of which any part can be committed and decommitted.
+    r"""A range of addresses that never moves, any part of which can be committed and decommitted.
 
-    `reserve` makes one, and so does calling the class, with the same arguments. Its committed bytes are reached as
-    items (``region[i]`` is an int), as slices (``region[a:b]`` is a memoryview, never a copy;
-    ``region[a:b] = data`` copies in) and with `view`. A view pins the pages that hold its bytes: as long as it lives,
-    they cannot be decommitted or discarded and the region cannot be released. A slice with a step pins all from its
-    first byte to its last, and these must be committed. A region itself is no buffer: pass ``region[a:b]`` to NumPy and
-    others.
+    `reserve` makes one, and so does calling the class, with the same arguments. Committed bytes are accessed as items
+    (``region[i]`` is an int), as slices (``region[a:b]`` is a memoryview, never a copy; ``region[a:b] = data`` copies
+    in) and through `view`. A view pins the pages that hold its bytes: while it is alive, they cannot be decommitted or
+    discarded and the region cannot be released. A slice with a step pins everything from its first byte to its last,
+    all of which must be committed. A region itself is not a buffer: pass ``region[a:b]`` to NumPy and others.
 
-    Any number of threads may use a region. Calls that take long let the other threads run, and Ctrl-C stops them; what
-    meets the pages that such a call works on is a BufferError, never a deadlock.
+    Any number of threads may use a region. Long calls let other threads run and can be interrupted with Ctrl-C. A call
+    that meets pages on which another one is at work raises BufferError; it never deadlocks.
 
-    At the end of a ``with`` block the region is released. Live views are a BufferError then; but when the block raised,
-    that error is kept, the region can no longer be used, and its memory goes with the last view.
+    At the end of a ``with`` block the region is released. If views are alive then, that raises BufferError. If the
+    block raised an exception, that one is kept instead: the region can no longer be used, and its memory is released
+    with the last view.
 
     Parameters
     ----------
@@ -92,27 +92,27 @@ class Region(_vmem.Region):
     alignment : int, optional
         A power of two, in bytes: the region then begins at a multiple of it.
     huge_pages : bool, default False
-        Ask the system to put huge pages under committed memory where it can.
+        Ask the system to back committed memory with huge pages where it can.
     name : str, optional
         Shown by `repr`, and by some systems beside the memory.
 
     Attributes
     ----------
     address : int
-        Where the region begins. ValueError once released.
+        The first of its addresses. Raises ValueError once released.
     size : int
-        How many bytes are reserved: what was asked, rounded up to whole pages. ``len(region)`` is the
-        same, but raises ValueError once released.
+        How many bytes are reserved: `num_bytes`, rounded up to whole pages. ``len(region)`` is the same, but raises
+        ValueError once released.
     committed : int
         How many of them are committed; 0 once released.
     page_size : int
         The size of a page in bytes: the unit of committing.
     name : str or None
-        The name given when it was made.
+        The name that it was given.
     huge_pages : bool
-        Whether huge pages were asked for.
+        Whether huge pages were requested.
     released : bool
-        Whether it was released.
+        Whether it has been released.
 
     Examples
     --------
@@ -129,16 +129,16 @@ class Region(_vmem.Region):
 
     def __new__(
         cls,
-        num_bytes: SupportsIndex,
+        num_bytes: "SupportsIndex",
         *,
-        alignment: SupportsIndex | None = None,
+        alignment: "SupportsIndex | None" = None,
         huge_pages: bool = False,
         name: str | None = None,
-    ) -> Self:
+    ) -> "Self":
         return super().__new__(cls, num_bytes, alignment, huge_pages, name)
 
     def commit(
-        self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None, *, prefault: bool = False
+        self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None, *, prefault: bool = False
     ) -> None:
         """Commit the pages that hold one or more bytes of a range: they become usable, and read zero.
 
@@ -151,8 +151,8 @@ class Region(_vmem.Region):
         num_bytes : int, optional
             How many bytes it covers. By default everything up to the end of the region. 0 commits nothing.
         prefault : bool, default False
-            Also get physical memory for the pages now, as `prefault` does; read-only ones are left alone. If that
-            fails or is interrupted, nothing is committed.
+            Also populate the pages with physical memory, as `prefault` does; read-only ones are skipped. If that fails
+            or is interrupted, nothing is committed.
 
         Raises
         ------
@@ -186,11 +186,11 @@ class Region(_vmem.Region):
                 )
             raise
 
-    def decommit(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
-        """Decommit the pages that hold one or more bytes of a range: the memory goes back to the system.
+    def decommit(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> None:
+        """Decommit the pages that hold one or more bytes of a range: their memory is returned to the system.
 
-        The contents of whole pages are lost, also of those bytes on the first and last page that are outside the
-        range. Protection and locks end too. Pages that are not committed stay so. To use decommitted pages again,
+        The contents of whole pages are lost, including the bytes of the first and last page that are outside the range.
+        Protections and locks are lost too. Pages that are not committed are skipped. To use decommitted pages again,
         commit them; they read zero then.
 
         Parameters
@@ -213,8 +213,8 @@ class Region(_vmem.Region):
 
         Notes
         -----
-        A large range is decommitted piece by piece. Interrupted by an exception from a signal handler, such as
-        KeyboardInterrupt, or refused in the middle, it has decommitted a first part, as `ranges` tells.
+        A large range is decommitted in chunks. If a signal handler raises an exception, such as KeyboardInterrupt, or
+        the system refuses a chunk, those before it stay decommitted; `ranges` shows them.
 
         Examples
         --------
@@ -227,12 +227,12 @@ class Region(_vmem.Region):
         """
         _vmem.Region.decommit(self, *to_range(self, offset, num_bytes))
 
-    def discard(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
-        """Drop what the pages that hold one or more bytes of a range contain: they read zero, and stay committed.
+    def discard(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> None:
+        """Drop the contents of the pages that hold one or more bytes of a range: they read zero, and stay committed.
 
-        They take no physical memory until they are touched again. This is cheaper than decommitting and committing,
-        and cannot be refused for lack of memory afterwards, because the system's promise of memory stays. The contents
-        of whole pages are lost, also of those bytes on the first and last page that are outside the range.
+        They take no physical memory until they are touched again. This is cheaper than decommitting and committing
+        again, and since the memory stays committed, the system cannot refuse it afterwards. The contents of whole pages
+        are lost, including the bytes of the first and last page that are outside the range.
 
         Parameters
         ----------
@@ -248,14 +248,14 @@ class Region(_vmem.Region):
         OutOfMemoryError
             The system refused (not on Linux). The pages are decommitted then.
         OSError
-            The system refused for another reason. Contents of a first part may be gone then.
+            The system refused for another reason. The contents of a first part may be lost then.
         ValueError
             A byte of the range is not committed, not writable or not in the region, or the region is released.
 
         Notes
         -----
-        On Linux locked pages stay locked; elsewhere discarding ends locks and makes pages READ_WRITE. Interrupted by an
-        exception from a signal handler, such as KeyboardInterrupt, it has discarded a first part.
+        On Linux locked pages stay locked; elsewhere discarded pages are unlocked and become READ_WRITE. If a signal
+        handler raises an exception, such as KeyboardInterrupt, the contents of a first part are lost.
 
         Examples
         --------
@@ -269,10 +269,11 @@ class Region(_vmem.Region):
         """
         _vmem.Region.discard(self, *to_range(self, offset, num_bytes))
 
-    def prefault(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
-        """Get physical memory for the pages that hold one or more bytes of a range now, not when they are touched.
+    def prefault(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> None:
+        """Populate the pages that hold one or more bytes of a range with physical memory, before they are touched.
 
-        Contents never change. Other threads run meanwhile and may use the pages; changing them is a BufferError.
+        Contents do not change. Other threads run meanwhile and may access the pages; calls that change the state of the
+        pages raise BufferError.
 
         Parameters
         ----------
@@ -286,7 +287,7 @@ class Region(_vmem.Region):
         BufferError
             Another thread is about to decommit or discard these pages.
         OutOfMemoryError
-            There is not so much memory.
+            There is not enough memory.
         OSError
             The system refused for another reason.
         ValueError
@@ -294,7 +295,7 @@ class Region(_vmem.Region):
 
         Notes
         -----
-        Interrupted by an exception from a signal handler, such as KeyboardInterrupt, it has done a first part.
+        If a signal handler raises an exception, such as KeyboardInterrupt, a first part of the range is populated.
 
         Examples
         --------
@@ -308,18 +309,18 @@ class Region(_vmem.Region):
         _vmem.Region.prefault(self, *to_range(self, offset, num_bytes))
 
     def protect(
-        self, protection: SupportsIndex, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None
+        self, protection: "SupportsIndex", offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None
     ) -> None:
-        """Change what may be done with the pages that hold one or more bytes of a range.
+        """Change the protection of the pages that hold one or more bytes of a range.
 
-        Views follow it: read-only pages give read-only views, pages without access give none. Items and slices that it
-        forbids raise ValueError; native code that breaks it gets a fault from the processor.
+        Views follow it: read-only pages have read-only views, and pages without access have none. Items and slices that
+        it forbids raise ValueError; native code that violates it is stopped by a memory fault.
 
         Parameters
         ----------
         protection : Protection
-            What is allowed from now on. What the processor cannot tell apart is granted with it: most can read what
-            they can execute.
+            The access to allow. Where the processor cannot tell two kinds of access apart, both are allowed: most
+            processors can read what they can execute.
         offset : int, default 0
             Where the range begins, in bytes from the start of the region.
         num_bytes : int, optional
@@ -328,15 +329,15 @@ class Region(_vmem.Region):
         Raises
         ------
         BufferError
-            Views are alive that need what would be taken away, or another thread is at work on these pages.
+            Live views need the access that would be removed, or another thread is at work on these pages.
         OutOfMemoryError
             Too many mappings would be needed. Nothing has changed then.
         OSError
-            The system refused, as one with a policy against writable code does. Nothing has changed then, unless the
-            policy also forbids what was there before: `ranges` tells.
+            The system refused, for example by a policy against code that is writable. Nothing has changed then, unless
+            the policy also forbids the protection that was there before; `ranges` shows what there is.
         ValueError
-            A byte of the range is not committed or not in the region, or the region is released, or `protection` is no
-            Protection.
+            A byte of the range is not committed or not in the region, or the region is released, or `protection` is not
+            a Protection.
 
         Notes
         -----
@@ -355,11 +356,11 @@ class Region(_vmem.Region):
         """
         _vmem.Region.protect(self, to_protection(protection), *to_range(self, offset, num_bytes))
 
-    def lock(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
-        """Keep the pages that hold one or more bytes of a range in physical memory: they are never written to swap.
+    def lock(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> None:
+        """Lock the pages that hold one or more bytes of a range in physical memory: they are never written to swap.
 
-        Pages that have no physical memory yet get it. Locks do not add up: one `unlock` ends them, and so does
-        `decommit`. A child of a fork has none.
+        Pages without physical memory are populated. Locks do not nest: one `unlock` ends them all, and so does
+        `decommit`. A forked child has none.
 
         Parameters
         ----------
@@ -373,7 +374,8 @@ class Region(_vmem.Region):
         BufferError
             Another thread is at work on these pages.
         OutOfMemoryError
-            The system lets this process lock no more; the message says how much that is. Nothing has changed then.
+            The process would have more locked memory than it may; the message says how much that is. Nothing has
+            changed then.
         OSError
             The system refused for another reason. Nothing has changed then.
         ValueError
@@ -391,8 +393,8 @@ class Region(_vmem.Region):
         """
         _vmem.Region.lock(self, *to_range(self, offset, num_bytes))
 
-    def unlock(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> None:
-        """End the locks of the pages that hold one or more bytes of a range. Pages that are not locked are no error.
+    def unlock(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> None:
+        """Unlock the pages that hold one or more bytes of a range. Pages that are not locked are skipped.
 
         Parameters
         ----------
@@ -414,8 +416,8 @@ class Region(_vmem.Region):
 
         Notes
         -----
-        A large range is unlocked piece by piece. Interrupted by an exception from a signal handler, such as
-        KeyboardInterrupt, or refused in the middle, it has unlocked a first part.
+        A large range is unlocked in chunks. If a signal handler raises an exception, such as KeyboardInterrupt, or the
+        system refuses a chunk, those before it stay unlocked.
 
         Examples
         --------
@@ -428,8 +430,8 @@ class Region(_vmem.Region):
         """
         _vmem.Region.unlock(self, *to_range(self, offset, num_bytes))
 
-    def resident(self, offset: SupportsIndex = 0, num_bytes: SupportsIndex | None = None) -> int:
-        """How many bytes of a range are in physical memory, by the pages that hold them.
+    def resident(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> int:
+        """Count the bytes that are in physical memory, of the pages that hold one or more bytes of a range.
 
         Committed pages get physical memory when they are first touched.
 
@@ -448,7 +450,7 @@ class Region(_vmem.Region):
         Raises
         ------
         NotImplementedError
-            This system does not tell (OpenBSD).
+            The system does not report it (OpenBSD).
         OutOfMemoryError, OSError
             The system refused.
         ValueError
@@ -465,8 +467,8 @@ class Region(_vmem.Region):
         """
         return _vmem.Region.resident(self, *to_range(self, offset, num_bytes))
 
-    def ranges(self) -> list[Range]:
-        """All of the region, in order, as runs of pages with equal properties.
+    def ranges(self) -> "list[Range]":
+        """List the whole region, in order, as runs of pages with equal properties.
 
         Returns
         -------
@@ -486,24 +488,26 @@ class Region(_vmem.Region):
         ...     [(each.num_bytes == region.page_size, each.committed) for each in region.ranges()]
         [(True, True), (False, False)]
         """
+        from vmem._types import Protection, Range
+
         return [
             Range(offset, num_bytes, committed, Protection(protection))
             for offset, num_bytes, committed, protection in super().ranges()
         ]
 
-    def __enter__(self) -> Self:
-        _vmem.Region.__len__(self)  # says so when it is released
+    def __enter__(self) -> "Self":
+        _vmem.Region.__len__(self)  # raises ValueError if it is released
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: "TracebackType | None"
     ) -> None:
         if error is None:
             self.release()
-        else:  # a BufferError about a view must not hide what went wrong; the memory goes with the last view
+        else:  # a BufferError about a view must not replace the exception; the memory is released with the last view
             self._abandon()
 
-    def __reduce__(self) -> NoReturn:
+    def __reduce__(self) -> "NoReturn":
         raise TypeError(
             f"cannot pickle {type(self).__name__!r} object, nor copy it: its memory stays where it is; "
             "pickle a copy, bytes(region[a:b]), or an array of NumPy over region[a:b]"

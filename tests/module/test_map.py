@@ -355,19 +355,6 @@ def test_a_map_keeps_nothing_alive(page: int) -> None:
     assert not [each for each in gc.get_referrers(region) if each is memory]
 
 
-def test_importing_vmem_imports_nothing_that_draws() -> None:
-    run_python(
-        """
-        import sys
-        import vmem
-
-        region = vmem.reserve(1)
-        region.map()
-        assert not {"vmem._drawing", "vmem._report", "shutil", "textwrap"} & set(sys.modules)
-        """
-    )
-
-
 # --- the text ---
 
 

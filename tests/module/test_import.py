@@ -1,0 +1,252 @@
+"""`import vmem`: what it loads, what is loaded on first use, and which modules import which."""
+
+from __future__ import annotations
+
+import ast
+import pickle
+import subprocess
+import sys
+import textwrap
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import vmem
+
+PACKAGE = Path(vmem.__file__).parent
+
+PREPARE = """
+import os, sys
+sys.path.append(sys.argv[1])
+before = set(sys.modules)
+
+def find_loaded():
+    return set(sys.modules) - before
+"""
+
+MODULES = {"vmem", "vmem._about", "vmem._arguments", "vmem._memory", "vmem._region", "vmem._vmem"}
+
+
+def run_bare(code: str, *arguments: str) -> None:
+    """Runs code in an interpreter that has loaded neither the site module nor anything that this environment adds."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", PREPARE + textwrap.dedent(code), str(PACKAGE.parent), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# --- what is loaded ---
+
+
+def test_import_loads_only_the_package_and_built_in_modules() -> None:
+    run_bare(
+        f"""
+        import vmem
+        loaded = find_loaded() - set(sys.builtin_module_names)
+        assert loaded == {MODULES}, loaded
+        """
+    )
+
+
+def test_regions_arrays_and_arenas_load_nothing_more() -> None:
+    run_bare(
+        """
+        import vmem
+        after_import = find_loaded()
+        page = vmem.get_page_size()
+        with vmem.reserve(8 * page, name="bare") as region:
+            region.commit(0, 4 * page, prefault=True)
+            region.commit()
+            region[0:5] = b"hello"
+            region.protect(1, 0, page)
+            region.protect(2)
+            for wrong in (6, -1, "READ"):
+                try:
+                    region.protect(wrong)
+                except (TypeError, ValueError):
+                    continue
+                raise AssertionError(wrong)
+            region.discard(page)
+            region.unlock()
+            region.decommit(page)
+            assert region.is_committed(0, page) and region.resident(num_bytes=page) == page
+            with region.view(0, 5) as view:
+                assert repr(region).endswith("1 view>")
+        array = vmem.Array("d", [1.5])
+        array.extend(array)
+        arena = vmem.Arena(page)
+        arena.alloc(5)
+        assert find_loaded() == after_import, find_loaded() - after_import
+        """
+    )
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "vmem.Protection.READ",
+        "vmem.Range",
+        "vmem.MemoryPart",
+        "from vmem import MemoryInfo",
+        "vmem.reserve(1).ranges()",
+        "vmem.memory_info()",
+    ],
+)
+def test_the_first_use_of_a_record_loads_the_records(use: str) -> None:
+    run_bare(
+        f"""
+        import vmem
+        {use}
+        loaded = {{name for name in find_loaded() if name.startswith("vmem")}}
+        assert loaded == {MODULES | {"vmem._types"}}, loaded
+        assert "enum" in find_loaded()
+        assert not {{"typing", "re", "dataclasses"}} & find_loaded()
+        """
+    )
+
+
+@pytest.mark.parametrize("use", ["vmem.MemoryMap", "vmem.reserve(1).map()"])
+def test_maps_load_what_draws_them_only_when_they_are_drawn(use: str) -> None:
+    run_bare(
+        f"""
+        import vmem
+        {use}
+        loaded = {{name for name in find_loaded() if name.startswith("vmem")}}
+        assert loaded == {MODULES | {"vmem._map", "vmem._types"}}, loaded
+        assert not {{"html", "shutil", "textwrap", "typing"}} & find_loaded()
+        memory = vmem.reserve(1).map()
+        str(memory)
+        assert "vmem._drawing.text" in find_loaded() and "vmem._drawing.svg" not in find_loaded()
+        """
+    )
+
+
+# --- first use ---
+
+
+@pytest.mark.parametrize("name", ["Protection", "Range", "MemoryInfo", "MemoryMap", "MemoryPart"])
+def test_a_class_that_is_made_on_first_use_is_the_same_everywhere(name: str) -> None:
+    run_bare(
+        f"""
+        import vmem
+        from vmem import {name}
+        assert "{name}" in dir(vmem) and vmem.{name} is {name} is getattr(vmem, "{name}") is vars(vmem)["{name}"]
+        assert ({name}.__module__, {name}.__qualname__) == ("vmem", "{name}")
+        everything = {{}}
+        exec("from vmem import *", everything)
+        assert everything["{name}"] is {name}
+        region = vmem.reserve(1)
+        made = {{
+            "Protection": lambda: region.ranges()[0].protection,
+            "Range": lambda: region.ranges()[0],
+            "MemoryInfo": vmem.memory_info,
+            "MemoryMap": region.map,
+            "MemoryPart": lambda: region.map().parts[0],
+        }}
+        assert type(made["{name}"]()) is {name}
+        """
+    )
+
+
+def test_threads_get_the_same_classes() -> None:
+    run_bare(
+        """
+        import threading
+        import vmem
+
+        region = vmem.reserve(1)
+        uses = [
+            lambda: vmem.Protection,
+            lambda: type(region.ranges()[0].protection),
+            lambda: type(region.map().parts[0].protection),
+            lambda: __import__("vmem", fromlist=["Protection"]).Protection,
+        ] * 4
+        start = threading.Barrier(len(uses))
+        found = []
+
+        def look(use):
+            start.wait()
+            found.append(use())
+
+        threads = [threading.Thread(target=look, args=(use,)) for use in uses]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        assert found == [vmem.Protection] * len(uses), found
+        """
+    )
+
+
+@pytest.mark.parametrize("protocol", [0, pickle.HIGHEST_PROTOCOL])
+def test_pickles_are_loaded_before_the_first_use(protocol: int) -> None:
+    region = vmem.reserve(1)
+    for thing in (vmem.Protection, vmem.Protection.READ, region.ranges()[0], vmem.MemoryInfo(2, 1), region.map()):
+        run_bare(
+            """
+            import pickle
+            import vmem
+            loaded = pickle.loads(bytes.fromhex(sys.argv[2]))
+            assert repr(loaded) == sys.argv[3], loaded
+            kind = loaded if isinstance(loaded, type) else type(loaded)
+            assert kind is getattr(vmem, kind.__name__)
+            """,
+            pickle.dumps(thing, protocol).hex(),
+            repr(thing),
+        )
+
+
+def test_help_describes_what_is_made_on_first_use() -> None:
+    run_bare(
+        """
+        import pydoc
+        import vmem
+        text = pydoc.plain(pydoc.render_doc(vmem))
+        assert "class Protection(enum.IntEnum)" in text and "class Range(" in text, text
+        """
+    )
+
+
+def test_other_names_are_attribute_errors() -> None:
+    for name in ("nothing", "_types_", "enum", "TYPE_CHECKING"):
+        with pytest.raises(AttributeError, match=f"^module 'vmem' has no attribute '{name}'$"):
+            getattr(vmem, name)
+
+
+# --- layers ---
+
+
+def find_imports(path: Path, modules: set[str]) -> set[str]:
+    """The modules of the package that a file imports, also in functions and for type checkers."""
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, "imports are absolute"
+            members = {f"{node.module}.{alias.name}" for alias in node.names} & modules
+            imported |= members or {node.module}
+    return imported & modules
+
+
+def read_layers() -> dict[str, set[str]]:
+    """For each module of the package the others that it imports; for the extension those that its stub imports."""
+    files = [path for path in PACKAGE.rglob("*.py*") if path.suffix in (".py", ".pyi")]
+    paths = [path for path in files if "_benchmarks" not in path.parts]
+    names = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in paths]
+    names = [name.removesuffix(".__init__") for name in names]
+    return {name: find_imports(path, set(names)) for name, path in zip(names, paths, strict=True)}
+
+
+def test_imports_have_no_circle() -> None:
+    layers = read_layers()
+    assert {"vmem", "vmem._vmem", "vmem._map", "vmem._drawing.svg"} <= layers.keys()
+    assert layers["vmem._map"] >= {"vmem._types", "vmem._drawing.svg"}
+    order = list(TopologicalSorter(layers).static_order())  # graphlib.CycleError tells the circle
+    assert order.index("vmem._types") < order.index("vmem._map") < order.index("vmem")
+
+
+def test_nothing_below_imports_the_package_itself() -> None:
+    assert {name for name, imported in read_layers().items() if "vmem" in imported} == set()
