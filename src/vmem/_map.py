@@ -5,11 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from vmem._types import MapData, MemoryPart, Protection
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    Extent: TypeAlias = tuple[int, int, int, bool, int | None]  # start, end, protection, locked, resident
+Extent = tuple[int, int, int, bool, int | None]  # start, end, protection, locked, resident
 
 
 class MemoryMap(MapData):
@@ -93,7 +89,7 @@ def make_map(
     size: int,
     page_size: int,
     used: int | None,
-    extents: "Sequence[Extent]",
+    extents: Sequence[Extent],
     views: Sequence[tuple[int, int]],
 ) -> MemoryMap:
     """The map of an owner, from its committed extents in order and the ranges of its views. Neighbours differ."""
@@ -106,7 +102,7 @@ def make_map(
     return MemoryMap(kind, name, address, size, page_size, used, len(views), find_pinned(views, page_size), parts)
 
 
-def add_reserved(extents: "Sequence[Extent]", size: int) -> Iterator[tuple[int, int, bool, int, bool, int | None]]:
+def add_reserved(extents: Sequence[Extent], size: int) -> Iterator[tuple[int, int, bool, int, bool, int | None]]:
     """The committed extents, and between them those that are only reserved."""
     offset = 0
     for start, end, protection, locked, resident in extents:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -51,7 +50,7 @@ Record = pytest.mark.parametrize(("kind", "fields"), RECORDS, ids=lambda value: 
 @Record
 def test_a_record_is_a_tuple_of_its_fields(kind: Any, fields: dict[str, object]) -> None:
     record = kind(*fields.values())
-    assert isinstance(record, tuple)
+    assert issubclass(kind, tuple)
     assert record == tuple(fields.values()) == kind(**fields) == kind._make(fields.values())
     assert hash(record) == hash(tuple(fields.values()))
     assert kind._fields == kind.__match_args__ == tuple(fields)
@@ -89,12 +88,11 @@ def test_a_record_cannot_be_changed_but_replaced(kind: Any, fields: dict[str, ob
 @Record
 def test_records_are_copied_and_pickled(kind: Any, fields: dict[str, object]) -> None:
     record = kind(**fields)
-    ways: list[Callable[[Any], Any]] = [copy.copy, copy.deepcopy]
-    ways += [lambda each, p=p: pickle.loads(pickle.dumps(each, p)) for p in range(pickle.HIGHEST_PROTOCOL + 1)]
-    for way in ways:
-        assert way(record) == record
-        assert type(way(record)) is kind
-        assert repr(way(record)) == repr(record)
+    pickles = [pickle.dumps(record, protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+    for copied in (copy.copy(record), copy.deepcopy(record), *map(pickle.loads, pickles)):
+        assert copied == record
+        assert type(copied) is kind
+        assert repr(copied) == repr(record)
 
 
 @pytest.mark.parametrize(("kind", "fields"), RECORDS[:3], ids=lambda value: getattr(value, "__name__", ""))
