@@ -40,8 +40,8 @@ import vmem
 PAGE_SIZE = vmem.get_page_size()
 FEW, MANY = 1_000, 30_000
 
-# Prints the duration of one import, and of getting attributes. A module that was already loaded at startup would seem to
-# cost nothing, so the site module, which loads some, is disabled.
+# Prints the duration of one import, and of getting attributes. A module that was already loaded at startup would seem
+# to cost nothing, so the site module, which loads some, is disabled.
 TIME_IMPORT = """
 import os, sys, time
 path, module, *attributes = sys.argv[1:]

@@ -1,4 +1,4 @@
-"""The directive `vmem-map`: the map that examples/draw_map.py makes when it is run, as `text` or as a `picture`."""
+"""The directive `vmem-map`: runs examples/draw_map.py and shows its map, as `text` or as a `picture`."""
 
 import functools
 import runpy
@@ -20,14 +20,14 @@ COLUMNS = 80
 
 @functools.cache
 def make_map() -> MemoryMap:
-    """The same map for all: each run has other addresses."""
+    """The map of one run, for all directives: other runs have other addresses."""
     with redirect_stdout(StringIO()):
         memory: MemoryMap = runpy.run_path(str(PROGRAM))["memory"]
     return memory
 
 
 class MapDirective(SphinxDirective):
-    """The text is what a terminal of 80 columns shows, whatever the build runs in; the picture is that of notebooks."""
+    """Shows the text as a terminal of COLUMNS columns does, or the picture as notebooks do."""
 
     required_arguments = 1
 

@@ -1,6 +1,6 @@
-# What a Cython module gets with `cimport vmem`: the functions of vmem.h, of which one file of the module must have the
-# implementation (define_macros=[("VMEM_IMPLEMENTATION", None)]), and of vmem_python.h, for which no macro is needed. Both
-# are described in the headers, which are in vmem.get_include().
+# The declarations that Cython modules get by `cimport vmem`: those of vmem.h, whose implementation one source file of the
+# module must contain (define_macros=[("VMEM_IMPLEMENTATION", None)]), and those of vmem_python.h, which needs no macro. The
+# headers, in vmem.get_include(), document them.
 
 from libc.stdint cimport uint64_t, uintptr_t
 

@@ -28,7 +28,7 @@ whole pages: a range covers every page that holds one or more of its bytes. Ever
 #   _map            MemoryMap; imported when map() is called first
 #   _command, _report, _demo, __main__    the command line; _benchmarks is benchmarks/ of the checkout
 
-from _collections_abc import MutableSequence  # collections.abc by its own name, which every interpreter has imported
+from _collections_abc import MutableSequence  # collections.abc, by the name that startup has loaded
 
 from vmem._about import __version__, get_include
 from vmem._memory import memory_info

@@ -1,6 +1,6 @@
-"""``vmem`` and ``python -m vmem``: facts about this machine, what builds ask, the demo and the benchmark.
+"""``vmem`` and ``python -m vmem``: facts about this machine, options for builds, the demo and the benchmark.
 
-What a command needs is imported when it runs: the facts are there at once.
+Each command imports what only it needs when it runs, so that the facts are printed at once.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-EPILOG = "exit status: 0 done, 1 the system or a file refused, 2 wrong arguments, 130 interrupted"
+EPILOG = "exit status: 0 success, 1 failure, 2 wrong arguments, 130 interrupted"
 
-# --- what builds ask ---
+# --- options for builds ---
 
 
 def require_folder(folder: str) -> str:
@@ -32,7 +32,7 @@ def require_folder(folder: str) -> str:
 
 
 def quote(words: list[str]) -> str:
-    """Words as this system's shell takes them."""
+    """Words in one line for the shell of this system, in quotation marks where it needs them."""
     if sys.platform == "win32":
         import subprocess
 
@@ -50,9 +50,9 @@ def describe_includes() -> str:
     return quote([f"-I{folder}" for folder in dict.fromkeys(folders)])
 
 
-ANSWERS: dict[str, tuple[Callable[[], str], str]] = {
+QUERIES: dict[str, tuple[Callable[[], str], str]] = {
     "--version": (lambda: __version__, "the version"),
-    "--includes": (describe_includes, "a compiler's options for the headers of vmem and Python"),
+    "--includes": (describe_includes, "compiler options for the headers of vmem and Python"),
     "--include-dir": (lambda: require_folder(get_include()), "the folder of vmem.h and vmem_python.h"),
     "--cmakedir": (
         lambda: require_folder(find_folder("share", "cmake", "vmem")),
@@ -76,25 +76,25 @@ def make_parser() -> argparse.ArgumentParser:
     )
     prints = parser.add_mutually_exclusive_group()
     prints.add_argument("--json", action="store_true", help="print JSON")
-    for option, (_, what) in ANSWERS.items():
-        prints.add_argument(option, dest="question", action="store_const", const=option, help=f"print {what}")
-    parser.set_defaults(parser=parser)  # that of the command, when there is one, takes its place
+    for option, (_, what) in QUERIES.items():
+        prints.add_argument(option, dest="query", action="store_const", const=option, help=f"print {what}")
+    parser.set_defaults(parser=parser)  # a command sets its own
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     add_demo(
         commands.add_parser(
             "demo",
             help="reserve 1 TiB and grow real files into it",
-            description="Reserves 1 TiB of addresses, or what the process may have, and grows files into it, "
-            "each with a view.",
+            description="Reserves 1 TiB of addresses, or less if a limit requires it, reads files into it and takes a "
+            "view of each. The views stay valid while memory is committed for the next files.",
             epilog=EPILOG,
         )
     )
     add_bench(
         commands.add_parser(
             "bench",
-            help="measure what vmem costs, which takes half a minute",
-            description="Measures everything that has a target beside the same in C, NumPy or Python. "
-            "A target that is missed is a result, not an error.",
+            help="measure the performance of vmem, in half a minute",
+            description="Measures everything that has a target side by side with C, NumPy or Python. "
+            "A missed target is a result, not an error.",
             epilog=EPILOG,
         )
     )
@@ -108,11 +108,11 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
 
 def add_bench(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
-    parser.add_argument("--gib", type=float, help="how much memory to fill, in GiB; default: 0.25, or what is there")
+    parser.add_argument("--gib", type=float, help="memory to fill, in GiB; default: 0.25, or less if memory is short")
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
-    """Who complains about its arguments, and the same option as before the command, which it must not undo."""
+    """The arguments of all commands. --json has no default here, which would override --json before the command."""
     parser.set_defaults(parser=parser)
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
 
@@ -140,7 +140,7 @@ def print_demo(paths: list[str], as_json: bool) -> None:
 
 
 def import_benchmark() -> ModuleType:
-    """What is run here, from the folder of the benchmarks, whose files import each other as scripts do."""
+    """The module that runs the benchmark. The files in its folder import each other as scripts do."""
     from importlib import import_module
 
     sys.path.insert(0, find_benchmarks())
@@ -148,7 +148,7 @@ def import_benchmark() -> ModuleType:
 
 
 def find_benchmarks() -> str:
-    """Their folder in the package, or in the checkout where the installation is editable."""
+    """The folder of the benchmarks: in the package, or in the checkout if the installation is editable."""
     folder, in_checkout = find_folder("_benchmarks"), find_folder(os.pardir, os.pardir, "benchmarks")
     return in_checkout if os.path.isdir(in_checkout) and not os.path.isdir(folder) else require_folder(folder)
 
@@ -162,18 +162,18 @@ def print_benchmark(gib: float | None, as_json: bool, parser: argparse.ArgumentP
     targets.run(num_bytes, as_json)
 
 
-# --- all ---
+# --- running ---
 
 
 def run(arguments: list[str] | None) -> None:
     parser = make_parser()
     options, unknown = parser.parse_known_args(arguments)
-    if options.command and options.question:
-        parser.error(f"argument COMMAND: not allowed with argument {options.question}")
-    if unknown:  # parse_args() would show the usage without a command
+    if options.command and options.query:
+        parser.error(f"argument COMMAND: not allowed with argument {options.query}")
+    if unknown:  # parse_args() would show the usage of the program, not of the command
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    if options.question:
-        answer, _ = ANSWERS[options.question]
+    if options.query:
+        answer, _ = QUERIES[options.query]
         print(answer())
     elif options.command == "demo":
         print_demo(options.paths, options.json)
@@ -184,7 +184,7 @@ def run(arguments: list[str] | None) -> None:
 
 
 def flush() -> None:
-    """Writes what is left while it can still be told that this fails: at exit the interpreter would try again."""
+    """Flush standard output while a failure can be reported. The flush at exit then goes to the null device."""
     try:
         print(end="", flush=True)
     except OSError:
@@ -193,18 +193,18 @@ def flush() -> None:
 
 
 def status_of(action: Callable[[], object]) -> int:
-    """Does something, tells what went wrong, and returns the exit status that this makes."""
+    """Run an action, report its failure on standard error, and return the exit status."""
     try:
         action()
-    except BrokenPipeError:  # the reader has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe, as head does
         return 0
     except (CommandError, OSError, UnicodeEncodeError) as error:
         complain(str(error))
         return 1
-    except MemoryError:  # of Python's own: OutOfMemoryError says more
+    except MemoryError:  # Python's own, without a message; OutOfMemoryError is an OSError
         complain("out of memory")
         return 1
-    except SystemExit as end:  # by argparse, after --help and wrong arguments
+    except SystemExit as end:  # argparse exits after --help and wrong arguments
         return int(end.code or 0)
     except KeyboardInterrupt:
         return 130
@@ -215,7 +215,7 @@ def main(arguments: list[str] | None = None) -> int:
     status = status_of(lambda: run(arguments))
     if status == 0:
         return status_of(flush)
-    with suppress(OSError):  # the status tells what went wrong before
+    with suppress(OSError):  # the first failure determines the status
         flush()
     return status
 

@@ -4,7 +4,7 @@ The extension checks them again, together with the state of the region, which on
 """
 
 import sys
-from _operator import index  # operator by its own name, which needs no file to be read
+from _operator import index  # operator, by the name that is built in
 
 from vmem import _vmem
 

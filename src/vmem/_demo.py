@@ -1,7 +1,8 @@
-"""``python -m vmem demo``: the main job, on real files.
+"""``python -m vmem demo``: real files in one region that grows under live views.
 
-It reserves far more addresses than it will need, streams files into them, committing memory only as they grow, and
-keeps a view of every file from the moment it is in. At the end each of those early views must still show its file.
+It reserves far more addresses than it needs, reads files into them one after the other, commits memory only as they
+need it, and takes a view of each file as soon as it has been read. At the end these early views must still show their
+files.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ READ_STEP = 1 << 18
 
 @dataclass
 class Usage:
-    """What a region uses, in bytes, and what the whole process may write to, where the system tells."""
+    """The memory of a region, and the writable memory of the whole process if the system reports it. In bytes."""
 
     committed: int
     resident: int
@@ -44,7 +45,7 @@ class Usage:
 
 @dataclass
 class Result:
-    """What ``python -m vmem demo --json`` prints. Sizes are in bytes."""
+    """The object that ``python -m vmem demo --json`` prints. Sizes are in bytes."""
 
     wanted: int
     reserved: int = 0
@@ -60,7 +61,7 @@ class Result:
 
 
 def find_default_files() -> list[Path]:
-    """The sources of the standard library that is running this, but for the empty ones: of these there is no view."""
+    """The source files of the running standard library, except empty ones, which have no views."""
     library = Path(sysconfig.get_path("stdlib"))
     return sorted(
         path
@@ -70,7 +71,7 @@ def find_default_files() -> list[Path]:
 
 
 def find_files(paths: Iterable[str]) -> list[Path]:
-    """The files named, and those in the folders named."""
+    """The named files, and those in the named folders."""
     files: list[Path] = []
     for name in paths:
         path = Path(name)
@@ -88,28 +89,30 @@ def find_files(paths: Iterable[str]) -> list[Path]:
 
 
 def choose_size(wanted: int) -> int:
-    """`wanted`, or half of the addresses that the process may still take, when that is less."""
+    """`wanted`, or half of the addresses that the process can still reserve, if that is less."""
     limits = _vmem.get_limits()
     if limits["address_space_limit"] is None:
         return wanted
-    left = max(limits["address_space_limit"] - limits["address_space_used"], 0)
-    return min(wanted, max(left // 2, _vmem.get_page_size()))
+    free = max(limits["address_space_limit"] - limits["address_space_used"], 0)
+    return min(wanted, max(free // 2, _vmem.get_page_size()))
 
 
-def find_room(files: Iterable[Path], num_addresses: int) -> int:
-    """How many bytes the files may take: more memory than there is would be taken from other programs."""
-    available = memory_info().available or num_addresses  # some systems do not tell
-    room = min(available, num_addresses)
-    wanted = sum(path.stat().st_size for path in files)
-    if wanted > room:
-        what = "of memory are available" if room == available else "of addresses are to be had"
-        raise CommandError(f"the files have {format_bytes(wanted)}, but no more than {format_bytes(room)} {what}")
-    return room
+def choose_capacity(files: Iterable[Path], num_addresses: int) -> int:
+    """How many bytes the files may take: no more than the free memory, the rest of which other programs need."""
+    available = memory_info().available or num_addresses  # 0 where the system does not report it
+    capacity = min(available, num_addresses)
+    needed = sum(path.stat().st_size for path in files)
+    if needed > capacity:
+        what = "memory" if capacity == available else "addresses"
+        raise CommandError(
+            f"the files need {format_bytes(needed)}, but only {format_bytes(capacity)} of {what} are available"
+        )
+    return capacity
 
 
 @dataclass
-class Early:
-    """A file in the region, and the view of it that was taken before the region grew on."""
+class LoadedFile:
+    """A file in the region, with the view of it that was taken before the region grew further."""
 
     path: Path
     start: int
@@ -118,118 +121,119 @@ class Early:
 
 
 @dataclass
-class Pile:
-    """Files one after the other in a region, committed only as far as they reach. They may take `room` bytes."""
+class FileBuffer:
+    """Files one after the other in a region, of which only what they need is committed: at most `capacity` bytes."""
 
     region: Region
-    room: int
+    capacity: int
     used: int = 0
-    files: list[Early] = field(default_factory=list)
+    files: list[LoadedFile] = field(default_factory=list)
 
     def add(self, path: Path) -> None:
-        """Reads a file onto the end, and keeps a view of it if there is something in it."""
+        """Append the contents of a file, and take a view of them unless they are empty."""
         start = self.used
         try:
             with path.open("rb", buffering=0) as file:
-                while num_read := file.readinto(self.make_room(READ_STEP)):
+                while num_read := file.readinto(self.commit_free(READ_STEP)):
                     self.used += num_read
         except OutOfMemoryError:
             raise
         except OSError as error:
             raise CommandError(f"cannot read {str(path)!r}: {error.strerror}") from error
-        if self.used > start:  # of what is empty there is nothing to see
-            self.files.append(Early(path, start, self.used, self.region.view(start, self.used - start)))
+        if self.used > start:
+            self.files.append(LoadedFile(path, start, self.used, self.region.view(start, self.used - start)))
 
-    def make_room(self, num_bytes: int) -> memoryview:
-        """The next free bytes, committed."""
-        end = min(self.used + num_bytes, self.room)
+    def commit_free(self, num_bytes: int) -> memoryview:
+        """The next free bytes, up to `num_bytes` of them, committed."""
+        end = min(self.used + num_bytes, self.capacity)
         if end == self.used:
-            raise CommandError(f"the files do not fit into {format_bytes(self.room)}")
+            raise CommandError(f"the files do not fit into {format_bytes(self.capacity)}")
         while (committed := self.region.committed) < end:
             self.region.commit(committed, min(COMMIT_STEP, self.region.size - committed))
         return self.region[self.used : end]
 
-    def drop(self, start: int, end: int) -> int:
-        """Lets go of the files that have bytes from `start` to `end`, decommits what is there, and counts the files."""
-        dropped = [each for each in self.files if each.start < end and start < each.end]
-        for each in dropped:
+    def remove(self, start: int, end: int) -> int:
+        """Release the views of the files with bytes from `start` to `end`, decommit these, and count the files."""
+        removed = [each for each in self.files if each.start < end and start < each.end]
+        for each in removed:
             each.view.release()
         self.files = [each for each in self.files if each.end <= start or end <= each.start]
         self.region.decommit(start, end - start)
-        return len(dropped)
+        return len(removed)
 
 
-def verify(file: Early) -> None:
-    """Makes sure that an early view still shows what is in its file."""
+def verify(file: LoadedFile) -> None:
+    """Check that an early view still shows the contents of its file."""
     with file.path.open("rb") as stream:
         expected = hashlib.file_digest(stream, "sha256").digest()
     if hashlib.sha256(file.view).digest() != expected:
-        raise CommandError(f"{str(file.path)!r} is not what was read: it has changed meanwhile")
+        raise CommandError(f"{str(file.path)!r} has changed since it was read")
 
 
 # --- the demo ---
 
 
 def run(paths: list[str], write: Callable[[str], None]) -> Result:
-    """Runs the demo, telling the user about it through `write`. Raises CommandError or OSError when it cannot go on."""
+    """Run the demo, and report each step through `write`. Raises CommandError or OSError if it cannot go on."""
     started = perf_counter()
     files = find_files(paths) if paths else find_default_files()
     result = Result(wanted=WANTED_BYTES, reserved=choose_size(WANTED_BYTES))
     if result.reserved < result.wanted:
-        write(f"This process may not have {format_bytes(result.wanted)} of addresses (ulimit -v), so it takes fewer.")
+        write(f"This process cannot reserve {format_bytes(result.wanted)} (see ulimit -v), so it reserves less.")
     with reserve(result.reserved, name="demo") as region:
         result.reserved = region.size
         write(f"Reserved {format_bytes(region.size)} at {region.address:#x}; committed {region.committed} bytes.")
-        pile = Pile(region, find_room(files, region.size))
+        buffer = FileBuffer(region, choose_capacity(files, region.size))
         try:
-            load(pile, files)
-            result.num_files, result.num_bytes = len(files), pile.used
-            write(describe_files(pile, len(files), are_named=bool(paths)))
-            result.num_verified = verify_all(pile)
-            write(f"{format_count(result.num_verified, 'early view')} checked: each still shows its file, by SHA-256.")
-            result.full = show_usage(region, write)
-            num_dropped, num_bytes = decommit_half(pile)
-            dropped, size = format_count(num_dropped, "view"), format_bytes(num_bytes)
-            write(f"Dropped {dropped} of the middle half and decommitted it, {size}.")
-            write(f"{format_count(verify_all(pile), 'view')} of the rest checked again.")
-            result.half = show_usage(region, write)
+            load_all(buffer, files)
+            result.num_files, result.num_bytes = len(files), buffer.used
+            write(describe_files(buffer, len(files), are_named=bool(paths)))
+            result.num_verified = verify_all(buffer)
+            write(f"Checked {format_count(result.num_verified, 'early view')}: each still shows its file, by SHA-256.")
+            result.full = report_usage(region, write)
+            num_removed, num_bytes = decommit_half(buffer)
+            removed, size = format_count(num_removed, "view"), format_bytes(num_bytes)
+            write(f"Released {removed} and decommitted the middle half, {size}.")
+            write(f"Checked the other {format_count(verify_all(buffer), 'view')} again.")
+            result.half = report_usage(region, write)
         finally:
             show_progress("")
-        pile.drop(0, region.size)
+        buffer.remove(0, region.size)
     write(f"Released the {format_bytes(result.reserved)}.")
     result.seconds = perf_counter() - started
     return result
 
 
-def load(pile: Pile, files: list[Path]) -> None:
+def load_all(buffer: FileBuffer, files: list[Path]) -> None:
     for number, path in enumerate(files, 1):
-        show_progress(f"reading file {number} of {len(files)}, {format_bytes(pile.used)}")
-        pile.add(path)
+        show_progress(f"reading file {number} of {len(files)}, {format_bytes(buffer.used)}")
+        buffer.add(path)
     show_progress("")
 
 
-def describe_files(pile: Pile, num_files: int, are_named: bool) -> str:
-    which = "" if are_named else " of this Python's own library"
-    but = "" if len(pile.files) == num_files else ", but for what is empty"
-    return f"Read {format_count(num_files, 'file')}{which}, {format_bytes(pile.used)}, each with a view of it{but}."
+def describe_files(buffer: FileBuffer, num_files: int, are_named: bool) -> str:
+    source = "" if are_named else " of the standard library"
+    condition = "" if len(buffer.files) == num_files else " that is not empty"
+    files, size = format_count(num_files, "file"), format_bytes(buffer.used)
+    return f"Read {files}{source}, {size}, and took a view of each{condition}."
 
 
-def verify_all(pile: Pile) -> int:
-    for number, file in enumerate(pile.files, 1):
-        show_progress(f"checking file {number} of {len(pile.files)}")
+def verify_all(buffer: FileBuffer) -> int:
+    for number, file in enumerate(buffer.files, 1):
+        show_progress(f"checking file {number} of {len(buffer.files)}")
         verify(file)
     show_progress("")
-    return len(pile.files)
+    return len(buffer.files)
 
 
-def decommit_half(pile: Pile) -> tuple[int, int]:
-    """Gives back whole pages in the middle of what the files take. Counts the views that this takes, and the bytes."""
-    start, end = (_vmem.align_forward(pile.used * part // 4, pile.region.page_size) for part in (1, 3))
-    return pile.drop(start, end), end - start
+def decommit_half(buffer: FileBuffer) -> tuple[int, int]:
+    """Decommit the pages of the middle half of the files. Returns the number of views that ended, and of bytes."""
+    start, end = (_vmem.align_forward(buffer.used * part // 4, buffer.region.page_size) for part in (1, 3))
+    return buffer.remove(start, end), end - start
 
 
-def show_usage(region: Region, write: Callable[[str], None]) -> Usage:
-    """A map of the region, and what the whole process has, which the region cannot know."""
+def report_usage(region: Region, write: Callable[[str], None]) -> Usage:
+    """Write a map of the region, and the memory of the whole process, which the region cannot know."""
     usage = Usage.of(region)
     write(f"\n{region.map()}\n")
     if usage.process_writable:

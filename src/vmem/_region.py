@@ -334,7 +334,7 @@ class Region(_vmem.Region):
             Too many mappings would be needed. Nothing has changed then.
         OSError
             The system refused, for example by a policy against code that is writable. Nothing has changed then, unless
-            the policy also forbids the protection that was there before; `ranges` shows what there is.
+            the policy also forbids the protection that was there before; `ranges` shows the result.
         ValueError
             A byte of the range is not committed or not in the region, or the region is released, or `protection` is not
             a Protection.

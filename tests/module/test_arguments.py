@@ -1,4 +1,4 @@
-"""What all calls on a range have in common: bounds, numbers, no bytes, and regions that are not ready for them."""
+"""Arguments of calls that take a range: bounds, integers, empty ranges, released regions and uncommitted bytes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 import vmem
 from tests.support import MAX_SIZE, Index, linux_only, run_python
 from vmem import Protection, _vmem
+from vmem._arguments import MAX_PROTECTION, to_protection
 
 Call = Callable[..., Any]
 
@@ -54,8 +55,8 @@ def call(request: pytest.FixtureRequest, region: vmem.Region) -> Call:
 
 
 @pytest.fixture(params=NEED_COMMITTED)
-def demanding_call(request: pytest.FixtureRequest, region: vmem.Region) -> Call:
-    """One of those that want every byte to be committed."""
+def committed_call(request: pytest.FixtureRequest, region: vmem.Region) -> Call:
+    """One of those that need every byte to be committed."""
     return NEED_COMMITTED[request.param](region)
 
 
@@ -77,7 +78,7 @@ def test_ranges_outside_the_region_are_refused(region: vmem.Region, call: Call) 
     assert region.committed == 0
 
 
-def test_wrong_numbers_are_refused(region: vmem.Region, call: Call) -> None:
+def test_integers_out_of_range_are_refused(region: vmem.Region, call: Call) -> None:
     for arguments in ((-1,), (-1, 1), (-(2**63), 1), (-(2**70), 1), (2**64, 1), (2**70, 1)):
         with pytest.raises(ValueError, match="offset"):
             call(*arguments)
@@ -88,7 +89,7 @@ def test_wrong_numbers_are_refused(region: vmem.Region, call: Call) -> None:
 
 
 @pytest.mark.parametrize("number", [10**5000, -(10**5000)], ids=["above", "below"])
-def test_numbers_that_python_does_not_write_are_refused_by_name(region: vmem.Region, call: Call, number: int) -> None:
+def test_integers_too_large_to_print_are_refused(region: vmem.Region, call: Call, number: int) -> None:
     for arguments, what in (((number,), "offset"), ((number, 1), "offset"), ((0, number), "num_bytes")):
         with pytest.raises(ValueError, match=rf"^{what} must .*, got an integer of 16610 bits$"):
             call(*arguments)
@@ -111,6 +112,19 @@ def test_wrong_types_are_refused(region: vmem.Region, call: Call) -> None:
     assert region.committed == 0
 
 
+def test_integers_of_another_type_called_protection_are_accepted(region: vmem.Region, page: int, call: Call) -> None:
+    region.commit()
+    other = type("Protection", (int,), {})
+    call(other(page), other(page))
+
+
+def test_all_protections_and_no_other_numbers_are_accepted(region: vmem.Region) -> None:
+    assert [to_protection(each) for each in Protection] == list(range(MAX_PROTECTION + 1))
+    for number in (-1, MAX_PROTECTION + 1):
+        with pytest.raises(ValueError, match=f"from 0 to {MAX_PROTECTION}, got {number}$"):
+            to_protection(number)
+
+
 def test_arguments_by_name_and_by_index(region: vmem.Region, page: int, call: Call) -> None:
     region.commit()
     call(offset=page, num_bytes=page)
@@ -120,13 +134,13 @@ def test_arguments_by_name_and_by_index(region: vmem.Region, page: int, call: Ca
     call(Index(60 * page), None)
 
 
-def test_no_bytes_are_no_work(region: vmem.Region, call: Call) -> None:
+def test_empty_ranges_do_nothing(region: vmem.Region, call: Call) -> None:
     for arguments in ((0, 0), (5, 0), (region.size, 0), (region.size,)):
         call(*arguments)
     assert region.ranges() == [(0, region.size, False, Protection.NO_ACCESS)]
 
 
-def test_no_bytes_are_no_work_on_pages_in_use(region: vmem.Region, page: int, call: Call) -> None:
+def test_empty_ranges_do_nothing_to_pages_in_use(region: vmem.Region, page: int, call: Call) -> None:
     region.commit(0, 2 * page)
     region[0:3] = b"abc"
     region.protect(Protection.NO_ACCESS, page, page)
@@ -147,7 +161,7 @@ def test_released_regions_are_refused(region: vmem.Region, call: Call) -> None:
             call(*arguments)
 
 
-def test_wrong_arguments_are_told_even_after_release(region: vmem.Region, call: Call) -> None:
+def test_arguments_are_checked_before_the_state(region: vmem.Region, call: Call) -> None:
     region.release()
     with pytest.raises(TypeError, match="offset must be an integer, not str"):
         call("0", 1)
@@ -155,8 +169,8 @@ def test_wrong_arguments_are_told_even_after_release(region: vmem.Region, call: 
         call(0, -1)
 
 
-def test_a_number_that_was_meant_as_a_size(region: vmem.Region, page: int) -> None:
-    """One number is where a range begins. Who finds out by an error is told."""
+def test_an_offset_that_was_meant_as_a_size(region: vmem.Region, page: int) -> None:
+    """One number is an offset; the error suggests the range that was probably meant."""
     size = region.size
     message = (
         f"offset {2 * size} is past the end of a region of {size} bytes; "
@@ -173,7 +187,7 @@ def test_a_number_that_was_meant_as_a_size(region: vmem.Region, page: int) -> No
 @linux_only
 @pytest.mark.exact_memory
 @pytest.mark.parametrize("prefault", [False, True])
-def test_a_number_of_bytes_that_committed_all_others(prefault: bool) -> None:
+def test_a_refused_commit_by_offset_alone_suggests_a_range(prefault: bool) -> None:
     run_python(
         f"""
         import resource, vmem
@@ -199,7 +213,7 @@ def test_a_number_of_bytes_that_committed_all_others(prefault: bool) -> None:
     )
 
 
-def test_bytes_that_are_not_committed_are_refused(region: vmem.Region, page: int, demanding_call: Call) -> None:
+def test_uncommitted_bytes_are_refused(region: vmem.Region, page: int, committed_call: Call) -> None:
     region.commit(0, page)
     region.commit(2 * page, page)
     region[0], region[2 * page] = 1, 2
@@ -217,19 +231,19 @@ def test_bytes_that_are_not_committed_are_refused(region: vmem.Region, page: int
         ),
     ):
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-            demanding_call(*arguments)
+            committed_call(*arguments)
     assert region.ranges() == before
     assert (region[0], region[2 * page]) == (1, 2)
 
 
-def test_the_advice_to_commit_helps(region: vmem.Region, page: int, demanding_call: Call) -> None:
+def test_the_suggested_commit_helps(region: vmem.Region, page: int, committed_call: Call) -> None:
     region.commit(0, page)
     with pytest.raises(ValueError, match="makes them usable") as raised:
-        demanding_call(0, 3 * page)
+        committed_call(0, 3 * page)
     advice = re.search(r"commit\(\d+, \d+\)", str(raised.value))
     assert advice
     eval(f"region.{advice[0]}", {"region": region})
-    demanding_call(0, 3 * page)
+    committed_call(0, 3 * page)
 
 
 @pytest.mark.parametrize("method", TWO_NUMBERS)

@@ -1,4 +1,4 @@
-"""``python -m vmem`` and the script ``vmem``: facts, the benchmark, exit statuses, and what is in the way of output."""
+"""``python -m vmem`` and the script ``vmem``: facts, arguments, exit statuses, output that fails, and the benchmark."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ PAGE = ROOT / "docs" / "reference" / "command-line.md"
 
 COMMANDS = ["", "demo", "bench"]
 MIB = 1 << 20
-LITTLE = "0.015625"  # GiB, the least that the benchmark fills
+MIN_GIB = "0.015625"  # the least that the benchmark fills
 
 
 def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs ``vmem``, which the installation has put where scripts are."""
+    """Runs ``vmem`` from the folder of installed scripts."""
     script = shutil.which("vmem", path=sysconfig.get_path("scripts"))
     if script is None:
         pytest.skip("vmem was installed without its script")
@@ -43,7 +43,7 @@ def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def run_in_shell(command: str) -> subprocess.CompletedProcess[str]:
-    """Runs a line of the shell with ``vmem`` in it, which keeps what it prints until there is much, as is usual."""
+    """Runs a line of the shell that contains ``vmem``, whose output is buffered as usual."""
     line = command.replace("vmem", f"'{sys.executable}' -m vmem", 1)
     environment = os.environ | {"PYTHONUNBUFFERED": ""}
     return subprocess.run(["sh", "-c", line], env=environment, capture_output=True, text=True, timeout=300)
@@ -68,7 +68,7 @@ def test_facts_as_json() -> None:
 
 @linux_only
 @pytest.mark.exact_memory
-def test_the_facts_are_those_of_the_system() -> None:
+def test_facts_match_the_system() -> None:
     facts = json.loads(run_vmem("--json", limit=1 << 33).stdout)
     assert facts["limits"]["address_space_limit"] == 1 << 33
     assert 1 * MIB < facts["limits"]["address_space_used"] < 1 << 33
@@ -90,28 +90,28 @@ def test_the_facts_are_those_of_the_system() -> None:
         (1 << 70, "1024 EiB"),
     ],
 )
-def test_sizes_in_words(num_bytes: int, text: str) -> None:
+def test_format_bytes(num_bytes: int, text: str) -> None:
     assert format_bytes(num_bytes) == text
 
 
-def test_limits_in_words() -> None:
-    """A system that does not tell how much is in use is not said to use nothing."""
+def test_describe_limit() -> None:
+    """If the system does not report how much is in use, nothing is said about it."""
     assert describe_limit(None, 0) == describe_limit(None, 0, str) == "no limit"
     assert describe_limit(None, 5) == "no limit, 5 B in use"
     assert describe_limit(2048, 1024) == "2 KiB, 1 KiB in use"
     assert describe_limit(65530, 79, str) == "65530, 79 in use"
 
 
-def test_facts_do_not_wait_for_what_other_commands_import() -> None:
+def test_facts_do_not_import_what_other_commands_need() -> None:
     run_python(
         """
         import sys
         from vmem.__main__ import main
         assert main([]) == 0
-        waiting = {"vmem._demo", "vmem._drawing", "hashlib", "side_by_side", "targets"}
-        if sys.platform != "win32":  # there, platform needs it
-            waiting.add("subprocess")
-        assert not waiting & set(sys.modules)
+        unneeded = {"vmem._demo", "vmem._drawing", "hashlib", "side_by_side", "targets"}
+        if sys.platform != "win32":  # platform imports it there
+            unneeded.add("subprocess")
+        assert not unneeded & set(sys.modules)
         """
     )
 
@@ -119,7 +119,7 @@ def test_facts_do_not_wait_for_what_other_commands_import() -> None:
 # --- the script, and its arguments ---
 
 
-def test_the_script_does_what_the_module_does() -> None:
+def test_the_script_equals_the_module() -> None:
     for arguments, status in (
         ("--version", 0),
         ("--include-dir", 0),
@@ -138,12 +138,10 @@ def test_help_names_the_program_and_the_exit_statuses(command: str) -> None:
         done = run(*command.split(), "--help")
         assert done.returncode == 0
         assert done.stdout.startswith(f"usage: {program} {command}".rstrip())
-        assert "exit status: 0 done, 1 the system or a file refused, 2 wrong arguments, 130 interrupted" in " ".join(
-            done.stdout.split()
-        )
+        assert "exit status: 0 success, 1 failure, 2 wrong arguments, 130 interrupted" in " ".join(done.stdout.split())
 
 
-def test_the_reference_tells_all_commands_options_and_exit_statuses() -> None:
+def test_the_reference_lists_all_commands_options_and_exit_statuses() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for command in COMMANDS:
         options = set(re.findall(r"(?<=\s)--[a-z-]+", run_vmem(*command.split(), "--help").stdout))
@@ -191,12 +189,12 @@ def test_wrong_arguments_show_the_usage_of_their_command(arguments: str, program
 
 
 @pytest.mark.parametrize("command", ["demo", pytest.param("bench", marks=pytest.mark.many_addresses)])
-def test_an_interruption(command: str) -> None:
+def test_an_interrupted_command(command: str) -> None:
     printed = run_python(
         """
         import signal, sys
         from vmem.__main__ import main
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what is in the background ignore it
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells make background jobs ignore it
         sys.addaudithook(lambda event, _: event == "vmem.reserve" and signal.raise_signal(signal.SIGINT))
         sys.exit(main(sys.argv[1:]))
         """,
@@ -206,19 +204,17 @@ def test_an_interruption(command: str) -> None:
     assert "Traceback" not in printed
 
 
-def test_no_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_out_of_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line.status_of(lambda: bytearray(sys.maxsize)) == 1
     assert capsys.readouterr() == ("", "vmem: out of memory\n")
 
 
-# --- what is in the way of output ---
+# --- output that fails ---
 
 
-def test_what_went_wrong_is_told_to_who_reads_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody reads what was printed, but the status says that more was to come."""
-
+def test_the_status_of_a_failure_survives_a_closed_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object) -> None:
-        raise CommandError("mine")
+        raise CommandError("failed")
 
     def flush() -> None:
         raise BrokenPipeError
@@ -229,21 +225,21 @@ def test_what_went_wrong_is_told_to_who_reads_no_longer(monkeypatch: pytest.Monk
 
 
 @posix_only
-def test_a_reader_that_stops_early() -> None:
+def test_a_closed_pipe_is_not_a_failure() -> None:
     for command in ("vmem", "vmem --json", "vmem --help", f"vmem demo '{BENCHMARKS}'"):
         done = run_in_shell(f"({command}; echo $? >&2) | true")
         assert done.stderr == "0\n"
 
 
 @posix_only
-def test_no_standard_output_at_all() -> None:
+def test_without_standard_output() -> None:
     for command in ("vmem", "vmem --json", "vmem --version", f"vmem demo '{BENCHMARKS}'"):
         done = run_in_shell(f"{command} >&-")
         assert (done.returncode, done.stderr) == (0, "")
 
 
 @posix_only
-def test_no_standard_error_at_all() -> None:
+def test_without_standard_error() -> None:
     done = run_in_shell(f"vmem demo --json '{BENCHMARKS}' 2>&-")
     assert done.returncode == 0
     assert json.loads(done.stdout)["num_verified"] > 5
@@ -252,14 +248,14 @@ def test_no_standard_error_at_all() -> None:
 
 
 @linux_only
-def test_a_disk_that_is_full() -> None:
+def test_a_full_disk() -> None:
     for command in ("vmem", "vmem --json", "vmem --help", f"vmem demo '{BENCHMARKS}'"):
         done = run_in_shell(f"{command} > /dev/full")
         assert (done.returncode, done.stderr) == (1, "vmem: [Errno 28] No space left on device\n")
 
 
 @posix_only
-def test_a_terminal_that_knows_few_characters(tmp_path: Path) -> None:
+def test_an_ascii_terminal(tmp_path: Path) -> None:
     package = shutil.copytree(Path(vmem.__file__).parent, tmp_path / "søppel" / "vmem")
     for command, status in (("", 0), ("--include-dir", 1), ("demo /dev/null/søppel", 1)):
         done = run_vmem(*command.split(), PYTHONIOENCODING="ascii", PYTHONPATH=str(package.parent))
@@ -271,14 +267,14 @@ def test_a_terminal_that_knows_few_characters(tmp_path: Path) -> None:
 
 
 def measures(test: Callable[..., None]) -> Callable[..., None]:
-    """Marks a test of what the benchmark prints, which is also about the memory of a process."""
+    """Marks a test that runs the benchmark, which measures the memory of processes."""
     for mark in (posix_only, pytest.mark.many_addresses, pytest.mark.exact_memory):
         test = mark(test)
     return test
 
 
 class Bench(NamedTuple):
-    """What it printed to its output and to the terminal."""
+    """The output of the benchmark, and what it wrote to the terminal."""
 
     machine: str
     rows: list[dict[str, Any]]
@@ -286,7 +282,7 @@ class Bench(NamedTuple):
 
 
 def run_on_terminal(command: list[str], folder: Path) -> tuple[str, str]:
-    """The output of a program, and what it writes to the terminal that is its standard error."""
+    """The output of a program, and what it writes to standard error, which is a terminal."""
     import pty
 
     terminal, child_end = pty.openpty()
@@ -297,7 +293,7 @@ def run_on_terminal(command: list[str], folder: Path) -> tuple[str, str]:
         try:
             while piece := os.read(terminal, 1 << 16):
                 shown += piece
-        except OSError:  # how Linux says that nobody writes to it any more
+        except OSError:  # Linux reports the end so, when the last writer has closed the terminal
             pass
         os.close(terminal)
         assert child.wait(timeout=60) == 0, shown.decode()
@@ -307,7 +303,7 @@ def run_on_terminal(command: list[str], folder: Path) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    command = [sys.executable, "-m", "vmem", "--json", "bench", "--gib", LITTLE]
+    command = [sys.executable, "-m", "vmem", "--json", "bench", "--gib", MIN_GIB]
     output, terminal = run_on_terminal(command, tmp_path_factory.mktemp("bench"))
     printed = json.loads(output)
     assert printed.keys() == {"machine", "rows"}
@@ -315,7 +311,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 def run_in_benchmarks(code: str, *arguments: str, **environment: str) -> str:
-    """What code prints that can import the benchmarks: to its output, then to standard error."""
+    """The output of code that can import the benchmarks, followed by what it writes to standard error."""
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=BENCHMARKS,
@@ -341,13 +337,13 @@ print(json.dumps(rows))
 
 @measures
 def test_the_benchmark_has_every_comparison_with_a_target(bench: Bench) -> None:
-    expected = json.loads(run_in_benchmarks(LIST_ROWS, LITTLE))
+    expected = json.loads(run_in_benchmarks(LIST_ROWS, MIN_GIB))
     assert sorted(row["work"] for row in bench.rows) == sorted(expected)
-    assert len(expected) >= 13, "there are so many without C and NumPy"
+    assert len(expected) >= 13, "13 rows need neither C nor NumPy"
 
 
 @measures
-def test_what_the_benchmark_tells_of_each(bench: Bench) -> None:
+def test_the_rows_of_the_benchmark(bench: Bench) -> None:
     assert bench.machine.startswith(f"vmem {vmem.__version__}, Python ")
     for row in bench.rows:
         assert row["ok"] == (row["ratio"] <= row["target"])
@@ -384,7 +380,7 @@ def test_the_progress_of_the_benchmark(bench: Bench) -> None:
 
 @pytest.mark.many_addresses
 @pytest.mark.parametrize("compiler", ["/nowhere/cc", "false", " ", "-g", "an 'open quote"])
-def test_the_benchmark_leaves_out_what_lacks_a_compiler_or_numpy(compiler: str) -> None:
+def test_the_benchmark_omits_rows_without_a_compiler_or_numpy(compiler: str) -> None:
     printed = run_in_benchmarks(
         "import sys; sys.modules['numpy'] = None\n"
         "import side_by_side, targets\n"
@@ -401,11 +397,11 @@ def test_the_benchmark_leaves_out_what_lacks_a_compiler_or_numpy(compiler: str) 
 
 @posix_only
 @pytest.mark.many_addresses
-def test_the_benchmark_leaves_out_what_lacks_a_temporary_folder() -> None:
+def test_the_benchmark_omits_rows_without_a_temporary_folder() -> None:
     printed = run_in_benchmarks(
         """if True:
         import resource, tempfile, side_by_side, targets
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no folder takes files
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no file can be written
         kept = side_by_side.leave_out_what_lacks(targets.list_comparisons(1 << 24))
         assert len(kept) >= 12
         assert "C" not in {each.needs for each in kept}
@@ -414,7 +410,7 @@ def test_the_benchmark_leaves_out_what_lacks_a_temporary_folder() -> None:
     assert re.match("vmem: left out, because '[^']+' cannot compile yardstick.c: .*temporary", printed)
 
 
-def test_the_benchmark_fills_less_where_memory_is_short() -> None:
+def test_the_benchmark_fills_less_if_memory_is_short() -> None:
     run_in_benchmarks(
         """if True:
         import targets, vmem
@@ -436,8 +432,8 @@ def test_the_benchmark_fills_less_where_memory_is_short() -> None:
 
 @linux_only
 @pytest.mark.exact_memory
-def test_the_benchmark_says_that_addresses_are_short() -> None:
-    done = run_vmem("bench", "--gib", LITTLE, limit=1 << 30)
+def test_the_benchmark_refuses_too_few_addresses() -> None:
+    done = run_vmem("bench", "--gib", MIN_GIB, limit=1 << 30)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(
         r"vmem: 4\.2 GiB of addresses must be free, but no more than [\d.]+ [MG]iB are \(ulimit -v\)\n", done.stderr
@@ -451,13 +447,13 @@ def test_sizes_that_the_benchmark_cannot_fill(size: str) -> None:
 
 @pytest.mark.many_addresses
 @linux_only
-def test_more_than_the_benchmark_can_have() -> None:
+def test_sizes_larger_than_memory() -> None:
     message = r"--gib: twice as much, 1 PiB, must be free, but [\d.]+ [MGT]iB are\n"
     assert re.search(message, run_vmem("bench", "--gib", "524288").stderr)
 
 
 def test_the_benchmark_takes_a_fraction_of_the_pairs() -> None:
-    """But at least five, and while it measures, the garbage collector strikes neither side."""
+    """But at least five. The garbage collector is disabled during samples."""
     run_in_benchmarks(
         """if True:
         import gc
@@ -475,7 +471,7 @@ def test_the_benchmark_takes_a_fraction_of_the_pairs() -> None:
     )
 
 
-def test_the_table_is_folded_where_the_terminal_is_narrow() -> None:
+def test_the_table_is_folded_in_a_narrow_terminal() -> None:
     run_in_benchmarks(
         """if True:
         from side_by_side import Row, format_table
@@ -491,7 +487,7 @@ def test_the_table_is_folded_where_the_terminal_is_narrow() -> None:
 
 @linux_only
 def test_a_benchmark_interrupted_while_others_fill_memory_leaves_no_processes(tmp_path: Path) -> None:
-    """The signal comes to the first process alone."""
+    """Only the first process gets the signal."""
     interrupt_benchmark("bytearray", tmp_path, until=lambda group: len(list_group(group)) >= 3)
 
 
@@ -505,7 +501,7 @@ def test_a_benchmark_interrupted_while_it_compiles_leaves_no_files(tmp_path: Pat
 
 
 def interrupt_benchmark(way: str, temporary: Path, until: Callable[[int], bool], **environment: str) -> None:
-    """Fills memory in one way, again and again, until it looks as wanted, and sends the first process a signal."""
+    """Fills memory in one way, repeatedly, until a condition holds, and then interrupts the first process."""
     code = f"""
 import signal
 import arrays
@@ -524,10 +520,10 @@ while True: arrays.fill({way!r}, 1 << 28)
     try:
         assert child.stdout
         child.stdout.readline()
-        patience = time.monotonic() + 120
+        deadline = time.monotonic() + 120
         while not until(child.pid):
             assert child.poll() is None, "it has ended by itself"
-            assert time.monotonic() < patience, "it never got so far"
+            assert time.monotonic() < deadline, "the condition never held"
             os.sched_yield()
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=60)
@@ -541,12 +537,12 @@ while True: arrays.fill({way!r}, 1 << 28)
 
 
 def list_group(group: int) -> list[str]:
-    """The processes of a group that are not dead."""
+    """The live processes of a process group."""
     found: list[str] = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             _, _, fields = path.read_text().rpartition(") ")
-        except OSError:  # it has ended meanwhile
+        except OSError:  # the process has ended meanwhile
             continue
         if fields.split()[2] == str(group) and not fields.startswith("Z"):
             found.append(path.parent.name)

@@ -1,13 +1,11 @@
-"""`import vmem`: what it loads, what is loaded on first use, and which modules import which."""
+"""`import vmem`: the modules that it loads, and those that are loaded on first use."""
 
 from __future__ import annotations
 
-import ast
 import pickle
 import subprocess
 import sys
 import textwrap
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -29,7 +27,7 @@ MODULES = {"vmem", "vmem._about", "vmem._arguments", "vmem._memory", "vmem._regi
 
 
 def run_bare(code: str, *arguments: str) -> None:
-    """Runs code in an interpreter that has loaded neither the site module nor anything that this environment adds."""
+    """Runs code in an interpreter that has loaded neither the site module nor what this environment adds to it."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", PREPARE + textwrap.dedent(code), str(PACKAGE.parent), *arguments],
         capture_output=True,
@@ -213,40 +211,3 @@ def test_other_names_are_attribute_errors() -> None:
     for name in ("nothing", "_types_", "enum", "TYPE_CHECKING"):
         with pytest.raises(AttributeError, match=f"^module 'vmem' has no attribute '{name}'$"):
             getattr(vmem, name)
-
-
-# --- layers ---
-
-
-def find_imports(path: Path, modules: set[str]) -> set[str]:
-    """The modules of the package that a file imports, also in functions and for type checkers."""
-    imported: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            imported |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            assert node.level == 0, "imports are absolute"
-            members = {f"{node.module}.{alias.name}" for alias in node.names} & modules
-            imported |= members or {node.module}
-    return imported & modules
-
-
-def read_layers() -> dict[str, set[str]]:
-    """For each module of the package the others that it imports; for the extension those that its stub imports."""
-    files = [path for path in PACKAGE.rglob("*.py*") if path.suffix in (".py", ".pyi")]
-    paths = [path for path in files if "_benchmarks" not in path.parts]
-    names = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in paths]
-    names = [name.removesuffix(".__init__") for name in names]
-    return {name: find_imports(path, set(names)) for name, path in zip(names, paths, strict=True)}
-
-
-def test_imports_have_no_circle() -> None:
-    layers = read_layers()
-    assert {"vmem", "vmem._vmem", "vmem._map", "vmem._drawing.svg"} <= layers.keys()
-    assert layers["vmem._map"] >= {"vmem._types", "vmem._drawing.svg"}
-    order = list(TopologicalSorter(layers).static_order())  # graphlib.CycleError tells the circle
-    assert order.index("vmem._types") < order.index("vmem._map") < order.index("vmem")
-
-
-def test_nothing_below_imports_the_package_itself() -> None:
-    assert {name for name, imported in read_layers().items() if "vmem" in imported} == set()

@@ -1,4 +1,4 @@
-"""map(): the numbers against what the system says, the text against the terminal, the picture as it is rendered."""
+"""map(): its numbers against /proc, its text against the terminal, its picture as rendered."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import gc
 import io
 import pickle
+import re
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from vmem import Protection
 from vmem._drawing import svg
 from vmem._drawing.lanes import find_memory, make_lanes
 from vmem._drawing.scale import choose_ticks, locate, make_scale
+from vmem._drawing.text import wrap
 from vmem._drawing.words import describe_part
 from vmem._format import format_bytes
 from vmem._map import make_map
@@ -34,11 +36,11 @@ TIB = 1 << 40
 
 
 def describe(memory: vmem.MemoryMap, page: int) -> list[tuple[int, int, str]]:
-    """The parts in pages and words."""
+    """The parts: their offsets and sizes in pages, and their properties in words."""
     return [(part.offset // page, part.num_bytes // page, describe_part(part)) for part in memory.parts]
 
 
-def test_a_map_tells_of_everything(region: vmem.Region, page: int) -> None:
+def test_parts_have_all_properties(region: vmem.Region, page: int) -> None:
     region.commit(0, 40 * page)
     region.prefault(10 * page, 10 * page)
     region.protect(Protection.READ, 16 * page, 8 * page)
@@ -63,7 +65,7 @@ def test_a_map_tells_of_everything(region: vmem.Region, page: int) -> None:
 
 @linux_only
 @pytest.mark.exact_memory
-def test_the_system_says_the_same(page: int) -> None:
+def test_numbers_match_proc_smaps(page: int) -> None:
     region = vmem.reserve(256 * page, alignment=MIB)
     region.commit(16 * page, 100 * page)
     for number in (20, 22, 23, 60, 115):
@@ -85,7 +87,7 @@ def test_the_system_says_the_same(page: int) -> None:
     assert numbers == pages_with_flag(region, "lo")
 
 
-def test_the_parts_agree_with_ranges_and_resident(region: vmem.Region, page: int) -> None:
+def test_parts_match_ranges_and_resident(region: vmem.Region, page: int) -> None:
     region.commit(3 * page, 20 * page)
     region.commit(50 * page, page)
     for protection in Protection:
@@ -103,14 +105,14 @@ def test_the_parts_agree_with_ranges_and_resident(region: vmem.Region, page: int
     assert joined == region.ranges()
 
 
-def test_large_committed_memory_is_counted_in_few_cells(page: int) -> None:
+def test_large_committed_memory_has_few_parts(page: int) -> None:
     region = vmem.reserve(65_536 * page)
     region.commit()
     for number in range(0, 65_536, 64):
         region[number * page] = 1
     memory = region.map()
     assert memory.resident == region.resident()
-    assert len(memory.parts) <= 4096  # few where the system puts huge pages under them
+    assert len(memory.parts) <= 4096  # fewer with huge pages
     for part in memory.parts:
         assert part.resident == region.resident(part.offset, part.num_bytes)
 
@@ -131,7 +133,17 @@ def test_many_ranges_and_many_views(page: int) -> None:
     ET.fromstring(memory._repr_svg_())
 
 
-def test_a_map_stays_as_it_is(region: vmem.Region, page: int) -> None:
+def test_views_are_counted_in_the_parts_that_hold_their_bytes(region: vmem.Region, page: int) -> None:
+    region.commit(0, 4 * page)
+    region.prefault(page, page)
+    views = [region[0:page], region[page - 1 : page], region[page : 2 * page], region[2 * page : 2 * page + 1]]
+    assert [part.num_views for part in region.map().parts] == [2, 1, 1, 0]
+    views.append(region[page - 1 : 2 * page + 1])
+    assert [part.num_views for part in region.map().parts] == [3, 2, 2, 0]
+    assert region.map().num_views == len(views)
+
+
+def test_a_map_is_an_immutable_snapshot(region: vmem.Region, page: int) -> None:
     region.commit(0, page)
     memory = region.map()
     before = copy.deepcopy(memory)
@@ -150,17 +162,17 @@ def test_released_regions_have_no_map(page: int) -> None:
     region.release()
     with pytest.raises(ValueError, match="has been released"):
         region.map()
-    left = vmem.reserve(page)
-    left.commit()
-    view = left[0:1]
-    with pytest.raises(KeyError), left:
+    abandoned = vmem.reserve(page)
+    abandoned.commit()
+    view = abandoned[0:1]
+    with pytest.raises(KeyError), abandoned:
         raise KeyError
     with pytest.raises(ValueError, match="has been released"):
-        left.map()
+        abandoned.map()
     view.release()
 
 
-def test_arrays(page: int) -> None:
+def test_maps_of_arrays(page: int) -> None:
     array = vmem.Array("q", capacity=8 * page)
     empty = array.map()
     assert (empty.kind, empty.size, empty.used, empty.committed, len(empty.parts)) == ("array", 64 * page, 0, 0, 1)
@@ -175,7 +187,7 @@ def test_arrays(page: int) -> None:
     assert (array.map().used, array.map().pinned) == (0, ())
 
 
-def test_arenas(page: int) -> None:
+def test_maps_of_arenas(page: int) -> None:
     arena = vmem.Arena(64 * page)
     assert (arena.map().kind, arena.map().used, arena.map().committed) == ("arena", 0, 0)
     views = [arena.alloc(10) for _ in range(5)]
@@ -187,7 +199,7 @@ def test_arenas(page: int) -> None:
     assert (arena.map().used, arena.map().num_views, arena.map().committed) == (0, 0, arena.committed)
 
 
-def test_subclasses(page: int) -> None:
+def test_maps_of_subclasses(page: int) -> None:
     class Tape(vmem.Region):
         pass
 
@@ -205,7 +217,7 @@ def test_subclasses(page: int) -> None:
 
 @posix_only
 @pytest.mark.exact_memory
-def test_a_forked_child_has_no_locks() -> None:
+def test_a_map_in_a_forked_child_has_no_locks() -> None:
     run_python(
         """
         import os
@@ -229,7 +241,7 @@ def test_a_forked_child_has_no_locks() -> None:
 
 @posix_only
 @pytest.mark.parametrize("verb", ["prefault", "decommit"])
-def test_while_a_call_is_at_work(verb: str) -> None:
+def test_a_map_in_a_signal_handler_during_a_long_call(verb: str) -> None:
     size = 64 * MIB
     region = vmem.reserve(2 * size, alignment=1 << 30)
     maps: list[vmem.MemoryMap] = []
@@ -240,7 +252,7 @@ def test_while_a_call_is_at_work(verb: str) -> None:
     str(maps[0])
 
 
-def test_threads_that_change_what_is_mapped(page: int) -> None:
+def test_maps_while_another_thread_changes_the_region(page: int) -> None:
     region = vmem.reserve(64 * page)
     region.commit(0, page)
     stop = threading.Event()
@@ -270,7 +282,7 @@ def test_threads_that_change_what_is_mapped(page: int) -> None:
     assert not failures
 
 
-def test_finalizers_that_change_what_is_mapped() -> None:
+def test_maps_while_finalizers_change_the_region() -> None:
     run_python(
         """
         import gc
@@ -309,7 +321,7 @@ def test_finalizers_that_change_what_is_mapped() -> None:
     )
 
 
-def test_what_makes_maps_can_do_anything() -> None:
+def test_a_map_maker_can_release_the_region_or_fail() -> None:
     run_python(
         """
         import vmem
@@ -326,9 +338,9 @@ def test_what_makes_maps_can_do_anything() -> None:
             return arguments
 
         _vmem.set_map_maker(release)
-        kind, name, address, size, page_size, used, cells, views = region.map()
+        kind, name, address, size, page_size, used, extents, views = region.map()
         assert (kind, name, size, page_size, used) == ("region", "gone", 64 * page, page, None)
-        assert cells == [(0, page, 2, False, 0)] and views == []
+        assert extents == [(0, page, 2, False, 0)] and views == []
         assert region.released
 
         array = vmem.Array("B", b"abc")
@@ -345,7 +357,7 @@ def test_what_makes_maps_can_do_anything() -> None:
     )
 
 
-def test_a_map_keeps_nothing_alive(page: int) -> None:
+def test_a_map_does_not_keep_its_region_alive(page: int) -> None:
     region = vmem.reserve(page)
     region.commit()
     memory = region.map()
@@ -360,7 +372,7 @@ def test_a_map_keeps_nothing_alive(page: int) -> None:
 
 @pytest.fixture
 def columns(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Sets the width of the terminal, on one that knows all characters."""
+    """Sets the width of the terminal, whose encoding is UTF-8."""
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
     return lambda number: monkeypatch.setenv("COLUMNS", str(number))
 
@@ -393,7 +405,7 @@ def test_an_even_scale_is_exact(region: vmem.Region, page: int, columns: Callabl
 
 
 @pytest.mark.many_addresses
-def test_one_page_in_a_tebibyte_is_seen(page: int, columns: Callable[[int], None]) -> None:
+def test_one_page_in_a_tebibyte_is_visible_in_text(page: int, columns: Callable[[int], None]) -> None:
     columns(80)
     region = vmem.reserve(TIB)
     region.commit(1 << 39, page)
@@ -444,8 +456,19 @@ def test_text_fits_the_terminal(width: int, page: int, columns: Callable[[int], 
     view.release()
 
 
+@pytest.mark.parametrize("width", range(20, 60))
+def test_lines_are_not_broken_between_numbers_and_units(width: int) -> None:
+    words = "1 TiB reserved, 17 MiB committed, 4 KiB resident, 100 B used, 2 views, 1 view, 12 GiB locked"
+    lines = wrap(words, width)
+    assert " ".join(line.strip() for line in lines) == words
+    assert len(lines) > 1
+    for line in lines:
+        assert len(line) <= width
+        assert not re.match(r" *([KMGT]iB|B|views?)\b", line)
+
+
 @pytest.mark.many_addresses
-def test_rows_are_counted_where_they_are_left_out(page: int, columns: Callable[[int], None]) -> None:
+def test_omitted_rows_are_counted(page: int, columns: Callable[[int], None]) -> None:
     columns(80)
     region = vmem.reserve(TIB)
     for index in range(50):
@@ -460,7 +483,7 @@ def test_rows_are_counted_where_they_are_left_out(page: int, columns: Callable[[
     ("encoding", "glyph"), [("utf-8", "█"), ("cp437", "█"), ("ascii", "#"), ("latin-1", "#"), ("cp1252", "#")]
 )
 @pytest.mark.parametrize("name", [None, "\u65e5\u672c\udc80"])
-def test_encodings(encoding: str, glyph: str, name: str | None) -> None:
+def test_text_in_the_encoding_of_the_output(encoding: str, glyph: str, name: str | None) -> None:
     shown = run_python(
         f"""
         import sys
@@ -481,14 +504,13 @@ def test_encodings(encoding: str, glyph: str, name: str | None) -> None:
     assert name is None or (ascii(name[0])[1:-1] in shown and ascii(name[2])[1:-1] in shown)
 
 
-def test_no_output_at_all(region: vmem.Region, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_without_standard_output(region: vmem.Region, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout", None)
     assert str(region.map()).isascii()
 
 
-def test_systems_that_do_not_tell_what_is_resident(page: int) -> None:
-    cells = [(0, page, 2, False, None)]
-    memory = make_map("region", "odd", 0, 4 * page, page, None, cells, [])
+def test_systems_that_do_not_report_resident_memory(page: int) -> None:
+    memory = make_map("region", "odd", 0, 4 * page, page, None, [(0, page, 2, False, None)], [])
     assert memory.resident is None
     assert len(memory.parts) == 2
     assert repr(memory).endswith("committed, 0 views>")
@@ -498,35 +520,35 @@ def test_systems_that_do_not_tell_what_is_resident(page: int) -> None:
 
 # --- the scale ---
 
-some_cells = st.lists(
+some_extents = st.lists(
     st.tuples(st.integers(1, 1 << 30), st.integers(1, 1 << 30), st.sampled_from([0, 0.5, 1])), min_size=0, max_size=60
 )
 
 
-@given(some_cells, st.integers(0, 1 << 30), st.integers(8, 300))
-def test_scales(gaps_and_cells: list[tuple[int, int, float]], rest: int, most_cells: int) -> None:
+@given(some_extents, st.integers(0, 1 << 30), st.integers(8, 300))
+def test_scales(gaps_and_extents: list[tuple[int, int, float]], rest: int, max_cells: int) -> None:
     page = 4096
-    cells: list[tuple[int, int, int, bool, int | None]] = []
+    extents: list[tuple[int, int, int, bool, int | None]] = []
     offset = 0
-    for gap, size, resident in gaps_and_cells:
+    for gap, size, resident in gaps_and_extents:
         start, end = offset + gap * page, offset + (gap + size) * page
-        cells.append((start, end, 2, False, int(resident * (end - start))))
+        extents.append((start, end, 2, False, int(resident * (end - start))))
         offset = end
-    memory = make_map("region", None, 0, offset + (rest + 1) * page, page, None, cells, [])
-    scale = make_scale(memory, most_cells)
-    assert scale.num_cells <= most_cells
+    memory = make_map("region", None, 0, offset + (rest + 1) * page, page, None, extents, [])
+    scale = make_scale(memory, max_cells)
+    assert scale.num_cells <= max_cells
     assert scale.borders[0] == 0
     assert scale.borders[-1] == scale.num_cells
     assert scale.borders == sorted(scale.borders)
     lane = make_lanes(memory, scale)[0].states
     assert len(lane) == scale.num_cells
-    if not scale.is_crowded:  # every part has cells of its own, and they show it
+    if not scale.is_crowded:  # every part has cells of its own, which show it
         for part, first, last in zip(memory.parts, scale.borders, scale.borders[1:], strict=False):
             assert last - first >= 1
             assert set(lane[int(first) : int(last)]) == {find_memory((part,))}
-    for part, place in zip(memory.parts, scale.borders, strict=False):
-        assert locate(memory, scale, part.offset) == place
-        assert not part.committed or lane[min(int(place), scale.num_cells - 1)] != "reserved"
+    for part, position in zip(memory.parts, scale.borders, strict=False):
+        assert locate(memory, scale, part.offset) == position
+        assert not part.committed or lane[min(int(position), scale.num_cells - 1)] != "reserved"
     ticks = choose_ticks(memory, scale, 1)
     assert ticks[-1].position == scale.num_cells
     for one, other in pairwise(ticks):
@@ -539,7 +561,7 @@ BACKGROUNDS = {"light": (255, 255, 255), "dark": (17, 17, 17)}
 
 Pixel = tuple[int, int, int]
 
-# Where things are in it, in its own units.
+# Positions in the picture, in its own units.
 LEFT, RIGHT = svg.LEFT, svg.RIGHT
 MEMORY_TOP, MEMORY_HEIGHT = 50, 40
 
@@ -550,7 +572,7 @@ def background(request: pytest.FixtureRequest) -> Pixel:
 
 
 def render(svg: str, background: Pixel) -> Any:
-    """The picture as an array of rows of pixels, three values each."""
+    """The picture as an array of rows of pixels, of three values each."""
     resvg = pytest.importorskip("resvg_py")
     image = pytest.importorskip("PIL.Image")
     backdrop = "#{:02x}{:02x}{:02x}".format(*background)
@@ -562,13 +584,13 @@ def color(state: str) -> list[int]:
     return [int(svg.COLORS[state][at : at + 2], 16) for at in (1, 3, 5)]
 
 
-def column(place: float, num_cells: int) -> int:
-    """The pixel at a place on the scale."""
-    return int(LEFT + place * (RIGHT - LEFT) / num_cells)
+def column(position: float, num_cells: int) -> int:
+    """The x coordinate of the pixel at a position on the scale."""
+    return int(LEFT + position * (RIGHT - LEFT) / num_cells)
 
 
 def lane_row(number: int) -> int:
-    """The middle of a lane, 0 being the one under memory."""
+    """The y coordinate of the middle of a lane; number 0 is the one below memory."""
     return MEMORY_TOP + MEMORY_HEIGHT + 6 + 20 * number + 7
 
 
@@ -587,7 +609,7 @@ def contrast(one: Any, other: Any) -> float:
 
 
 def picture_of(region: vmem.Region, page: int) -> vmem.MemoryMap:
-    """Something of everything, on an even scale of 64 pages."""
+    """A map with all lanes but `used`, on an even scale of 64 pages."""
     region.commit(0, 40 * page)
     region.prefault(8 * page, 8 * page)
     region.protect(Protection.READ, 16 * page, 8 * page)
@@ -598,7 +620,7 @@ def picture_of(region: vmem.Region, page: int) -> vmem.MemoryMap:
         return region.map()
 
 
-def test_memory_is_drawn_where_the_scale_says(region: vmem.Region, page: int, background: Pixel) -> None:
+def test_memory_is_drawn_to_scale(region: vmem.Region, page: int, background: Pixel) -> None:
     pixels = render(picture_of(region, page)._repr_svg_(), background)
     assert pixels.shape[1] == svg.WIDTH
     full, empty = np.asarray(color("resident")), np.asarray(background)
@@ -610,7 +632,7 @@ def test_memory_is_drawn_where_the_scale_says(region: vmem.Region, page: int, ba
 
 
 @pytest.mark.parametrize(("lane", "state", "first", "last"), [(1, "locked", 8, 10), (2, "pinned by views", 20, 24)])
-def test_marks_are_drawn_where_the_scale_says(
+def test_marks_are_drawn_to_scale(
     lane: int, state: str, first: int, last: int, region: vmem.Region, page: int, background: Pixel
 ) -> None:
     pixels = render(picture_of(region, page)._repr_svg_(), background)
@@ -619,9 +641,9 @@ def test_marks_are_drawn_where_the_scale_says(
         assert distance(pixel, color(state) if first <= number < last else background) <= 6, (number, pixel)
 
 
-def test_access_is_drawn_where_the_scale_says(region: vmem.Region, page: int, background: Pixel) -> None:
+def test_access_is_drawn_to_scale(region: vmem.Region, page: int, background: Pixel) -> None:
     pixels = render(picture_of(region, page)._repr_svg_(), background)
-    edge = lane_row(0) + 6  # the lower one of the boxes, where no words are
+    edge = lane_row(0) + 6  # the lower edge of the boxes, below the labels
     expected = ["read-only"] * 8 + [""] * 2 + ["no access"] * 4 + ["read and execute"] * 4
     for number, state in enumerate(expected, 16):
         if state != "no access":
@@ -634,7 +656,7 @@ def test_access_is_drawn_where_the_scale_says(region: vmem.Region, page: int, ba
 
 
 @pytest.mark.many_addresses
-def test_one_page_in_a_tebibyte_is_drawn(page: int, background: Pixel) -> None:
+def test_one_page_in_a_tebibyte_is_visible_in_the_picture(page: int, background: Pixel) -> None:
     region = vmem.reserve(TIB)
     region.commit(1 << 39, page, prefault=True)
     memory = region.map()
@@ -647,7 +669,7 @@ def test_one_page_in_a_tebibyte_is_drawn(page: int, background: Pixel) -> None:
     assert drawn[-1] - drawn[0] < 5
 
 
-def test_partly_resident_memory_is_filled_by_half(page: int, background: Pixel) -> None:
+def test_partly_resident_memory_is_half_filled(page: int, background: Pixel) -> None:
     memory = make_map("region", None, 0, 64 * page, page, None, [(0, 32 * page, 2, False, page)], [])
     pixels = render(memory._repr_svg_(), background)
     x = column(16, 64)
@@ -655,7 +677,7 @@ def test_partly_resident_memory_is_filled_by_half(page: int, background: Pixel) 
     assert distance(pixels[MEMORY_TOP + 5, x], color("resident")) > 60
 
 
-def test_shapes_tell_what_colors_do(region: vmem.Region, page: int, background: Pixel) -> None:
+def test_states_differ_without_colors(region: vmem.Region, page: int, background: Pixel) -> None:
     pixels = render(picture_of(region, page)._repr_svg_(), background)
     middle = pixels[MEMORY_TOP + MEMORY_HEIGHT // 2]
     resident, committed, reserved = (middle[column(number + 0.5, 64)] for number in (12, 4, 50))
@@ -667,26 +689,26 @@ def test_shapes_tell_what_colors_do(region: vmem.Region, page: int, background: 
 
 
 @pytest.mark.parametrize("state", [*svg.COLORS, "ink"])
-def test_colors_stand_out_from_light_and_dark(state: str) -> None:
+def test_colors_have_contrast_to_light_and_dark_pages(state: str) -> None:
     pixel = color(state) if state != "ink" else [int(svg.TEXT_COLOR[at : at + 2], 16) for at in (1, 3, 5)]
     for background in BACKGROUNDS.values():
         assert contrast(pixel, background) >= (4 if state == "ink" else 3)
 
 
-def test_words_are_drawn_inside_the_picture(region: vmem.Region, page: int, background: Pixel) -> None:
+def test_labels_are_inside_the_picture(region: vmem.Region, page: int, background: Pixel) -> None:
     pixels = render(picture_of(region, page)._repr_svg_(), background)
     height, width, _ = pixels.shape
     apart = abs(pixels - np.asarray(background)).max(axis=2) > 40
-    if not apart[:34].any():  # where the title is
+    if not apart[:34].any():  # the title
         pytest.skip("DejaVu Sans is not installed")
-    assert apart[MEMORY_TOP : lane_row(2), : LEFT - 4].any()  # names of lanes
+    assert apart[MEMORY_TOP : lane_row(2), : LEFT - 4].any()  # labels of lanes
     assert apart[lane_row(2) + 20 :].any()  # ticks and legend
     assert not apart[:, width - 3 :].any()
     assert not apart[height - 3 :].any()
 
 
 def texts_of(svg: str) -> list[str]:
-    """All words of a picture, which must be well-formed."""
+    """All labels of a picture, which must be well-formed XML."""
     return [element.text or "" for element in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
 
 
@@ -697,6 +719,16 @@ def test_the_picture_has_a_legend_and_a_scale(region: vmem.Region, page: int) ->
     assert {"memory", "access", "views", "0", format_bytes(region.size), "Even scale."} <= set(texts)
     assert "used" not in texts
     assert "used" in texts_of(vmem.Array("i", [1]).map()._repr_svg_())
+
+
+@pytest.mark.parametrize(("num_pages", "num_labels"), [(1, 1), (16, 2)])
+def test_access_is_labelled_where_the_label_fits(
+    num_pages: int, num_labels: int, region: vmem.Region, page: int
+) -> None:
+    """The legend has the label in any case."""
+    region.commit()
+    region.protect(Protection.READ, 8 * page, num_pages * page)
+    assert texts_of(region.map()._repr_svg_()).count("read-only") == num_labels
 
 
 NAMES = ["<script>alert(1)</script>", "a & b \"c\" 'd'", "\x00\x1b[31m\ud800", "日本", "x" * 500, ""]

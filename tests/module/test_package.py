@@ -36,7 +36,7 @@ def documented() -> list[object]:
 
 
 @pytest.mark.parametrize("thing", documented(), ids=lambda thing: getattr(thing, "__qualname__", "?"))
-def test_every_public_thing_is_documented_with_an_example(thing: object) -> None:
+def test_every_public_name_is_documented_with_an_example(thing: object) -> None:
     text = inspect.getdoc(thing)
     assert text
     assert ">>> " in text
@@ -89,7 +89,7 @@ def test_there_are_examples_in_the_documents() -> None:
     assert {"README.md", "docs/structures.md"} <= find_blocks().keys()
 
 
-def test_members_say_where_they_are_from() -> None:
+def test_public_names_have_a_public_module() -> None:
     for thing in PUBLIC:
         assert thing.__module__ in ("vmem", "vmem._vmem"), thing
         if isinstance(thing, type):

@@ -1,3 +1,5 @@
+"""Types: mypy checks the programs in typing/, and stubtest the stub of the extension."""
+
 from __future__ import annotations
 
 import runpy
@@ -11,7 +13,7 @@ FOLDER = Path(__file__).parent / "typing"
 
 
 @pytest.mark.parametrize("name", ["usage.py", "misuse.py"])
-def test_mypy_agrees(name: str, tmp_path: Path) -> None:
+def test_mypy_accepts_usage_and_refuses_misuse(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path}", str(FOLDER / name)],
         capture_output=True,

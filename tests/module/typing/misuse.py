@@ -1,4 +1,4 @@
-"""What a type checker must refuse. Each line has the one error it must give; nothing of this is run."""
+"""Wrong uses, which a type checker must refuse. Each line names its only error. None of it is run."""
 
 import vmem
 
@@ -27,6 +27,10 @@ region.size = 5  # type: ignore[misc]
 region.huge_pages = True  # type: ignore[misc]
 vmem.memory_info().total = 5  # type: ignore[misc]
 vmem.memory_info().free  # type: ignore[attr-defined]
+vmem.MemoryInfo(1)  # type: ignore[call-arg]
+vmem.Range(0, 1, True, 2)  # type: ignore[arg-type]
+vmem.Extent  # type: ignore[attr-defined]
+vmem.region  # type: ignore[attr-defined]
 memoryview(region)  # type: ignore[arg-type]
 vmem.align_forward(1.5, 2)  # type: ignore[arg-type]
 

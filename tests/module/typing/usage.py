@@ -1,4 +1,4 @@
-"""Types as a user meets them. Checked by mypy and basedpyright, and run as it is."""
+"""Right uses and their types. Checked by mypy and basedpyright, and run."""
 
 from array import array
 from collections.abc import MutableSequence
@@ -54,6 +54,14 @@ assert_type(first.committed, bool)
 assert_type(first.protection, vmem.Protection)
 offset, num_bytes, committed, protection = first
 assert_type(protection, vmem.Protection)
+assert_type(first[1], int)
+assert_type(first._replace(committed=False), vmem.Range)
+assert_type(vmem.Range(0, 4096, True, protection=vmem.Protection.READ), vmem.Range)
+match first:
+    case vmem.Range(0, length, True):
+        assert_type(length, int)
+    case _:
+        pass
 
 memory = region.map()
 assert_type(memory, vmem.MemoryMap)

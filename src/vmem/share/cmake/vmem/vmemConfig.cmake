@@ -1,4 +1,4 @@
-# find_package(vmem CONFIG) gives the target vmem::vmem: the folder of vmem.h and vmem_python.h, and nothing to link.
+# find_package(vmem CONFIG) defines the target vmem::vmem: the folder of vmem.h and vmem_python.h, and nothing to link.
 # `python -m vmem --cmakedir` prints where this file is, for -Dvmem_DIR=.
 
 get_filename_component(vmem_INCLUDE_DIR "${CMAKE_CURRENT_LIST_DIR}/../../../include" ABSOLUTE)

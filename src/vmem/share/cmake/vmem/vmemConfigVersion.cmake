@@ -1,5 +1,5 @@
-# Whether this is a version that find_package(vmem <version>) takes: not older, and of the same series, which is 0.1 or 1.
-# With a range, whatever is in the range.
+# find_package(vmem <version>) accepts a version that is not older and of the same series, such as 0.1 or 1. A range accepts
+# every version in it.
 
 file(STRINGS "${CMAKE_CURRENT_LIST_DIR}/../../../_about.py" PACKAGE_VERSION REGEX "^__version__ = ")
 string(REGEX REPLACE "^[^\"]*\"([0-9.]+).*$" "\\1" PACKAGE_VERSION "${PACKAGE_VERSION}")
