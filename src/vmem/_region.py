@@ -82,8 +82,8 @@ class Region(_vmem.Region):
     that meets pages on which another one is at work raises BufferError; it never deadlocks.
 
     At the end of a ``with`` block the region is released. If views are alive then, that raises BufferError. If the
-    block raised an exception, that one is kept instead: the region can no longer be used, and its memory is released
-    with the last view.
+    block raised an exception, that exception propagates instead: the region can no longer be used, and its memory is
+    released with the last view.
 
     Parameters
     ----------
