@@ -234,8 +234,8 @@ def decommit_half(buffer: FileBuffer) -> tuple[int, int]:
 
 def report_usage(region: Region, write: Callable[[str], None]) -> Usage:
     """Write a map of the region, and the memory of the whole process, which the region cannot know."""
-    usage = Usage.of(region)
     write(f"\n{region.map()}\n")
+    usage = Usage.of(region)  # after the map: the first one imports what draws it, which takes memory
     if usage.process_writable:
         write(f"Writable memory of the whole process: {format_bytes(usage.process_writable)}.")
     return usage
