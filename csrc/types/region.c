@@ -184,8 +184,6 @@ static PyObject* run_operation(Region* self, const char* name, PageOperation ope
     return page_ops_run(&self->reservation, operation, offset, num_bytes) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-PyDoc_STRVAR(region_commit_doc, "commit($self, offset, num_bytes, /)\n--\n\nCommit the pages of a range.");
-
 static PyObject* region_commit(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     size_t offset, num_bytes;
     int status;
@@ -196,46 +194,29 @@ static PyObject* region_commit(Region* self, PyObject* const* args, Py_ssize_t n
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-PyDoc_STRVAR(region_commit_and_prefault_doc,
-             "_commit_and_prefault($self, offset, num_bytes, /)\n--\n\n"
-             "Commit the pages of a range and get memory for them, or do neither.");
-
 static PyObject* region_commit_and_prefault(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     return run_operation(self, "_commit_and_prefault", PAGE_OP_COMMIT_AND_PREFAULT, args, num_args);
 }
-
-PyDoc_STRVAR(region_prefault_doc, "prefault($self, offset, num_bytes, /)\n--\n\nGet memory for the pages of a range.");
 
 static PyObject* region_prefault(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     return run_operation(self, "prefault", PAGE_OP_PREFAULT, args, num_args);
 }
 
-PyDoc_STRVAR(region_decommit_doc, "decommit($self, offset, num_bytes, /)\n--\n\nDecommit the pages of a range.");
-
 static PyObject* region_decommit(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     return run_operation(self, "decommit", PAGE_OP_DECOMMIT, args, num_args);
 }
-
-PyDoc_STRVAR(region_discard_doc, "discard($self, offset, num_bytes, /)\n--\n\nDrop what the pages of a range hold.");
 
 static PyObject* region_discard(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     return run_operation(self, "discard", PAGE_OP_DISCARD, args, num_args);
 }
 
-PyDoc_STRVAR(region_lock_doc, "lock($self, offset, num_bytes, /)\n--\n\nKeep the pages of a range in memory.");
-
 static PyObject* region_lock(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     return run_operation(self, "lock", PAGE_OP_LOCK, args, num_args);
 }
 
-PyDoc_STRVAR(region_unlock_doc, "unlock($self, offset, num_bytes, /)\n--\n\nEnd the locks of the pages of a range.");
-
 static PyObject* region_unlock(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     return run_operation(self, "unlock", PAGE_OP_UNLOCK, args, num_args);
 }
-
-PyDoc_STRVAR(region_resident_doc,
-             "resident($self, offset, num_bytes, /)\n--\n\nCount the committed bytes of a range that are in memory.");
 
 static PyObject* region_resident(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     size_t offset, num_bytes, num_resident;
@@ -252,10 +233,6 @@ static int audit_protect(Region* self, size_t offset, size_t num_bytes, VmemProt
     return module_audit(state, Py_BuildValue("(sOiKK)", "vmem.protect", self, (int)protection,
                                              (unsigned long long)offset, (unsigned long long)num_bytes));
 }
-
-PyDoc_STRVAR(region_protect_doc,
-             "protect($self, protection, offset, num_bytes, /)\n--\n\n"
-             "Change what may be done with the pages of a range.");
 
 static PyObject* region_protect(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     size_t protection, offset, num_bytes;
@@ -400,10 +377,6 @@ static int append_ranges(Reservation* reservation, PyObject* list) {
     }
     return 0;
 }
-
-PyDoc_STRVAR(region_ranges_doc,
-             "ranges($self, /)\n--\n\n"
-             "All of the region in order, as a list of tuples (offset, num_bytes, committed, protection).");
 
 static PyObject* region_ranges(Region* self, PyObject* Py_UNUSED(ignored)) {
     PyObject* list = PyList_New(0);
@@ -662,19 +635,20 @@ static PyGetSetDef region_getset[] = {
 
 // --- the type ---
 
+// vmem.Region documents the methods without a docstring here, in Python.
 static PyMethodDef region_methods[] = {
-    {"commit", AS_FASTCALL(region_commit), region_commit_doc},
-    {"_commit_and_prefault", AS_FASTCALL(region_commit_and_prefault), region_commit_and_prefault_doc},
-    {"prefault", AS_FASTCALL(region_prefault), region_prefault_doc},
-    {"decommit", AS_FASTCALL(region_decommit), region_decommit_doc},
-    {"discard", AS_FASTCALL(region_discard), region_discard_doc},
-    {"lock", AS_FASTCALL(region_lock), region_lock_doc},
-    {"unlock", AS_FASTCALL(region_unlock), region_unlock_doc},
-    {"protect", AS_FASTCALL(region_protect), region_protect_doc},
-    {"resident", AS_FASTCALL(region_resident), region_resident_doc},
+    {"commit", AS_FASTCALL(region_commit), NULL},
+    {"_commit_and_prefault", AS_FASTCALL(region_commit_and_prefault), NULL},
+    {"prefault", AS_FASTCALL(region_prefault), NULL},
+    {"decommit", AS_FASTCALL(region_decommit), NULL},
+    {"discard", AS_FASTCALL(region_discard), NULL},
+    {"lock", AS_FASTCALL(region_lock), NULL},
+    {"unlock", AS_FASTCALL(region_unlock), NULL},
+    {"protect", AS_FASTCALL(region_protect), NULL},
+    {"resident", AS_FASTCALL(region_resident), NULL},
     {"view", AS_KEYWORDS(region_view), region_view_doc},
     {"is_committed", AS_KEYWORDS(region_is_committed), region_is_committed_doc},
-    {"ranges", (PyCFunction)region_ranges, METH_NOARGS, region_ranges_doc},
+    {"ranges", (PyCFunction)region_ranges, METH_NOARGS, NULL},
     {"map", (PyCFunction)region_map, METH_NOARGS, region_map_doc},
     {"release", (PyCFunction)region_release, METH_NOARGS, region_release_doc},
     {"_count_views", (PyCFunction)region_count_views, METH_NOARGS, region_count_views_doc},

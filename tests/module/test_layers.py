@@ -1,4 +1,4 @@
-"""Dependencies point one way: Python layer, _vmem.c, types, core, python, vmem.h. Nothing includes or imports in a circle."""
+"""Dependencies point one way: Python layer, _vmem.c, types, core, python, vmem.h. There is no circle."""
 
 from __future__ import annotations
 
