@@ -1,11 +1,11 @@
 // The extension module vmem._vmem: its table of functions, exec and init. Where things are:
 //
-//   vmem.h      all calls of the operating system; compiled into this file
-//   python/     helpers for CPython that know no memory: versions, arguments, module state, small functions
+//   vmem.h      all calls to the operating system; compiled into this file
+//   python/     what CPython needs and reservations do not: versions, arguments, module state, small functions
 //   core/       what types are made of: records of committed and exported bytes, reservations, operations on pages
-//   types/      what users hold: Region, Array, Arena; and the C API for other extensions
+//   types/      the public types Region, Array and Arena; and the C API for other extensions
 //
-// Includes and calls go down this list and never up: _vmem.c, types, core, python, vmem.h.
+// Includes and calls only go down: from _vmem.c to types, core, python and vmem.h.
 #include "core/views.h"
 #include "python/functions.h"
 #include "python/module.h"
@@ -41,8 +41,8 @@ static PyMethodDef module_functions[] = {
 
 PyDoc_STRVAR(out_of_memory_error_doc,
              "The system refused addresses, memory or a mapping.\n\n"
-             "It is both an OSError, with `errno` ENOMEM, and a MemoryError. The message says what was tried, which\n"
-             "limit was hit, what it is now and what can be done. The call that raised it has changed nothing, except\n"
+             "It is both an OSError, with `errno` ENOMEM, and a MemoryError. The message names the request,\n"
+             "the limit that was hit, its value and a remedy. The call that raised it has changed nothing, except\n"
              "where its documentation says so.\n\n"
              "Examples\n"
              "--------\n"
@@ -120,8 +120,8 @@ static void module_free(void* module) { module_clear(module); }
 
 // --- init ---
 
-// The slots that all versions know. PyInit__vmem() appends those that the running interpreter knows, which a build for the
-// stable ABI learns only at run time: the one mutable static besides the count of mappings.
+// The slots of all versions. PyInit__vmem() appends those that the running interpreter supports, which a build for the
+// stable ABI can only find out at run time. This and the counters in mapping_budget.c are the only mutable statics.
 #define NUM_COMMON_SLOTS 1
 #define NUM_VERSION_SLOTS 2
 

@@ -17,9 +17,14 @@ static VmemResult private_commit(const Backing* backing, void* ptr, size_t num_b
     return vmem_commit(ptr, num_bytes);
 }
 
+// At the mapping limit, locks can survive. They are ended as far as that is possible: pages that are not committed have
+// none.
 static VmemResult private_decommit(const Backing* backing, void* ptr, size_t num_bytes) {
     (void)backing;
-    return vmem_decommit(ptr, num_bytes);
+    VmemResult result = vmem_decommit(ptr, num_bytes);
+    if (result != VMEM_DECOMMIT_INCOMPLETE) return result;
+    vmem_unlock(ptr, num_bytes);
+    return VMEM_SUCCESS;
 }
 
 static VmemResult private_discard(const Backing* backing, void* ptr, size_t num_bytes) {

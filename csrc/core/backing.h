@@ -1,5 +1,6 @@
-// What the pages of a reservation are made of: private memory, and later shared objects and files. A reservation asks its
-// backing for everything that depends on this. Protecting, locking and advice work on addresses and are the same for all.
+// What the pages of a reservation are made of: private memory, and later shared objects and files. A reservation calls
+// its backing for everything that depends on this. Protecting, locking and advice work on addresses and are the same
+// for all.
 #ifndef VMEM_BACKING_H
 #define VMEM_BACKING_H
 
@@ -8,8 +9,8 @@
 
 typedef struct Backing Backing;
 
-// Pointers and sizes are as in vmem.h: a range lies inside one reservation, and is not empty. A backing with a state of
-// its own embeds this struct as its first member.
+// Pointers and sizes are as in vmem.h: a range lies inside one reservation, and is not empty. A backing that has state
+// embeds this struct as its first member.
 struct Backing {
     // NULL on failure; the system's error code says why.
     void* (*reserve)(const Backing* backing, size_t num_bytes, size_t align);

@@ -6,7 +6,7 @@ struct BusyMark {
     const char* verb;
     RecoverAfterFork recover;  // may be NULL
     long process;
-    uint64_t thread;  // Python's number: threads of a child process can get the system's numbers again
+    uint64_t thread;  // of the thread state: threads of a forked child can reuse the system's IDs
     BusyMark* next;
 };
 
@@ -29,8 +29,8 @@ static void unlink_mark(BusyList* list, const BusyMark* mark) {
 }
 
 // A forked child has only the thread that called fork(): the calls of all others ended there. Their marks are unlinked
-// but not freed, because a signal handler may have forked in the middle of a call, whose thread goes on in the child and
-// still refers to its mark.
+// but not freed, because a signal handler may have forked in the middle of a call, whose thread goes on in the child
+// and still refers to its mark.
 static void drop_marks_of_lost_threads(BusyList* list) {
     long process = get_process_id();
     uint64_t thread = get_thread_id();
@@ -65,8 +65,8 @@ static int check_unmarked(BusyList* list, size_t start, size_t end, BusyKind lea
     for (const BusyMark* mark = list->first; mark; mark = mark->next) {
         if (mark->kind < least || mark->pages.end <= start || mark->pages.start >= end) continue;
         PyErr_Format(PyExc_BufferError,
-                     "cannot %s bytes %zu to %zu of this %s while a call is at work to %s bytes %zu to %zu; wait "
-                     "until it is done",
+                     "cannot %s bytes %zu to %zu of this %s while a call to %s bytes %zu to %zu is in progress; wait "
+                     "until it has ended",
                      verb, start, end, list->owner_kind->noun, mark->verb, mark->pages.start, mark->pages.end);
         return -1;
     }

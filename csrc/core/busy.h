@@ -1,5 +1,5 @@
-// Marks on pages that a long call works on while other threads, or Python's signal handlers, run. A call that meets such a
-// mark raises BufferError instead of waiting: a signal handler would wait for the very call that it interrupts.
+// Marks on pages that a long call works on while other threads, or Python's signal handlers, run. A call that finds
+// such a mark raises BufferError instead of waiting: a signal handler would wait for the very call that it interrupts.
 #ifndef VMEM_BUSY_H
 #define VMEM_BUSY_H
 
@@ -20,23 +20,25 @@ typedef enum BusyKind {
     BUSY_EXCLUSIVE  // nothing
 } BusyKind;
 
-// Makes the record and the pages of a marked range agree again, in a child that was forked in the middle of the call:
-// whether the system had done what the lost thread requested is not known.
+// Runs in a child that was forked in the middle of a call. Makes the record match the pages of the marked range,
+// whether or not the system call of the lost thread was completed.
 typedef void (*RecoverAfterFork)(void* reservation, Pages pages);
 
 // Marks pages. `verb` is what the call does, `recover` may be NULL. NULL with MemoryError.
 BusyMark* busy_mark(BusyList* list, Pages pages, BusyKind kind, const char* verb, RecoverAfterFork recover);
 
-// Whether the mark is still there. In a child that a signal handler has forked in the middle of the call, another thread
-// that uses the pages removes it.
+// Whether the mark is still in the list; then it becomes one of the running process. When a signal handler forks in the
+// middle of a call, other threads of the child that use the pages remove the mark.
 bool busy_holds(const BusyList* list, BusyMark* mark);
 
 void busy_unmark(BusyList* list, BusyMark* mark);
 
-// Whether any call is at work. Must be called once before the record is read: it recovers what a fork interrupted.
+// Whether any long call is in progress. Every call must ask this before it reads the record, because it also recovers
+// the pages of calls that a fork has ended.
 bool busy_anywhere(BusyList* list);
 
-// Raise BufferError, and return -1, when a call at work forbids others to use these bytes, or to change these pages.
+// Raise BufferError, and return -1, when a call in progress forbids others to use these bytes, or to change these
+// pages.
 int busy_check_usable(BusyList* list, ByteRange bytes, const char* verb);
 int busy_check_changeable(BusyList* list, Pages pages, const char* verb);
 

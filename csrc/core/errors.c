@@ -40,7 +40,7 @@ static bool exceeds(uint64_t used, uint64_t num_bytes, uint64_t limit) {
 #define COMMIT_TOLERANCE ((uint64_t)256 << 20)
 
 static const char* mapping_advice(const Request* request) {
-    return request->new_memory ? request->owner_kind->when_commit_needs_fewer
+    return request->new_memory ? request->owner_kind->when_commit_runs_out_of_mappings
                                : request->owner_kind->when_mappings_run_out;
 }
 
@@ -56,13 +56,13 @@ static PyObject* describe_lock_limit(const VmemLimits* limits) {
         (unsigned long long)limits->lock_limit, (unsigned long long)limits->lock_used);
 }
 
-// How many bytes would be locked. After mlockall(MCL_FUTURE) every new mapping is locked, and mmap() over the limit fails
-// with EAGAIN.
+// How many bytes would be locked. After mlockall(MCL_FUTURE) every new mapping is locked, and mmap() over the limit
+// fails with EAGAIN.
 static uint64_t count_new_locks(const Request* request, int error) {
     return error == EAGAIN && request->kind == REQUEST_ADDRESSES ? request->new_addresses : request->new_locks;
 }
 
-// Which limit refused, as far as the numbers tell, from the surest cause to the least sure.
+// The limit that was hit, as far as the numbers show. The most certain causes are checked first.
 static PyObject* describe_cause(const Request* request, const VmemLimits* limits, int error) {
     uint64_t new_locks = count_new_locks(request, error);
     if (new_locks && exceeds(limits->lock_used, new_locks, limits->lock_limit)) return describe_lock_limit(limits);
@@ -78,7 +78,7 @@ static PyObject* describe_cause(const Request* request, const VmemLimits* limits
             (unsigned long long)limits->address_space_limit, (unsigned long long)limits->address_space_used,
             address_advice(request));
     if (request->kind == REQUEST_ADDRESSES)
-        return PyUnicode_FromFormat("there is no such range of free addresses; %s", address_advice(request));
+        return PyUnicode_FromFormat("no free range of addresses is large enough; %s", address_advice(request));
     if (exceeds(limits->data_used, request->new_memory, limits->data_limit))
         return PyUnicode_FromFormat(
             "the data limit (RLIMIT_DATA, ulimit -d) is %llu bytes and this process uses %llu; commit less, or raise "
@@ -99,19 +99,24 @@ static PyObject* describe_cause(const Request* request, const VmemLimits* limits
         return PyUnicode_FromString(
             "this process may not lock more memory; lock less, or run it with the privilege to (CAP_IPC_LOCK on "
             "Linux)");
-    return PyUnicode_FromString("the system has no more memory to give; commit less, or release some");
+    return PyUnicode_FromString("the system is out of memory; commit less, or release some");
 }
 
-int raise_capacity_exceeded(PyObject* out_of_memory_error, PyObject* message) {
+// Steals the reference to the message, which is NULL when making it has raised.
+static void set_out_of_memory(PyObject* out_of_memory_error, PyObject* message) {
     PyObject* arguments = message ? Py_BuildValue("(iN)", ENOMEM, message) : NULL;
     if (arguments) PyErr_SetObject(out_of_memory_error, arguments);
     Py_XDECREF(arguments);
+}
+
+int raise_capacity_exceeded(PyObject* out_of_memory_error, PyObject* message) {
+    set_out_of_memory(out_of_memory_error, message);
     return -1;
 }
 
 static void raise_out_of_memory(PyObject* out_of_memory_error, const Request* request, PyObject* cause) {
     PyObject* what = cause ? describe_request(request) : NULL;
-    raise_capacity_exceeded(out_of_memory_error, what ? PyUnicode_FromFormat("%U: %U", what, cause) : NULL);
+    set_out_of_memory(out_of_memory_error, what ? PyUnicode_FromFormat("%U: %U", what, cause) : NULL);
     Py_XDECREF(what);
     Py_XDECREF(cause);
 }

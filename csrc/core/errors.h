@@ -6,12 +6,12 @@
 #include "python/compat.h"
 #include "vmem.h"
 
-// What was requested of the system, for the message.
 typedef enum RequestKind {
-    REQUEST_RANGE,     // something is done with a range of the reservation
-    REQUEST_ADDRESSES  // addresses are reserved; there is no offset yet
+    REQUEST_RANGE,     // an operation on a range of a reservation
+    REQUEST_ADDRESSES  // reserving addresses: there is no offset yet
 } RequestKind;
 
+// What was requested of the system, for the message.
 typedef struct Request {
     RequestKind kind;
     const char* verb;  // "reserve", "commit", ...
@@ -24,19 +24,21 @@ typedef struct Request {
     size_t new_locks;      // how many bytes of memory it was asked to lock
 } Request;
 
-// The system's error code. Must be fetched straight after a failed call.
+// The system's error code (errno or GetLastError()). Must be read right after a failed call, before anything can
+// overwrite it.
 int system_error(void);
 
 // What such a code means, for calls that return no VmemResult.
 VmemResult result_of(int error);
 
-// Raises what a failed call of the header means.
+// Raises the exception for a failed call of vmem.h.
 void raise_refused(PyObject* out_of_memory_error, const Request* request, VmemResult result, int error);
 
-// Raises OutOfMemoryError with a message, a new reference, which is NULL when making it has raised. Returns -1.
+// Raises OutOfMemoryError with a message. Steals the reference; NULL means that making the message has raised. Returns
+// -1.
 int raise_capacity_exceeded(PyObject* out_of_memory_error, PyObject* message);
 
-// Raises that the mapping limit is near; `limits` is what was counted.
+// Raises OutOfMemoryError because the mapping limit is near; `limits` is what was counted.
 void raise_out_of_mappings(PyObject* out_of_memory_error, const Request* request, const VmemLimits* limits);
 
 #endif

@@ -2,8 +2,8 @@
 
 #include "core/page_ops.h"
 
-// A structure doubles up to LARGE. From there on it grows by LARGE and asks for huge pages: one fault for each of those is
-// several times faster than one for each small page. They lie at multiples of their size, so steps end there.
+// A structure doubles up to LARGE. From there on it grows by LARGE and asks for huge pages: one fault for each of those
+// is several times faster than one for each small page. They lie at multiples of their size, so steps end there.
 #define LARGE ((size_t)8 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
 
@@ -44,7 +44,7 @@ int growth_commit_to(Reservation* reservation, size_t num_bytes) {
     return 0;
 }
 
-// Not beyond LARGE: huge pages are there, where the system has them, and one fault gets a whole one.
+// Not beyond LARGE: there the pages are huge, where the system has such, and one fault populates a whole one.
 void growth_prefault(const Reservation* reservation, size_t start, size_t end) {
     start = vmem_align_forward(start, reservation->page_size);
     if (end > LARGE || end <= start || end - start <= FEW_PAGES * reservation->page_size) return;

@@ -4,15 +4,15 @@
 
 #include "core/reservation.h"
 
-// Commits at least the first `num_bytes`, which are within the capacity, and more where that saves calls later. The caller
-// holds the owner's lock. No Python code runs when it succeeds.
+// Commits at least the first `num_bytes`, which are within the capacity, and more where that saves calls later. The
+// caller holds the owner's lock. No Python code runs when it succeeds.
 int growth_commit_to(Reservation* reservation, size_t num_bytes);
 
 // The offset up to which everything is committed.
 size_t growth_committed_end(const Reservation* reservation);
 
-// Prefaults committed pages that are about to be filled, from the first that begins at or after `start`, where one call is
-// faster than a fault for each page. Best effort.
+// Prefaults committed pages that are about to be filled, from the first that begins at or after `start`, where one call
+// is faster than a fault for each page. Best effort.
 void growth_prefault(const Reservation* reservation, size_t start, size_t end);
 
 #endif

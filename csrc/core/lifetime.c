@@ -10,7 +10,7 @@ static size_t count_new_addresses(size_t size, size_t align) {
     return align > vmem_get_allocation_granularity() && size <= SIZE_MAX - align ? size + align : size;
 }
 
-// What the system accepts as a name.
+// What the system accepts as a name: PR_SET_VMA_ANON_NAME in prctl(2).
 #define MAX_LABEL 79
 #define NOT_IN_LABELS "[]\\$`"
 
@@ -112,7 +112,8 @@ int reservation_open(Reservation* reservation, ModuleState* state, PyObject* own
 
 // --- releasing ---
 
-// Whether nothing is mapped on one side, so that no mapping extends beyond both ends.
+// Whether the page before or the page after is unmapped. Then no mapping extends beyond both ends, and unmapping splits
+// none.
 static bool has_unmapped_neighbour(const Reservation* reservation) {
     size_t num_resident, page = reservation->page_size;
     char *before = reservation->base - page, *after = reservation->base + reservation->size;
@@ -120,16 +121,16 @@ static bool has_unmapped_neighbour(const Reservation* reservation) {
            vmem_count_resident(after, page, &num_resident) == VMEM_ERROR_OUT_OF_MEMORY;
 }
 
-// How many more mappings there can be without this reservation. Near the limit its neighbours are worth a system call: a
-// release that only removes mappings must not be refused.
+// The most mappings that unmapping can add. Near the limit the neighbouring pages are examined, which takes system
+// calls, so that a release that splits no mapping is not refused.
 static Py_ssize_t find_mapping_cost(const Reservation* reservation) {
     Py_ssize_t cost = mapping_cost_of_release(&reservation->spans, reservation->size);
     bool is_exact = mapping_budget_surely_allows(cost, FOR_RELEASE) || !has_unmapped_neighbour(reservation);
     return is_exact ? cost : cost - 1;
 }
 
-// Unmaps. The record says "released" before the GIL is released, so that no other thread can use memory that is being
-// unmapped.
+// Unmaps. `base` is NULL, and `released` is true, before the GIL is released, so that no other thread can use memory
+// that is being unmapped.
 static VmemResult unmap(Reservation* reservation, Py_ssize_t mapping_cost, bool releases_gil, int* error) {
     const Backing* backing = reservation->backing;
     char* base = reservation->base;

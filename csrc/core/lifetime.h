@@ -1,4 +1,4 @@
-// How a reservation begins and ends. Errors and locks as in reservation.h.
+// How a reservation begins and ends. Errors and locking are as in reservation.h.
 #ifndef VMEM_LIFETIME_H
 #define VMEM_LIFETIME_H
 
@@ -11,7 +11,7 @@ typedef struct ReservationOptions {
     size_t align;
     bool huge_pages;
     PyObject* name;    // str or None
-    bool owner_is_gc;  // whether the owner holds references to objects of its user
+    bool owner_is_gc;  // whether the owner can be part of a reference cycle
 } ReservationOptions;
 
 // Raises the audit event vmem.reserve. A hook runs Python code, so this comes before the owner is allocated. Fails also
@@ -22,17 +22,18 @@ int reservation_audit(ModuleState* state, const ReservationOptions* options);
 int reservation_open(Reservation* reservation, ModuleState* state, PyObject* owner, const OwnerKind* owner_kind,
                      const Backing* backing, const ReservationOptions* options);
 
-// Unmaps everything. BufferError while views are alive. Does nothing the second time.
+// Unmaps everything. BufferError while views are alive. Does nothing when it is released already.
 int reservation_release(Reservation* reservation);
 
-// The same when an exception leaves a with statement: if views are alive, the memory is unmapped with the last one.
+// The same for a with statement that ends with an exception: if views are alive, the memory is unmapped when the last
+// one is released.
 int reservation_release_deferred(Reservation* reservation);
 
-// Unmaps what a released reservation still has, if nothing uses it any more. Never raises.
+// Unmaps a released reservation once no view and no call uses it any more. Never raises.
 void reservation_release_if_unused(Reservation* reservation);
 
 // All of the owner's tp_dealloc, except for members of its own. Never raises. There can be no pins any more, since each
-// holds the owner.
+// holds a reference to the owner.
 void reservation_dealloc_owner(Reservation* reservation, PyObject* owner, PyObject* weakrefs);
 
 // All of the owner's tp_traverse, except for members of its own. There is nothing to clear.

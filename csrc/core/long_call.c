@@ -41,10 +41,11 @@ static int record_chunk(LongCall* call) {
 
 // --- beginning ---
 
-// Up to this size a call is done at once: it takes less time than releasing the GIL is worth.
+// Calls of up to this size are done at once: they are too short to be worth releasing the GIL.
 #define SHORT_CALL ((size_t)4 << 20)
 
-// A page of which the owner uses a part stays. So both ends are rounded up: where one range ends another can begin.
+// Both ends are rounded up: a page that the owner uses in part stays, and a range that begins where another ends shares
+// no page with it.
 static void claim_unused(const LongCall* call, size_t* offset, size_t* num_bytes) {
     size_t page_size = call->reservation->page_size;
     ByteRange unused = call->unused->claim(call->reservation->owner);
@@ -58,7 +59,7 @@ static void raise_result(const LongCall* call) {
     raise_refused(call->reservation->out_of_memory_error, &call->request, call->result, call->error);
 }
 
-static int start(LongCall* call) {
+static int start_operation(LongCall* call) {
     if (!call->operation->start || call->operation->start(call) == 0) return 0;
     spans_release_preallocated(&call->reservation->spans, call->num_spans);
     raise_result(call);
@@ -79,7 +80,7 @@ static int prepare(LongCall* call) {
     }
     if (reservation_check_mappings(reservation, call->min_mappings, request) < 0) return -1;
     if (spans_preallocate(&reservation->spans, call->num_spans) < 0) return -1;
-    return start(call);
+    return start_operation(call);
 }
 
 static int mark_busy(LongCall* call) {
@@ -116,7 +117,8 @@ static int work_at_once(LongCall* call) {
     return 0;
 }
 
-// The size of a chunk begins here, and doubles as long as chunks go fast: those of which little is in memory do.
+// Chunks have this size at first, which doubles as long as they are done fast, as they are when few of their pages are
+// resident.
 #define FIRST_CHUNK ((size_t)16 << 20)
 #define LARGEST_CHUNK ((size_t)64 << 20)
 #define FAST_CHUNK 1e-3  // seconds
@@ -127,7 +129,7 @@ static int begin_chunk(LongCall* call, size_t max_size) {
     if (!busy_holds(&reservation->busy, call->mark)) {
         call->mark_lost = true;
         PyErr_Format(PyExc_BufferError,
-                     "cannot %s bytes %zu to %zu of this %s any further after a fork: another thread has used it",
+                     "cannot continue to %s bytes %zu to %zu of this %s after a fork: another thread has used them",
                      call->request.verb, call->pages.start, call->pages.end, reservation->owner_kind->noun);
         return -1;
     }

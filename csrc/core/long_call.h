@@ -1,6 +1,6 @@
-// Runs an operation that can take long over the pages of a range: at once, with the owner's lock held, where the range is
-// small; otherwise chunk by chunk, with the pages marked busy, other threads running, and Python's signal handlers called
-// between chunks with nothing held. page_ops.c has the operations.
+// Runs an operation that can take long over the pages of a range: at once, with the owner's lock held, where the range
+// is small; otherwise chunk by chunk, with the pages marked busy, other threads running, and Python's signal handlers
+// called between chunks with nothing held. page_ops.c has the operations.
 #ifndef VMEM_LONG_CALL_H
 #define VMEM_LONG_CALL_H
 
@@ -8,23 +8,23 @@
 
 typedef struct LongCall LongCall;
 
-// What an operation does, in the order in which it happens. Members that may be NULL say so. All but `work` are called with
-// the owner's lock held.
+// What an operation does, in the order in which it happens. Members that may be NULL say so. All but `work` are called
+// with the owner's lock held.
 typedef struct Operation {
     const char* verb;
-    bool changes;    // the properties of the pages: no other call may be at work on them
+    bool changes;    // changes the properties of the pages: no other call may be in progress on them
     bool exclusive;  // no other call or view may use the pages meanwhile
-    bool empties;    // drops the contents: no view may show the pages
+    bool empties;    // drops the contents of the pages: they must not be exported
 
-    // Raises unless the operation may be done with every byte of a range, and returns -1 then. May be NULL.
+    // Returns -1 with an exception unless every byte of a range allows the operation. May be NULL.
     int (*check)(Reservation* reservation, size_t offset, size_t num_bytes);
 
-    // Sets what the call needs: `min_mappings`, `max_mappings`, `num_spans` and the `new_...` of the request. May narrow
-    // `pages`, or make them empty. Cannot fail. May be NULL.
+    // Sets what the call needs: `min_mappings`, `max_mappings`, `num_spans` and the `new_...` of the request. May
+    // narrow `pages`, or make them empty. Cannot fail. May be NULL.
     void (*plan)(LongCall* call);
 
-    // Does what is done once, for all pages. Returns -1 with an exception, or with a `result` other than success. May be
-    // NULL.
+    // Does what is done once for all pages, before the first chunk. Returns -1 with an exception, or with a `result`
+    // other than success. May be NULL.
     int (*start)(LongCall* call);
 
     // Finds the first chunk at or after `done`. Returns false when there is none.
@@ -33,7 +33,8 @@ typedef struct Operation {
     // Works on a chunk. No lock is held, and the GIL may be released: only the marked pages stay as they are.
     VmemResult (*work)(LongCall* call, void* ptr, size_t num_bytes);
 
-    // Record what was done: one chunk, everything, or a part that failed or was stopped. Cannot fail. May be NULL.
+    // Bring the record up to date: after each chunk, after the last one, or when the operation has failed or was
+    // interrupted. Cannot fail. May be NULL.
     void (*record_chunk)(LongCall* call);
     void (*on_success)(LongCall* call);
     void (*on_failure)(LongCall* call);
@@ -44,7 +45,7 @@ typedef struct Operation {
 // The part of a reservation that its owner does not use. Both are called with the owner's lock held.
 typedef struct Unused {
     ByteRange (*claim)(PyObject* owner);            // from now on the owner hands out none of these bytes
-    void (*forget)(PyObject* owner, size_t start);  // they would read zero now; may be NULL
+    void (*forget)(PyObject* owner, size_t start);  // they have been decommitted; may be NULL
 } Unused;
 
 struct LongCall {
@@ -53,7 +54,7 @@ struct LongCall {
     const Unused* unused;  // NULL when the caller gives the range
     Request request;
     Pages pages;              // all of them
-    Pages chunk;              // the one at work
+    Pages chunk;              // the current one
     size_t done;              // the offset up to which the work is done
     Py_ssize_t min_mappings;  // how many more mappings there will be, if the kernel merges what it can
     Py_ssize_t max_mappings;  // and if it does not
@@ -69,7 +70,8 @@ struct LongCall {
 // claims. The caller holds no lock. Returns -1 with an exception.
 int long_call_run(LongCall* call, size_t offset, size_t num_bytes);
 
-// For `find_chunk`: everything from the first committed page on, or only the run of pages there that are alike.
+// For `find_chunk`: everything from the first committed page on, or only the run of pages with equal properties that
+// begins there.
 bool long_call_find_committed(const LongCall* call, Pages* chunk);
 bool long_call_find_run(const LongCall* call, Pages* chunk);
 

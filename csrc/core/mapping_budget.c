@@ -1,25 +1,25 @@
-// Counting all mappings of a process takes the kernel time in proportion to their number (25 ms for 60,000), so it is done
-// rarely. A count gives an allowance of half of what is left, so that mappings made by others show in the next count.
-// Between counts every change of ours is charged with the most mappings that the kernel can make of it, and credited with
-// the fewest.
+// Counting all mappings of a process takes the kernel time in proportion to their number (25 ms for 60,000), so it is
+// done rarely. A count sets the allowance to half of what the limit still permits, so that the next count comes early
+// enough to include the mappings of other code. Between counts every change of ours is charged the most mappings that
+// it can add, and credited the fewest that it can remove.
 #include "core/mapping_budget.h"
 
-// An allowance is not halved below this: counting again and again would cost more than it tells.
+// Below this the allowance is not halved: counting again and again would cost too much.
 #define SMALL_ALLOWANCE 4096
 
-// The allowance when the mappings cannot be counted, for want of a file descriptor: enough to go on for a moment.
+// The allowance when the mappings cannot be counted because no file descriptor is free: enough for a few calls.
 #define BLIND_ALLOWANCE 64
 
 // How much of the headroom a release may use: it can split mappings before it removes them.
 #define EXTRA_FOR_RELEASE 1024
 
-// How many finalizers are refused before the mappings are counted again, when there were not even so many left.
+// After a count that refuses a finalizer, this many more are refused without another count.
 #define UNCOUNTED_REFUSALS 1024
 
-// Mutable statics, because the limit is one for the process: they are shared by all interpreters and by all copies of the
-// module.
+// Mutable statics, because the limit applies to the process as a whole: all interpreters and all copies of the module
+// share them.
 static Py_ssize_t allowance;
-static Py_ssize_t uncounted_refusals;  // how many are to come
+static Py_ssize_t uncounted_refusals;  // how many are still to be made
 
 uint64_t mapping_headroom(const VmemLimits* limits) {
     return limits->mapping_limit / 2 < MAPPING_HEADROOM ? limits->mapping_limit / 2 : MAPPING_HEADROOM;

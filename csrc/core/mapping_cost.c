@@ -12,7 +12,7 @@ static bool may_split(const SpanMap* spans, size_t size, size_t offset) {
     return before == spans_find(spans, offset) && (!before || before->start != offset);
 }
 
-// The least number of runs of pages with equal properties that the system has in a range.
+// A lower bound of the number of mappings in a range: its runs of pages with equal properties.
 static Py_ssize_t count_runs(const SpanMap* spans, size_t start, size_t end) {
     Py_ssize_t num_runs = 0;
     while (start < end) {

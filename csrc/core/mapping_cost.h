@@ -1,6 +1,7 @@
-// The most that a change adds to the mappings of the process. The kernel merges adjacent mappings of equal properties, also
-// across the ends of a reservation, so that a change there can split a mapping which a neighbour shares. Merging of
-// committed pages must not be relied on (after a fork it does not happen); pages that are only reserved always merge.
+// The most that a change adds to the mappings of the process. The kernel merges adjacent mappings of equal properties,
+// also across the ends of a reservation, so that a change there can split a mapping which a neighbour shares. Merging
+// of committed pages must not be relied on (after a fork it does not happen); pages that are only reserved always
+// merge.
 #ifndef VMEM_MAPPING_COST_H
 #define VMEM_MAPPING_COST_H
 
@@ -9,8 +10,8 @@
 // For pages that are about to be committed, at least one of which is not yet.
 Py_ssize_t mapping_cost_of_commit(const SpanMap* spans, size_t size, Pages pages);
 
-// For committed pages whose protection or lock changes; and how many mappings fewer that can become, because the pages are
-// equal then, if the kernel merges them.
+// For committed pages that all get the same protection or lock; and how many mappings that removes, if the kernel
+// merges the pages.
 Py_ssize_t mapping_cost_of_change(const SpanMap* spans, size_t size, Pages pages);
 Py_ssize_t mapping_gain_of_change(const SpanMap* spans, Pages pages);
 

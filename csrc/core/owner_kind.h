@@ -1,13 +1,13 @@
-// What messages call the object that owns a reservation, and what they advise its user to do. One constant per type.
+// What error messages call the type that owns a reservation, and the advice that they give. One constant per type.
 #ifndef VMEM_OWNER_KIND_H
 #define VMEM_OWNER_KIND_H
 
 typedef struct OwnerKind {
-    const char* noun;                     // "region"
-    const char* article;                  // "a" or "an"
-    const char* when_addresses_run_out;   // "reserve less"
-    const char* when_mappings_run_out;    // "release what is not needed"
-    const char* when_commit_needs_fewer;  // the same, where the refused request was a commit
+    const char* noun;                              // "region"
+    const char* article;                           // "a" or "an"
+    const char* when_addresses_run_out;            // "reserve less"
+    const char* when_mappings_run_out;             // "release what is not needed"
+    const char* when_commit_runs_out_of_mappings;  // the same, where the refused request was a commit
 } OwnerKind;
 
 #endif

@@ -3,17 +3,17 @@
 #include "core/mapping_budget.h"
 #include "core/mapping_cost.h"
 
-// What freshly committed pages are.
+// The properties of freshly committed pages.
 static const PageState FRESH = {VMEM_READ_WRITE, false};
 
-// --- runs of pages that are alike ---
+// --- runs of pages with equal properties ---
 
 typedef struct Run {
     Pages pages;
     PageState state;
 } Run;
 
-// Takes the first run off a committed range. Returns false when the range is empty.
+// Removes the first run from `rest`, a committed range. Returns false when the range is empty.
 static bool next_run(const Reservation* reservation, Pages* rest, Run* run) {
     if (rest->start >= rest->end) return false;
     const Span* span = spans_find(&reservation->spans, rest->start);
@@ -58,8 +58,8 @@ static void apply_hints(const Reservation* reservation, void* ptr, size_t size) 
     if (reservation->label) vmem_set_name(ptr, size, reservation->label);
 }
 
-// Commits every gap in the record, and only those: committed pages keep their protection. When one fails, the gaps up to
-// it are decommitted again. They were never in the record, so nothing has used them.
+// Commits every gap in the record, and only those: committed pages keep their protection. When one fails, the gaps up
+// to it are decommitted again. They were never in the record, so nothing has used them.
 static VmemResult commit_gaps(Reservation* reservation, Pages pages, int* error) {
     const Backing* backing = reservation->backing;
     Pages rest = pages, gap;
@@ -83,7 +83,7 @@ static void record_gaps_committed(Reservation* reservation, Pages pages) {
 
 // --- commit ---
 
-// What committing came to. A refusal of the system is raised later, because making an exception can start a garbage
+// The outcome of a commit. A refusal of the system is raised later, because making an exception can start a garbage
 // collection, which can run any Python code.
 typedef struct CommitOutcome {
     bool raised;        // an exception is set
@@ -91,7 +91,7 @@ typedef struct CommitOutcome {
     int error;
 } CommitOutcome;
 
-// Commits pages that have no calls at work on them.
+// Commits pages on which no other call is in progress.
 static CommitOutcome commit_pages(Reservation* reservation, Pages pages, Request* request) {
     CommitOutcome outcome = {false, VMEM_SUCCESS, 0};
     size_t num_gaps = count_gaps(reservation, pages, &request->new_memory);
@@ -140,8 +140,8 @@ static VmemProtection common_protection(VmemProtection one, VmemProtection other
     return (can_read(one) && can_read(other) ? READING : WITHOUT_READING)[executes];
 }
 
-// After a failure that may have changed some of the pages. Where the old protection cannot be restored, the record claims
-// only what the pages have either way.
+// After a failure that may have changed some of the pages. Where the old protection cannot be restored, the record
+// claims only what the pages have either way.
 static void restore_protection(Reservation* reservation, Pages pages, VmemProtection refused) {
     Run run;
     while (next_run(reservation, &pages, &run)) {
@@ -174,8 +174,9 @@ static int check_views_allow(const Reservation* reservation, Pages pages, VmemPr
     return 0;
 }
 
-// The mappings that a change of properties adds, if the kernel merges what is equal afterwards, and if it does not. A
-// change is allowed by the first, so that it can lead away from the limit, and charged by the second.
+// Returns how many mappings a change of properties adds if the kernel merges equal pages afterwards; `max_mappings` is
+// how many if it does not. The former decides whether the change is allowed, so that changes that remove mappings are
+// allowed near the limit; the latter is charged.
 static Py_ssize_t min_mappings_of_change(const Reservation* reservation, Pages pages, Py_ssize_t* max_mappings) {
     *max_mappings = mapping_cost_of_change(&reservation->spans, reservation->size, pages);
     return *max_mappings - mapping_gain_of_change(&reservation->spans, pages);
@@ -209,11 +210,11 @@ int page_ops_protect(Reservation* reservation, size_t offset, size_t num_bytes, 
     return 0;
 }
 
-// --- parts of several operations that can take long ---
+// --- shared by several operations ---
 
 static void charge_mappings(LongCall* call) { mapping_budget_charge(call->max_mappings); }
 
-// Where a part is done, both of its ends may lie inside mappings.
+// The part that was done may have split a mapping at each of its two ends.
 static void charge_mappings_of_part(LongCall* call) {
     (void)call;
     mapping_budget_charge(2);
@@ -239,15 +240,15 @@ static void plan_commit(LongCall* call) {
     call->max_mappings = call->min_mappings;
 }
 
-// The gaps are committed at once, and recorded when they have their memory. Until then no other call can use them, so that
-// they can be decommitted again when prefaulting fails.
+// The gaps are committed at once, but recorded only when all of them are prefaulted. Until then no other call can use
+// them, so that they can be decommitted again when prefaulting fails.
 static int start_commit(LongCall* call) {
     call->result = commit_gaps(call->reservation, call->pages, &call->error);
     return call->result == VMEM_SUCCESS ? 0 : -1;
 }
 
-// The next pages that can be written to: the gaps, which have just been committed, and the committed ones whose protection
-// allows it.
+// The next pages that can be written to: the gaps, which have just been committed, and the committed ones whose
+// protection allows it.
 static bool find_gap_or_writable(const LongCall* call, Pages* chunk) {
     size_t start = call->done;
     while (start < call->pages.end) {
@@ -294,14 +295,9 @@ static void plan_decommit(LongCall* call) {
     call->num_spans = SPANS_FOR_CHANGE;
 }
 
-// At the mapping limit, locks can survive. They are ended as far as that is possible: pages that are not committed have
-// none.
 static VmemResult decommit_chunk(LongCall* call, void* ptr, size_t num_bytes) {
     const Backing* backing = call->reservation->backing;
-    VmemResult result = backing->decommit(backing, ptr, num_bytes);
-    if (result != VMEM_DECOMMIT_INCOMPLETE) return result;
-    vmem_unlock(ptr, num_bytes);
-    return VMEM_SUCCESS;
+    return backing->decommit(backing, ptr, num_bytes);
 }
 
 static void record_decommit(LongCall* call) {
@@ -313,10 +309,10 @@ static void finish_decommit(LongCall* call) {
     if (call->unused && call->unused->forget) call->unused->forget(call->reservation->owner, call->request.offset);
 }
 
-// The record may still contain a chunk that is decommitted already. The spans that clearing takes are those preallocated
-// for the lost call.
-static void recover_decommit(void* lost, Pages pages) {
-    Reservation* reservation = lost;
+// The record may still contain a chunk that is decommitted already. The spans that clearing takes are those
+// preallocated for the lost call.
+static void recover_decommit(void* argument, Pages pages) {
+    Reservation* reservation = argument;
     decommit_pages(reservation, pages);
     spans_clear(&reservation->spans, pages.start, pages.end);
 }
@@ -337,14 +333,14 @@ static bool are_fresh(const Reservation* reservation, Pages pages) {
     return true;
 }
 
-// Systems that discard by mapping or committing the pages again leave them as fresh ones. To ask whether this system is one
-// costs more than to look at the pages, so that comes second.
+// Systems that discard by mapping or committing the pages again reset their protection and locks. Asking for the
+// capabilities costs more than looking at the record, so it comes second.
 static void record_discard(LongCall* call) {
     if (are_fresh(call->reservation, call->chunk) || !vmem_get_capabilities().discard_unlocks) return;
     spans_set(&call->reservation->spans, call->chunk.start, call->chunk.end, FRESH);
 }
 
-// Some systems lose the pages when discarding fails.
+// On some systems a discard that fails leaves the pages decommitted.
 static void record_failed_discard(LongCall* call) {
     if (call->result == VMEM_SUCCESS || !vmem_get_capabilities().discard_can_lose_commit) return;
     spans_clear(&call->reservation->spans, call->chunk.start, call->chunk.end);
@@ -360,7 +356,8 @@ static void record_locks(Reservation* reservation, Pages pages, bool locked) {
     }
 }
 
-// A forked child inherits no locks. Without this, locks that a refused lock() leaves behind would be taken for older ones.
+// A forked child inherits no locks. Without this, undo_lock() would take pages that the parent had locked for locked
+// already, and leave them locked.
 static void forget_locks_of_parent(Reservation* reservation) {
     long process = get_process_id();
     if (reservation->lock_process == process) return;
@@ -397,7 +394,7 @@ static void record_lock(LongCall* call) {
     charge_mappings(call);
 }
 
-// Also of the chunk that failed: a part of it may be locked.
+// Includes the chunk that failed: a part of it may be locked.
 static void undo_lock(LongCall* call) {
     Reservation* reservation = call->reservation;
     Pages pages = {call->pages.start, call->chunk.end};

@@ -1,20 +1,20 @@
-// What can be done with the pages of a reservation. Every operation checks the range and the state. Zero bytes, in bounds,
-// are a no-op. Errors and locks as in reservation.h.
+// What can be done with the pages of a reservation. Every operation checks the range and the state. Zero bytes, in
+// bounds, are a no-op. Errors and locking are as in reservation.h.
 #ifndef VMEM_PAGE_OPS_H
 #define VMEM_PAGE_OPS_H
 
 #include "core/long_call.h"
 #include "core/reservation.h"
 
-// --- short ones ---
+// --- short operations ---
 
-// The caller holds the owner's lock. No Python code runs when they succeed. Committing ahead commits `max_bytes`, or only
-// `num_bytes` where that many are refused.
+// The caller holds the owner's lock. No Python code runs when they succeed. page_ops_commit_ahead() commits `max_bytes`
+// or, when the system refuses that many, `num_bytes`.
 int page_ops_commit(Reservation* reservation, size_t offset, size_t num_bytes);
 int page_ops_commit_ahead(Reservation* reservation, size_t offset, size_t num_bytes, size_t max_bytes);
 int page_ops_protect(Reservation* reservation, size_t offset, size_t num_bytes, VmemProtection protection);
 
-// --- those that can take long ---
+// --- operations that can take long ---
 
 typedef enum PageOperation {
     PAGE_OP_COMMIT_AND_PREFAULT,
@@ -26,8 +26,8 @@ typedef enum PageOperation {
     PAGE_OP_COUNT_RESIDENT
 } PageOperation;
 
-// The caller holds no lock. A call that a signal handler or the system stops in the middle leaves a part of the range
-// decommitted, discarded or unlocked; it leaves nothing locked, and nothing committed.
+// The caller holds no lock. When a signal handler or the system stops a call in the middle, a part of the range stays
+// decommitted, discarded or unlocked; locks and commits are undone.
 int page_ops_run(Reservation* reservation, PageOperation operation, size_t offset, size_t num_bytes);
 
 // The same over what the owner does not use: for decommit and discard.

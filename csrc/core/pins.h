@@ -1,12 +1,12 @@
-// The record of which bytes are exported: a list of ranges that must stay committed and accessible, and the gate that
-// every call passes which would change that.
+// The record of exported bytes: a list of ranges that must stay committed and accessible, and the checks that guard
+// every call which would decommit them or take access away.
 #ifndef VMEM_PINS_H
 #define VMEM_PINS_H
 
 #include "core/owner_kind.h"
 #include "core/spans.h"
 
-// One exported range. Part of the object that exports it.
+// One exported range. Embedded in the object that exports it.
 typedef struct Pin {
     size_t start;  // in bytes, as offsets
     size_t end;
@@ -16,29 +16,29 @@ typedef struct Pin {
     struct Pin* next;
 } Pin;
 
-// A plain list: adding and removing a pin is what happens all the time, and costs a few instructions. Decommit and release
-// walk through all pins.
+// A linked list, because pins are added and removed all the time and that must cost a few instructions. Decommit and
+// release, which are rare, walk through all pins.
 typedef struct PinList {
     Pin* first;  // the newest
     size_t page_size;
     const OwnerKind* owner_kind;
 } PinList;
 
-// Empty pins keep nothing in place and must not be added.
+// Pins of no bytes must not be added.
 void pins_add(PinList* list, Pin* pin);
 void pins_remove(PinList* list, Pin* pin);
 
-// Up to where bytes are pinned, and by how many pins from an offset on.
+// The end of the last pinned byte range, 0 without pins; and the number of pins that end after an offset.
 size_t pins_end(const PinList* list);
 size_t pins_count_from(const PinList* list, size_t offset);
 
-// The same where ranges were pinned in the order of their offsets: it stops at the first pin that ends before.
+// The same number for owners that pin ranges in the order of their offsets: stops at the first pin that does not count.
 size_t pins_count_newest_from(const PinList* list, size_t offset);
 
-// Copies the ranges of all pins, pins_count_from(list, 0) of them, in no order.
+// Copies the ranges of all pins, pins_count_from(list, 0) of them, in no particular order.
 void pins_copy(const PinList* list, ByteRange* ranges);
 
-// Raise BufferError, and return -1, when pins, or pins that allow writing, have bytes on any of these pages.
+// Raise BufferError, and return -1, when any pin, or any pin that allows writing, has bytes on one of these pages.
 int pins_check_none(const PinList* list, Pages pages, const char* verb);
 int pins_check_none_writable(const PinList* list, Pages pages, const char* verb);
 

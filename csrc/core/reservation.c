@@ -2,7 +2,7 @@
 
 #include "core/mapping_budget.h"
 
-// --- parts ---
+// --- helpers ---
 
 bool can_read(VmemProtection protection) { return protection != VMEM_NO_ACCESS && protection != VMEM_EXECUTE; }
 

@@ -1,7 +1,6 @@
-// The core under every type: one range of addresses, the record of what is committed in it, the pins that keep exported
-// bytes in place, and the marks of calls at work; and the checks of all that. Functions that can fail return -1, NULL or
-// false with an exception set and have changed nothing then, unless they say otherwise. The caller holds the owner's lock,
-// unless they say otherwise.
+// What every type is built on: one range of addresses, the record of its committed pages, the pins of its exported
+// bytes, and the marks of calls in progress; and the checks of all these. Unless they say otherwise, functions that
+// fail return -1, NULL or false with an exception set and change nothing, and the caller holds the owner's lock.
 #ifndef VMEM_RESERVATION_H
 #define VMEM_RESERVATION_H
 
@@ -21,14 +20,14 @@ typedef struct Reservation {
     char* base;   // NULL before it is opened and after the memory was unmapped
     size_t size;  // whole pages; never changes
     size_t page_size;
-    bool released;    // no longer usable; the memory is unmapped with the last view and the last call at work
+    bool released;    // no longer usable; unmapped when the last view and the last call in progress have ended
     bool huge_pages;  // committed pages are advised to be huge
     char* label;      // the name of committed pages in the system's list of mappings; NULL for none
     SpanMap spans;
-    long lock_process;  // the process whose locks are recorded: a fork does not inherit them
+    long lock_process;  // the process that made the recorded locks: a forked child does not inherit them
     PinList pins;
     BusyList busy;
-    // References of its own to what it needs of the module, because a collection may clear the module first.
+    // Strong references, because a garbage collection may clear the module before the owner.
     PyTypeObject* pin_type;
     PyObject* out_of_memory_error;
 } Reservation;
@@ -41,8 +40,8 @@ int reservation_check_open(Reservation* reservation);
 // The same, and ValueError when the range is out of bounds.
 int reservation_check_range(Reservation* reservation, size_t offset, size_t num_bytes);
 
-// Raise ValueError unless every byte of a range, which is in bounds, is committed; can be read; can be written.
-// BufferError when a call at work forbids others to use it.
+// Raise ValueError unless every byte of a range, which is in bounds, is committed, readable or writable respectively.
+// The last two raise BufferError when a call in progress forbids others to use the range.
 int reservation_check_committed(Reservation* reservation, size_t offset, size_t num_bytes);
 int reservation_check_readable(Reservation* reservation, size_t offset, size_t num_bytes);
 int reservation_check_writable(Reservation* reservation, size_t offset, size_t num_bytes);
@@ -52,7 +51,8 @@ int reservation_check_mappings(const Reservation* reservation, Py_ssize_t growth
 
 // --- questions ---
 
-// Whether a range lies in one span that is readable and writable, and no call is at work: then no check can fail.
+// Whether a range lies in one span that is readable and writable, and no call is in progress: then the three checks
+// above cannot fail.
 bool reservation_on_fast_path(const Reservation* reservation, size_t offset, size_t num_bytes);
 
 bool reservation_is_committed(const Reservation* reservation, size_t offset, size_t num_bytes);
@@ -63,7 +63,7 @@ bool can_read(VmemProtection protection);
 bool can_write(VmemProtection protection);
 bool can_execute(VmemProtection protection);
 
-// --- parts ---
+// --- helpers ---
 
 // The pages that hold one or more bytes of a range.
 Pages reservation_pages(const Reservation* reservation, size_t start, size_t end);

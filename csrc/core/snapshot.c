@@ -2,8 +2,9 @@
 
 #include "core/long_call.h"
 
-// Extents are committed pages that are alike in the record, with the number of their resident bytes. They are split so that
-// this number says where memory is: into single pages, as long as there are no more than this many, and one more per span.
+// Extents are ranges of committed pages with equal properties, with the number of their resident bytes. They are split,
+// to show where the resident pages are: into single pages if that makes at most MAX_EXTENTS, else into as few larger
+// ones. Every span can add one more.
 #define MAX_EXTENTS 4096
 
 typedef struct Extent {
@@ -88,8 +89,8 @@ static size_t count_common(Pages one, Pages other) {
     return end > start ? end - start : 0;
 }
 
-// Counts in adjacent extents, or the part of them that is among some pages. System calls are what costs: several extents
-// are counted by one call, and one by one only where they differ.
+// Counts the resident bytes of adjacent extents, as far as they lie within `pages`. The cost is in the system calls, so
+// one call counts several extents; they are divided only when some of their pages are resident and others are not.
 static VmemResult count_resident_in(const Snapshot* snapshot, Extent* extents, size_t num_extents, Pages pages) {
     const Backing* backing = snapshot->call.reservation->backing;
     size_t num_resident, num_each = num_extents > 8 ? num_extents / 8 : 1, size = pages.end - pages.start;
@@ -128,7 +129,7 @@ static const Operation SNAPSHOT = {
     .work = count_chunk,
 };
 
-// --- merging extents that are alike ---
+// --- merging equal extents ---
 
 static bool are_alike(const Extent* one, const Extent* other) {
     size_t one_size = one->pages.end - one->pages.start, other_size = other->pages.end - other->pages.start;
@@ -138,18 +139,18 @@ static bool are_alike(const Extent* one, const Extent* other) {
 }
 
 static void merge_extents(Snapshot* snapshot) {
-    size_t num_joined = 0;
+    size_t num_merged = 0;
     for (size_t i = 0; i < snapshot->num_extents; i++) {
         const Extent* extent = &snapshot->extents[i];
-        Extent* last = num_joined > 0 ? &snapshot->extents[num_joined - 1] : NULL;
+        Extent* last = num_merged > 0 ? &snapshot->extents[num_merged - 1] : NULL;
         if (last && last->pages.end == extent->pages.start && are_alike(last, extent)) {
             last->pages.end = extent->pages.end;
             last->num_resident += extent->num_resident;
         } else {
-            snapshot->extents[num_joined++] = *extent;
+            snapshot->extents[num_merged++] = *extent;
         }
     }
-    snapshot->num_extents = num_joined;
+    snapshot->num_extents = num_merged;
 }
 
 // --- making Python objects ---
@@ -192,7 +193,7 @@ static PyObject* make_map(ModuleState* state, PyObject* arguments) {
         PyErr_SetString(PyExc_RuntimeError, "set_map_maker() has not been called");
         return NULL;
     }
-    PyObject* make = Py_NewRef(state->make_map);  // its code can set another
+    PyObject* make = Py_NewRef(state->make_map);  // it can run set_map_maker()
     PyObject* map = PyObject_CallObject(make, arguments);
     Py_DECREF(make);
     return map;

@@ -2,7 +2,7 @@
 // split() divides a tree at an offset.
 #include "core/spans.h"
 
-// So many nodes stay spare between changes, so that a common change allocates nothing.
+// Up to this many spare nodes are kept between changes, so that a typical change allocates nothing.
 #define MAX_SPARE 16
 
 void spans_init(SpanMap* map) { memset(map, 0, sizeof *map); }
@@ -98,7 +98,7 @@ static Span* rotate_right(Span* span) {
     return with_children(top, top->left, with_children(span, top->right, span->right));
 }
 
-// Puts a span over two trees whose heights differ by at most two.
+// Makes a balanced tree of a span and two subtrees whose heights differ by at most two.
 static Span* balanced(Span* span, Span* left, Span* right) {
     if (height(left) > height(right) + 1) {
         if (height(left->right) > height(left->left)) left = rotate_left(left);
@@ -170,7 +170,7 @@ static Span* find(const SpanMap* map, size_t offset) {
     return found;
 }
 
-// Makes `offset` a border between spans.
+// Splits the span that contains `offset`, if there is one, in two at the offset.
 static void cut(SpanMap* map, size_t offset) {
     Span* span = find(map, offset);
     if (!span || span->start >= offset) return;

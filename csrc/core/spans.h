@@ -1,13 +1,14 @@
-// The record of what is committed: an ordered map of half-open ranges that do not overlap, each with its properties.
-// What is in no span is reserved only. Adjacent pages of equal properties are always in one span. Every operation takes
-// O(log n) steps for n spans. Only the allocator is Python's. The caller holds the owner's lock.
+// The record of committed pages: an ordered map of disjoint half-open ranges (spans), each with its properties. Pages
+// in no span are only reserved. Adjacent pages with equal properties are always in one span. Every operation takes
+// O(log n) steps for n spans. No Python code runs in here; only the allocator is Python's. The caller holds the owner's
+// lock.
 #ifndef VMEM_SPANS_H
 #define VMEM_SPANS_H
 
 #include "python/compat.h"
 #include "vmem.h"
 
-// Offsets into a reservation, half-open: of any bytes, and of whole pages.
+// Half-open ranges of offsets into a reservation: any bytes, and whole pages.
 typedef struct ByteRange {
     size_t start;
     size_t end;
@@ -23,7 +24,7 @@ static inline Pages pages_holding(size_t page_size, size_t start, size_t end) {
     return (Pages){vmem_align_backward(start, page_size), vmem_align_forward(end, page_size)};
 }
 
-// Pages that differ in one of these lie in different mappings of the system.
+// Pages that differ in one of these are in different mappings (VMAs) of the process.
 typedef struct PageState {
     VmemProtection protection;
     bool locked;
@@ -40,9 +41,9 @@ typedef struct Span {
 
 typedef struct SpanMap {
     Span* root;
-    Span* spare;  // unused nodes, linked through `right`: recording what was done must not fail
+    Span* spare;  // unused nodes, linked through `right`, so that recording a completed call cannot fail
     size_t num_spare;
-    size_t num_preallocated;  // how many of the spare ones belong to calls at work
+    size_t num_preallocated;  // how many of these belong to calls in progress
     size_t num_spans;
     size_t num_bytes;  // in all spans together
 } SpanMap;
@@ -56,9 +57,9 @@ const Span* spans_find(const SpanMap* map, size_t offset);
 // The first part of [start, end) that is in no span. Returns false when there is none.
 bool spans_find_gap(const SpanMap* map, size_t start, size_t end, size_t* gap_start, size_t* gap_end);
 
-// Allocates nodes so that the next changes cannot fail, as long as they need no more than `num_spans` new spans: setting
-// what was a gap needs one, clearing needs two, setting anything else SPANS_FOR_CHANGE, however many spans it changes.
-// Returns -1 with MemoryError.
+// Allocates nodes so that the next changes cannot fail, as long as they need no more than `num_spans` new spans:
+// setting what was a gap needs one, clearing needs two, setting anything else SPANS_FOR_CHANGE, however many spans it
+// changes. Returns -1 with MemoryError.
 int spans_prepare(SpanMap* map, size_t num_spans);
 
 // Frees the spare nodes that spans_prepare() has left over.

@@ -2,8 +2,8 @@
 
 #include "core/lifetime.h"
 
-// Holds one exported range. The bytes stay pinned as long as this object lives, not only while buffers of it are exported:
-// a consumer may release its buffer early and keep the object (np.ndarray(buffer=x) does).
+// Holds one exported range. The bytes stay pinned as long as this object lives, not only while buffers of it are
+// exported: a consumer may release its buffer early and keep the object (np.ndarray(buffer=x) does).
 struct PinObject {
     PyObject_HEAD
     Pin pin;
@@ -58,7 +58,7 @@ typedef enum Access {
     ACCESS_ANY  // writable where the pages are, else readable
 } Access;
 
-// Places a pin on a range, if that may be accessed so.
+// Places a pin on a range, if all of its bytes allow this access.
 static int pin_range(PinObject* self, size_t offset, size_t num_bytes, Access access) {
     Reservation* reservation = self->reservation;
     if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
@@ -141,7 +141,8 @@ static int pin_traverse(PinObject* self, visitproc visit, void* arg) {
     return 0;
 }
 
-// Unpins. Returns the owner, to which the pin still holds its reference.
+// Removes the pin from the list, and unmaps the memory if it was the last pin of a released owner. Returns the owner,
+// whose reference the caller must drop after freeing the pin.
 static PyObject* unpin(PinObject* self) {
     PyObject* owner = self->owner;
     Py_BEGIN_CRITICAL_SECTION(owner);
@@ -168,8 +169,8 @@ static void untracked_pin_dealloc(PinObject* self) {
     Py_DECREF(type);
 }
 
-// No tp_clear: a cycle through a pin also goes through a memoryview or the attributes of the owner, which have one, and
-// the memory must stay mapped as long as a buffer of it can be used.
+// No tp_clear: a cycle through a pin also goes through a memoryview or the attributes of the owner, which can be
+// cleared, and the memory must stay mapped as long as a buffer of it can be used.
 static PyType_Slot pin_slots[] = {
     {Py_tp_doc, "Keeps exported bytes in place; held by the memoryviews over them."},
     {Py_tp_dealloc, pin_dealloc},

@@ -1,4 +1,4 @@
-// Views: bytes of a reservation as memoryviews and Py_buffers, held in place by pins. Errors and locks as in
+// Views: bytes of a reservation as memoryviews and Py_buffers, held in place by pins. Errors and locking are as in
 // reservation.h.
 #ifndef VMEM_VIEWS_H
 #define VMEM_VIEWS_H
@@ -11,16 +11,16 @@ typedef struct PinObject PinObject;
 // A memoryview of committed, readable bytes; writable where all of them are, unless `readonly`.
 PyObject* view_range(Reservation* reservation, size_t offset, size_t num_bytes, bool readonly);
 
-// The two halves of view_range(), for views whose place is chosen after everything that can run Python code: a pin of no
-// bytes, and the bytes that it gets, which are committed and writable.
+// view_range() in two steps, for callers that must choose the range after everything that can run Python code: make a
+// pin of no bytes, then place it on bytes that are committed and writable.
 PinObject* view_new_pin(Reservation* reservation);
 void view_place_pin(PinObject* pin, size_t offset, size_t num_bytes);
 
-// A pin for another extension, which may use the bytes at `address` until it drops the pin.
+// A pin for another extension, which may use the bytes at `address` until it releases the pin.
 PyObject* view_pin_for_native(Reservation* reservation, size_t offset, size_t num_bytes, bool writable, void** address);
 
-// Fills a Py_buffer with the first items of a format, for a bf_getbuffer. They are committed and writable. Their number is
-// read after everything that can run Python code.
+// Implements a bf_getbuffer: exports the first `*num_items` items, which are committed and writable. The number is read
+// after everything that can run Python code.
 int view_export(Reservation* reservation, const Py_ssize_t* num_items, const char* format, Py_ssize_t item_size,
                 Py_buffer* view, int flags);
 

@@ -7,7 +7,7 @@ int raise_wrong_type(PyObject* object, const char* what, const char* wanted) {
     return -1;
 }
 
-// As a message shows an integer: Python refuses to write thousands of digits.
+// The text of an integer for a message. Python refuses to convert thousands of digits (sys.set_int_max_str_digits()).
 static PyObject* describe_integer(PyObject* number) {
     PyObject* digits = PyObject_Repr(number);
     if (digits || !PyErr_ExceptionMatches(PyExc_ValueError)) return digits;
@@ -35,7 +35,7 @@ static int check_is_integer(PyObject* object, const char* what) {
 }
 
 int convert_size(PyObject* object, const char* what, size_t* result) {
-    if (PyLong_CheckExact(object)) {  // the usual case, at a third of the price
+    if (PyLong_CheckExact(object)) {  // the usual case, three times as fast
         *result = PyLong_AsSize_t(object);
         if (*result != (size_t)-1 || !PyErr_Occurred()) return 0;
         PyErr_Clear();
@@ -103,7 +103,7 @@ int convert_alignment(PyObject* object, const char* what, size_t* result) {
     return 0;
 }
 
-// Puts one keyword argument into its place. Returns -1 with an exception.
+// Stores one keyword argument at the index of its name. Returns -1 with an exception.
 static int place_keyword(const Signature* signature, PyObject* name, PyObject* value, PyObject** parsed) {
     for (Py_ssize_t i = 0; i < signature->num_names; i++) {
         if (PyUnicode_CompareWithASCIIString(name, signature->names[i]) != 0) continue;

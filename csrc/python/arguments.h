@@ -1,5 +1,5 @@
-// Turning Python objects into C numbers. All of this can run Python code (__index__), so it is done before any state is
-// looked at.
+// Converts Python objects to C numbers. All of this can run Python code (__index__), so it is done before any state is
+// read.
 #ifndef VMEM_ARGUMENTS_H
 #define VMEM_ARGUMENTS_H
 
@@ -8,19 +8,21 @@
 // Raises TypeError for an object of the wrong type: "name must be a str, not int". Returns -1.
 int raise_wrong_type(PyObject* object, const char* what, const char* wanted);
 
-// An integer object as a size or address. TypeError and ValueError name `what`. Returns -1 with an exception.
+// Converts an integer object to a size or address, which error messages call `what`. Returns -1 with TypeError or
+// ValueError.
 int convert_size(PyObject* object, const char* what, size_t* result);
 
-// A position that may count from the end. TypeError and IndexError name `what`. Returns -1 with an exception.
+// Converts an index, which may be negative and which error messages call `what`. Returns -1 with TypeError or
+// IndexError.
 int convert_index(PyObject* object, const char* what, Py_ssize_t* result);
 
-// A number from 0 to 255. Returns -1 with an exception.
+// Converts a number from 0 to 255. Returns -1 with an exception.
 int convert_byte(PyObject* object, unsigned char* result);
 
-// A power of two. Returns -1 with an exception.
+// Converts a power of two. Returns -1 with an exception.
 int convert_alignment(PyObject* object, const char* what, size_t* result);
 
-// What a METH_FASTCALL | METH_KEYWORDS function takes. All arguments may be given by name, none must be given.
+// The parameters of a METH_FASTCALL | METH_KEYWORDS function. All can be passed by keyword, and all are optional.
 typedef struct Signature {
     const char* function;
     Py_ssize_t num_names;
@@ -28,13 +30,13 @@ typedef struct Signature {
     const char* names[3];
 } Signature;
 
-// Puts the arguments of a call in the order of the names. Those that were not given are NULL. Without keywords this is
-// a few comparisons. Returns -1 with an exception.
+// Sorts the arguments of a call into the order of the names; omitted ones are NULL. Without keywords this costs a few
+// comparisons. Returns -1 with an exception.
 int parse_arguments(const Signature* signature, PyObject* const* args, Py_ssize_t num_positional, PyObject* keywords,
                     PyObject** parsed);
 
-// The range (offset=0, num_bytes=None) of parsed arguments, in `size` bytes, of which None means all from the offset
-// on.
+// Converts the parsed arguments (offset=0, num_bytes=None) of a range in `size` bytes; None means everything from the
+// offset on. Does not check the bounds.
 int convert_range(PyObject* const parsed[2], size_t size, size_t* offset, size_t* num_bytes);
 
 #endif

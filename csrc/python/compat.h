@@ -17,9 +17,13 @@
 #include <unistd.h>
 #endif
 
-// Critical sections lock an object in free-threaded builds, and do nothing in others, where the GIL orders everything.
-// Between begin and end nothing may return. Headers before 3.13, and those of the limited API, do not have them.
+// Critical sections lock an object in free-threaded builds, and do nothing in others, where the GIL serializes all
+// calls. There must be no return between begin and end. Headers before 3.13, and those of the limited API, do not
+// define them.
 #ifndef Py_BEGIN_CRITICAL_SECTION
+#ifdef Py_GIL_DISABLED
+#error "free-threaded builds need headers that have critical sections"
+#endif
 #define Py_BEGIN_CRITICAL_SECTION(object) {
 #define Py_END_CRITICAL_SECTION() }
 #define Py_BEGIN_CRITICAL_SECTION2(one, other) {
@@ -33,21 +37,21 @@
 #define list_get_item(list, index) Py_XNewRef(PyList_GetItem(list, index))
 #endif
 
-// Makes `match` take a type as a sequence (Py_TPFLAGS_SEQUENCE). Limited API 3.11 does not name it, but every interpreter
-// knows it.
+// Py_TPFLAGS_SEQUENCE: `match` treats instances of the type as sequences. Limited API 3.11 does not define it, but
+// every interpreter supports it.
 #define VMEM_TPFLAGS_SEQUENCE (1UL << 5)
 
 // For method tables: a function with its calling convention. Windows has a macro FASTCALL.
 #define AS_FASTCALL(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL
 #define AS_KEYWORDS(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
 
-// Module slots that the headers of limited API 3.11 do not name, but newer interpreters look for.
+// Module slots that the headers of limited API 3.11 do not define, but newer interpreters support.
 #define VMEM_SLOT_MULTIPLE_INTERPRETERS 3  // Py_mod_multiple_interpreters, from 3.12 on
 #define VMEM_PER_INTERPRETER_GIL ((void*)2)
 #define VMEM_SLOT_GIL 4  // Py_mod_gil, from 3.13 on
 #define VMEM_GIL_NOT_USED ((void*)1)
 
-// A counter that threads of several interpreters may change at once. counter_add() returns the new value.
+// A counter that threads of several interpreters may change concurrently. counter_add() returns the new value.
 #ifdef _MSC_VER
 static inline Py_ssize_t counter_get(const Py_ssize_t* counter) { return *(volatile const Py_ssize_t*)counter; }
 static inline void counter_set(Py_ssize_t* counter, Py_ssize_t value) { *(volatile Py_ssize_t*)counter = value; }
@@ -64,7 +68,7 @@ static inline Py_ssize_t counter_add(Py_ssize_t* counter, Py_ssize_t change) {
 }
 #endif
 
-// The process, as a number that changes with a fork: constant on Windows, which has none.
+// The process ID, which differs in a forked child. Constant on Windows, which cannot fork.
 #ifdef _WIN32
 static inline long get_process_id(void) { return 0; }
 #else

@@ -23,7 +23,7 @@ PyObject* functions_get_page_size(PyObject* Py_UNUSED(module), PyObject* Py_UNUS
 
 const char functions_get_allocation_granularity_doc[] = PyDoc_STR(
     "get_allocation_granularity()\n--\n\n"
-    "The unit in bytes, a power of two, at whose multiples reservations begin.\n\n"
+    "Reservations begin at multiples of this number of bytes, a power of two.\n\n"
     "Returns\n"
     "-------\n"
     "int\n"
@@ -41,7 +41,7 @@ PyObject* functions_get_allocation_granularity(PyObject* Py_UNUSED(module), PyOb
 
 const char functions_get_huge_page_size_doc[] = PyDoc_STR(
     "get_huge_page_size()\n--\n\n"
-    "The size in bytes of the huge pages that this system can put under ordinary memory.\n\n"
+    "The size in bytes of the huge pages that this system can use for ordinary memory.\n\n"
     "Returns\n"
     "-------\n"
     "int\n"
@@ -163,7 +163,7 @@ PyObject* functions_is_aligned(PyObject* Py_UNUSED(module), PyObject* const* arg
 
 const char functions_get_memory_info_doc[] = PyDoc_STR(
     "get_memory_info()\n--\n\n"
-    "The machine's memory in bytes, as a tuple (total, available); 0 where the system does not say.");
+    "The machine's memory in bytes, as a tuple (total, available); 0 where the system does not report it.");
 
 PyObject* functions_get_memory_info(PyObject* Py_UNUSED(module), PyObject* Py_UNUSED(ignored)) {
     VmemMemoryInfo info;
@@ -205,7 +205,7 @@ const char functions_set_map_maker_doc[] = PyDoc_STR(
     "Set the callable that makes what map() returns. It is called as\n"
     "maker(kind, name, address, size, page_size, used, extents, views).");
 
-// The Python layer makes the objects that map() returns. The extension does not import it; it is told what to call.
+// The Python layer makes the objects that map() returns. The extension does not import it, but is given the callable.
 PyObject* functions_set_map_maker(PyObject* module, PyObject* maker) {
     ModuleState* state = PyModule_GetState(module);
     PyObject* before = state->make_map;

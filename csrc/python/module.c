@@ -1,12 +1,12 @@
 #include "python/module.h"
 
-PyTypeObject* type_find_base(PyTypeObject* type, destructor dealloc) {
-    while (type && PyType_GetSlot(type, Py_tp_dealloc) != (void*)dealloc) type = PyType_GetSlot(type, Py_tp_base);
+PyTypeObject* type_find_base(PyTypeObject* type, const PyMethodDef* methods) {
+    while (type && PyType_GetSlot(type, Py_tp_methods) != methods) type = PyType_GetSlot(type, Py_tp_base);
     return type;
 }
 
-ModuleState* module_state_of(PyTypeObject* type, destructor dealloc) {
-    return PyType_GetModuleState(type_find_base(type, dealloc));
+ModuleState* module_state_of(PyTypeObject* type, const PyMethodDef* methods) {
+    return PyType_GetModuleState(type_find_base(type, methods));
 }
 
 int module_check_loaded(const ModuleState* state) {

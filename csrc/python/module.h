@@ -1,4 +1,4 @@
-// What one import of _vmem holds: every interpreter has its own.
+// The state of one imported _vmem module. Every interpreter has its own.
 #ifndef VMEM_MODULE_H
 #define VMEM_MODULE_H
 
@@ -19,17 +19,19 @@ typedef struct ModuleState {
 } ModuleState;
 
 // The class in C behind a type that may be a subclass written in Python: the first base, or the type itself, with this
-// destructor. NULL when there is none.
-PyTypeObject* type_find_base(PyTypeObject* type, destructor dealloc);
+// table of methods. NULL when there is none. The table identifies the class, also that of another import of the module. A
+// function would not do: linkers may merge functions of equal code.
+PyTypeObject* type_find_base(PyTypeObject* type, const PyMethodDef* methods);
 
 // The state of the module that made that class. A subclass written in Python belongs to no module.
-ModuleState* module_state_of(PyTypeObject* type, destructor dealloc);
+ModuleState* module_state_of(PyTypeObject* type, const PyMethodDef* methods);
 
-// Raises RuntimeError, and returns -1, when a garbage collection has cleared the module before the objects of its types.
+// Raises RuntimeError, and returns -1, when a garbage collection has cleared the module before the objects of its
+// types.
 int module_check_loaded(const ModuleState* state);
 
-// Raises an audit event, given as a tuple of its name and arguments. Steals the reference; NULL stands for an exception.
-// Returns -1 when a hook has raised. Hooks run Python code, so this comes before any state is looked at.
+// Raises an audit event, given as a tuple of its name and arguments. Steals the reference; NULL means that making the
+// tuple has raised. Returns -1 when a hook has raised. Hooks run Python code, so this comes before any state is read.
 int module_audit(ModuleState* state, PyObject* event);
 
 #endif

@@ -1,13 +1,13 @@
-// The functions behind vmem_python.h. They need no module state: a region holds all that they use, whichever import of the
-// module made it, in whichever interpreter. So one constant table serves all interpreters, and outlives each.
+// The functions behind vmem_python.h. They need no module state: a region holds all that they use, whichever import of
+// the module made it, in whichever interpreter. So one constant table serves all interpreters, and outlives each.
 #include "types/c_api.h"
 
 #include "core/views.h"
 #include "types/region.h"
 #include "vmem_python.h"
 
-// The reservation of an argument that must be a region. NULL with an exception: for an argument that is NULL because making
-// it failed, the exception that is set.
+// The reservation of an argument that must be a region. NULL with an exception: for an argument that is NULL because
+// making it failed, the exception that is set.
 static Reservation* convert_region(PyObject* object) {
     if (!object) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_SystemError, "NULL where a vmem.Region is expected");
@@ -69,7 +69,7 @@ static const VmemPythonApi c_api = {
 
 int c_api_add(PyObject* module) {
     PyObject* capsule = PyCapsule_New((void*)&c_api, VMEM_PYTHON_API_NAME, NULL);
-    int status = PyModule_AddObjectRef(module, "_C_API", capsule);  // which raises what made it NULL
+    int status = PyModule_AddObjectRef(module, "_C_API", capsule);  // NULL keeps the exception that is set
     Py_XDECREF(capsule);
     return status;
 }

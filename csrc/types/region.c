@@ -1,4 +1,4 @@
-// _vmem.Region: one reservation, its verbs, and its bytes as items and slices.
+// _vmem.Region: one reservation, the operations on its pages, and its bytes as items and slices.
 #include "types/region.h"
 
 #include "core/lifetime.h"
@@ -16,22 +16,20 @@ typedef struct Region {
 
 // --- helpers ---
 
-static void region_dealloc(Region* self);
-
 static const OwnerKind REGION = {
     .noun = "region",
     .article = "a",
     .when_addresses_run_out = "reserve less",
     .when_mappings_run_out = "release what is not needed",
-    .when_commit_needs_fewer = "commit larger neighbouring ranges",
+    .when_commit_runs_out_of_mappings = "commit larger neighbouring ranges",
 };
 
 Reservation* region_find_reservation(PyObject* object) {
-    PyTypeObject* type = type_find_base(Py_TYPE(object), (destructor)region_dealloc);
+    PyTypeObject* type = type_find_base(Py_TYPE(object), region_methods);
     return type ? &((Region*)object)->reservation : NULL;
 }
 
-static ModuleState* find_state(PyTypeObject* type) { return module_state_of(type, (destructor)region_dealloc); }
+static ModuleState* find_state(PyTypeObject* type) { return module_state_of(type, region_methods); }
 
 // The two arguments (offset, num_bytes) of a positional method, both required.
 static int convert_two_sizes(const char* function, PyObject* const* args, Py_ssize_t num_args, size_t* offset,
@@ -44,13 +42,21 @@ static int convert_two_sizes(const char* function, PyObject* const* args, Py_ssi
     return convert_size(args[1], "num_bytes", num_bytes);
 }
 
-// --- making and ending ---
+// --- creating and releasing ---
 
 PyDoc_STRVAR(region_doc,
              "Region(num_bytes, alignment, huge_pages, name, /)\n--\n\n"
              "A range of reserved addresses. vmem.Region is the documented class over this one.");
 
-// Everything is converted before anything is looked at: all of this can run Python code.
+// The arguments of reserve().
+typedef struct ReserveArguments {
+    PyObject* num_bytes;
+    PyObject* alignment;
+    PyObject* huge_pages;
+    PyObject* name;
+} ReserveArguments;
+
+// This can run Python code, so it comes before any state is read.
 static int convert_options(const ReserveArguments* arguments, ReservationOptions* options) {
     options->align = 1;
     options->owner_is_gc = true;
@@ -66,7 +72,7 @@ static int convert_options(const ReserveArguments* arguments, ReservationOptions
     return 0;
 }
 
-PyObject* region_reserve(ModuleState* state, PyTypeObject* type, const ReserveArguments* arguments) {
+static PyObject* reserve(ModuleState* state, PyTypeObject* type, const ReserveArguments* arguments) {
     ReservationOptions options;
     if (convert_options(arguments, &options) < 0) return NULL;
     if (reservation_audit(state, &options) < 0) return NULL;
@@ -92,7 +98,7 @@ PyObject* region_reserve_function(PyObject* module, PyObject* const* args, Py_ss
     if (!PyType_Check(args[0]) || !PyType_IsSubtype((PyTypeObject*)args[0], state->region_type))
         return PyErr_Format(PyExc_TypeError, "%R is not a subclass of Region", args[0]);
     ReserveArguments arguments = {args[1], args[2], args[3], args[4]};
-    return region_reserve(state, (PyTypeObject*)args[0], &arguments);
+    return reserve(state, (PyTypeObject*)args[0], &arguments);
 }
 
 static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
@@ -105,15 +111,15 @@ static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywor
                           &arguments.name))
         return NULL;
     ModuleState* state = find_state(type);
-    return state ? region_reserve(state, type, &arguments) : NULL;
+    return state ? reserve(state, type, &arguments) : NULL;
 }
 
 static int region_traverse(Region* self, visitproc visit, void* arg) {
-    Py_VISIT(self->name);  // a subclass of str can hold anything
+    Py_VISIT(self->name);  // a subclass of str can refer to anything
     return reservation_traverse_owner(&self->reservation, (PyObject*)self, visit, arg);
 }
 
-// A cycle through the name is broken here; its memory goes with the last reference.
+// Breaks cycles through the name. The memory is unmapped with the last reference.
 static int region_clear(Region* self) {
     Py_CLEAR(self->name);
     return 0;
@@ -136,7 +142,8 @@ PyDoc_STRVAR(
     "BufferError\n"
     "    Views are alive. Nothing has changed then.\n"
     "OutOfMemoryError\n"
-    "    The process has too many mappings to split one that the system made of neighbouring regions.\n\n"
+    "    Releasing would split a mapping that the kernel has merged with a neighbour's, and the process has too\n"
+    "    many.\n\n"
     "Examples\n"
     "--------\n"
     ">>> import vmem\n"
@@ -174,7 +181,7 @@ static PyObject* region_count_views(Region* self, PyObject* Py_UNUSED(ignored)) 
     return PyLong_FromSize_t(num_views);
 }
 
-// --- verbs ---
+// --- operations on pages ---
 
 // A method (offset, num_bytes) of an operation that takes the lock itself.
 static PyObject* run_operation(Region* self, const char* name, PageOperation operation, PyObject* const* args,
@@ -271,7 +278,7 @@ PyDoc_STRVAR(
     "    One dimension, format ``'B'``, writable if all its pages are. It pins the pages that hold its bytes: until "
     "it\n"
     "    is released or gone, with every slice, array and other object made from it, they cannot be decommitted or\n"
-    "    discarded, what the view allows cannot be taken from them, and the region cannot be released. Committing\n"
+    "    discarded, access that the view has cannot be taken away, and the region cannot be released. Committing\n"
     "    elsewhere is free.\n\n"
     "Raises\n"
     "------\n"
@@ -344,7 +351,7 @@ static PyObject* region_is_committed(Region* self, PyObject* const* args, Py_ssi
 
 // --- ranges ---
 
-// One row of ranges(). Appending can start a garbage collection, so no span is held across it.
+// One row of ranges(). Appending can start a garbage collection, so no pointer to a span is kept across it.
 static int append_range(PyObject* list, size_t start, size_t end, bool committed, VmemProtection protection) {
     PyObject* range = Py_BuildValue("(nnOi)", (Py_ssize_t)start, (Py_ssize_t)(end - start),
                                     committed ? Py_True : Py_False, (int)protection);
@@ -518,7 +525,7 @@ static int check_copy(Reservation* reservation, const Stride* stride, Py_ssize_t
     return reservation_check_writable(reservation, stride->lowest, stride->num_bytes);
 }
 
-// Copies bytes into a slice. They may be the slice's own, in part or whole, as long as the step is 1.
+// Copies bytes into a slice. They may overlap the slice if the step is 1.
 static int copy_in(Region* self, const Stride* stride, const char* bytes, Py_ssize_t num_bytes) {
     int status;
     Py_BEGIN_CRITICAL_SECTION(self);
@@ -535,7 +542,8 @@ static int copy_in(Region* self, const Stride* stride, const char* bytes, Py_ssi
     return status;
 }
 
-// The same by way of a copy: for steps, which memmove() does not know, and for sources that lie scattered.
+// The same through a copy: for steps, where memmove() cannot handle an overlap, and for sources that are not
+// contiguous.
 static int copy_in_twice(Region* self, const Stride* stride, const Py_buffer* source) {
     int status;
     Py_BEGIN_CRITICAL_SECTION(self);
@@ -624,7 +632,7 @@ static PyObject* region_get_released(Region* self, void* Py_UNUSED(closure)) {
 static PyGetSetDef region_getset[] = {
     {"address", (getter)region_get_address, NULL, "Where the region begins, as an int. ValueError once released.",
      NULL},
-    {"size", (getter)region_get_size, NULL, "How many bytes are reserved: what was asked, up to whole pages.", NULL},
+    {"size", (getter)region_get_size, NULL, "How many bytes are reserved: the requested number, rounded up.", NULL},
     {"committed", (getter)region_get_committed, NULL, "How many bytes are committed; 0 once released.", NULL},
     {"page_size", (getter)region_get_page_size, NULL, "The size of a page in bytes: the unit of committing.", NULL},
     {"name", (getter)region_get_name, NULL, "The name given to reserve(), or None.", NULL},
@@ -636,7 +644,7 @@ static PyGetSetDef region_getset[] = {
 // --- the type ---
 
 // vmem.Region documents the methods without a docstring here, in Python.
-static PyMethodDef region_methods[] = {
+PyMethodDef region_methods[] = {
     {"commit", AS_FASTCALL(region_commit), NULL},
     {"_commit_and_prefault", AS_FASTCALL(region_commit_and_prefault), NULL},
     {"prefault", AS_FASTCALL(region_prefault), NULL},

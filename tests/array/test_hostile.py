@@ -526,7 +526,7 @@ def test_signals_during_shrink_to_fit() -> None:
         view[0] = 7
     during(use, made.shrink_to_fit)
     assert len(ran) == 1
-    assert len(refused) == 3 and all("while a call is at work to decommit" in each for each in refused), refused
+    assert len(refused) == 3 and all("while a call to decommit" in each for each in refused), refused
     assert made.tobytes() == b"\\x07" + b"x" * 9 + b"\\x01"
     made.frombytes(b"y" * size)
     assert made.tobytes() == b"\\x07" + b"x" * 9 + b"\\x01" + b"y" * size

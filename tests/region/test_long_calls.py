@@ -247,8 +247,8 @@ def test_changes_in_the_middle_of_a_call_are_refused(verb: str, page: int) -> No
         for change, message in messages.items():
             first, last = (0, region.size) if change == "release" else (page, 2 * page)
             assert re.match(
-                f"cannot {change} bytes {first} to {last} of this region while a call is at work "
-                f"to {verb} bytes 0 to {size};",
+                f"cannot {change} bytes {first} to {last} of this region while a call to {verb} bytes 0 to {size} "
+                "is in progress;",
                 message,
             )
         assert (region[size], region[size + page]) == (9, 10)
@@ -465,7 +465,7 @@ def prepare():
 try:
     visit(region, fork, lambda: region.prefault(0, 64 * MIB), prepare)
 except BufferError as error:
-    assert "any further after a fork" in str(error)
+    assert "of this region after a fork" in str(error)
     assert os.getpid() != parent
     assert region.committed == MIB and region[0] == 3
     region.release()

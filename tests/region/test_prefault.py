@@ -113,7 +113,7 @@ def test_a_refusal_says_what_was_tried(page: int) -> None:
     printed = run_python(UNMAP + "refuse(region.prefault, 5, 16 * page - 5); region.prefault(0, 10 * page)")
     assert printed.strip() == (
         f"[Errno 12] cannot prefault {16 * page - 5} bytes at offset 5 of a region: "
-        "the system has no more memory to give; commit less, or release some"
+        "the system is out of memory; commit less, or release some"
     )
 
 
@@ -250,4 +250,4 @@ assert region.resident(16 * page, num_bytes // 2 - 16 * page) == 0
 """,
         str(num_bytes),
     )
-    assert f"cannot commit and prefault {num_bytes} bytes at offset 0 of a region: the system has no more" in printed
+    assert f"cannot commit and prefault {num_bytes} bytes at offset 0 of a region: the system is out of" in printed

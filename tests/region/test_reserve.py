@@ -110,7 +110,7 @@ def test_alignments_that_are_no_power_of_two_are_refused(alignment: int) -> None
 @pytest.mark.many_addresses
 def test_impossible_alignments_are_refused() -> None:
     align = (sys.maxsize + 1) // 2
-    with pytest.raises(vmem.OutOfMemoryError, match=f"1 bytes aligned to {align}: there is no such range"):
+    with pytest.raises(vmem.OutOfMemoryError, match=f"1 bytes aligned to {align}: no free range"):
         vmem.reserve(1, alignment=align)
     with pytest.raises(ValueError, match="alignment must be at most"):
         vmem.reserve(1, alignment=2**64)

@@ -25,7 +25,7 @@ def test_it_is_both_kinds_of_error() -> None:
     assert isinstance(error, MemoryError)
     assert error.errno == errno.ENOMEM
     assert str(error) == (
-        f"[Errno {errno.ENOMEM}] cannot reserve {1 << 62} bytes: there is no such range of free addresses; reserve less"
+        f"[Errno {errno.ENOMEM}] cannot reserve {1 << 62} bytes: no free range of addresses is large enough; reserve less"
     )
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), again.args) == (type(error), error.args)

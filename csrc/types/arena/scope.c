@@ -92,7 +92,7 @@ static void scope_dealloc(Scope* self) {
 
 static PyMethodDef scope_methods[] = {
     {"__enter__", (PyCFunction)scope_enter, METH_NOARGS, "Begin the scope. Returns the arena."},
-    {"__exit__", AS_FASTCALL(scope_exit), "Take back what was allocated inside."},
+    {"__exit__", AS_FASTCALL(scope_exit), "Free what was allocated inside."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -38,7 +38,7 @@ static int prepare_range(Arena* arena, size_t start, size_t end, bool zero) {
     return 0;
 }
 
-// An allocation of no bytes has no place.
+// An allocation of no bytes takes no space: its view is empty.
 int arena_allocate(Arena* arena, PinObject* pin, size_t num_bytes, size_t align, bool zero) {
     size_t start = 0;  // gcc does not see that it is set whenever it is used
     if (num_bytes == 0) {
@@ -54,13 +54,13 @@ int arena_allocate(Arena* arena, PinObject* pin, size_t num_bytes, size_t align,
     return 0;
 }
 
-void arena_take_back(Arena* arena, size_t before, size_t after) {
+void arena_undo_allocate(Arena* arena, size_t before, size_t after) {
     Py_BEGIN_CRITICAL_SECTION(arena);
     if (arena->used == after) arena->used = before;
     Py_END_CRITICAL_SECTION();
 }
 
-// --- going back ---
+// --- rewinding ---
 
 int arena_rewind_to(Arena* arena, size_t mark) {
     if (mark >= arena->used) return 0;
@@ -85,8 +85,9 @@ void arena_orphan_range(Arena* arena, size_t mark) {
     arena->orphaned.end = arena->used;
 }
 
-// Not below the mark of a scope that is open, which would then lie ahead of the arena. Without this, a loop in which every
-// turn has a scope of its own, with no scope around it, would lose the memory of each turn that fails.
+// Without this function, a loop that opens a scope in each iteration, with no scope around the loop, would lose the
+// memory of every iteration that fails. It frees nothing before the mark of an open scope, which would then lie beyond
+// `used`.
 void arena_reclaim_orphaned(Arena* arena) {
     if (arena->orphaned.start == arena->orphaned.end || arena->orphaned.end != arena->used) return;
     if (arena->orphaned.start < arena->highest_mark) return;

@@ -9,20 +9,18 @@
 #include "types/arena/scope.h"
 #include "types/arena/storage.h"
 
-static void arena_dealloc(Arena* self);
-
-static ModuleState* find_state(PyTypeObject* type) { return module_state_of(type, (destructor)arena_dealloc); }
+static ModuleState* find_state(PyTypeObject* type) { return module_state_of(type, arena_methods); }
 
 // --- allocating ---
 
 PyDoc_STRVAR(
     alloc_doc,
     "alloc($self, /, num_bytes, *, align=None, zero=True)\n--\n\n"
-    "Take the next bytes, as a view that stays where it is.\n\n"
+    "Allocate bytes, as a view that never moves.\n\n"
     "Parameters\n"
     "----------\n"
     "num_bytes : int\n"
-    "    How many; 0 gives an empty view and takes nothing.\n"
+    "    How many; 0 gives an empty view.\n"
     "align : int, optional\n"
     "    A power of two: the address is a multiple of it. By default the alignment of the arena.\n"
     "zero : bool, default True\n"
@@ -35,7 +33,7 @@ PyDoc_STRVAR(
     "Raises\n"
     "------\n"
     "BufferError\n"
-    "    Memory is being given back, by trim() in another thread.\n"
+    "    Another thread is in trim().\n"
     "OutOfMemoryError\n"
     "    The arena is full, or the system has no memory for more. Nothing has changed then.\n\n"
     "Examples\n"
@@ -67,15 +65,15 @@ static PyObject* arena_alloc(Arena* self, PyObject* const* args, Py_ssize_t num_
     Py_END_CRITICAL_SECTION();
     PyObject* view = status == 0 ? PyMemoryView_FromObject((PyObject*)pin) : NULL;
     Py_DECREF((PyObject*)pin);
-    if (status == 0 && !view) arena_take_back(self, before, after);
+    if (status == 0 && !view) arena_undo_allocate(self, before, after);
     return view;
 }
 
-// --- going back ---
+// --- rewinding ---
 
 PyDoc_STRVAR(mark_doc,
              "mark($self, /)\n--\n\n"
-             "Where the arena is now: what rewind() takes to come back here. It is the number of used bytes.\n\n"
+             "The number of used bytes, for rewind() to return to.\n\n"
              "Examples\n"
              "--------\n"
              ">>> import vmem\n"
@@ -87,7 +85,7 @@ PyDoc_STRVAR(mark_doc,
              ">>> arena.used\n"
              "0");
 
-// What cannot be reclaimed now is kept: if it were reclaimed later, the arena would lie behind the mark.
+// What cannot be reclaimed now is never reclaimed: later, that would rewind the arena to before the mark.
 static PyObject* arena_mark(Arena* self, PyObject* Py_UNUSED(ignored)) {
     size_t mark;
     Py_BEGIN_CRITICAL_SECTION(self);
@@ -101,11 +99,11 @@ static PyObject* arena_mark(Arena* self, PyObject* Py_UNUSED(ignored)) {
 PyDoc_STRVAR(
     rewind_doc,
     "rewind($self, mark, /)\n--\n\n"
-    "Take back everything that was allocated since a mark. The memory stays, for what comes next.\n\n"
+    "Free everything that was allocated since a mark. The memory stays committed, for later allocations.\n\n"
     "Parameters\n"
     "----------\n"
     "mark : int\n"
-    "    What mark() returned, or another number of bytes up to what is used.\n\n"
+    "    What mark() returned, or any other number of bytes up to `used`.\n\n"
     "Raises\n"
     "------\n"
     "BufferError\n"
@@ -138,7 +136,7 @@ static PyObject* arena_rewind(Arena* self, PyObject* object) {
 
 PyDoc_STRVAR(reset_doc,
              "reset($self, /)\n--\n\n"
-             "Take back everything: rewind(0).\n\n"
+             "Free everything: rewind(0).\n\n"
              "Raises\n"
              "------\n"
              "BufferError\n"
@@ -163,13 +161,13 @@ static PyObject* arena_reset(Arena* self, PyObject* Py_UNUSED(ignored)) {
 
 PyDoc_STRVAR(trim_doc,
              "trim($self, /)\n--\n\n"
-             "Give back the memory of whole pages behind what is used. The capacity, which is addresses, stays.\n\n"
+             "Decommit the whole pages after the used bytes. The capacity stays the same.\n\n"
              "Raises\n"
              "------\n"
              "BufferError\n"
              "    Another thread is in the middle of this call.\n"
              "OutOfMemoryError\n"
-             "    The process has too many mappings to give back a part of one.\n\n"
+             "    The process has too many mappings to split another one.\n\n"
              "Examples\n"
              "--------\n"
              ">>> import vmem\n"
@@ -248,27 +246,28 @@ static PyObject* arena_map(Arena* self, PyObject* Py_UNUSED(ignored)) {
     return snapshot_map(find_state(Py_TYPE((PyObject*)self)), &self->reservation, Py_None, count_used);
 }
 
-// --- making and ending ---
+// --- creating and deallocating ---
 
 static const OwnerKind ARENA = {
     .noun = "arena",
     .article = "an",
     .when_addresses_run_out = "ask for a smaller capacity",
     .when_mappings_run_out = "keep fewer arrays and arenas",
-    .when_commit_needs_fewer = "keep fewer arrays and arenas",
+    .when_commit_runs_out_of_mappings = "keep fewer arrays and arenas",
 };
 
 PyDoc_STRVAR(
     arena_doc,
     "Arena(capacity, *, alignment=16)\n--\n\n"
-    "Memory that is allocated piece by piece and given back from the end: for many things that live equally long.\n\n"
+    "Memory that is allocated in order and freed from the end: for many objects with the same lifetime.\n\n"
     "The arena reserves its addresses when it is made, and commits memory as it is used. Allocations are\n"
-    "memoryviews that never move, so they can be handed to NumPy, ctypes and C code. Taking a thousand of them back\n"
-    "costs as much as taking back one.\n\n"
+    "memoryviews that never move, so they can be handed to NumPy, ctypes and C code. Freeing a thousand of them\n"
+    "costs as much as freeing one.\n\n"
     "Parameters\n"
     "----------\n"
     "capacity : int\n"
-    "    How many bytes it can hold, at least 1; rounded up to whole pages. They are addresses, and cost nothing.\n"
+    "    How many bytes it can hold, at least 1; rounded up to whole pages. Reserving takes addresses, but no\n"
+    "    memory.\n"
     "alignment : int, default 16\n"
     "    A power of two: addresses of allocations are multiples of it.\n\n"
     "Attributes\n"
@@ -276,7 +275,7 @@ PyDoc_STRVAR(
     "capacity : int\n"
     "    How many bytes it can hold.\n"
     "used : int\n"
-    "    How many bytes are allocated, with what alignment left out between them.\n"
+    "    How many bytes are allocated, including the padding between them.\n"
     "committed : int\n"
     "    How many bytes of memory it has.\n"
     "alignment : int\n"
@@ -394,7 +393,7 @@ static PyGetSetDef arena_getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-static PyMethodDef arena_methods[] = {
+PyMethodDef arena_methods[] = {
     {"alloc", AS_KEYWORDS(arena_alloc), alloc_doc},
     {"mark", (PyCFunction)arena_mark, METH_NOARGS, mark_doc},
     {"rewind", (PyCFunction)arena_rewind, METH_O, rewind_doc},

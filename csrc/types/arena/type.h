@@ -4,6 +4,7 @@
 
 #include "python/compat.h"
 
+extern PyMethodDef arena_methods[];
 extern PyType_Spec arena_spec;
 
 #endif

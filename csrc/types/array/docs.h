@@ -5,10 +5,10 @@
 #include "python/compat.h"
 
 // What several methods raise.
-#define RAISED_BY_GROWING                                             \
-    "BufferError\n"                                                   \
-    "    Another thread is giving memory back, by shrink_to_fit().\n" \
-    "OutOfMemoryError\n"                                              \
+#define RAISED_BY_GROWING                         \
+    "BufferError\n"                               \
+    "    Another thread is in shrink_to_fit().\n" \
+    "OutOfMemoryError\n"                          \
     "    The array would grow beyond its capacity, or the system has no memory for more.\n"
 #define RAISED_BY_ADDING         \
     RAISED_BY_GROWING            \
@@ -63,7 +63,7 @@ PyDoc_STRVAR(insert_doc,
              "Parameters\n"
              "----------\n"
              "index : int\n"
-             "    Where to put it; what lies beyond an end is at that end.\n"
+             "    Where to put it; an index beyond an end means that end.\n"
              "item : int or float\n"
              "    What to put there.\n\n"
              "Raises\n"
@@ -97,7 +97,7 @@ PyDoc_STRVAR(fromlist_doc,
 
 PyDoc_STRVAR(pop_doc,
              "pop($self, index=-1, /)\n--\n\n"
-             "Take out the item at an index, by default the last one, and return it.\n\n"
+             "Remove the item at an index, by default the last one, and return it.\n\n"
              "Parameters\n"
              "----------\n"
              "index : int, default -1\n"
@@ -154,7 +154,7 @@ PyDoc_STRVAR(count_doc,
 
 PyDoc_STRVAR(remove_doc,
              "remove($self, item, /)\n--\n\n"
-             "Take out the first item that is equal to this one.\n\n"
+             "Remove the first item that is equal to this one.\n\n"
              "Parameters\n"
              "----------\n"
              "item : object\n"
@@ -175,7 +175,7 @@ PyDoc_STRVAR(remove_doc,
 
 PyDoc_STRVAR(clear_doc,
              "clear($self, /)\n--\n\n"
-             "Take out all items. Their memory is kept for the next ones; shrink_to_fit() gives it back.\n\n"
+             "Remove all items. Their memory stays committed; shrink_to_fit() decommits it.\n\n"
              "Raises\n"
              "------\n"
              "BufferError\n"
@@ -190,7 +190,7 @@ PyDoc_STRVAR(clear_doc,
 
 PyDoc_STRVAR(shrink_to_fit_doc,
              "shrink_to_fit($self, /)\n--\n\n"
-             "Give back the memory of whole pages that hold no items. The capacity, which is addresses, stays.\n\n"
+             "Decommit whole pages that hold no items. The capacity stays the same.\n\n"
              "Pages that were ever exported through a buffer are discarded, not decommitted: consumers that released\n"
              "the buffer and kept a pointer (``np.ndarray(buffer=array)``) read zeros there.\n\n"
              "Raises\n"
@@ -198,7 +198,7 @@ PyDoc_STRVAR(shrink_to_fit_doc,
              "BufferError\n"
              "    Another thread is in the middle of this call.\n"
              "OutOfMemoryError\n"
-             "    The process has too many mappings to give back a part of one.\n\n"
+             "    The process has too many mappings to split another one.\n\n"
              "Examples\n"
              "--------\n"
              ">>> import vmem\n"
@@ -248,7 +248,7 @@ PyDoc_STRVAR(tobytes_doc,
 
 PyDoc_STRVAR(frombytes_doc,
              "frombytes($self, buffer, /)\n--\n\n"
-             "Put items at the end that a bytes-like object holds as they are in memory.\n\n"
+             "Append items from the bytes of a bytes-like object, which are copied as they are.\n\n"
              "Parameters\n"
              "----------\n"
              "buffer : bytes-like\n"
@@ -280,7 +280,7 @@ PyDoc_STRVAR(
     "Raises\n"
     "------\n"
     "BufferError\n"
-    "    Memory is being given back, by shrink_to_fit() in another thread.\n"
+    "    Another thread is in shrink_to_fit().\n"
     "EOFError\n"
     "    The file has fewer. What it has is in the array then.\n"
     "OutOfMemoryError\n"
@@ -329,15 +329,15 @@ PyDoc_STRVAR(buffer_info_doc,
 
 PyDoc_STRVAR(release_buffer_doc, "__release_buffer__($self, buffer, /)\n--\n\nDoes nothing: views end by themselves.");
 
-PyDoc_STRVAR(copy_doc, "__copy__($self, /)\n--\n\nAn array of its own with the same items.");
+PyDoc_STRVAR(copy_doc, "__copy__($self, /)\n--\n\nA new array with the same items.");
 
-PyDoc_STRVAR(deepcopy_doc, "__deepcopy__($self, memo, /)\n--\n\nAn array of its own with the same items.");
+PyDoc_STRVAR(deepcopy_doc, "__deepcopy__($self, memo, /)\n--\n\nA new array with the same items.");
 
-PyDoc_STRVAR(reduce_doc, "__reduce__($self, /)\n--\n\nHow to make the array again, for pickles of any version.");
+PyDoc_STRVAR(reduce_doc, "__reduce__($self, /)\n--\n\nFor pickle, with any protocol.");
 
 PyDoc_STRVAR(reduce_ex_doc,
              "__reduce_ex__($self, protocol, /)\n--\n\n"
-             "How to make the array again, for pickle: from protocol 5 on by a PickleBuffer of its items.");
+             "For pickle: from protocol 5 on with a PickleBuffer of the items.");
 
 PyDoc_STRVAR(
     map_doc,
@@ -366,9 +366,9 @@ PyDoc_STRVAR(
     "Parameters\n"
     "----------\n"
     "typecode : str\n"
-    "    One of b, B, h, H, i, I, l, L, q, Q, f and d: what the array and struct modules call by these letters.\n"
+    "    One of b, B, h, H, i, I, l, L, q, Q, f and d, with the meaning that they have in array and struct.\n"
     "initializer : bytes-like or iterable, optional\n"
-    "    The first items; bytes and bytearrays are taken as they are in memory. Other buffers give their items.\n"
+    "    The first items. Bytes and bytearrays are copied as raw memory; of other buffers the items are copied.\n"
     "capacity : int, optional\n"
     "    How many items it can ever hold. By default as many as fit into physical memory, but at most 1/4096 of the\n"
     "    addresses that are left to the process, and 1/8 of what RLIMIT_AS (ulimit -v) leaves.\n\n"

@@ -93,7 +93,7 @@ static int set_i(char* item, PyObject* object) {
     return put_i(item, parsed);
 }
 
-// An object as the int that an unsigned type is to hold.
+// The int of which an unsigned type takes the value.
 static PyObject* as_int(PyObject* object) { return PyLong_Check(object) ? Py_NewRef(object) : PyNumber_Index(object); }
 
 static int as_unsigned_long(PyObject* object, unsigned long* number) {
@@ -196,7 +196,7 @@ bool item_type_matches(const ItemType* type, const char* format) {
 
 // --- in another order ---
 
-// Inlined below with sizes that the compiler knows: many times as fast as with one that it does not.
+// Inlined below with constant sizes, which is many times faster than with a variable one.
 static inline void reverse_sized(char* items, Py_ssize_t num_items, size_t size) {
     char* low = items;
     char* high = items + num_items * (Py_ssize_t)size;
@@ -218,7 +218,7 @@ void reverse_items(char* items, Py_ssize_t num_items, Py_ssize_t item_size) {
     }
 }
 
-// Compilers know these as single instructions.
+// Compilers turn these into single instructions.
 static uint16_t swap_2(uint16_t number) { return (uint16_t)(number << 8 | number >> 8); }
 
 static uint32_t swap_4(uint32_t number) {

@@ -11,15 +11,15 @@ typedef struct ItemType {
     Py_ssize_t size;
     bool is_integer;
     PyObject* (*get)(const char* item);
-    // Converts an object, which can run Python code: so into memory of the caller, not into an array.
+    // Converts an object. This can run Python code, so `item` must not point into an array.
     int (*set)(char* item, PyObject* object);
 } ItemType;
 
 // NULL when there is no such typecode.
 const ItemType* find_item_type(Py_UCS4 typecode);
 
-// Whether a buffer's format, which may be NULL, has the same items: NumPy's int64 is 'l', which is a 'q' where both have 8
-// bytes.
+// Whether a buffer's format, which may be NULL, has the same items: NumPy's int64 is 'l', which is a 'q' where both
+// have 8 bytes.
 bool item_type_matches(const ItemType* type, const char* format);
 
 // A typecode given by Python code. Returns -1 with an exception.

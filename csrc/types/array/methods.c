@@ -5,7 +5,7 @@
 
 static PyObject* none_unless(bool failed) { return failed ? NULL : Py_NewRef(Py_None); }
 
-// An integer argument, refused in the words of array.array.
+// Converts an integer argument, with the errors of array.array.
 static int convert_ssize(PyObject* object, Py_ssize_t* result) {
     PyObject* number = PyNumber_Index(object);
     if (!number) return -1;
@@ -250,7 +250,8 @@ PyObject* array_buffer_info(Array* self, PyObject* Py_UNUSED(ignored)) {
 
 // --- buffers ---
 
-// The one that Python would make of the slot refuses views of anything but the array, and views are of pins.
+// Replaces the method that Python would derive from the slot, which accepts only buffers that were exported by the
+// array itself; ours are exported by pins.
 PyObject* array_release_buffer(Array* Py_UNUSED(self), PyObject* Py_UNUSED(buffer)) { Py_RETURN_NONE; }
 
 // --- copies ---

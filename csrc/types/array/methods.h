@@ -1,5 +1,5 @@
-// The methods of Array: those of array.array, and its own. They are called directly by other files too, so that no subclass
-// gets between. docs.h has their docstrings, type.c the table.
+// The methods of Array: those of array.array, and its own. Other files call some of them directly, so that a subclass
+// cannot override them there. docs.h has their docstrings, type.c the table.
 #ifndef VMEM_ARRAY_METHODS_H
 #define VMEM_ARRAY_METHODS_H
 

@@ -20,7 +20,7 @@ typedef struct Layout {
     char text[3];
 } Layout;
 
-// One of them stands for every item type: an 'l' is an 'i' or a 'q'.
+// Every item type has one: an 'l' is an 'i' or a 'q'.
 static char find_portable_code(const ItemType* type) {
     const char* code = PORTABLE_CODES;
     for (; *code; code++) {

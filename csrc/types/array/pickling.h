@@ -1,5 +1,5 @@
-// How arrays are pickled and unpickled. A pickle has the class, the typecode, the items and their layout: the machine that
-// reads it may have another byte order, and other sizes of 'l' and 'L'.
+// How arrays are pickled and unpickled. A pickle has the class, the typecode, the items and their layout: the machine
+// that reads it may have another byte order, and other sizes of 'l' and 'L'.
 #ifndef VMEM_ARRAY_PICKLING_H
 #define VMEM_ARRAY_PICKLING_H
 

@@ -4,7 +4,7 @@
 
 // --- operands ---
 
-// With its module, where that is not builtins: "array.array" is not a vmem.Array.
+// The name of a type for messages, with its module unless that is builtins: to tell array.array from vmem.Array.
 static PyObject* name_type(PyTypeObject* type) {
     if (PyType_GetFlags(type) & Py_TPFLAGS_HEAPTYPE && !(PyType_GetFlags(type) & Py_TPFLAGS_IMMUTABLETYPE))
         return PyType_GetName(type);  // a class written in Python
@@ -375,7 +375,7 @@ static int repeat(Array* array, Py_ssize_t count) {
     Py_ssize_t length = array->length;
     if (count <= 0) return array_splice(array, 0, length, NULL, 0);
     if (length == 0 || count == 1) return 0;
-    // A number that overflows is refused as one beyond the capacity.
+    // A number that overflows is refused like one beyond the capacity.
     Py_ssize_t num_new = length <= PY_SSIZE_T_MAX / count ? length * (count - 1) : PY_SSIZE_T_MAX;
     if (array_splice(array, length, 0, NULL, num_new) < 0) return -1;
     size_t size = (size_t)(length * array->type->size), end = size * (size_t)count;
@@ -399,7 +399,7 @@ PyObject* array_repeat_in_place(Array* self, Py_ssize_t count) {
 PyObject* array_repeat(Array* self, Py_ssize_t count) {
     Py_ssize_t length = self->length;  // once: other threads may change it
     if (count > 0 && length > PY_SSIZE_T_MAX / 2 / self->type->size / count) {
-        const char* message = "cannot make an array of %zd times %zd items: there are no such addresses";
+        const char* message = "cannot make an array of %zd times %zd items: the address space is too small";
         raise_capacity_exceeded(self->reservation.out_of_memory_error, PyUnicode_FromFormat(message, count, length));
         return NULL;
     }
@@ -432,7 +432,7 @@ static int get_pair(Array* one, Array* other, Py_ssize_t index, PyObject* pair[2
     return PyErr_Occurred() ? -1 : 0;
 }
 
-// Items of one integer type, up to the first that differ.
+// How many items of two arrays of one integer type are equal, up to the first that differ.
 static Py_ssize_t count_equal_bytes(Array* one, Array* other) {
     Py_ssize_t num_equal = 0;
     Py_BEGIN_CRITICAL_SECTION2(one, other);

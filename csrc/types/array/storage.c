@@ -9,13 +9,13 @@ static const OwnerKind ARRAY = {
     .article = "an",
     .when_addresses_run_out = "ask for a smaller capacity",
     .when_mappings_run_out = "keep fewer arrays and arenas",
-    .when_commit_needs_fewer = "keep fewer arrays and arenas",
+    .when_commit_runs_out_of_mappings = "keep fewer arrays and arenas",
 };
 
 // --- capacity ---
 
-// What one array reserves by default, in bytes: as much as physical memory, but only a small share of the addresses that are
-// left, so that ten thousand arrays leave enough for everything else.
+// What one array reserves by default, in bytes: as much as physical memory, but only a small share of the addresses
+// that are left, so that ten thousand arrays leave enough for everything else.
 static size_t default_size(ModuleState* state) {
     VmemAddressSpace space;
     if (state->physical_memory == 0) {
@@ -38,9 +38,9 @@ static size_t default_size(ModuleState* state) {
 
 void array_dealloc(Array* self) { reservation_dealloc_owner(&self->reservation, (PyObject*)self, self->weakrefs); }
 
-bool array_check(PyObject* object) { return type_find_base(Py_TYPE(object), (destructor)array_dealloc) != NULL; }
+bool array_check(PyObject* object) { return type_find_base(Py_TYPE(object), array_methods) != NULL; }
 
-ModuleState* array_state_of_type(PyTypeObject* type) { return module_state_of(type, (destructor)array_dealloc); }
+ModuleState* array_state_of_type(PyTypeObject* type) { return module_state_of(type, array_methods); }
 
 ModuleState* array_find_state(Array* array) { return array_state_of_type(Py_TYPE((PyObject*)array)); }
 
@@ -111,7 +111,7 @@ static int ensure_committed(Array* array, Py_ssize_t length) {
     size_t start = (size_t)(array->length * array->type->size), end = (size_t)(length * array->type->size);
     if (busy_check_usable(&array->reservation.busy, (ByteRange){start, end}, "grow into") < 0) return -1;
     if (growth_commit_to(&array->reservation, end) < 0) return -1;
-    // Where a call is at work, it may be about to decommit the pages behind those that are needed.
+    // A call in progress may be about to decommit the pages after those that are needed.
     size_t usable = busy_anywhere(&array->reservation.busy) ? end : growth_committed_end(&array->reservation);
     array->committed_items = (Py_ssize_t)usable / array->type->size;
     if (array->committed_items > array->capacity) array->committed_items = array->capacity;
@@ -166,7 +166,8 @@ static int extend_from_array(Array* array, Array* other) {
     return status;
 }
 
-// Copies a buffer of the same items at once. Returns 1 when it did, 0 for other objects, -1 with an exception.
+// Copies all items of a buffer at once if it has the same item type. Returns 1 when it did, 0 for other objects, -1
+// with an exception.
 static int extend_from_buffer(Array* array, PyObject* object) {
     Py_buffer buffer;
     int status = 0;
@@ -221,8 +222,9 @@ int array_extend(Array* array, PyObject* iterable) {
 
 // --- shrinking ---
 
-// Returns where the items end. From now on, growing has to commit, and so finds the mark of the call that gives pages back.
-static size_t forget_unused(Array* array) {
+// Returns the offset at which the items end. From now on the array grows through ensure_committed(), which finds the
+// mark of the call that decommits the pages.
+static size_t forget_spare_items(Array* array) {
     array->committed_items = array->length;
     array->high_water = (size_t)(array->length * array->type->size);
     return array->high_water;
@@ -231,17 +233,17 @@ static size_t forget_unused(Array* array) {
 static ByteRange claim_exported(PyObject* owner) {
     Array* array = (Array*)owner;
     size_t usable = growth_committed_end(&array->reservation);
-    return (ByteRange){forget_unused(array), array->exported_end < usable ? array->exported_end : usable};
+    return (ByteRange){forget_spare_items(array), array->exported_end < usable ? array->exported_end : usable};
 }
 
 static ByteRange claim_never_exported(PyObject* owner) {
     Array* array = (Array*)owner;
-    size_t used = forget_unused(array);
+    size_t used = forget_spare_items(array);
     return (ByteRange){used > array->exported_end ? used : array->exported_end, array->reservation.size};
 }
 
-// Pages that were ever exported are discarded, never decommitted: np.ndarray(buffer=array) releases the Py_buffer and keeps
-// the pointer, and reads zeros then instead of ending in SIGSEGV.
+// Pages that were ever exported are discarded, never decommitted: np.ndarray(buffer=array) releases the Py_buffer and
+// keeps the pointer, and reads zeros then instead of ending in SIGSEGV.
 int array_shrink_to_fit(Array* array) {
     static const Unused exported = {claim_exported, NULL}, never_exported = {claim_never_exported, NULL};
     if (page_ops_run_unused(&array->reservation, PAGE_OP_DISCARD, &exported) < 0) return -1;

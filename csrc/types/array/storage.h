@@ -1,5 +1,5 @@
-// The memory of an Array: creating, growing, splicing, shrinking. Functions return -1 or NULL with an exception, and what
-// fails has changed nothing, unless they say otherwise.
+// The memory of an Array: creating, growing, splicing, shrinking. Functions that fail return -1 or NULL with an
+// exception and change nothing, unless they say otherwise.
 #ifndef VMEM_ARRAY_STORAGE_H
 #define VMEM_ARRAY_STORAGE_H
 
@@ -27,10 +27,13 @@ typedef struct Array {
 Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
                  Py_ssize_t min_capacity);
 
-// An empty one of the same item type, with a capacity of at least so many items.
+// An empty array of the same item type, whose capacity is at least `min_capacity`.
 Array* array_new_like(Array* array, Py_ssize_t min_capacity);
 
 void array_dealloc(Array* self);
+
+// Identifies the type. Defined in type.c.
+extern PyMethodDef array_methods[];
 
 // Raises ValueError for a capacity that no array can have.
 int array_check_capacity(const ItemType* type, size_t capacity);
@@ -44,22 +47,22 @@ bool array_check(PyObject* object);
 
 // --- items ---
 
-// Where an item lies, or would lie.
+// The address of the item at an index, or of where it would be.
 char* array_item(const Array* array, Py_ssize_t index);
 
-// Replaces `num_removed` items from `start` on by `num_items` from `items`; without values where that is NULL. The new items
-// may be the array's own if they are all of them, or if they are put at the end. BufferError when a view shows what would no
-// longer be there. The caller holds the array's lock.
+// Replaces `num_removed` items from `start` on by `num_items` from `items`, or leaves them uninitialized where that is
+// NULL. The new items may be the array's own if they are all of them, or if they are put at the end. BufferError when
+// the array would end before the end of a live view. The caller holds the array's lock.
 int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items);
 
 // Raises BufferError when a view reaches beyond so many items. The caller holds the array's lock.
 int array_check_shrinks(const Array* array, Py_ssize_t length);
 
-// Puts one object at the end.
+// Converts one object to an item, and appends it.
 int array_append_object(Array* array, PyObject* object);
 
-// Puts all items of an iterable at the end, by copying memory where it can. What an iterator gave before an error stays, as
-// in array.array.
+// Appends all items of an iterable, by copying memory where it can. What an iterator gave before an error stays, as in
+// array.array.
 int array_extend(Array* array, PyObject* iterable);
 int array_extend_from_iterator(Array* array, PyObject* iterable);
 

@@ -112,8 +112,8 @@ static int array_getbuffer(Array* self, Py_buffer* view, int flags) {
     return status;
 }
 
-// Never called, because buffers are those of pins. But np.frombuffer() keeps the buffer only of objects that have this slot;
-// of others it keeps the object alone, and then memory under its array could be decommitted.
+// Never called, because the buffers belong to pins. But np.frombuffer() keeps the buffer only of objects that have this
+// slot; of others it keeps the object alone, and then memory under its array could be decommitted.
 static void array_releasebuffer(Array* Py_UNUSED(self), Py_buffer* Py_UNUSED(view)) {}
 
 static PyObject* array_repr(Array* self) {
@@ -143,7 +143,7 @@ static PyObject* array_get_capacity(Array* self, void* Py_UNUSED(closure)) {
 
 // --- tables ---
 
-static PyMethodDef array_methods[] = {
+PyMethodDef array_methods[] = {
     {"append", (PyCFunction)array_append, METH_O, append_doc},
     {"extend", (PyCFunction)array_extend_method, METH_O, extend_doc},
     {"insert", AS_FASTCALL(array_insert), insert_doc},
