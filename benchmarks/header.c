@@ -18,7 +18,14 @@ static bool fail_ioctl(void);
 
 #define NUM_BYTES ((size_t)64 << 10)
 #define NUM_SLOTS ((size_t)256)
-#define RESERVED (MAP_PRIVATE | MAP_ANONYMOUS)
+#define MAP_RESERVED (MAP_PRIVATE | MAP_ANONYMOUS)
+
+// NetBSD's mprotect() grants only the access that mmap() announced.
+#if defined(PROT_MPROTECT)
+#define PROT_RESERVED (PROT_NONE | PROT_MPROTECT(PROT_READ | PROT_WRITE))
+#else
+#define PROT_RESERVED PROT_NONE
+#endif
 
 static bool reads_maps;  // a kernel without PROCMAP_QUERY
 
@@ -36,7 +43,7 @@ static int64_t now(void) {
 static bool commit_bare(char* ptr) { return mprotect(ptr, NUM_BYTES, PROT_READ | PROT_WRITE) == 0; }
 
 static bool decommit_bare(char* ptr) {
-    return mmap(ptr, NUM_BYTES, VMEM__PROT_RESERVED, RESERVED | MAP_FIXED, -1, 0) != MAP_FAILED;
+    return mmap(ptr, NUM_BYTES, PROT_RESERVED, MAP_RESERVED | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
 static bool protect_bare(char* ptr, size_t turn) {

@@ -73,8 +73,8 @@ SYSTEMS
     succeed although the memory is not there when it is touched.
 
 FIND YOUR WAY
-    Search for >>config, >>types, >>api, >>helpers, >>os contract, >>os windows, >>os posix, >>os unsupported,
-    >>validation, >>public.
+    Search for >>config, >>types, >>api, >>system, >>helpers, >>os contract, >>os windows, >>os posix common, >>os linux,
+    >>os macos, >>os bsd, >>os unsupported, >>validation, >>public.
 */
 #ifndef VMEM_H
 #define VMEM_H
@@ -407,9 +407,21 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #define VMEM_FAIL(call) false
 #endif
 
+// >>system ------------------------------------------------------------------------------------------------------------
+//
+// Which of the os blocks below is compiled, and the headers it needs. No other code depends on the system.
+
 #if defined(_WIN32)
 #define VMEM__WINDOWS 1
-#elif defined(__unix__) || defined(__APPLE__)
+#elif defined(__linux__)
+#define VMEM__LINUX 1
+#elif defined(__APPLE__)
+#define VMEM__MACOS 1
+#elif defined(__unix__)
+#define VMEM__BSD 1
+#endif
+
+#if defined(VMEM__LINUX) || defined(VMEM__MACOS) || defined(VMEM__BSD)
 #define VMEM__POSIX 1
 #endif
 
@@ -424,20 +436,24 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 #endif
-#elif defined(VMEM__POSIX)
+#endif
+
+#if defined(VMEM__POSIX)
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#if defined(__APPLE__)
-#include <mach/mach.h>
 #endif
-#if defined(__linux__)
+
+#if defined(VMEM__LINUX)
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #endif
+
+#if defined(VMEM__MACOS)
+#include <mach/mach.h>
 #endif
 
 #ifdef __cplusplus
@@ -458,18 +474,19 @@ static void* vmem__pointer(uintptr_t address) { return (void*)address; }
 
 #if defined(VMEM__WINDOWS) || defined(VMEM__POSIX)
 
-// Writes to every page without changing it, also when another thread writes there at the same moment.
+// Writes to a byte without changing it, even while another thread writes to it.
+#if defined(_MSC_VER) && !defined(__clang__)
+static void vmem__touch_byte(volatile char* byte) { _InterlockedOr8(byte, 0); }
+#else
+static void vmem__touch_byte(volatile char* byte) {
+    char zero = 0;  // a compare-exchange, because clang removes an atomic addition of zero
+    __atomic_compare_exchange_n(byte, &zero, (char)0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+#endif
+
 static void vmem__touch(void* ptr, size_t size, size_t page_size) {
     size_t offset;
-    for (offset = 0; offset < size; offset += page_size) {
-#if defined(_MSC_VER) && !defined(__clang__)
-        _InterlockedOr8((volatile char*)ptr + offset, 0);
-#else
-        char zero = 0;  // a compare-exchange, because clang drops an addition of nothing
-        __atomic_compare_exchange_n((volatile char*)ptr + offset, &zero, (char)0, false, __ATOMIC_RELAXED,
-                                    __ATOMIC_RELAXED);
-#endif
-    }
+    for (offset = 0; offset < size; offset += page_size) vmem__touch_byte((volatile char*)ptr + offset);
 }
 
 #endif
@@ -505,12 +522,12 @@ static void vmem__os_get_limits(VmemLimits* limits);                    // the s
 
 #if defined(VMEM__WINDOWS)
 
-static void* vmem__virtual_alloc(void* ptr, size_t size, DWORD kind, DWORD protection) {
+static void* vmem__windows_alloc(void* ptr, size_t size, DWORD kind, DWORD protection) {
     if (VMEM_FAIL("VirtualAlloc")) return NULL;
     return VirtualAlloc(ptr, size, kind, protection);
 }
 
-static bool vmem__virtual_free(void* ptr, size_t size, DWORD kind) {
+static bool vmem__windows_free(void* ptr, size_t size, DWORD kind) {
     if (VMEM_FAIL("VirtualFree")) return false;
     return VirtualFree(ptr, size, kind) != 0;
 }
@@ -518,7 +535,7 @@ static bool vmem__virtual_free(void* ptr, size_t size, DWORD kind) {
 // How often an aligned reservation is tried again when another thread takes the addresses that were just found free.
 #define VMEM__RESERVE_ATTEMPTS 16
 
-static VmemResult vmem__os_last_result(void) {
+static VmemResult vmem__windows_last_result(void) {
     switch (GetLastError()) {
         case ERROR_NOT_ENOUGH_MEMORY:
         case ERROR_OUTOFMEMORY:
@@ -549,11 +566,11 @@ static size_t vmem__os_allocation_granularity(void) {
 
 static size_t vmem__os_huge_page_size(void) { return 0; }  // large pages need a privilege and cannot be committed late
 
-static void* vmem__os_reserve(size_t size) { return vmem__virtual_alloc(NULL, size, MEM_RESERVE, PAGE_NOACCESS); }
+static void* vmem__os_reserve(size_t size) { return vmem__windows_alloc(NULL, size, MEM_RESERVE, PAGE_NOACCESS); }
 
 // What not every Windows has, and not every SDK or program that is built for an older Windows declares. It is looked up
 // at every call: without a variable to keep it in there is nothing for threads to race on.
-static FARPROC vmem__find_function(const char* module_name, const char* name) {
+static FARPROC vmem__windows_find_function(const char* module_name, const char* name) {
     DWORD error = GetLastError();
     HMODULE module = VMEM_FAIL("GetModuleHandle") ? NULL : GetModuleHandleA(module_name);
     FARPROC function = !module || VMEM_FAIL("GetProcAddress") ? NULL : GetProcAddress(module, name);
@@ -579,15 +596,15 @@ typedef struct vmem__ExtendedParameter {
 typedef void*(WINAPI* vmem__VirtualAlloc2)(HANDLE, void*, SIZE_T, ULONG, ULONG, vmem__ExtendedParameter*, ULONG);
 
 // Finds room by reserving more than needed, gives it back, and reserves the aligned part of it before others do.
-static void* vmem__reserve_again_aligned(size_t size, size_t align) {
+static void* vmem__windows_reserve_again_aligned(size_t size, size_t align) {
     DWORD error = GetLastError();
     int attempt;
     for (attempt = 0; attempt < VMEM__RESERVE_ATTEMPTS; attempt++) {
-        void* room = vmem__virtual_alloc(NULL, size + align, MEM_RESERVE, PAGE_NOACCESS);
+        void* room = vmem__windows_alloc(NULL, size + align, MEM_RESERVE, PAGE_NOACCESS);
         void* ptr;
-        if (!room || !vmem__virtual_free(room, 0, MEM_RELEASE)) return NULL;
+        if (!room || !vmem__windows_free(room, 0, MEM_RELEASE)) return NULL;
         ptr = vmem__pointer(vmem_align_forward((uintptr_t)room, align));
-        ptr = vmem__virtual_alloc(ptr, size, MEM_RESERVE, PAGE_NOACCESS);
+        ptr = vmem__windows_alloc(ptr, size, MEM_RESERVE, PAGE_NOACCESS);
         if (!ptr) continue;
         SetLastError(error);
         return ptr;
@@ -597,7 +614,7 @@ static void* vmem__reserve_again_aligned(size_t size, size_t align) {
 
 static void* vmem__os_reserve_aligned(size_t size, size_t align) {
     vmem__VirtualAlloc2 virtual_alloc2 =
-        (vmem__VirtualAlloc2)(void (*)(void))vmem__find_function("kernelbase.dll", "VirtualAlloc2");
+        (vmem__VirtualAlloc2)(void (*)(void))vmem__windows_find_function("kernelbase.dll", "VirtualAlloc2");
     if (virtual_alloc2) {
         vmem__AddressRequirements requirements = {NULL, NULL, 0};
         vmem__ExtendedParameter parameter;
@@ -608,19 +625,19 @@ static void* vmem__os_reserve_aligned(size_t size, size_t align) {
         if (VMEM_FAIL("VirtualAlloc2")) return NULL;
         return virtual_alloc2(GetCurrentProcess(), NULL, size, MEM_RESERVE, PAGE_NOACCESS, &parameter, 1);
     }
-    return vmem__reserve_again_aligned(size, align);
+    return vmem__windows_reserve_again_aligned(size, align);
 }
 
 static VmemResult vmem__os_release(void* ptr, size_t size) {
     (void)size;  // VirtualFree() releases whole reservations and wants 0 here
-    return vmem__virtual_free(ptr, 0, MEM_RELEASE) ? VMEM_SUCCESS : vmem__os_last_result();
+    return vmem__windows_free(ptr, 0, MEM_RELEASE) ? VMEM_SUCCESS : vmem__windows_last_result();
 }
 
 static VmemResult vmem__os_commit(void* ptr, size_t size) {
-    return vmem__virtual_alloc(ptr, size, MEM_COMMIT, PAGE_READWRITE) ? VMEM_SUCCESS : vmem__os_last_result();
+    return vmem__windows_alloc(ptr, size, MEM_COMMIT, PAGE_READWRITE) ? VMEM_SUCCESS : vmem__windows_last_result();
 }
 
-static DWORD vmem__os_protection(VmemProtection protection) {
+static DWORD vmem__windows_protection(VmemProtection protection) {
     switch (protection) {
         case VMEM_READ: return PAGE_READONLY;
         case VMEM_READ_WRITE: return PAGE_READWRITE;
@@ -636,13 +653,14 @@ static DWORD vmem__os_protection(VmemProtection protection) {
 // stay reserved, which is the point.
 static VmemResult vmem__os_decommit(void* ptr, size_t size) {
     const DWORD decommit = MEM_DECOMMIT;
-    return vmem__virtual_free(ptr, size, decommit) ? VMEM_SUCCESS : vmem__os_last_result();
+    return vmem__windows_free(ptr, size, decommit) ? VMEM_SUCCESS : vmem__windows_last_result();
 }
 
 static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protection) {
     DWORD before;
-    if (VMEM_FAIL("VirtualProtect")) return vmem__os_last_result();
-    return VirtualProtect(ptr, size, vmem__os_protection(protection), &before) ? VMEM_SUCCESS : vmem__os_last_result();
+    if (VMEM_FAIL("VirtualProtect")) return vmem__windows_last_result();
+    return VirtualProtect(ptr, size, vmem__windows_protection(protection), &before) ? VMEM_SUCCESS
+                                                                                    : vmem__windows_last_result();
 }
 
 static VmemResult vmem__os_discard(void* ptr, size_t size) {
@@ -656,14 +674,14 @@ static VmemResult vmem__os_prefault(void* ptr, size_t size) {
 }
 
 static VmemResult vmem__os_lock(void* ptr, size_t size) {
-    if (VMEM_FAIL("VirtualLock")) return vmem__os_last_result();
-    return VirtualLock(ptr, size) ? VMEM_SUCCESS : vmem__os_last_result();
+    if (VMEM_FAIL("VirtualLock")) return vmem__windows_last_result();
+    return VirtualLock(ptr, size) ? VMEM_SUCCESS : vmem__windows_last_result();
 }
 
 static VmemResult vmem__os_unlock(void* ptr, size_t size) {
     DWORD error = GetLastError();
     if (!VMEM_FAIL("VirtualUnlock") && VirtualUnlock(ptr, size)) return VMEM_SUCCESS;
-    if (GetLastError() != ERROR_NOT_LOCKED) return vmem__os_last_result();
+    if (GetLastError() != ERROR_NOT_LOCKED) return vmem__windows_last_result();
     SetLastError(error);
     return VMEM_SUCCESS;
 }
@@ -688,16 +706,16 @@ typedef BOOL(WINAPI* vmem__QueryWorkingSetEx)(HANDLE, void*, DWORD);
 
 static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
     vmem__QueryWorkingSetEx query_working_set =
-        (vmem__QueryWorkingSetEx)(void (*)(void))vmem__find_function("kernel32.dll", "K32QueryWorkingSetEx");
+        (vmem__QueryWorkingSetEx)(void (*)(void))vmem__windows_find_function("kernel32.dll", "K32QueryWorkingSetEx");
     vmem__WorkingSetPage pages[64];
     size_t page_size = vmem__os_page_size(), num_pages = size / page_size, done = 0, resident = 0, i;
     if (!query_working_set) return VMEM_ERROR_UNSUPPORTED;
     while (done < num_pages) {
         size_t count = num_pages - done < 64 ? num_pages - done : 64;
         for (i = 0; i < count; i++) pages[i].address = vmem__pointer(start + (done + i) * page_size);
-        if (VMEM_FAIL("QueryWorkingSetEx")) return vmem__os_last_result();
+        if (VMEM_FAIL("QueryWorkingSetEx")) return vmem__windows_last_result();
         if (!query_working_set(GetCurrentProcess(), pages, (DWORD)(count * sizeof pages[0])))
-            return vmem__os_last_result();
+            return vmem__windows_last_result();
         for (i = 0; i < count; i++) resident += (pages[i].flags & 1) ? page_size : 0;
         done += count;
     }
@@ -705,7 +723,7 @@ static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* 
     return VMEM_SUCCESS;
 }
 
-static VmemProtection vmem__os_protection_of(DWORD protection) {
+static VmemProtection vmem__windows_protection_of(DWORD protection) {
     switch (protection & 0xff) {
         case PAGE_READONLY: return VMEM_READ;
         case PAGE_READWRITE:
@@ -718,7 +736,7 @@ static VmemProtection vmem__os_protection_of(DWORD protection) {
     }
 }
 
-static bool vmem__virtual_query(uintptr_t address, MEMORY_BASIC_INFORMATION* info) {
+static bool vmem__windows_query(uintptr_t address, MEMORY_BASIC_INFORMATION* info) {
     if (VMEM_FAIL("VirtualQuery")) return false;
     return VirtualQuery(vmem__pointer(address), info, sizeof *info) != 0;
 }
@@ -726,18 +744,18 @@ static bool vmem__virtual_query(uintptr_t address, MEMORY_BASIC_INFORMATION* inf
 static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     MEMORY_BASIC_INFORMATION info;
     uintptr_t start = address;
-    if (!vmem__virtual_query(address, &info)) return vmem__os_last_result();
+    if (!vmem__windows_query(address, &info)) return vmem__windows_last_result();
     // The answer begins with the page asked about, so its run is looked for from the start of the reservation on.
     if (info.State != MEM_FREE) start = (uintptr_t)info.AllocationBase;
     for (;;) {
-        if (!vmem__virtual_query(start, &info)) return vmem__os_last_result();
+        if (!vmem__windows_query(start, &info)) return vmem__windows_last_result();
         if (address - start < info.RegionSize) break;
         start += info.RegionSize;
     }
     range->base = info.BaseAddress;
     range->size = info.RegionSize;
     range->state = info.State == MEM_COMMIT ? VMEM_COMMITTED : info.State == MEM_RESERVE ? VMEM_RESERVED : VMEM_FREE;
-    range->protection = info.State == MEM_COMMIT ? vmem__os_protection_of(info.Protect) : VMEM_NO_ACCESS;
+    range->protection = info.State == MEM_COMMIT ? vmem__windows_protection_of(info.Protect) : VMEM_NO_ACCESS;
     return VMEM_SUCCESS;
 }
 
@@ -748,7 +766,7 @@ static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
     capabilities->discard_can_lose_commit = capabilities->discard_unlocks = true;
 }
 
-static bool vmem__memory_status(MEMORYSTATUSEX* status) {
+static bool vmem__windows_memory_status(MEMORYSTATUSEX* status) {
     status->dwLength = sizeof *status;
     return !VMEM_FAIL("GlobalMemoryStatusEx") && GlobalMemoryStatusEx(status) != 0;
 }
@@ -756,7 +774,7 @@ static bool vmem__memory_status(MEMORYSTATUSEX* status) {
 static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
     DWORD error = GetLastError();
     MEMORYSTATUSEX status;
-    if (vmem__memory_status(&status)) {
+    if (vmem__windows_memory_status(&status)) {
         info->total = status.ullTotalPhys;
         info->available = status.ullAvailPhys;
     }
@@ -766,7 +784,7 @@ static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
 static void vmem__os_get_address_space(VmemAddressSpace* space) {
     DWORD error = GetLastError();
     MEMORYSTATUSEX status;
-    if (vmem__memory_status(&status)) {
+    if (vmem__windows_memory_status(&status)) {
         space->total = status.ullTotalVirtual;
         space->used = status.ullTotalVirtual - status.ullAvailVirtual;
     }
@@ -776,7 +794,7 @@ static void vmem__os_get_address_space(VmemAddressSpace* space) {
 static void vmem__os_get_limits(VmemLimits* limits) {
     DWORD error = GetLastError();
     MEMORYSTATUSEX status;
-    if (vmem__memory_status(&status)) {
+    if (vmem__windows_memory_status(&status)) {
         limits->address_space_used = status.ullTotalVirtual - status.ullAvailVirtual;
         limits->commit_limit = status.ullTotalPageFile;
         limits->commit_used = status.ullTotalPageFile - status.ullAvailPageFile;
@@ -784,37 +802,30 @@ static void vmem__os_get_limits(VmemLimits* limits) {
     SetLastError(error);
 }
 
-// >>os posix ----------------------------------------------------------------------------------------------------------
+#endif  // VMEM__WINDOWS
 
-#elif defined(VMEM__POSIX)
+// >>os posix common ---------------------------------------------------------------------------------------------------
+//
+// What the POSIX systems have in common. The blocks of Linux, macOS and the BSDs define the rest of the contract, and
+// vmem__posix_map(). The functions that not every one of them calls are inline, or compilers would warn about them.
 
-// Strict C99 hides MAP_ANONYMOUS from <sys/mman.h>, and older systems only know the other name.
+#if defined(VMEM__POSIX)
+
+// Maps private memory without access, to which mprotect() can give access later: at free addresses where `ptr` is NULL,
+// over what is there where `flags` has MAP_FIXED. Returns MAP_FAILED on failure.
+//
+// Reserving and decommitting both go through this function: the kernel merges two mappings only if they were made with
+// the same flags, and otherwise every decommit would split a mapping for good.
+static void* vmem__posix_map(void* ptr, size_t size, int flags);
+
+// Strict C99 can hide both names. Then the number is in the block of the system.
 #if defined(MAP_ANONYMOUS)
 #define VMEM__MAP_ANONYMOUS MAP_ANONYMOUS
 #elif defined(MAP_ANON)
 #define VMEM__MAP_ANONYMOUS MAP_ANON
-#elif defined(__linux__) && (defined(__mips__) || defined(__xtensa__))
-#define VMEM__MAP_ANONYMOUS 0x800
-#elif defined(__linux__) && (defined(__alpha__) || defined(__hppa__))
-#define VMEM__MAP_ANONYMOUS 0x10
-#elif defined(__linux__)
-#define VMEM__MAP_ANONYMOUS 0x20
-#else
-#define VMEM__MAP_ANONYMOUS 0x1000
 #endif
 
-// NetBSD allows mprotect() to give only what mmap() announced.
-#if defined(PROT_MPROTECT)
-#define VMEM__PROT_RESERVED (PROT_NONE | PROT_MPROTECT(PROT_READ | PROT_WRITE))
-#else
-#define VMEM__PROT_RESERVED PROT_NONE
-#endif
-
-// Reserving and decommitting must use the same flags: only then does the kernel join the mappings again. On Linux
-// MAP_NORESERVE must not be among them: it would keep committed memory out of the commit charge for good.
-#define VMEM__MAP_RESERVED (MAP_PRIVATE | VMEM__MAP_ANONYMOUS)
-
-static VmemResult vmem__os_last_result(void) {
+static VmemResult vmem__posix_last_result(void) {
     switch (errno) {
         case ENOMEM:
         case EAGAIN: return VMEM_ERROR_OUT_OF_MEMORY;
@@ -826,67 +837,30 @@ static VmemResult vmem__os_last_result(void) {
     }
 }
 
-// macOS tells tools like vmmap whose memory it is by a tag in place of a file.
-#if defined(__APPLE__)
-#define VMEM__NO_FILE VM_MAKE_TAG(VM_MEMORY_APPLICATION_SPECIFIC_1)
-#else
-#define VMEM__NO_FILE (-1)
-#endif
+static VmemResult vmem__posix_result_of(int status) { return status == 0 ? VMEM_SUCCESS : vmem__posix_last_result(); }
 
-// The system calls, each with the hook for tests before it.
+static int vmem__posix_munmap(void* ptr, size_t size) { return VMEM_FAIL("munmap") ? -1 : munmap(ptr, size); }
 
-// What headers hide from a program that asks for strict C99 or POSIX. Android's hide nothing.
-#if defined(__linux__)
-#if !defined(__USE_MISC) && !defined(_GNU_SOURCE) && !defined(_BSD_SOURCE) && !defined(__ANDROID__)
-int mincore(void*, size_t, unsigned char*);
-int madvise(void*, size_t, int);
-#endif
-#elif (defined(__APPLE__) && defined(_POSIX_C_SOURCE) && !defined(_DARWIN_C_SOURCE)) || \
-    (defined(__FreeBSD__) && !__BSD_VISIBLE) || (defined(__NetBSD__) && !defined(_NETBSD_SOURCE))
-int mincore(void*, size_t, char*);
-#endif
-
-static void* vmem__mmap(void* ptr, size_t size, int protection, int flags) {
-    return VMEM_FAIL("mmap") ? MAP_FAILED : mmap(ptr, size, protection, flags, VMEM__NO_FILE, 0);
-}
-
-static int vmem__munmap(void* ptr, size_t size) { return VMEM_FAIL("munmap") ? -1 : munmap(ptr, size); }
-
-static int vmem__mprotect(void* ptr, size_t size, int protection) {
+static int vmem__posix_mprotect(void* ptr, size_t size, int protection) {
     return VMEM_FAIL("mprotect") ? -1 : mprotect(ptr, size, protection);
 }
-
-static VmemResult vmem__os_result_of(int status) { return status == 0 ? VMEM_SUCCESS : vmem__os_last_result(); }
 
 static size_t vmem__os_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
 static size_t vmem__os_allocation_granularity(void) { return vmem__os_page_size(); }
 
 static void* vmem__os_reserve(size_t size) {
-    void* ptr = vmem__mmap(NULL, size, VMEM__PROT_RESERVED, VMEM__MAP_RESERVED);
+    void* ptr = vmem__posix_map(NULL, size, 0);
     return ptr == MAP_FAILED ? NULL : ptr;
 }
-
-#if defined(MAP_ALIGNED)
-
-// FreeBSD and NetBSD align by themselves.
-static void* vmem__os_reserve_aligned(size_t size, size_t align) {
-    int shift = 0;
-    void* ptr;
-    while (((size_t)1 << shift) < align) shift++;
-    ptr = vmem__mmap(NULL, size, VMEM__PROT_RESERVED, VMEM__MAP_RESERVED | MAP_ALIGNED(shift));
-    return ptr == MAP_FAILED ? NULL : ptr;
-}
-
-#else
 
 // Unmaps [start, end), which may be empty.
-static bool vmem__os_unmap(char* start, char* end) {
-    return start == end || vmem__munmap(start, (size_t)(end - start)) == 0;
+static inline bool vmem__posix_unmap(char* start, char* end) {
+    return start == end || vmem__posix_munmap(start, (size_t)(end - start)) == 0;
 }
 
 // Maps more than is needed and trims both ends. The mapping limit can refuse a trim; then all of it goes back.
-static void* vmem__os_reserve_aligned(size_t size, size_t align) {
+static inline void* vmem__posix_reserve_and_trim(size_t size, size_t align) {
     size_t room_size = size + align - vmem__os_page_size();
     char* room = (char*)vmem__os_reserve(room_size);
     char *room_end, *start, *end;
@@ -895,21 +869,21 @@ static void* vmem__os_reserve_aligned(size_t size, size_t align) {
     room_end = room + room_size;
     start = (char*)vmem_align_forward((uintptr_t)room, align);
     end = start + size;
-    if (vmem__os_unmap(end, room_end)) {
-        if (vmem__os_unmap(room, start)) return start;
+    if (vmem__posix_unmap(end, room_end)) {
+        if (vmem__posix_unmap(room, start)) return start;
         room_end = end;
     }
     error = errno;
-    vmem__os_unmap(room, room_end);
+    vmem__posix_unmap(room, room_end);
     errno = error;
     return NULL;
 }
 
-#endif
+static VmemResult vmem__os_release(void* ptr, size_t size) {
+    return vmem__posix_result_of(vmem__posix_munmap(ptr, size));
+}
 
-static VmemResult vmem__os_release(void* ptr, size_t size) { return vmem__os_result_of(vmem__munmap(ptr, size)); }
-
-static int vmem__os_protection(VmemProtection protection) {
+static int vmem__posix_protection(VmemProtection protection) {
     switch (protection) {
         case VMEM_READ: return PROT_READ;
         case VMEM_READ_WRITE: return PROT_READ | PROT_WRITE;
@@ -922,26 +896,138 @@ static int vmem__os_protection(VmemProtection protection) {
 }
 
 static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protection) {
-    return vmem__os_result_of(vmem__mprotect(ptr, size, vmem__os_protection(protection)));
+    return vmem__posix_result_of(vmem__posix_mprotect(ptr, size, vmem__posix_protection(protection)));
 }
 
 static VmemResult vmem__os_commit(void* ptr, size_t size) { return vmem__os_protect(ptr, size, VMEM_READ_WRITE); }
 
-// A fresh mapping over the old one drops the contents and, unlike madvise() or mprotect(), the commit charge.
-static VmemResult vmem__os_remap(void* ptr, size_t size, int protection) {
-    void* fresh = vmem__mmap(ptr, size, protection, VMEM__MAP_RESERVED | MAP_FIXED);
-    return fresh == MAP_FAILED ? vmem__os_last_result() : VMEM_SUCCESS;
+// Maps fresh memory over the old. Unlike madvise() and mprotect() this also takes the commit charge away.
+static VmemResult vmem__posix_remap(void* ptr, size_t size) {
+    return vmem__posix_map(ptr, size, MAP_FIXED) == MAP_FAILED ? vmem__posix_last_result() : VMEM_SUCCESS;
+}
+
+// For systems where MADV_FREE and MADV_DONTNEED may leave the old contents.
+static inline VmemResult vmem__posix_remap_and_commit(void* ptr, size_t size) {
+    VmemResult result = vmem__posix_remap(ptr, size);
+    return result == VMEM_SUCCESS ? vmem__os_commit(ptr, size) : result;
 }
 
 static VmemResult vmem__os_lock(void* ptr, size_t size) {
-    return vmem__os_result_of(VMEM_FAIL("mlock") ? -1 : mlock(ptr, size));
+    return vmem__posix_result_of(VMEM_FAIL("mlock") ? -1 : mlock(ptr, size));
 }
 
 static VmemResult vmem__os_unlock(void* ptr, size_t size) {
-    return vmem__os_result_of(VMEM_FAIL("munlock") ? -1 : munlock(ptr, size));
+    return vmem__posix_result_of(VMEM_FAIL("munlock") ? -1 : munlock(ptr, size));
 }
 
-#if defined(__linux__)
+// mincore() of the system, whose last parameter is not of the same type everywhere: a byte for each page, of which the
+// lowest bit says that the page is in physical memory.
+typedef int (*vmem__Mincore)(void* ptr, size_t size, char* pages);
+
+static inline VmemResult vmem__posix_count_resident(uintptr_t start, size_t size, size_t* num_resident,
+                                                    vmem__Mincore system_mincore) {
+    char pages[4096];
+    size_t page_size = vmem__os_page_size(), num_pages = size / page_size, done = 0, resident = 0, i;
+    while (done < num_pages) {
+        size_t count = num_pages - done < sizeof pages ? num_pages - done : sizeof pages;
+        void* ptr = vmem__pointer(start + done * page_size);
+        if (VMEM_FAIL("mincore") || system_mincore(ptr, count * page_size, pages) != 0)
+            return vmem__posix_last_result();
+        for (i = 0; i < count; i++) resident += (pages[i] & 1) ? page_size : 0;
+        done += count;
+    }
+    *num_resident = resident;
+    return VMEM_SUCCESS;
+}
+
+// An enum or an int in glibc, depending on the feature test macros.
+#if defined(__GLIBC__)
+typedef __rlimit_resource_t vmem__Resource;
+#else
+typedef int vmem__Resource;
+#endif
+
+static uint64_t vmem__posix_resource_limit(vmem__Resource resource) {
+    struct rlimit limit;
+    if (VMEM_FAIL("getrlimit") || getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return VMEM_UNLIMITED;
+    return (uint64_t)limit.rlim_cur;
+}
+
+// Not every system has these two limits: OpenBSD lacks the first.
+#if defined(RLIMIT_AS)
+static uint64_t vmem__posix_address_space_limit(void) { return vmem__posix_resource_limit(RLIMIT_AS); }
+#else
+static uint64_t vmem__posix_address_space_limit(void) { return VMEM_UNLIMITED; }
+#endif
+
+#if defined(RLIMIT_MEMLOCK)
+static uint64_t vmem__posix_lock_limit(void) { return vmem__posix_resource_limit(RLIMIT_MEMLOCK); }
+#else
+static uint64_t vmem__posix_lock_limit(void) { return VMEM_UNLIMITED; }
+#endif
+
+static inline void vmem__posix_get_limits(VmemLimits* limits) {
+    int error = errno;
+    limits->address_space_limit = vmem__posix_address_space_limit();
+    limits->data_limit = vmem__posix_resource_limit(RLIMIT_DATA);
+    limits->lock_limit = vmem__posix_lock_limit();
+    errno = error;
+}
+
+// The smallest power of two above the stack: the number of addresses where stacks lie at their upper end.
+static inline uint64_t vmem__posix_addresses_up_to_stack(void) {
+    char here;
+    uint64_t top = (uint64_t)(uintptr_t)&here, total = 1;
+    while (total <= top) total *= 2;
+    return total;
+}
+
+static inline void vmem__posix_get_address_space(VmemAddressSpace* space, uint64_t total) {
+    int error = errno;
+    space->total = total;
+    space->limit = vmem__posix_address_space_limit();
+    errno = error;
+}
+
+#if defined(_SC_PHYS_PAGES)
+static inline uint64_t vmem__posix_total_memory(void) {
+    long num_pages = VMEM_FAIL("sysconf") ? -1 : sysconf(_SC_PHYS_PAGES);
+    return num_pages > 0 ? (uint64_t)num_pages * vmem__os_page_size() : 0;
+}
+#else
+static inline uint64_t vmem__posix_total_memory(void) { return 0; }
+#endif
+
+#endif  // VMEM__POSIX
+
+// >>os linux ----------------------------------------------------------------------------------------------------------
+
+#if defined(VMEM__LINUX)
+
+#if !defined(VMEM__MAP_ANONYMOUS)
+#if defined(__mips__) || defined(__xtensa__)
+#define VMEM__MAP_ANONYMOUS 0x800
+#elif defined(__alpha__) || defined(__hppa__)
+#define VMEM__MAP_ANONYMOUS 0x10
+#else
+#define VMEM__MAP_ANONYMOUS 0x20
+#endif
+#endif
+
+// Declared here where the C library hides them from a program that asks for strict C99 or POSIX. Android's hides nothing.
+#if !defined(__USE_MISC) && !defined(_GNU_SOURCE) && !defined(_BSD_SOURCE) && !defined(__ANDROID__)
+int mincore(void*, size_t, unsigned char*);
+int madvise(void*, size_t, int);
+#endif
+
+// Without MAP_NORESERVE, which would keep memory out of the commit charge even after it is committed.
+static void* vmem__posix_map(void* ptr, size_t size, int flags) {
+    return VMEM_FAIL("mmap") ? MAP_FAILED
+                             : mmap(ptr, size, PROT_NONE, MAP_PRIVATE | VMEM__MAP_ANONYMOUS | flags, -1, 0);
+}
+
+static void* vmem__os_reserve_aligned(size_t size, size_t align) { return vmem__posix_reserve_and_trim(size, align); }
 
 // Numbers that the kernel knows and the C library's headers may not.
 #if defined(__hppa__)
@@ -959,29 +1045,29 @@ static VmemResult vmem__os_unlock(void* ptr, size_t size) {
 #define VMEM__PR_SET_VMA 0x53564d41
 #define VMEM__PR_SET_VMA_ANON_NAME 0ul
 
-static int vmem__madvise(void* ptr, size_t size, int advice) {
+static int vmem__linux_madvise(void* ptr, size_t size, int advice) {
     return VMEM_FAIL("madvise") ? -1 : madvise(ptr, size, advice);
 }
 
 // MADV_DONTNEED refuses locked pages, and before Linux 5.18 nothing else would take them.
 static VmemResult vmem__os_discard(void* ptr, size_t size) {
     int error = errno;
-    int status = vmem__madvise(ptr, size, VMEM__MADV_DONTNEED);
-    if (status != 0 && errno == EINVAL) status = vmem__madvise(ptr, size, VMEM__MADV_DONTNEED_LOCKED);
-    if (status != 0) return vmem__os_last_result();
+    int status = vmem__linux_madvise(ptr, size, VMEM__MADV_DONTNEED);
+    if (status != 0 && errno == EINVAL) status = vmem__linux_madvise(ptr, size, VMEM__MADV_DONTNEED_LOCKED);
+    if (status != 0) return vmem__posix_last_result();
     errno = error;
     return VMEM_SUCCESS;
 }
 
 // At the mapping limit no fresh mapping can be made. The memory can still go back, and mostly the access too.
 static VmemResult vmem__os_decommit(void* ptr, size_t size) {
-    VmemResult result = vmem__os_remap(ptr, size, VMEM__PROT_RESERVED);
+    VmemResult result = vmem__posix_remap(ptr, size);
     int error = errno;
     if (result != VMEM_ERROR_OUT_OF_MEMORY || vmem__os_discard(ptr, size) != VMEM_SUCCESS) {
         errno = error;
         return result;
     }
-    vmem__mprotect(ptr, size, PROT_NONE);
+    vmem__posix_mprotect(ptr, size, PROT_NONE);
     errno = error;
     return VMEM_DECOMMIT_INCOMPLETE;
 }
@@ -989,109 +1075,31 @@ static VmemResult vmem__os_decommit(void* ptr, size_t size) {
 // Whether the kernel knows the advice can be asked about no bytes. About real ones EINVAL can have other reasons.
 static VmemResult vmem__os_prefault(void* ptr, size_t size) {
     int error = errno;
-    if (vmem__madvise(ptr, 0, VMEM__MADV_POPULATE_WRITE) == 0)
-        return vmem__os_result_of(vmem__madvise(ptr, size, VMEM__MADV_POPULATE_WRITE));
+    if (vmem__linux_madvise(ptr, 0, VMEM__MADV_POPULATE_WRITE) == 0)
+        return vmem__posix_result_of(vmem__linux_madvise(ptr, size, VMEM__MADV_POPULATE_WRITE));
     errno = error;
     vmem__touch(ptr, size, vmem__os_page_size());
     return VMEM_SUCCESS;
 }
 
 static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
-    VmemResult result = vmem__os_result_of(vmem__madvise(ptr, size, VMEM__MADV_HUGEPAGE));
+    VmemResult result = vmem__posix_result_of(vmem__linux_madvise(ptr, size, VMEM__MADV_HUGEPAGE));
     return result == VMEM_ERROR_INVALID_ARGUMENT ? VMEM_ERROR_UNSUPPORTED : result;  // a kernel without them
 }
 
 static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
-    VmemResult result = vmem__os_result_of(
+    VmemResult result = vmem__posix_result_of(
         VMEM_FAIL("prctl") ? -1 : prctl(VMEM__PR_SET_VMA, VMEM__PR_SET_VMA_ANON_NAME, ptr, (unsigned long)size, name));
     return result == VMEM_ERROR_INVALID_ARGUMENT ? VMEM_ERROR_UNSUPPORTED : result;  // a kernel without them
 }
 
-#else
-
-static VmemResult vmem__os_decommit(void* ptr, size_t size) { return vmem__os_remap(ptr, size, VMEM__PROT_RESERVED); }
-
-// MADV_FREE and MADV_DONTNEED of these systems may leave the old contents.
-static VmemResult vmem__os_discard(void* ptr, size_t size) {
-    VmemResult result = vmem__os_decommit(ptr, size);
-    return result == VMEM_SUCCESS ? vmem__os_commit(ptr, size) : result;
+static int vmem__linux_mincore(void* ptr, size_t size, char* pages) {
+    return mincore(ptr, size, (unsigned char*)pages);
 }
-
-static VmemResult vmem__os_prefault(void* ptr, size_t size) {
-    vmem__touch(ptr, size, vmem__os_page_size());
-    return VMEM_SUCCESS;
-}
-
-static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
-    (void)ptr, (void)size;
-    return VMEM_ERROR_UNSUPPORTED;
-}
-
-static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
-    (void)ptr, (void)size, (void)name;
-    return VMEM_ERROR_UNSUPPORTED;
-}
-
-#endif
-
-#if defined(__linux__) || defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__)
-
-#if defined(__linux__)
-typedef unsigned char vmem__Residency;
-#else
-typedef char vmem__Residency;
-#endif
 
 static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
-    vmem__Residency pages[4096];
-    size_t page_size = vmem__os_page_size(), num_pages = size / page_size, done = 0, resident = 0, i;
-    while (done < num_pages) {
-        size_t count = num_pages - done < sizeof pages ? num_pages - done : sizeof pages;
-        if (VMEM_FAIL("mincore") || mincore(vmem__pointer(start + done * page_size), count * page_size, pages) != 0)
-            return vmem__os_last_result();
-        for (i = 0; i < count; i++) resident += (pages[i] & 1) ? page_size : 0;
-        done += count;
-    }
-    *num_resident = resident;
-    return VMEM_SUCCESS;
+    return vmem__posix_count_resident(start, size, num_resident, vmem__linux_mincore);
 }
-
-#else
-
-static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
-    (void)start, (void)size, (void)num_resident;
-    return VMEM_ERROR_UNSUPPORTED;
-}
-
-#endif
-
-#if defined(__GLIBC__)
-typedef __rlimit_resource_t vmem__Resource;  // an enum or int, by what the program asks for
-#else
-typedef int vmem__Resource;
-#endif
-
-static uint64_t vmem__os_resource_limit(vmem__Resource resource) {
-    struct rlimit limit;
-    if (VMEM_FAIL("getrlimit") || getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return VMEM_UNLIMITED;
-    return (uint64_t)limit.rlim_cur;
-}
-
-// The smallest power of two above this stack. Where stacks lie at the top, as all systems but macOS have them, that is
-// the number of addresses.
-static uint64_t vmem__os_total_addresses(void) {
-#if defined(__APPLE__) && UINTPTR_MAX > 0xffffffffu
-    return (uint64_t)1 << 47;
-#else
-    char here;
-    uint64_t top = (uint64_t)(uintptr_t)&here, total = 1;
-    while (total <= top) total *= 2;
-    return total;
-#endif
-}
-
-#if defined(__linux__)
 
 #define VMEM__KIB 1024u
 
@@ -1224,14 +1232,14 @@ static uintptr_t vmem__linux_read_hexadecimal(const char** text) {
 
 // x86-64 lists one page of the kernel's half of the addresses, [vsyscall]. It is no mapping of the process: it counts
 // for no limit, and PROCMAP_QUERY does not tell of it. Elsewhere a process may have all addresses.
-static bool vmem__linux_is_of_kernel(uintptr_t address) {
 #if defined(__x86_64__) && defined(__LP64__)
-    return address >> 63 != 0;
+static bool vmem__linux_is_of_kernel(uintptr_t address) { return address >> 63 != 0; }
 #else
+static bool vmem__linux_is_of_kernel(uintptr_t address) {
     (void)address;
     return false;
-#endif
 }
+#endif
 
 // Reads the next line of /proc/self/maps, "start-end rwxp ..."; false when there is none, or when it cannot be read.
 static bool vmem__linux_next_mapping(vmem__Lines* lines, vmem__Mapping* mapping) {
@@ -1459,9 +1467,9 @@ static void vmem__linux_get_commit_limits(VmemLimits* limits) {
 
 static void vmem__os_get_address_space(VmemAddressSpace* space) {
     int error = errno;
-    space->total = vmem__os_total_addresses();
+    space->total = vmem__posix_addresses_up_to_stack();
     space->used = vmem__linux_read_number("/proc/self/statm", 0) * vmem__os_page_size();
-    space->limit = vmem__os_resource_limit(RLIMIT_AS);
+    space->limit = vmem__posix_address_space_limit();
     errno = error;
 }
 
@@ -1469,40 +1477,68 @@ static void vmem__os_get_limits(VmemLimits* limits) {
     int error = errno;
     vmem__Field fields[] = {{"VmSize:", 0}, {"VmData:", 0}, {"VmLck:", 0}};
     vmem__linux_read_fields("/proc/self/status", fields, 3);
-    limits->address_space_limit = vmem__os_resource_limit(RLIMIT_AS);
+    limits->address_space_limit = vmem__posix_address_space_limit();
     limits->address_space_used = fields[0].number * VMEM__KIB;
-    limits->data_limit = vmem__os_resource_limit(RLIMIT_DATA);
+    limits->data_limit = vmem__posix_resource_limit(RLIMIT_DATA);
     limits->data_used = fields[1].number * VMEM__KIB;
     limits->mapping_limit = vmem__linux_read_number("/proc/sys/vm/max_map_count", VMEM__LINUX_MAPPING_LIMIT);
     limits->mapping_used = vmem__linux_count_mappings();
-    limits->lock_limit = vmem__os_resource_limit(RLIMIT_MEMLOCK);
+    limits->lock_limit = vmem__posix_lock_limit();
     limits->lock_used = fields[2].number * VMEM__KIB;
     vmem__linux_get_commit_limits(limits);
     errno = error;
 }
 
-#else
+#endif  // VMEM__LINUX
+
+// >>os macos ----------------------------------------------------------------------------------------------------------
+
+#if defined(VMEM__MACOS)
+
+#if !defined(VMEM__MAP_ANONYMOUS)
+#define VMEM__MAP_ANONYMOUS 0x1000
+#endif
+
+// Declared here where <sys/mman.h> hides it from a program that asks for nothing but POSIX.
+#if defined(_POSIX_C_SOURCE) && !defined(_DARWIN_C_SOURCE)
+int mincore(void*, size_t, char*);
+#endif
+
+// In place of a file, mappings without one have a tag, by which tools such as vmmap say what they are for.
+static void* vmem__posix_map(void* ptr, size_t size, int flags) {
+    const int tag = VM_MAKE_TAG(VM_MEMORY_APPLICATION_SPECIFIC_1);
+    return VMEM_FAIL("mmap") ? MAP_FAILED
+                             : mmap(ptr, size, PROT_NONE, MAP_PRIVATE | VMEM__MAP_ANONYMOUS | flags, tag, 0);
+}
 
 static size_t vmem__os_huge_page_size(void) { return 0; }
 
-static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
-#if defined(__APPLE__)
-    capabilities->system = "macOS";
-    capabilities->can_query = capabilities->tells_available_memory = capabilities->can_count_resident = true;
-#elif defined(__FreeBSD__)
-    capabilities->system = "FreeBSD";
-    capabilities->can_count_resident = true;
-#elif defined(__NetBSD__)
-    capabilities->system = "NetBSD";
-    capabilities->can_count_resident = true;
-#elif defined(__OpenBSD__)
-    capabilities->system = "OpenBSD";
-#endif
-    capabilities->can_reserve = capabilities->calls_span_reservations = true;
-    capabilities->discard_can_lose_commit = capabilities->discard_unlocks = true;
+static void* vmem__os_reserve_aligned(size_t size, size_t align) { return vmem__posix_reserve_and_trim(size, align); }
+
+static VmemResult vmem__os_decommit(void* ptr, size_t size) { return vmem__posix_remap(ptr, size); }
+
+static VmemResult vmem__os_discard(void* ptr, size_t size) { return vmem__posix_remap_and_commit(ptr, size); }
+
+static VmemResult vmem__os_prefault(void* ptr, size_t size) {
+    vmem__touch(ptr, size, vmem__os_page_size());
+    return VMEM_SUCCESS;
 }
 
-#if defined(__APPLE__)
+static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
+    (void)ptr, (void)size;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
+    (void)ptr, (void)size, (void)name;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static int vmem__macos_mincore(void* ptr, size_t size, char* pages) { return mincore(ptr, size, pages); }
+
+static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
+    return vmem__posix_count_resident(start, size, num_resident, vmem__macos_mincore);
+}
 
 static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     vm_address_t start = address;
@@ -1533,19 +1569,15 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     return VMEM_SUCCESS;
 }
 
-#else
-
-static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
-    (void)address, (void)range;
-    return VMEM_ERROR_UNSUPPORTED;
+static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
+    capabilities->system = "macOS";
+    capabilities->can_query = capabilities->tells_available_memory = capabilities->can_count_resident = true;
+    capabilities->can_reserve = capabilities->calls_span_reservations = true;
+    capabilities->discard_can_lose_commit = capabilities->discard_unlocks = true;
 }
 
-#endif
-
-#if defined(__APPLE__)
-
 // What is free, and what is at hand with contents that can be dropped or read again.
-static uint64_t vmem__os_available_memory(void) {
+static uint64_t vmem__macos_available_memory(void) {
     vm_statistics64_data_t statistics;
     mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
     mach_port_t host;
@@ -1558,48 +1590,144 @@ static uint64_t vmem__os_available_memory(void) {
     return ((uint64_t)statistics.free_count + statistics.inactive_count) * vmem__os_page_size();
 }
 
+static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
+    int error = errno;
+    info->available = vmem__macos_available_memory();
+    info->total = vmem__posix_total_memory();
+    errno = error;
+}
+
+// Stacks are in the middle of the addresses where pointers have 64 bits.
+static void vmem__os_get_address_space(VmemAddressSpace* space) {
+    const uint64_t total = sizeof(void*) > 4 ? (uint64_t)1 << 47 : vmem__posix_addresses_up_to_stack();
+    vmem__posix_get_address_space(space, total);
+}
+
+static void vmem__os_get_limits(VmemLimits* limits) { vmem__posix_get_limits(limits); }
+
+#endif  // VMEM__MACOS
+
+// >>os bsd ------------------------------------------------------------------------------------------------------------
+//
+// Also for every Unix system that has no block of its own: it is "other", and does what OpenBSD does.
+
+#if defined(VMEM__BSD)
+
+#if defined(__FreeBSD__)
+#define VMEM__BSD_NAME "FreeBSD"
+#define VMEM__BSD_HAS_MINCORE 1
+#elif defined(__NetBSD__)
+#define VMEM__BSD_NAME "NetBSD"
+#define VMEM__BSD_HAS_MINCORE 1
+#elif defined(__OpenBSD__)
+#define VMEM__BSD_NAME "OpenBSD"
+#define VMEM__BSD_HAS_MINCORE 0
+#else
+#define VMEM__BSD_NAME "other"
+#define VMEM__BSD_HAS_MINCORE 0
+#endif
+
+#if !defined(VMEM__MAP_ANONYMOUS)
+#define VMEM__MAP_ANONYMOUS 0x1000
+#endif
+
+// mprotect() of NetBSD gives no more access than mmap() was told of.
+#if defined(PROT_MPROTECT)
+#define VMEM__BSD_PROTECTION (PROT_NONE | PROT_MPROTECT(PROT_READ | PROT_WRITE))
+#else
+#define VMEM__BSD_PROTECTION PROT_NONE
+#endif
+
+static void* vmem__posix_map(void* ptr, size_t size, int flags) {
+    return VMEM_FAIL("mmap") ? MAP_FAILED
+                             : mmap(ptr, size, VMEM__BSD_PROTECTION, MAP_PRIVATE | VMEM__MAP_ANONYMOUS | flags, -1, 0);
+}
+
+static size_t vmem__os_huge_page_size(void) { return 0; }
+
+// FreeBSD and NetBSD align by themselves.
+#if defined(MAP_ALIGNED)
+static void* vmem__os_reserve_aligned(size_t size, size_t align) {
+    int shift = 0;
+    void* ptr;
+    while (((size_t)1 << shift) < align) shift++;
+    ptr = vmem__posix_map(NULL, size, MAP_ALIGNED(shift));
+    return ptr == MAP_FAILED ? NULL : ptr;
+}
+#else
+static void* vmem__os_reserve_aligned(size_t size, size_t align) { return vmem__posix_reserve_and_trim(size, align); }
+#endif
+
+static VmemResult vmem__os_decommit(void* ptr, size_t size) { return vmem__posix_remap(ptr, size); }
+
+static VmemResult vmem__os_discard(void* ptr, size_t size) { return vmem__posix_remap_and_commit(ptr, size); }
+
+static VmemResult vmem__os_prefault(void* ptr, size_t size) {
+    vmem__touch(ptr, size, vmem__os_page_size());
+    return VMEM_SUCCESS;
+}
+
+static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
+    (void)ptr, (void)size;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
+    (void)ptr, (void)size, (void)name;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+#if VMEM__BSD_HAS_MINCORE
+
+// Declared here where <sys/mman.h> hides it from a program that asks for nothing but POSIX.
+#if (defined(__FreeBSD__) && !__BSD_VISIBLE) || (defined(__NetBSD__) && !defined(_NETBSD_SOURCE))
+int mincore(void*, size_t, char*);
+#endif
+
+static int vmem__bsd_mincore(void* ptr, size_t size, char* pages) { return mincore(ptr, size, pages); }
+
+static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
+    return vmem__posix_count_resident(start, size, num_resident, vmem__bsd_mincore);
+}
+
 #else
 
-static uint64_t vmem__os_available_memory(void) { return 0; }
+static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
+    (void)start, (void)size, (void)num_resident;
+    return VMEM_ERROR_UNSUPPORTED;
+}
 
 #endif
+
+static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
+    (void)address, (void)range;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
+    capabilities->system = VMEM__BSD_NAME;
+    capabilities->can_count_resident = VMEM__BSD_HAS_MINCORE != 0;
+    capabilities->can_reserve = capabilities->calls_span_reservations = true;
+    capabilities->discard_can_lose_commit = capabilities->discard_unlocks = true;
+}
 
 static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
     int error = errno;
-    info->available = vmem__os_available_memory();
-#if defined(_SC_PHYS_PAGES)
-    long num_pages = VMEM_FAIL("sysconf") ? -1 : sysconf(_SC_PHYS_PAGES);
-    if (num_pages > 0) info->total = (uint64_t)num_pages * vmem__os_page_size();
-#endif
+    info->total = vmem__posix_total_memory();
     errno = error;
 }
 
 static void vmem__os_get_address_space(VmemAddressSpace* space) {
-    int error = errno;
-    space->total = vmem__os_total_addresses();
-#if defined(RLIMIT_AS)
-    space->limit = vmem__os_resource_limit(RLIMIT_AS);
-#endif
-    errno = error;
+    vmem__posix_get_address_space(space, vmem__posix_addresses_up_to_stack());
 }
 
-static void vmem__os_get_limits(VmemLimits* limits) {
-    int error = errno;
-#if defined(RLIMIT_AS)
-    limits->address_space_limit = vmem__os_resource_limit(RLIMIT_AS);
-#endif
-    limits->data_limit = vmem__os_resource_limit(RLIMIT_DATA);
-#if defined(RLIMIT_MEMLOCK)
-    limits->lock_limit = vmem__os_resource_limit(RLIMIT_MEMLOCK);
-#endif
-    errno = error;
-}
+static void vmem__os_get_limits(VmemLimits* limits) { vmem__posix_get_limits(limits); }
 
-#endif
+#endif  // VMEM__BSD
 
 // >>os unsupported ----------------------------------------------------------------------------------------------------
 
-#else
+#if !defined(VMEM__WINDOWS) && !defined(VMEM__POSIX)
 
 static size_t vmem__os_page_size(void) { return 4096; }
 static size_t vmem__os_allocation_granularity(void) { return 4096; }

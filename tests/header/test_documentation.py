@@ -43,17 +43,17 @@ OPERATIONS = {
 }
 ALWAYS_SUPPORTED = ("memory info", "limits")
 
-# What of vmem.h fills in the capabilities, in the order the file has it, and what makes that be compiled for a system.
-# Linux's asks the kernel and so is only tested there.
-CAPABILITY_BLOCKS = ("Windows", "Linux", "Unix", "other")
+# The block of vmem.h for a system, and the macro that names the system within that block. The block for Linux asks the
+# kernel, so it is tested on Linux only.
 SYSTEM_BLOCKS = {
-    "macOS": ("Unix", "__APPLE__"),
-    "Windows": ("Windows", "_WIN32"),
-    "FreeBSD": ("Unix", "__FreeBSD__"),
-    "NetBSD": ("Unix", "__NetBSD__"),
-    "OpenBSD": ("Unix", "__OpenBSD__"),
-    "other": ("other", "VMEM_OTHER"),
+    "macOS": ("os macos", None),
+    "Windows": ("os windows", None),
+    "FreeBSD": ("os bsd", "__FreeBSD__"),
+    "NetBSD": ("os bsd", "__NetBSD__"),
+    "OpenBSD": ("os bsd", "__OpenBSD__"),
+    "other": ("os unsupported", None),
 }
+BSD_MACROS = [macro for _, macro in SYSTEM_BLOCKS.values() if macro]
 
 Table = dict[str, dict[str, str]]
 
@@ -215,16 +215,22 @@ def test_this_system_is_as_the_table_says(capabilities: Table, tmp_path: Path) -
     assert told == {field: expect(row[system]) for field, row in capabilities.items()}
 
 
+def read_block(name: str) -> str:
+    """The section of vmem.h with this tag."""
+    text = HEADER.read_text(encoding="utf-8")
+    (block,) = re.findall(rf"^// >>{name} -+\n(.*?)^// >>", text, re.DOTALL | re.MULTILINE)
+    return block
+
+
 @pytest.mark.parametrize("system", SYSTEM_BLOCKS)
 def test_other_systems_are_as_the_table_says(system: str, capabilities: Table, tmp_path: Path) -> None:
-    """The header's code that fills in the capabilities is plain C: made that of another system, it runs here too."""
-    functions = re.findall(
-        r"^static void vmem__os_get_capabilities\([^)]*\) \{[^}]*\}$", HEADER.read_text(encoding="utf-8"), re.MULTILINE
-    )
-    block, macro = SYSTEM_BLOCKS[system]
-    function = dict(zip(CAPABILITY_BLOCKS, functions, strict=True))[block]
-    macros = "\n".join(f"#undef {other}" for _, other in SYSTEM_BLOCKS.values()) + f"\n#define {macro} 1"
-    definitions = f'#include "vmem.h"\n{macros}\n{function}'
+    """The code that fills in the capabilities of another system is plain C, which runs here too."""
+    name, macro = SYSTEM_BLOCKS[system]
+    block = read_block(name)
+    (function,) = re.findall(r"^static void vmem__os_get_capabilities\([^)]*\) \{[^}]*\}$", block, re.MULTILINE)
+    constants = re.findall(r"^#if defined\(__FreeBSD__\)\n.*?^#endif$", block, re.DOTALL | re.MULTILINE)[:1]
+    macros = [f"#undef {other}" for other in BSD_MACROS] + ([f"#define {macro} 1"] if macro else [])
+    definitions = "\n".join(['#include "vmem.h"', *macros, *constants, function])
     source = write_program(definitions, "vmem__os_get_capabilities(&capabilities);", tmp_path)
     told = ask_capabilities(build_with_any_compiler(source, tmp_path))
     assert told == {"system": system} | {field: expect(row[system]) for field, row in capabilities.items()}

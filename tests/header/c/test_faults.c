@@ -300,7 +300,8 @@ static VmemResult run_reserve_aligned(char* subject) {
 static VmemResult run_release(char* subject) {
     VmemResult result = vmem_release(subject, pages(NUM_SUBJECT));
     if (result == VMEM_SUCCESS) {  // for the end of the fixture, which releases it once more
-        CHECK(mmap(subject, pages(NUM_SUBJECT), PROT_NONE, VMEM__MAP_RESERVED | MAP_FIXED, -1, 0) == subject);
+        CHECK(mmap(subject, pages(NUM_SUBJECT), PROT_NONE, MAP_PRIVATE | VMEM__MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+              subject);
     }
     return result;
 }
@@ -391,7 +392,7 @@ static VmemResult run_count_resident_of_many(char* subject) {
     VmemResult result;
     int error;
     (void)subject;
-    base = (char*)mmap(NULL, pages(count), PROT_NONE, VMEM__MAP_RESERVED, -1, 0);
+    base = (char*)mmap(NULL, pages(count), PROT_NONE, MAP_PRIVATE | VMEM__MAP_ANONYMOUS, -1, 0);
     result = vmem_count_resident(base, pages(count), &num_resident);
     error = errno;
     CHECK(num_resident == (result == VMEM_SUCCESS ? 0 : 99));
@@ -607,7 +608,7 @@ static void decommit_at_the_mapping_limit(char* subject) {
     size_t num_resident = 99, limit = (size_t)get_limits().mapping_limit, i;
     for (i = 0; i < 2 * limit; i++) {
         int protection = i % 2 ? PROT_READ : PROT_NONE;
-        if (mmap(NULL, pages(1), protection, VMEM__MAP_RESERVED, -1, 0) == MAP_FAILED) break;
+        if (mmap(NULL, pages(1), protection, MAP_PRIVATE | VMEM__MAP_ANONYMOUS, -1, 0) == MAP_FAILED) break;
     }
     CHECK(i < 2 * limit);
     errno = UNTOUCHED;

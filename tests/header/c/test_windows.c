@@ -94,23 +94,23 @@ static void test_aligning_without_virtual_alloc2(void) {
     check_aligned_reservation();
 }
 
-static bool has_virtual_alloc2(void) { return vmem__find_function("kernelbase.dll", "VirtualAlloc2") != NULL; }
+static bool has_virtual_alloc2(void) { return vmem__windows_find_function("kernelbase.dll", "VirtualAlloc2") != NULL; }
 
 // VirtualAlloc() is called in pairs: to find room, and to take a part of it, which others may have taken by then.
 static void test_aligning_when_others_take_the_room(void) {
     fail_calls("VirtualAlloc", 1, 2, ERROR_INVALID_ADDRESS);
     SetLastError(UNTOUCHED);
-    CHECK(vmem__reserve_again_aligned(pages(3), ALIGN) != NULL);
+    CHECK(vmem__windows_reserve_again_aligned(pages(3), ALIGN) != NULL);
     CHECK(GetLastError() == UNTOUCHED);
     CHECK(hook.num_calls == 4);
     fail_calls("VirtualAlloc", 0, 1, ERROR_NOT_ENOUGH_MEMORY);
     SetLastError(UNTOUCHED);
-    CHECK(vmem__reserve_again_aligned(pages(3), ALIGN) == NULL);
+    CHECK(vmem__windows_reserve_again_aligned(pages(3), ALIGN) == NULL);
     CHECK(GetLastError() == ERROR_NOT_ENOUGH_MEMORY);
     CHECK(hook.num_calls == 1);
     fail_calls("VirtualFree", 0, 1, ERROR_INVALID_ADDRESS);
     SetLastError(UNTOUCHED);
-    CHECK(vmem__reserve_again_aligned(pages(3), ALIGN) == NULL);
+    CHECK(vmem__windows_reserve_again_aligned(pages(3), ALIGN) == NULL);
     CHECK(GetLastError() == ERROR_INVALID_ADDRESS);
     fail_none();
 }
