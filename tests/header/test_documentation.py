@@ -218,6 +218,7 @@ def test_this_system_is_as_the_table_says(capabilities: Table, tmp_path: Path) -
 def read_block(name: str) -> str:
     """The section of vmem.h with this tag."""
     text = HEADER.read_text(encoding="utf-8")
+    block: str
     (block,) = re.findall(rf"^// >>{name} -+\n(.*?)^// >>", text, re.DOTALL | re.MULTILINE)
     return block
 
