@@ -3,9 +3,9 @@ vmem.h - virtual memory: reserve addresses, commit the bytes you use, never move
 version 0.1.0, MIT licence (at the end of this file)
 
 WHAT IT IS
-    Two steps where malloc has one. vmem_reserve() takes a range of addresses and costs almost nothing, however
-    large it is. vmem_commit() backs part of that range with memory that reads zero. Nothing ever moves, so a
-    structure inside the range grows in place and pointers into it stay valid until it is released.
+    Allocation in two steps. vmem_reserve() takes a range of addresses and costs almost nothing, however large it is.
+    vmem_commit() makes pages of that range usable: they can be read and written, and read zero at first. Nothing ever
+    moves, so a data structure inside the range grows in place, and pointers into it stay valid until it is released.
 
 HOW TO USE IT
     In exactly one C or C++ file:
@@ -13,23 +13,25 @@ HOW TO USE IT
         #define VMEM_IMPLEMENTATION
         #include "vmem.h"
 
-    and in every other file just the include. No initialisation, no library to link beyond the system's own.
+    and in every other file the include alone. There is nothing to initialise, and nothing to link but the system's own
+    libraries.
 
-        size_t room = (size_t)64 << 30;                  // 64 GiB of addresses, no memory yet
-        char* bytes = (char*)vmem_reserve(room);
+        size_t capacity = (size_t)64 << 30;              // 64 GiB of addresses, no memory yet
+        char* bytes = (char*)vmem_reserve(capacity);
         if (!bytes) return 1;
         if (vmem_commit(bytes, 1 << 20)) return 1;       // the first MiB is usable, and zero
         bytes[0] = 42;
         if (vmem_commit(bytes + (1 << 20), 1 << 20)) return 1;  // grows; bytes[0] has not moved
-        vmem_decommit(bytes, 2 << 20);                   // gives the memory back, keeps the addresses
-        vmem_release(bytes, room);
+        vmem_decommit(bytes, 2 << 20);                   // returns the memory, keeps the addresses
+        vmem_release(bytes, capacity);
 
 FUNCTIONS
     reserve     vmem_reserve, vmem_reserve_aligned, vmem_release
     commit      vmem_commit, vmem_decommit, vmem_discard, vmem_prefault
     manage      vmem_protect, vmem_lock, vmem_unlock, vmem_advise_huge_pages, vmem_set_name
     ask         vmem_query, vmem_count_resident, vmem_get_memory_info, vmem_get_address_space, vmem_get_limits,
-                vmem_get_capabilities, vmem_get_page_size, vmem_get_allocation_granularity, vmem_get_huge_page_size, vmem_result_message
+                vmem_get_capabilities, vmem_get_page_size, vmem_get_allocation_granularity, vmem_get_huge_page_size,
+                vmem_result_message
     calculate   vmem_align_forward, vmem_align_backward, vmem_is_aligned
 
     Each is described above its declaration: search for >>api.
@@ -38,28 +40,29 @@ OPTIONS
     Define these before the include:
 
         VMEM_IMPLEMENTATION   compile the functions into this file; in exactly one file
-        VMEM_API              put before every declaration, the same in every file; default `extern`. `static inline`
-                              makes a private copy: then define VMEM_IMPLEMENTATION in every file that includes this
-        VMEM_FAIL(call)       for tests, where VMEM_IMPLEMENTATION is: asked before every system call, by name ("mmap",
-                              "VirtualAlloc", ...), except those that cannot fail: for the page size, and for the
-                              handles of process, task and host. Where it is true the call is not made and counts as
-                              failed; it has to set errno or call SetLastError() itself
+        VMEM_API              stands before every declaration; the same in every file; default `extern`. With
+                              `static inline` each file has a private copy: define VMEM_IMPLEMENTATION in all of them
+        VMEM_FAIL(call)       for tests, in the file with VMEM_IMPLEMENTATION: evaluated before each system call, with
+                              the name of the call ("mmap", "VirtualAlloc", ...). If it is true, the call is not made
+                              and counts as failed; errno or SetLastError() must be set by the expression itself. It is
+                              not evaluated for calls that cannot fail: for the page size, and for the handles of
+                              process, task and host
 
 RULES THAT HOLD FOR EVERY FUNCTION
-    pages     Memory is committed and decommitted by whole pages. A range covers every page that holds one or more of
-              its bytes: committing 1 byte commits 1 page, and decommitting 1 byte drops 1 page with all that is in it.
-    contents  Committed memory reads zero until it is written. Committing what is committed already leaves its contents
-              alone. Decommitted memory must be committed before it is used again, and then reads zero.
-    access    Touching reserved memory that is not committed is a fault: SIGSEGV, or SIGBUS on some systems, or an
-              access violation on Windows.
-    errors    A function that can fail returns a VmemResult: VMEM_SUCCESS is 0. vmem_reserve() returns NULL. Wrong
-              arguments are refused before any system call; nothing here asserts or aborts. When a system call fails,
-              errno (GetLastError() on Windows) stays as that call left it. When none was made it stays untouched,
-              and after success too.
-    threads   There is no state here to protect. Every function may be called from every thread at any time; ordering
-              calls that work on the same pages is the caller's business.
-    memory    Nothing is allocated behind your back, and no function takes more than 8 KiB of stack.
-    fork      A child has the same reservations, with its own copy of their contents.
+    pages     Memory is committed and decommitted in whole pages. A range covers every page that holds one or more of
+              its bytes: committing 1 byte commits 1 page, and decommitting 1 byte drops 1 page with all its contents.
+    contents  Committed memory reads zero until it is written. Committing pages that are already committed keeps their
+              contents. Decommitted memory must be committed before it is used again, and then reads zero.
+    access    Accessing reserved memory that is not committed is a fault: SIGSEGV, on some systems SIGBUS, on Windows an
+              access violation.
+    errors    A function that can fail returns a VmemResult, of which VMEM_SUCCESS is 0. Those that return a pointer
+              return NULL. Invalid arguments are detected before any system call; nothing here asserts or aborts. When a
+              system call fails, errno (GetLastError() on Windows) is what that call set. Otherwise it is unchanged,
+              after success too.
+    threads   There is no shared state: every function may be called from every thread at any time. The caller orders
+              calls that work on the same pages.
+    memory    No function allocates memory, and none uses more than 8 KiB of stack.
+    fork      A child process has the same reservations, with its own copy of their contents.
 
 SYSTEMS
                 reserve                        commit                   decommit
@@ -68,13 +71,13 @@ SYSTEMS
     Windows     VirtualAlloc(MEM_RESERVE)      VirtualAlloc(MEM_COMMIT) VirtualFree(MEM_DECOMMIT)
     other       NULL                           VMEM_ERROR_UNSUPPORTED   VMEM_ERROR_UNSUPPORTED
 
-    Reserved memory is not charged to the system's commit limit, committed memory is, and decommitting takes the charge
+    Committed memory is charged to the system's commit limit; reserved memory is not, and decommitting takes the charge
     away again. Where the system overcommits (Linux unless vm.overcommit_memory is 2, macOS, the BSDs), a commit can
-    succeed although the memory is not there when it is touched.
+    succeed although there is no memory left when the pages are touched.
 
-FIND YOUR WAY
-    Search for >>config, >>types, >>api, >>system, >>helpers, >>os contract, >>os windows, >>os posix common, >>os linux,
-    >>os macos, >>os bsd, >>os unsupported, >>validation, >>public.
+SECTIONS
+    Search for >>config, >>types, >>api, >>system, >>helpers, >>os contract, >>os windows, >>os posix common,
+    >>os linux, >>os macos, >>os bsd, >>os unsupported, >>validation, >>public.
 */
 #ifndef VMEM_H
 #define VMEM_H
@@ -95,15 +98,15 @@ extern "C" {
 
 // >>types -------------------------------------------------------------------------------------------------------------
 
-// In C every int may be converted to an enum. In C++ only those may that fit into the bits of its largest value, unless
-// it says what it is made of; what is wrong is to be refused here, not to be undefined.
+// In C any int may be converted to an enum. In C++ a value that needs more bits than the largest enumerator is
+// undefined behaviour unless the enum has a fixed type. With a fixed type, invalid values can be detected.
 #ifdef __cplusplus
 #define VMEM__AS_INT : int
 #else
 #define VMEM__AS_INT
 #endif
 
-// Every result: X(name, value, message). The enum and vmem_result_message() are made from this one table.
+// Every result: X(name, value, message). The enum and vmem_result_message() are made from this table.
 #define VMEM_RESULTS(X)                                                                                        \
     X(VMEM_SUCCESS, 0, "success")                                                                              \
     X(VMEM_ERROR_INVALID_ARGUMENT, 1,                                                                          \
@@ -112,13 +115,13 @@ extern "C" {
     X(VMEM_ERROR_ACCESS_DENIED, 3, "access denied by the system")                                              \
     X(VMEM_ERROR_UNSUPPORTED, 4, "not supported on this system")                                               \
     X(VMEM_ERROR_SYSTEM, 5, "the system call failed for another reason, see errno or GetLastError()")          \
-    X(VMEM_DECOMMIT_INCOMPLETE, 6, "decommitted, but the system keeps the commit charge and maybe the access")
+    X(VMEM_DECOMMIT_INCOMPLETE, 6, "decommitted, but the commit charge remains, and maybe the access")
 
 #define VMEM__AS_ENUMERATOR(name, value, message) name = value,
 typedef enum VmemResult VMEM__AS_INT { VMEM_RESULTS(VMEM__AS_ENUMERATOR) } VmemResult;
 #undef VMEM__AS_ENUMERATOR
 
-// What may be done with committed memory. Reserved memory that is not committed allows nothing.
+// The access that committed memory allows. Reserved memory that is not committed allows none.
 typedef enum VmemProtection VMEM__AS_INT {
     VMEM_NO_ACCESS = 0,
     VMEM_READ = 1,
@@ -130,7 +133,7 @@ typedef enum VmemProtection VMEM__AS_INT {
 
 // What a range of addresses is used for.
 typedef enum VmemState VMEM__AS_INT {
-    VMEM_FREE = 0,      // nothing is there
+    VMEM_FREE = 0,      // not mapped
     VMEM_RESERVED = 1,  // addresses without memory; on Linux and macOS also committed pages without access
     VMEM_COMMITTED = 2  // memory
 } VmemState;
@@ -144,52 +147,52 @@ typedef struct VmemRange {
     VmemProtection protection;  // VMEM_NO_ACCESS unless committed
 } VmemRange;
 
-// What this system can do, and how it differs from others. What it cannot do is refused with VMEM_ERROR_UNSUPPORTED.
+// What this system supports, and how it differs from others. Unsupported functions return VMEM_ERROR_UNSUPPORTED.
 typedef struct VmemCapabilities {
-    const char* system;           // "Linux", "macOS", "Windows", "FreeBSD", "OpenBSD", "NetBSD" or "other"
-    bool can_reserve;             // reserve, commit, decommit, protect, discard, prefault and lock
-    bool can_count_resident;      // vmem_count_resident()
-    bool can_advise_huge_pages;   // vmem_advise_huge_pages(), where the kernel is configured for it
-    bool can_set_name;            // vmem_set_name(), where the kernel is configured for it
-    bool can_query;               // vmem_query()
-    bool tells_available_memory;  // vmem_get_memory_info() tells more than the total
-    bool tells_mapping_limit;     // vmem_get_limits() tells the mappings
-    bool commit_is_a_promise;     // memory that was committed is there when it is touched: the system never overcommits
-    bool calls_span_reservations;  // one call may cover parts of two neighbouring reservations
+    const char* system;            // "Linux", "macOS", "Windows", "FreeBSD", "OpenBSD", "NetBSD" or "other"
+    bool can_reserve;              // reserve, commit, decommit, protect, discard, prefault and lock
+    bool can_count_resident;       // vmem_count_resident()
+    bool can_advise_huge_pages;    // vmem_advise_huge_pages(), if the kernel is configured for it
+    bool can_set_name;             // vmem_set_name(), if the kernel is configured for it
+    bool can_query;                // vmem_query()
+    bool tells_available_memory;   // vmem_get_memory_info() reports more than the total
+    bool tells_mapping_limit;      // vmem_get_limits() reports the mapping limit
+    bool commit_is_a_promise;      // committed memory exists when it is touched: the system never overcommits
+    bool calls_span_reservations;  // one call may cover parts of two adjacent reservations
     bool discard_can_lose_commit;  // a failed vmem_discard() leaves the pages decommitted
-    bool discard_unlocks;          // vmem_discard() ends the locks of its pages
+    bool discard_unlocks;          // vmem_discard() unlocks its pages
 } VmemCapabilities;
 
-// A limit that is not set, or that this system does not have.
+// A limit that is not set, or that the system does not have.
 #define VMEM_UNLIMITED UINT64_MAX
 
-// The limits that can make a call fail, and how much of each is in use, as the system tells it.
-// Sizes are in bytes. A limit is VMEM_UNLIMITED, and what is in use is 0, where the system does not tell.
+// The limits that can make a call fail, and how much of each is in use. Sizes are in bytes. Where the system does not
+// report them, a limit is VMEM_UNLIMITED and what is in use is 0.
 typedef struct VmemLimits {
     uint64_t address_space_limit;  // addresses this process may have (RLIMIT_AS)
     uint64_t address_space_used;
     uint64_t data_limit;  // private writable memory this process may have (RLIMIT_DATA)
     uint64_t data_used;
-    uint64_t commit_limit;  // memory the system promises to all processes together, where it keeps count strictly
+    uint64_t commit_limit;  // memory all processes together may commit, where the system enforces that
     uint64_t commit_used;
-    uint64_t largest_commit;  // the most that one call may commit
+    uint64_t largest_commit;  // memory that one call may commit
     uint64_t mapping_limit;   // mappings this process may have (vm.max_map_count)
     uint64_t mapping_used;
     uint64_t lock_limit;  // memory this process may lock, unless it is privileged (RLIMIT_MEMLOCK)
     uint64_t lock_used;
 } VmemLimits;
 
-// The machine's memory, in bytes; 0 where the system does not tell.
+// The memory of the machine, in bytes; 0 where the system does not report it.
 typedef struct VmemMemoryInfo {
     uint64_t total;      // physical memory
-    uint64_t available;  // what can be had without swapping
+    uint64_t available;  // physical memory that can be used without swapping
 } VmemMemoryInfo;
 
 // The addresses of this process, in bytes.
 typedef struct VmemAddressSpace {
-    uint64_t total;  // as many as the system gives to a process like this one
-    uint64_t used;   // reserved or committed; 0 where the system does not tell
-    uint64_t limit;  // as many as this one may use (RLIMIT_AS); VMEM_UNLIMITED where there is no limit
+    uint64_t total;  // addresses that the system has for a process like this one
+    uint64_t used;   // reserved or committed; 0 where the system does not report it
+    uint64_t limit;  // addresses this process may have (RLIMIT_AS); VMEM_UNLIMITED where there is no limit
 } VmemAddressSpace;
 
 // >>api ---------------------------------------------------------------------------------------------------------------
@@ -204,42 +207,44 @@ VMEM_API void* vmem_reserve(size_t num_bytes);
 
 // Reserve a range of addresses whose first one is a multiple of `align`.
 //   num_bytes       in bytes, > 0; the system rounds it up to whole pages
-//   align           in bytes, a power of two > 0; below the allocation granularity it changes nothing
+//   align           in bytes, a power of two > 0; has no effect below the allocation granularity
 //   returns         the first address; NULL on failure
-//   fails           as vmem_reserve(), or `align` not a power of two; POSIX systems look for num_bytes + align bytes
+//   fails           as vmem_reserve(), or `align` is not a power of two; most POSIX systems need num_bytes + align free
+//                   addresses
 //   threads         safe
-//   systems         mmap of more than was asked, both ends trimmed; FreeBSD and NetBSD: MAP_ALIGNED; VirtualAlloc2, or
-//                   VirtualAlloc tried again
+//   systems         mmap of num_bytes + align, both ends unmapped; FreeBSD and NetBSD: mmap(MAP_ALIGNED); Windows:
+//                   VirtualAlloc2, or else VirtualAlloc, repeated when another thread takes the addresses
 VMEM_API void* vmem_reserve_aligned(size_t num_bytes, size_t align);
 
 // Release a whole reservation: its addresses and all memory in it.
 //   ptr                 what vmem_reserve() or vmem_reserve_aligned() returned
-//   num_reserved_bytes  the size that was given there
+//   num_reserved_bytes  the size that was passed to it
 //   fails               VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit); nothing is released then
-//   threads             safe, once nobody uses the range
+//   threads             safe, when no other thread uses the range
 //   systems             munmap; VirtualFree(MEM_RELEASE)
 VMEM_API VmemResult vmem_release(void* ptr, size_t num_reserved_bytes);
 
 // Commit the pages that hold one or more bytes of [ptr, ptr + num_bytes): readable, writable, zero when fresh.
-//   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0; neither need be aligned
+//   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0; need not be aligned
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (commit limit, data limit, mapping limit).
-//                   What was committed before keeps its contents; of the other pages some may be committed
+//                   Pages that were committed before keep their contents; some of the others may be committed then
 //   threads         safe on disjoint pages
 //   systems         mprotect; VirtualAlloc(MEM_COMMIT)
 VMEM_API VmemResult vmem_commit(void* ptr, size_t num_bytes);
 
 // Decommit the pages that hold one or more bytes of [ptr, ptr + num_bytes): contents gone, memory and charge returned.
-//   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0; neither need be aligned
-//   fails           VMEM_ERROR_INVALID_ARGUMENT. VMEM_DECOMMIT_INCOMPLETE on Linux, where the mapping limit or a lowered
-//                   RLIMIT_AS refuses: contents and memory are gone and the pages may be committed again, but the
-//                   commit charge and locks stay, and touching them may not fault. VMEM_ERROR_OUT_OF_MEMORY elsewhere
+//   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0; need not be aligned
+//   fails           VMEM_ERROR_INVALID_ARGUMENT. VMEM_DECOMMIT_INCOMPLETE on Linux, at the mapping limit or a lowered
+//                   RLIMIT_AS: contents and memory are gone and the pages can be committed again, but the commit charge
+//                   and locks remain, and accessing the pages may not fault. VMEM_ERROR_OUT_OF_MEMORY on other systems
 //   threads         safe on disjoint pages
 //   systems         mmap(MAP_FIXED, PROT_NONE); VirtualFree(MEM_DECOMMIT)
 VMEM_API VmemResult vmem_decommit(void* ptr, size_t num_bytes);
 
-// Change what may be done with the pages that hold one or more bytes of [ptr, ptr + num_bytes).
+// Change the access to the pages that hold one or more bytes of [ptr, ptr + num_bytes).
 //   ptr, num_bytes  committed, inside one reservation; num_bytes in bytes, > 0
-//   protection      one of the six; what the processor cannot tell apart is granted with it (execute may include read)
+//   protection      one of the six; a processor that cannot separate two kinds of access grants both, so that execute
+//                   may include read
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_ACCESS_DENIED (a policy against writable code),
 //                   VMEM_ERROR_OUT_OF_MEMORY (mapping limit; some of the pages may have changed)
 //   threads         safe on disjoint pages
@@ -248,19 +253,19 @@ VMEM_API VmemResult vmem_protect(void* ptr, size_t num_bytes, VmemProtection pro
 
 // Drop the contents of the pages that hold one or more bytes of [ptr, ptr + num_bytes): they stay committed, read zero,
 // and take no physical memory until they are touched again.
-//   ptr, num_bytes  committed and readable and writable, inside one reservation; num_bytes in bytes, > 0
+//   ptr, num_bytes  committed, readable and writable, inside one reservation; num_bytes in bytes, > 0
 //   fails           VMEM_ERROR_INVALID_ARGUMENT (also for locked pages before Linux 5.18), VMEM_ERROR_OUT_OF_MEMORY
-//                   (where VmemCapabilities.discard_can_lose_commit says so, the pages are decommitted then)
+//                   (with VmemCapabilities.discard_can_lose_commit the pages are decommitted then)
 //   threads         safe on disjoint pages
 //   systems         Linux: madvise(MADV_DONTNEED), locked pages too; other POSIX: mmap(MAP_FIXED), which unlocks;
 //                   Windows: VirtualFree(MEM_DECOMMIT) and VirtualAlloc(MEM_COMMIT)
 VMEM_API VmemResult vmem_discard(void* ptr, size_t num_bytes);
 
-// Get physical memory for the pages that hold one or more bytes of [ptr, ptr + num_bytes) now, not when they are touched.
-//   ptr, num_bytes  committed and readable and writable, inside one reservation; num_bytes in bytes, > 0
+// Give the pages that hold one or more bytes of [ptr, ptr + num_bytes) physical memory now, not when they are touched.
+//   ptr, num_bytes  committed, readable and writable, inside one reservation; num_bytes in bytes, > 0
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY. Contents never change
 //   threads         safe, also on the same pages
-//   systems         Linux 5.14: madvise(MADV_POPULATE_WRITE); else one touch a page
+//   systems         Linux 5.14: madvise(MADV_POPULATE_WRITE); else one access per page
 VMEM_API VmemResult vmem_prefault(void* ptr, size_t num_bytes);
 
 // Keep the pages that hold one or more bytes of [ptr, ptr + num_bytes) in physical memory, out of swap.
@@ -268,130 +273,131 @@ VMEM_API VmemResult vmem_prefault(void* ptr, size_t num_bytes);
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (RLIMIT_MEMLOCK, working set quota),
 //                   VMEM_ERROR_ACCESS_DENIED (RLIMIT_MEMLOCK is 0). Some of the pages may be locked then
 //   threads         safe on disjoint pages
-//   systems         mlock; VirtualLock. Locks do not add up: one unlock ends all; decommitting ends them too
+//   systems         mlock; VirtualLock. Locks do not nest: one unlock ends all of them, and so does decommitting
 VMEM_API VmemResult vmem_lock(void* ptr, size_t num_bytes);
 
-// Let the pages that hold one or more bytes of [ptr, ptr + num_bytes) be swapped again. Pages that are not locked are
-// no error.
+// Unlock the pages that hold one or more bytes of [ptr, ptr + num_bytes). It is not an error if they are not locked.
 //   ptr, num_bytes  committed, inside one reservation; num_bytes in bytes, > 0
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit)
 //   threads         safe on disjoint pages
 //   systems         munlock; VirtualUnlock
 VMEM_API VmemResult vmem_unlock(void* ptr, size_t num_bytes);
 
-// Ask the system to put huge pages under [ptr, ptr + num_bytes) where it can. It uses them for whole ones only: align
-// both ends to vmem_get_huge_page_size(). Decommitting takes the advice back.
+// Advise the system to use huge pages for [ptr, ptr + num_bytes). It uses them only where a whole one fits: align both
+// ends to vmem_get_huge_page_size(). Decommitting removes the advice.
 //   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit), VMEM_ERROR_UNSUPPORTED
 //   threads         safe on disjoint pages
 //   systems         Linux: madvise(MADV_HUGEPAGE); elsewhere unsupported
 VMEM_API VmemResult vmem_advise_huge_pages(void* ptr, size_t num_bytes);
 
-// Name the pages that hold one or more bytes of [ptr, ptr + num_bytes), for people who look at the process's mappings.
-// Decommitting takes the name away.
+// Name the pages that hold one or more bytes of [ptr, ptr + num_bytes) in the system's list of mappings. Decommitting
+// removes the name.
 //   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
-//   name            up to 79 printable ASCII characters without [ ] \ $ `; NULL takes a name away. It is copied, but
-//                   older kernels of Android keep the pointer
+//   name            up to 79 printable ASCII characters without [ ] \ $ `; NULL removes the name. It is copied, except
+//                   by older kernels of Android, which keep the pointer
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit), VMEM_ERROR_UNSUPPORTED
 //   threads         safe on disjoint pages
-//   systems         Linux 5.17, where it is configured: shown as [anon:name] in /proc/self/maps; elsewhere unsupported
+//   systems         Linux 5.17, if configured: shown as [anon:name] in /proc/self/maps; elsewhere unsupported
 VMEM_API VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name);
 
-// Count the bytes of [ptr, ptr + num_bytes) that are in physical memory, by the pages that hold them.
+// Count the bytes in physical memory, of the pages that hold one or more bytes of [ptr, ptr + num_bytes).
 //   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
-//   num_resident    receives a number of bytes, a multiple of the page size; untouched on failure
+//   num_resident    receives a number of bytes, a multiple of the page size; unchanged on failure
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (addresses that are not reserved),
 //                   VMEM_ERROR_UNSUPPORTED (OpenBSD, Windows before 7 and others have no such call)
-//   threads         safe; the answer may be out of date when it arrives
+//   threads         safe; other threads may have changed the answer by the time it is returned
 //   systems         mincore; QueryWorkingSetEx
 VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident);
 
-// Find out what the addresses around `ptr` are used for: a run of pages with equal properties that holds it. The next
-// run can have the same ones, where the system keeps them apart. Where nothing is, the run begins at the page of `ptr`.
+// Find the run of pages with equal properties that holds `ptr`. The run next to it can have the same properties, where
+// the system keeps the two apart. A run of free pages begins at the page of `ptr`.
 //   ptr             any address of the process
-//   range           receives the answer. In addresses that vmem did not reserve it is what the system makes of them
+//   range           receives the answer. For addresses that vmem did not reserve it is what the system reports
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM (/proc cannot be read)
-//   threads         safe; the answer may be out of date when it arrives
+//   threads         safe; other threads may have changed the answer by the time it is returned
 //   systems         Linux 6.11: PROCMAP_QUERY, before /proc/self/maps; macOS: vm_region_64; VirtualQuery
 VMEM_API VmemResult vmem_query(const void* ptr, VmemRange* range);
 
-// What this system can do.
+// Get what this system supports.
 //   fails           never
 //   threads         safe
-//   systems         all alike
+//   systems         all
 VMEM_API VmemCapabilities vmem_get_capabilities(void);
 
-// The size of a page in bytes, a power of two: the unit of committing.
+// Get the size of a page in bytes, a power of two: the unit of committing.
 //   fails           never
 //   threads         safe
 //   systems         sysconf(_SC_PAGESIZE); GetSystemInfo
 VMEM_API size_t vmem_get_page_size(void);
 
-// The unit in bytes, a power of two, at whose multiples reservations begin: 64 KiB on Windows, else the page size.
+// Get the allocation granularity in bytes, a power of two: reservations begin at its multiples. It is 64 KiB on Windows
+// and the page size elsewhere.
 //   fails           never
 //   threads         safe
 //   systems         sysconf(_SC_PAGESIZE); GetSystemInfo
 VMEM_API size_t vmem_get_allocation_granularity(void);
 
-// The size in bytes of the huge pages that this system can put under ordinary memory; 0 where there are none.
+// Get the size in bytes of the huge pages that this system can use for private memory; 0 where there are none.
 //   fails           never
 //   threads         safe
 //   systems         Linux: /sys/kernel/mm/transparent_hugepage; elsewhere 0
 VMEM_API size_t vmem_get_huge_page_size(void);
 
-// How much memory there is for this process: the machine's, or less where a container or another control group has it.
-//   info            receives the answer; 0 in what the system does not tell
-//   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is kept
+// Get how much memory this process may use: that of the machine, or less if a container or another control group limits
+// it.
+//   info            receives the answer; 0 where the system does not report it
+//   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is unchanged
 //   threads         safe
-//   systems         Linux: /proc/meminfo, capped by every control group above the process, of version 1 or 2;
-//                   macOS: host_statistics64; GlobalMemoryStatusEx; else sysconf, which tells only the total
+//   systems         Linux: /proc/meminfo, limited by every control group above the process, of version 1 or 2;
+//                   macOS: sysconf, host_statistics64; GlobalMemoryStatusEx; else sysconf, which reports only the total
 VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info);
 
-// How many addresses there are for this process: for choosing how many to reserve. Unlike vmem_get_limits() it costs
-// little, whatever the number of mappings.
+// Get how many addresses this process has, to decide how many to reserve. Unlike vmem_get_limits() it takes little
+// time, however many mappings there are.
 //   space           receives the answer
-//   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is kept
+//   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is unchanged
 //   threads         safe
-//   systems         Linux: the top of the stack, /proc/self/statm, getrlimit; macOS: 2^47 where pointers have 64 bits;
-//                   GlobalMemoryStatusEx; else the top of the stack, getrlimit
+//   systems         Linux: the top of the stack, /proc/self/statm, getrlimit; macOS: 2^47 where pointers have 64 bits,
+//                   getrlimit; GlobalMemoryStatusEx; else the top of the stack, getrlimit
 VMEM_API VmemResult vmem_get_address_space(VmemAddressSpace* space);
 
-// The limits that can make the calls above fail: call it after a failure to tell the user which one it was.
-// It allocates nothing. Counting mappings takes time in proportion to their number, about 25 ms for 60,000.
+// Get the limits that can make the calls above fail, and what of each is in use: after a failure this tells which limit
+// was reached. Counting mappings takes time in proportion to their number, about 25 ms for 60,000.
 //   limits          receives the answer
-//   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is kept
+//   fails           VMEM_ERROR_INVALID_ARGUMENT; errno is unchanged
 //   threads         safe
-//   systems         Linux: getrlimit and /proc, which tell all; other POSIX: getrlimit, which tells the limits of
-//                   addresses, data and locks, and nothing of what is in use; GlobalMemoryStatusEx, which tells
-//                   addresses and commits. Windows locks up to the minimum working set, of which nothing is told
+//   systems         Linux: getrlimit and /proc, for everything; other POSIX: getrlimit, for the limits of addresses,
+//                   data and locks, not for what is in use; Windows: GlobalMemoryStatusEx, for addresses and commits.
+//                   Windows limits locks to the minimum working set, which is not reported
 VMEM_API VmemResult vmem_get_limits(VmemLimits* limits);
 
-// The first multiple of `align` at or above `address`. It wraps to 0 when there is none.
-//   align           a power of two > 0; for any other value the answer is meaningless
+// Round up to the first multiple of `align` at or above `address`; 0 if there is none.
+//   align           a power of two > 0; for any other value the result is meaningless
 //   fails           never
 //   threads         safe
-//   systems         all alike
+//   systems         all
 VMEM_API uintptr_t vmem_align_forward(uintptr_t address, size_t align);
 
-// The last multiple of `align` at or below `address`.
-//   align           a power of two > 0; for any other value the answer is meaningless
+// Round down to the last multiple of `align` at or below `address`.
+//   align           a power of two > 0; for any other value the result is meaningless
 //   fails           never
 //   threads         safe
-//   systems         all alike
+//   systems         all
 VMEM_API uintptr_t vmem_align_backward(uintptr_t address, size_t align);
 
-// Whether `address` is a multiple of `align`.
-//   align           a power of two > 0; for any other value the answer is meaningless
+// Tell whether `address` is a multiple of `align`.
+//   align           a power of two > 0; for any other value the result is meaningless
 //   fails           never
 //   threads         safe
-//   systems         all alike
+//   systems         all
 VMEM_API bool vmem_is_aligned(uintptr_t address, size_t align);
 
-// What a result means, as a sentence in English without a full stop.
-//   result          any value, also one that is no VmemResult
+// Get what a result means, as a sentence in English without a full stop.
+//   result          any value, also one that is not a VmemResult
 //   fails           never; the text is static
 //   threads         safe
-//   systems         all alike
+//   systems         all
 VMEM_API const char* vmem_result_message(VmemResult result);
 
 #ifdef __cplusplus
@@ -409,7 +415,7 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 
 // >>system ------------------------------------------------------------------------------------------------------------
 //
-// Which of the os blocks below is compiled, and the headers it needs. No other code depends on the system.
+// Which os block below is compiled, and the headers that it needs. Outside these two, no code depends on the system.
 
 #if defined(_WIN32)
 #define VMEM__WINDOWS 1
@@ -462,7 +468,7 @@ extern "C" {
 
 // >>helpers -----------------------------------------------------------------------------------------------------------
 
-// The whole pages that a range of bytes touches.
+// The pages that hold one or more bytes of a range.
 typedef struct vmem__Pages {
     uintptr_t start;
     size_t size;
@@ -493,8 +499,8 @@ static void vmem__touch(void* ptr, size_t size, size_t page_size) {
 
 // >>os contract -------------------------------------------------------------------------------------------------------
 //
-// Each system block below defines all of these. Ranges are whole pages, sizes are > 0, alignments are powers of two
-// above the granularity: that has been checked. A failing function leaves the system's error code as the call set it.
+// Every system defines all of these. Arguments have been checked: ranges are whole pages, sizes are > 0, alignments are
+// powers of two above the granularity. A function that fails leaves errno or GetLastError() as the system call set it.
 
 static size_t vmem__os_page_size(void);
 static size_t vmem__os_allocation_granularity(void);
@@ -510,13 +516,15 @@ static VmemResult vmem__os_prefault(void* ptr, size_t size);
 static VmemResult vmem__os_lock(void* ptr, size_t size);
 static VmemResult vmem__os_unlock(void* ptr, size_t size);
 static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size);
-static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name);  // NULL or a good name
+static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name);  // NULL or a valid name
 static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident);
 static VmemResult vmem__os_query(uintptr_t address, VmemRange* range);  // the address is the start of a page
-static void vmem__os_get_capabilities(VmemCapabilities* capabilities);  // the struct comes zeroed
-static void vmem__os_get_memory_info(VmemMemoryInfo* info);             // the struct comes zeroed
-static void vmem__os_get_address_space(VmemAddressSpace* space);        // the struct comes as "all there can be"
-static void vmem__os_get_limits(VmemLimits* limits);                    // the struct comes as "nothing is limited"
+
+// The structs are set to defaults before: "other", unsupported, unlimited, 0. A system sets what it knows.
+static void vmem__os_get_capabilities(VmemCapabilities* capabilities);
+static void vmem__os_get_memory_info(VmemMemoryInfo* info);
+static void vmem__os_get_address_space(VmemAddressSpace* space);
+static void vmem__os_get_limits(VmemLimits* limits);
 
 // >>os windows --------------------------------------------------------------------------------------------------------
 
@@ -532,7 +540,7 @@ static bool vmem__windows_free(void* ptr, size_t size, DWORD kind) {
     return VirtualFree(ptr, size, kind) != 0;
 }
 
-// How often an aligned reservation is tried again when another thread takes the addresses that were just found free.
+// How often an aligned reservation is attempted, if other threads take the addresses that it found free.
 #define VMEM__RESERVE_ATTEMPTS 16
 
 static VmemResult vmem__windows_last_result(void) {
@@ -564,12 +572,13 @@ static size_t vmem__os_allocation_granularity(void) {
     return info.dwAllocationGranularity;
 }
 
-static size_t vmem__os_huge_page_size(void) { return 0; }  // large pages need a privilege and cannot be committed late
+// Large pages of Windows need a privilege and cannot be reserved first and committed later.
+static size_t vmem__os_huge_page_size(void) { return 0; }
 
 static void* vmem__os_reserve(size_t size) { return vmem__windows_alloc(NULL, size, MEM_RESERVE, PAGE_NOACCESS); }
 
-// What not every Windows has, and not every SDK or program that is built for an older Windows declares. It is looked up
-// at every call: without a variable to keep it in there is nothing for threads to race on.
+// Finds a function that some versions of Windows lack, and that SDKs do not declare to programs that support those. It
+// is looked up at every call: threads would race on a variable that keeps it.
 static FARPROC vmem__windows_find_function(const char* module_name, const char* name) {
     DWORD error = GetLastError();
     HMODULE module = VMEM_FAIL("GetModuleHandle") ? NULL : GetModuleHandleA(module_name);
@@ -578,7 +587,7 @@ static FARPROC vmem__windows_find_function(const char* module_name, const char* 
     return function;
 }
 
-// What VirtualAlloc2() takes.
+// MEM_ADDRESS_REQUIREMENTS and MEM_EXTENDED_PARAMETER, the parameters of VirtualAlloc2().
 typedef struct vmem__AddressRequirements {
     void* lowest;
     void* highest;
@@ -586,7 +595,7 @@ typedef struct vmem__AddressRequirements {
 } vmem__AddressRequirements;
 
 typedef struct vmem__ExtendedParameter {
-    uint64_t type;  // 1: address requirements
+    uint64_t type;  // 1: the pointer is to address requirements
     union {
         uint64_t number;
         void* pointer;
@@ -595,15 +604,16 @@ typedef struct vmem__ExtendedParameter {
 
 typedef void*(WINAPI* vmem__VirtualAlloc2)(HANDLE, void*, SIZE_T, ULONG, ULONG, vmem__ExtendedParameter*, ULONG);
 
-// Finds room by reserving more than needed, gives it back, and reserves the aligned part of it before others do.
-static void* vmem__windows_reserve_again_aligned(size_t size, size_t align) {
+// Reserves more than needed, to find free addresses, releases it, and reserves the aligned part. If another thread took
+// that part in between, it starts again.
+static void* vmem__windows_reserve_aligned(size_t size, size_t align) {
     DWORD error = GetLastError();
     int attempt;
     for (attempt = 0; attempt < VMEM__RESERVE_ATTEMPTS; attempt++) {
-        void* room = vmem__windows_alloc(NULL, size + align, MEM_RESERVE, PAGE_NOACCESS);
+        void* larger = vmem__windows_alloc(NULL, size + align, MEM_RESERVE, PAGE_NOACCESS);
         void* ptr;
-        if (!room || !vmem__windows_free(room, 0, MEM_RELEASE)) return NULL;
-        ptr = vmem__pointer(vmem_align_forward((uintptr_t)room, align));
+        if (!larger || !vmem__windows_free(larger, 0, MEM_RELEASE)) return NULL;
+        ptr = vmem__pointer(vmem_align_forward((uintptr_t)larger, align));
         ptr = vmem__windows_alloc(ptr, size, MEM_RESERVE, PAGE_NOACCESS);
         if (!ptr) continue;
         SetLastError(error);
@@ -625,11 +635,11 @@ static void* vmem__os_reserve_aligned(size_t size, size_t align) {
         if (VMEM_FAIL("VirtualAlloc2")) return NULL;
         return virtual_alloc2(GetCurrentProcess(), NULL, size, MEM_RESERVE, PAGE_NOACCESS, &parameter, 1);
     }
-    return vmem__windows_reserve_again_aligned(size, align);
+    return vmem__windows_reserve_aligned(size, align);
 }
 
 static VmemResult vmem__os_release(void* ptr, size_t size) {
-    (void)size;  // VirtualFree() releases whole reservations and wants 0 here
+    (void)size;  // MEM_RELEASE requires a size of 0 and releases the whole reservation
     return vmem__windows_free(ptr, 0, MEM_RELEASE) ? VMEM_SUCCESS : vmem__windows_last_result();
 }
 
@@ -649,8 +659,8 @@ static DWORD vmem__windows_protection(VmemProtection protection) {
     }
 }
 
-// A size of 0, which never gets here, would drop the whole reservation. MSVC's analysis warns (C6250) that the addresses
-// stay reserved, which is the point.
+// The size is never 0, with which VirtualFree() would decommit the whole reservation. MEM_DECOMMIT is kept out of the
+// call because MSVC's analysis warns there (C6250) that the addresses stay reserved, as they should.
 static VmemResult vmem__os_decommit(void* ptr, size_t size) {
     const DWORD decommit = MEM_DECOMMIT;
     return vmem__windows_free(ptr, size, decommit) ? VMEM_SUCCESS : vmem__windows_last_result();
@@ -696,10 +706,10 @@ static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
     return VMEM_ERROR_UNSUPPORTED;
 }
 
-// What QueryWorkingSetEx() is asked and answers.
+// PSAPI_WORKING_SET_EX_INFORMATION, the parameter of QueryWorkingSetEx().
 typedef struct vmem__WorkingSetPage {
     void* address;
-    ULONG_PTR flags;  // the lowest bit: it is in physical memory
+    ULONG_PTR flags;  // lowest bit: the page is in physical memory
 } vmem__WorkingSetPage;
 
 typedef BOOL(WINAPI* vmem__QueryWorkingSetEx)(HANDLE, void*, DWORD);
@@ -745,7 +755,7 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     MEMORY_BASIC_INFORMATION info;
     uintptr_t start = address;
     if (!vmem__windows_query(address, &info)) return vmem__windows_last_result();
-    // The answer begins with the page asked about, so its run is looked for from the start of the reservation on.
+    // VirtualQuery() reports the rest of a run from the given page on. Its start is found from that of the reservation.
     if (info.State != MEM_FREE) start = (uintptr_t)info.AllocationBase;
     for (;;) {
         if (!vmem__windows_query(start, &info)) return vmem__windows_last_result();
@@ -807,18 +817,18 @@ static void vmem__os_get_limits(VmemLimits* limits) {
 // >>os posix common ---------------------------------------------------------------------------------------------------
 //
 // What the POSIX systems have in common. The blocks of Linux, macOS and the BSDs define the rest of the contract, and
-// vmem__posix_map(). The functions that not every one of them calls are inline, or compilers would warn about them.
+// vmem__posix_map(). Functions that not all of them call are inline: compilers warn about other static functions.
 
 #if defined(VMEM__POSIX)
 
-// Maps private memory without access, to which mprotect() can give access later: at free addresses where `ptr` is NULL,
-// over what is there where `flags` has MAP_FIXED. Returns MAP_FAILED on failure.
+// Maps private memory without access, which mprotect() can grant later: at free addresses if `ptr` is NULL, in place of
+// what is mapped there if `flags` has MAP_FIXED. Returns MAP_FAILED on failure.
 //
-// Reserving and decommitting both go through this function: the kernel merges two mappings only if they were made with
-// the same flags, and otherwise every decommit would split a mapping for good.
+// Reserving and decommitting both call it, because kernels merge only mappings with equal flags: with others, every
+// decommit would add mappings for as long as the reservation lives.
 static void* vmem__posix_map(void* ptr, size_t size, int flags);
 
-// Strict C99 can hide both names. Then the number is in the block of the system.
+// Where strict C99 hides both names, the block of the system defines the number.
 #if defined(MAP_ANONYMOUS)
 #define VMEM__MAP_ANONYMOUS MAP_ANONYMOUS
 #elif defined(MAP_ANON)
@@ -859,22 +869,22 @@ static inline bool vmem__posix_unmap(char* start, char* end) {
     return start == end || vmem__posix_munmap(start, (size_t)(end - start)) == 0;
 }
 
-// Maps more than is needed and trims both ends. The mapping limit can refuse a trim; then all of it goes back.
+// Maps more than needed and unmaps both ends. At the mapping limit unmapping fails: then all of it is unmapped.
 static inline void* vmem__posix_reserve_and_trim(size_t size, size_t align) {
-    size_t room_size = size + align - vmem__os_page_size();
-    char* room = (char*)vmem__os_reserve(room_size);
-    char *room_end, *start, *end;
+    size_t mapped_size = size + align - vmem__os_page_size();
+    char* mapped = (char*)vmem__os_reserve(mapped_size);
+    char *mapped_end, *start, *end;
     int error;
-    if (!room) return NULL;
-    room_end = room + room_size;
-    start = (char*)vmem_align_forward((uintptr_t)room, align);
+    if (!mapped) return NULL;
+    mapped_end = mapped + mapped_size;
+    start = (char*)vmem_align_forward((uintptr_t)mapped, align);
     end = start + size;
-    if (vmem__posix_unmap(end, room_end)) {
-        if (vmem__posix_unmap(room, start)) return start;
-        room_end = end;
+    if (vmem__posix_unmap(end, mapped_end)) {
+        if (vmem__posix_unmap(mapped, start)) return start;
+        mapped_end = end;
     }
     error = errno;
-    vmem__posix_unmap(room, room_end);
+    vmem__posix_unmap(mapped, mapped_end);
     errno = error;
     return NULL;
 }
@@ -901,12 +911,12 @@ static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protec
 
 static VmemResult vmem__os_commit(void* ptr, size_t size) { return vmem__os_protect(ptr, size, VMEM_READ_WRITE); }
 
-// Maps fresh memory over the old. Unlike madvise() and mprotect() this also takes the commit charge away.
+// Maps fresh memory in place of the old. Unlike madvise() and mprotect() this also returns the commit charge.
 static VmemResult vmem__posix_remap(void* ptr, size_t size) {
     return vmem__posix_map(ptr, size, MAP_FIXED) == MAP_FAILED ? vmem__posix_last_result() : VMEM_SUCCESS;
 }
 
-// For systems where MADV_FREE and MADV_DONTNEED may leave the old contents.
+// Discards where MADV_FREE and MADV_DONTNEED may keep the old contents.
 static inline VmemResult vmem__posix_remap_and_commit(void* ptr, size_t size) {
     VmemResult result = vmem__posix_remap(ptr, size);
     return result == VMEM_SUCCESS ? vmem__os_commit(ptr, size) : result;
@@ -920,8 +930,8 @@ static VmemResult vmem__os_unlock(void* ptr, size_t size) {
     return vmem__posix_result_of(VMEM_FAIL("munlock") ? -1 : munlock(ptr, size));
 }
 
-// mincore() of the system, whose last parameter is not of the same type everywhere: a byte for each page, of which the
-// lowest bit says that the page is in physical memory.
+// mincore(), whose declaration differs between systems. It fills in a byte for each page, of which the lowest bit says
+// whether the page is in physical memory.
 typedef int (*vmem__Mincore)(void* ptr, size_t size, char* pages);
 
 static inline VmemResult vmem__posix_count_resident(uintptr_t start, size_t size, size_t* num_resident,
@@ -940,7 +950,7 @@ static inline VmemResult vmem__posix_count_resident(uintptr_t start, size_t size
     return VMEM_SUCCESS;
 }
 
-// An enum or an int in glibc, depending on the feature test macros.
+// In glibc an enum or an int, depending on the feature test macros.
 #if defined(__GLIBC__)
 typedef __rlimit_resource_t vmem__Resource;
 #else
@@ -954,7 +964,7 @@ static uint64_t vmem__posix_resource_limit(vmem__Resource resource) {
     return (uint64_t)limit.rlim_cur;
 }
 
-// Not every system has these two limits: OpenBSD lacks the first.
+// Some systems lack one of these limits: OpenBSD the first.
 #if defined(RLIMIT_AS)
 static uint64_t vmem__posix_address_space_limit(void) { return vmem__posix_resource_limit(RLIMIT_AS); }
 #else
@@ -975,7 +985,7 @@ static inline void vmem__posix_get_limits(VmemLimits* limits) {
     errno = error;
 }
 
-// The smallest power of two above the stack: the number of addresses where stacks lie at their upper end.
+// The smallest power of two above the stack, which is the number of addresses where stacks are at their upper end.
 static inline uint64_t vmem__posix_addresses_up_to_stack(void) {
     char here;
     uint64_t top = (uint64_t)(uintptr_t)&here, total = 1;
@@ -1015,13 +1025,13 @@ static inline uint64_t vmem__posix_total_memory(void) { return 0; }
 #endif
 #endif
 
-// Declared here where the C library hides them from a program that asks for strict C99 or POSIX. Android's hides nothing.
+// Declared here where strict C99 or POSIX makes the C library hide them. Android's library hides nothing.
 #if !defined(__USE_MISC) && !defined(_GNU_SOURCE) && !defined(_BSD_SOURCE) && !defined(__ANDROID__)
 int mincore(void*, size_t, unsigned char*);
 int madvise(void*, size_t, int);
 #endif
 
-// Without MAP_NORESERVE, which would keep memory out of the commit charge even after it is committed.
+// Without MAP_NORESERVE, with which the kernel would never charge the memory, not even when it is committed.
 static void* vmem__posix_map(void* ptr, size_t size, int flags) {
     return VMEM_FAIL("mmap") ? MAP_FAILED
                              : mmap(ptr, size, PROT_NONE, MAP_PRIVATE | VMEM__MAP_ANONYMOUS | flags, -1, 0);
@@ -1029,7 +1039,7 @@ static void* vmem__posix_map(void* ptr, size_t size, int flags) {
 
 static void* vmem__os_reserve_aligned(size_t size, size_t align) { return vmem__posix_reserve_and_trim(size, align); }
 
-// Numbers that the kernel knows and the C library's headers may not.
+// Constants of the kernel that the C library's headers may lack.
 #if defined(__hppa__)
 #define VMEM__MADV_HUGEPAGE 67
 #else
@@ -1049,7 +1059,7 @@ static int vmem__linux_madvise(void* ptr, size_t size, int advice) {
     return VMEM_FAIL("madvise") ? -1 : madvise(ptr, size, advice);
 }
 
-// MADV_DONTNEED refuses locked pages, and before Linux 5.18 nothing else would take them.
+// MADV_DONTNEED fails with EINVAL for locked pages. Before Linux 5.18 no advice discards those.
 static VmemResult vmem__os_discard(void* ptr, size_t size) {
     int error = errno;
     int status = vmem__linux_madvise(ptr, size, VMEM__MADV_DONTNEED);
@@ -1059,7 +1069,7 @@ static VmemResult vmem__os_discard(void* ptr, size_t size) {
     return VMEM_SUCCESS;
 }
 
-// At the mapping limit no fresh mapping can be made. The memory can still go back, and mostly the access too.
+// At the mapping limit nothing can be mapped. The memory can still be returned, and usually the access be removed.
 static VmemResult vmem__os_decommit(void* ptr, size_t size) {
     VmemResult result = vmem__posix_remap(ptr, size);
     int error = errno;
@@ -1072,7 +1082,7 @@ static VmemResult vmem__os_decommit(void* ptr, size_t size) {
     return VMEM_DECOMMIT_INCOMPLETE;
 }
 
-// Whether the kernel knows the advice can be asked about no bytes. About real ones EINVAL can have other reasons.
+// With zero bytes, EINVAL can only mean that the kernel lacks the advice. With more it can have other causes.
 static VmemResult vmem__os_prefault(void* ptr, size_t size) {
     int error = errno;
     if (vmem__linux_madvise(ptr, 0, VMEM__MADV_POPULATE_WRITE) == 0)
@@ -1084,13 +1094,13 @@ static VmemResult vmem__os_prefault(void* ptr, size_t size) {
 
 static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
     VmemResult result = vmem__posix_result_of(vmem__linux_madvise(ptr, size, VMEM__MADV_HUGEPAGE));
-    return result == VMEM_ERROR_INVALID_ARGUMENT ? VMEM_ERROR_UNSUPPORTED : result;  // a kernel without them
+    return result == VMEM_ERROR_INVALID_ARGUMENT ? VMEM_ERROR_UNSUPPORTED : result;  // the kernel lacks them
 }
 
 static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
     VmemResult result = vmem__posix_result_of(
         VMEM_FAIL("prctl") ? -1 : prctl(VMEM__PR_SET_VMA, VMEM__PR_SET_VMA_ANON_NAME, ptr, (unsigned long)size, name));
-    return result == VMEM_ERROR_INVALID_ARGUMENT ? VMEM_ERROR_UNSUPPORTED : result;  // a kernel without them
+    return result == VMEM_ERROR_INVALID_ARGUMENT ? VMEM_ERROR_UNSUPPORTED : result;  // the kernel lacks them
 }
 
 static int vmem__linux_mincore(void* ptr, size_t size, char* pages) {
@@ -1103,20 +1113,20 @@ static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* 
 
 #define VMEM__KIB 1024u
 
-// The kernel's own default for vm.max_map_count, for when that cannot be read.
+// The kernel's default for vm.max_map_count, used if that cannot be read.
 #define VMEM__LINUX_MAPPING_LIMIT 65530
 
-// Strict C99 hides O_CLOEXEC; a child that is started at just this moment then inherits the open file.
+// Where strict C99 hides O_CLOEXEC, a child process that is started while a file is open inherits the descriptor.
 #if defined(O_CLOEXEC)
 #define VMEM__OPEN_FLAGS (O_RDONLY | O_CLOEXEC)
 #else
 #define VMEM__OPEN_FLAGS O_RDONLY
 #endif
 
-// A number to be found in a file of lines like "MemTotal:  16315424 kB".
+// A number in a file of lines like "MemTotal:  16315424 kB".
 typedef struct vmem__Field {
     const char* key;  // "MemTotal:", or "" for a file that is one number
-    uint64_t number;  // keeps its value where there is no such line
+    uint64_t number;  // unchanged if there is no such line
 } vmem__Field;
 
 static int vmem__linux_open(const char* path) { return VMEM_FAIL("open") ? -1 : open(path, VMEM__OPEN_FLAGS); }
@@ -1129,13 +1139,13 @@ static void vmem__linux_close(int file) {
     if (!VMEM_FAIL("close")) close(file);
 }
 
-// A file that is read line by line. No stdio and no allocation: this must work when there is no memory left.
+// A file that is read line by line, without stdio and without allocating: it is read when memory has run out.
 typedef struct vmem__Lines {
     int file;
-    char* line;          // the one that was read last; of longer ones than there is room for only the beginning
-    size_t size;         // the room for a line
-    size_t next, end;    // what of `text` is still to be read
-    ssize_t last_count;  // what the last read() gave: 0 at the end of the file, -1 after a failure
+    char* line;          // the line that was read last, cut off if it is too long
+    size_t size;         // of `line`
+    size_t next, end;    // the unread part of `text`
+    ssize_t last_count;  // the result of the last read(): 0 at the end of the file, -1 after a failure
     char text[1024];
 } vmem__Lines;
 
@@ -1160,18 +1170,18 @@ static bool vmem__linux_read_text(vmem__Lines* lines) {
     return lines->end > 0;
 }
 
-// Reads the next line; false when there is none, or when it cannot be read.
+// Reads the next line. False at the end of the file, and if it cannot be read.
 static bool vmem__linux_next_line(vmem__Lines* lines) {
     size_t length = 0;
     const char* newline = NULL;
     while (!newline) {
-        size_t room = lines->size - 1 - length, count, i;
+        size_t free_size = lines->size - 1 - length, count, i;
         const char* text;
         if (lines->next == lines->end && !vmem__linux_read_text(lines)) return false;
         text = lines->text + lines->next;
         newline = (const char*)memchr(text, '\n', lines->end - lines->next);
         count = newline ? (size_t)(newline - text) : lines->end - lines->next;
-        for (i = 0; i < count && i < room; i++) lines->line[length++] = text[i];
+        for (i = 0; i < count && i < free_size; i++) lines->line[length++] = text[i];
         lines->next += count + (newline ? 1 : 0);
     }
     lines->line[length] = 0;
@@ -1199,10 +1209,10 @@ static void vmem__linux_read_fields(const char* path, vmem__Field* fields, size_
     vmem__linux_close(lines.file);
 }
 
-// The number that is all of a file; `otherwise` where it cannot be read.
-static uint64_t vmem__linux_read_number(const char* path, uint64_t otherwise) {
+// The number in a file that has nothing else; `fallback` if it cannot be read.
+static uint64_t vmem__linux_read_number(const char* path, uint64_t fallback) {
     vmem__Field field = {"", 0};
-    field.number = otherwise;
+    field.number = fallback;
     vmem__linux_read_fields(path, &field, 1);
     return field.number;
 }
@@ -1230,18 +1240,18 @@ static uintptr_t vmem__linux_read_hexadecimal(const char** text) {
     }
 }
 
-// x86-64 lists one page of the kernel's half of the addresses, [vsyscall]. It is no mapping of the process: it counts
-// for no limit, and PROCMAP_QUERY does not tell of it. Elsewhere a process may have all addresses.
+// On x86-64 /proc/self/maps lists a page in the kernel's half of the addresses, [vsyscall]. It is not a mapping of the
+// process: limits do not count it, and PROCMAP_QUERY does not report it. Elsewhere a process can have all addresses.
 #if defined(__x86_64__) && defined(__LP64__)
-static bool vmem__linux_is_of_kernel(uintptr_t address) { return address >> 63 != 0; }
+static bool vmem__linux_is_kernel_address(uintptr_t address) { return address >> 63 != 0; }
 #else
-static bool vmem__linux_is_of_kernel(uintptr_t address) {
+static bool vmem__linux_is_kernel_address(uintptr_t address) {
     (void)address;
     return false;
 }
 #endif
 
-// Reads the next line of /proc/self/maps, "start-end rwxp ..."; false when there is none, or when it cannot be read.
+// Reads the next line of /proc/self/maps, "start-end rwxp ...". False at the end of the file, and if it cannot be read.
 static bool vmem__linux_next_mapping(vmem__Lines* lines, vmem__Mapping* mapping) {
     while (vmem__linux_next_line(lines)) {
         const char* at = lines->line;
@@ -1249,7 +1259,7 @@ static bool vmem__linux_next_mapping(vmem__Lines* lines, vmem__Mapping* mapping)
         at += *at == '-';
         mapping->end = vmem__linux_read_hexadecimal(&at);
         at += *at == ' ';
-        if (strlen(at) < 3 || vmem__linux_is_of_kernel(mapping->start)) continue;
+        if (strlen(at) < 3 || vmem__linux_is_kernel_address(mapping->start)) continue;
         mapping->protection = vmem__linux_protection(at[0] == 'r', at[1] == 'w', at[2] == 'x');
         return true;
     }
@@ -1267,13 +1277,13 @@ static uint64_t vmem__linux_count_mappings(void) {
     return count;
 }
 
-// The kernel's answer to the question which mapping holds an address.
+// struct procmap_query of <linux/fs.h>.
 typedef struct vmem__MappingQuery {
-    uint64_t size, flags, address;              // asked
-    uint64_t start, end, protection;            // answered
-    uint64_t page_size, offset, inode;          // of no interest
-    uint32_t device[2], name_size, build_size;  // of no interest
-    uint64_t name, build;                       // of no interest
+    uint64_t size, flags, address;              // in
+    uint64_t start, end, protection;            // out
+    uint64_t page_size, offset, inode;          // unused
+    uint32_t device[2], name_size, build_size;  // unused
+    uint64_t name, build;                       // unused
 } vmem__MappingQuery;
 
 #if defined(__GLIBC__)
@@ -1288,19 +1298,19 @@ typedef int vmem__Request;  // musl and bionic
 #endif
 #define VMEM__COVERING_OR_NEXT 0x10
 
-// What is known of an address from the first mapping that ends above it. Where there is none, `start` and `end` are 0.
+// Describes an address by the first mapping that ends above it; if there is none, `mapping->end` is 0.
 static void vmem__linux_describe(uintptr_t address, const vmem__Mapping* mapping, VmemRange* range) {
     bool is_free = mapping->end == 0 || address < mapping->start;
     uintptr_t first = is_free ? address : mapping->start;
-    uintptr_t last = is_free ? mapping->start : mapping->end;  // 0 is what comes after the last address
+    uintptr_t last = is_free ? mapping->start : mapping->end;  // 0 if up to the last address
     range->base = vmem__pointer(first);
     range->size = last - first;
     range->protection = is_free ? VMEM_NO_ACCESS : mapping->protection;
     range->state = is_free ? VMEM_FREE : range->protection == VMEM_NO_ACCESS ? VMEM_RESERVED : VMEM_COMMITTED;
 }
 
-// Asks an open /proc/self/maps. ENOENT says that there is no such mapping, anything else that the kernel cannot tell.
-static bool vmem__linux_ask_for_mapping(int file, uintptr_t address, VmemRange* range) {
+// Asks the kernel. ENOENT means that no mapping ends above the address; with any other error it cannot tell: false.
+static bool vmem__linux_query_by_ioctl(int file, uintptr_t address, VmemRange* range) {
     vmem__MappingQuery query;
     vmem__Mapping mapping = {0, 0, VMEM_NO_ACCESS};
     memset(&query, 0, sizeof query);
@@ -1319,8 +1329,8 @@ static bool vmem__linux_ask_for_mapping(int file, uintptr_t address, VmemRange* 
     return true;
 }
 
-// Reads an open /proc/self/maps up to the first mapping that ends above the address.
-static VmemResult vmem__linux_search_mappings(int file, uintptr_t address, VmemRange* range) {
+// Reads /proc/self/maps up to the first mapping that ends above the address.
+static VmemResult vmem__linux_query_by_reading(int file, uintptr_t address, VmemRange* range) {
     vmem__Lines lines;
     vmem__Mapping mapping = {0, 0, VMEM_NO_ACCESS};
     char line[64];
@@ -1337,7 +1347,7 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     int error = errno, file = vmem__linux_open("/proc/self/maps");
     VmemResult result = VMEM_SUCCESS;
     if (file < 0) return VMEM_ERROR_SYSTEM;
-    if (!vmem__linux_ask_for_mapping(file, address, range)) result = vmem__linux_search_mappings(file, address, range);
+    if (!vmem__linux_query_by_ioctl(file, address, range)) result = vmem__linux_query_by_reading(file, address, range);
     if (result != VMEM_SUCCESS) error = errno;
     vmem__linux_close(file);
     errno = error;
@@ -1355,43 +1365,43 @@ static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
     errno = error;
 }
 
-// Where one version of control groups keeps what it knows of memory.
+// The files in which a version of control groups keeps the memory of a group.
 typedef struct vmem__ControlGroups {
     const char* root;
     const char* limit;
     const char* used;
-    const char* inactive;  // the line of memory.stat with what can be had back at once
+    const char* inactive;  // the key in memory.stat of file pages that the kernel can reclaim at once
 } vmem__ControlGroups;
 
-// The kernel tells of no group whose path is longer than 4,095 bytes. Before it come the root or, in the line that
-// tells, the controllers, and behind it comes the name of a file.
+// The kernel lists no group whose path is longer than 4,095 bytes. The rest is for what precedes the path, which is the
+// root or, in /proc/self/cgroup, the controllers, and for the name of a file behind it.
 #define VMEM__MAX_LINE (4096 + 256)
 
-// Puts `name` behind the path of a group, which has that length, and reads the number that is all of that file.
-static uint64_t vmem__linux_read_group(char* path, size_t length, const char* name, uint64_t otherwise) {
+// Reads the number in a file of a group, by appending its name to the path of the group, of this length.
+static uint64_t vmem__linux_read_group(char* path, size_t length, const char* name) {
     strcpy(path + length, name);
-    return vmem__linux_read_number(path, otherwise);
+    return vmem__linux_read_number(path, 0);
 }
 
-// Lowers `info` to what one group has. The file of a group without a limit says "max", or a number larger than any.
+// Lowers `info` to what one group has. Without a limit, its file says "max" or a number larger than any memory.
 static void vmem__linux_cap_by_group(const vmem__ControlGroups* groups, char* path, size_t length,
                                      VmemMemoryInfo* info) {
-    uint64_t limit = vmem__linux_read_group(path, length, groups->limit, 0);
-    uint64_t used = vmem__linux_read_group(path, length, groups->used, 0);
+    uint64_t limit = vmem__linux_read_group(path, length, groups->limit);
+    uint64_t used = vmem__linux_read_group(path, length, groups->used);
     vmem__Field inactive = {"", 0};
-    uint64_t left;
+    uint64_t available;
     if (limit == 0) return;
     inactive.key = groups->inactive;
     strcpy(path + length, "/memory.stat");
     vmem__linux_read_fields(path, &inactive, 1);
     used -= inactive.number < used ? inactive.number : used;
-    left = used < limit ? limit - used : 0;
+    available = used < limit ? limit - used : 0;
     if (limit < info->total) info->total = limit;
-    if (left < info->available) info->available = left;
+    if (available < info->available) info->available = available;
 }
 
-// Lowers `info` to what a group and all above it have. `line` has the group's path at `group`, and room for what else
-// belongs into the paths of its files.
+// Lowers `info` to what a group and all groups above it have. `group` is the path of the group within `line`, which has
+// space for the paths of its files.
 static void vmem__linux_cap_by_groups(const vmem__ControlGroups* groups, char* line, const char* group,
                                       VmemMemoryInfo* info) {
     size_t root = strlen(groups->root), length = root + strlen(group);
@@ -1405,7 +1415,7 @@ static void vmem__linux_cap_by_groups(const vmem__ControlGroups* groups, char* l
     }
 }
 
-// Whether "memory" is in a list like "cpu,memory" that ends with a colon.
+// Whether a list such as "cpu,memory:" contains "memory".
 static bool vmem__linux_controls_memory(const char* controllers) {
     while (*controllers != ':') {
         size_t length = strcspn(controllers, ",:");
@@ -1415,7 +1425,7 @@ static bool vmem__linux_controls_memory(const char* controllers) {
     return false;
 }
 
-// Follows one line of /proc/self/cgroup, "number:controllers:/group": version 2 has the number 0 and no controllers.
+// Applies a line of /proc/self/cgroup, "number:controllers:/group". Version 2 has the number 0 and no controllers.
 static void vmem__linux_cap_by_line(char* line, VmemMemoryInfo* info) {
     static const vmem__ControlGroups version1 = {"/sys/fs/cgroup/memory", "/memory.limit_in_bytes",
                                                  "/memory.usage_in_bytes", "total_inactive_file"};
@@ -1432,7 +1442,7 @@ static void vmem__linux_cap_by_line(char* line, VmemMemoryInfo* info) {
 static void vmem__linux_cap_by_control_groups(VmemMemoryInfo* info) {
     vmem__Lines lines;
     char line[VMEM__MAX_LINE];
-    // The end of the room is for the root and the name of a file, which take the place of number and controllers.
+    // 64 bytes are left for the root and the name of a file, which replace the number and the controllers.
     if (!vmem__linux_open_lines(&lines, "/proc/self/cgroup", line, sizeof line - 64)) return;
     while (vmem__linux_next_line(&lines)) vmem__linux_cap_by_line(line, info);
     vmem__linux_close(lines.file);
@@ -1455,7 +1465,7 @@ static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
     errno = error;
 }
 
-// vm.overcommit_memory: 0 refuses a single call for more than there is, 1 nothing, 2 what goes over CommitLimit.
+// vm.overcommit_memory: 0 limits a single call to all memory and swap, 1 limits nothing, 2 applies CommitLimit.
 static void vmem__linux_get_commit_limits(VmemLimits* limits) {
     uint64_t mode = vmem__linux_read_number("/proc/sys/vm/overcommit_memory", 1);
     vmem__Field fields[] = {{"Committed_AS:", 0}, {"CommitLimit:", 0}, {"MemTotal:", 0}, {"SwapTotal:", 0}};
@@ -1499,12 +1509,12 @@ static void vmem__os_get_limits(VmemLimits* limits) {
 #define VMEM__MAP_ANONYMOUS 0x1000
 #endif
 
-// Declared here where <sys/mman.h> hides it from a program that asks for nothing but POSIX.
+// Declared here where strict POSIX makes <sys/mman.h> hide it.
 #if defined(_POSIX_C_SOURCE) && !defined(_DARWIN_C_SOURCE)
 int mincore(void*, size_t, char*);
 #endif
 
-// In place of a file, mappings without one have a tag, by which tools such as vmmap say what they are for.
+// In place of a file, the mapping has a tag, by which tools such as vmmap tell what it is for.
 static void* vmem__posix_map(void* ptr, size_t size, int flags) {
     const int tag = VM_MAKE_TAG(VM_MEMORY_APPLICATION_SPECIFIC_1);
     return VMEM_FAIL("mmap") ? MAP_FAILED
@@ -1552,7 +1562,7 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
                                               (vm_region_info_t)&info, &count, &object);
     bool is_free;
     if (status == KERN_INVALID_ADDRESS)
-        start = size = 0;  // nothing from here to the last address, after which comes 0
+        start = size = 0;  // free up to the last address, and 0 is the one after it
     else if (status != KERN_SUCCESS)
         return VMEM_ERROR_SYSTEM;
     is_free = address < start || size == 0;
@@ -1576,7 +1586,7 @@ static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
     capabilities->discard_can_lose_commit = capabilities->discard_unlocks = true;
 }
 
-// What is free, and what is at hand with contents that can be dropped or read again.
+// Free memory, and inactive memory: its contents can be dropped, or read again from a file.
 static uint64_t vmem__macos_available_memory(void) {
     vm_statistics64_data_t statistics;
     mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
@@ -1585,7 +1595,7 @@ static uint64_t vmem__macos_available_memory(void) {
     if (VMEM_FAIL("host_statistics64")) return 0;
     host = mach_host_self();
     status = host_statistics64(host, HOST_VM_INFO64, (host_info64_t)&statistics, &count);
-    mach_port_deallocate(mach_task_self(), host);  // each call above takes one more right to it
+    mach_port_deallocate(mach_task_self(), host);  // mach_host_self() adds a reference each time
     if (status != KERN_SUCCESS) return 0;
     return ((uint64_t)statistics.free_count + statistics.inactive_count) * vmem__os_page_size();
 }
@@ -1597,7 +1607,7 @@ static void vmem__os_get_memory_info(VmemMemoryInfo* info) {
     errno = error;
 }
 
-// Stacks are in the middle of the addresses where pointers have 64 bits.
+// With 64-bit pointers, stacks are in the middle of the addresses and tell nothing.
 static void vmem__os_get_address_space(VmemAddressSpace* space) {
     const uint64_t total = sizeof(void*) > 4 ? (uint64_t)1 << 47 : vmem__posix_addresses_up_to_stack();
     vmem__posix_get_address_space(space, total);
@@ -1609,7 +1619,7 @@ static void vmem__os_get_limits(VmemLimits* limits) { vmem__posix_get_limits(lim
 
 // >>os bsd ------------------------------------------------------------------------------------------------------------
 //
-// Also for every Unix system that has no block of its own: it is "other", and does what OpenBSD does.
+// Also compiled for Unix systems without a block of their own. They are reported as "other" and work as OpenBSD does.
 
 #if defined(VMEM__BSD)
 
@@ -1631,7 +1641,7 @@ static void vmem__os_get_limits(VmemLimits* limits) { vmem__posix_get_limits(lim
 #define VMEM__MAP_ANONYMOUS 0x1000
 #endif
 
-// mprotect() of NetBSD gives no more access than mmap() was told of.
+// NetBSD's mprotect() grants only the access that mmap() announced.
 #if defined(PROT_MPROTECT)
 #define VMEM__BSD_PROTECTION (PROT_NONE | PROT_MPROTECT(PROT_READ | PROT_WRITE))
 #else
@@ -1645,7 +1655,7 @@ static void* vmem__posix_map(void* ptr, size_t size, int flags) {
 
 static size_t vmem__os_huge_page_size(void) { return 0; }
 
-// FreeBSD and NetBSD align by themselves.
+// mmap() of FreeBSD and NetBSD aligns.
 #if defined(MAP_ALIGNED)
 static void* vmem__os_reserve_aligned(size_t size, size_t align) {
     int shift = 0;
@@ -1679,7 +1689,7 @@ static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
 
 #if VMEM__BSD_HAS_MINCORE
 
-// Declared here where <sys/mman.h> hides it from a program that asks for nothing but POSIX.
+// Declared here where strict POSIX makes <sys/mman.h> hide it.
 #if (defined(__FreeBSD__) && !__BSD_VISIBLE) || (defined(__NetBSD__) && !defined(_NETBSD_SOURCE))
 int mincore(void*, size_t, char*);
 #endif
@@ -1794,13 +1804,13 @@ static void vmem__os_get_limits(VmemLimits* limits) { (void)limits; }
 
 // >>validation --------------------------------------------------------------------------------------------------------
 
-// num_bytes rounded up to whole pages; false for zero bytes and when that overflows.
+// Rounds num_bytes up to whole pages. False for zero bytes and on overflow.
 static bool vmem__round_up(size_t num_bytes, size_t* size) {
     *size = (size_t)vmem_align_forward(num_bytes, vmem__os_page_size());
-    return *size != 0;  // both cases come out as 0
+    return *size != 0;  // 0 in both cases
 }
 
-// The pages that hold one or more bytes of [ptr, ptr + num_bytes); false for null, zero bytes and overflow.
+// Finds the pages that hold one or more bytes of [ptr, ptr + num_bytes). False for null, zero bytes and overflow.
 static bool vmem__find_pages(const void* ptr, size_t num_bytes, vmem__Pages* pages) {
     uintptr_t address = (uintptr_t)ptr;
     size_t page_size = vmem__os_page_size();
@@ -1812,7 +1822,7 @@ static bool vmem__find_pages(const void* ptr, size_t num_bytes, vmem__Pages* pag
     return true;
 }
 
-// Whether the kernel takes a name: it is the strictest of those who could read it.
+// Whether a name is valid on Linux, which has the strictest rules.
 static bool vmem__is_name(const char* name) {
     size_t length;
     for (length = 0; name[length]; length++) {

@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 HEADER = Path(__file__).parents[1] / "csrc" / "vmem.h"
-WORDS = ("returns", "fails", "threads", "systems")  # the fields that are no parameters
+WORDS = ("returns", "fails", "threads", "systems")  # the fields that are not parameters
 
 
 def read_groups(header: str) -> dict[str, list[str]]:
@@ -31,19 +31,19 @@ def read_functions(header: str) -> dict[str, tuple[str, list[str]]]:
 
 
 def to_markup(text: str) -> str:
-    """Text of a comment as reStructuredText: names in backticks are code, and calls of our functions are links."""
+    """Text of a comment as reStructuredText: names in backticks become code, calls of vmem_ functions become links."""
     text = re.sub(r"([\\*|])", r"\\\1", text)
     text = re.sub(r"`(\w+)`|`", lambda match: f"``{match[1]}``" if match[1] else "\\`", text)
     return re.sub(r"\b(vmem_\w+)\(\)", r":c:func:`\1`", text)
 
 
 def to_field_name(name: str) -> str:
-    """Parameters as code, and words as they are. One text can be about several parameters."""
+    """A field's name: parameters become code, WORDS stay. One field can be about several parameters."""
     return name if name in WORDS else ", ".join(f"``{each}``" for each in name.split(", "))
 
 
 def describe(declaration: str, comment: list[str]) -> list[str]:
-    """A function in reStructuredText. The comment is sentences, and then fields with a name, two blanks and text."""
+    """A function in reStructuredText. The comment is sentences, then fields: a name, at least two spaces, a text."""
     sentences, fields = [], []
     for line in comment:
         field = re.match(r"  (\S.*?) {2,}(\S.*)", line)
@@ -53,13 +53,13 @@ def describe(declaration: str, comment: list[str]) -> list[str]:
             fields.append(f"       {to_markup(line.strip())}")
         else:
             sentences.append(to_markup(line))
-    # The container keeps Sphinx from making titles of the names.
+    # In a container, Sphinx does not turn the names into titles.
     body = [*sentences, "", ".. container:: fields", "", *fields]
     return [f".. c:function:: {declaration}", "", *(f"   {line}" for line in body), ""]
 
 
 class FunctionsDirective(SphinxDirective):
-    """All functions of a group. In Markdown it has to stand in an `eval-rst` block."""
+    """All functions of a group. Markdown needs an `eval-rst` block around it."""
 
     required_arguments = 1
 

@@ -79,7 +79,7 @@ def insert_after(text: str, pattern: str, inserted: str) -> str:
 
 def test_sections(text: str) -> None:
     assert list(read_sections(text)) == list(SECTIONS)
-    manual = re.sub(r"\s+", " ", text.partition("*/")[0].partition("FIND YOUR WAY")[2])
+    manual = re.sub(r"\s+", " ", text.partition("*/")[0].partition("\nSECTIONS\n")[2])
     assert re.findall(r">>([a-z ]+)[,.]", manual) == list(SECTIONS)
 
 

@@ -1,26 +1,26 @@
-// A bump arena: allocating adds to a number, freeing sets it back. Marks nest, and a reset starts the next frame.
+// A bump arena: allocating advances an offset, rewinding sets it back to a mark, and a reset starts the next frame.
 #include <stdio.h>
 
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
 
-#define ROOM ((size_t)256 << 20)
-#define STEP ((size_t)64 << 10)  // memory is committed by this much at a time
+#define CAPACITY ((size_t)256 << 20)
+#define STEP ((size_t)64 << 10)  // memory is committed in multiples of this
 
 typedef struct Arena {
     char* base;
-    size_t num_used, num_committed;  // in bytes; what is committed and not used is zero
+    size_t num_used, num_committed;  // in bytes; committed memory that is not used is zero
 } Arena;
 
-static int fail(const char* work, VmemResult result) {
-    fprintf(stderr, "cannot %s: %s\n", work, vmem_result_message(result));
+static int fail(const char* action, VmemResult result) {
+    fprintf(stderr, "cannot %s: %s\n", action, vmem_result_message(result));
     return 1;
 }
 
-// Zeroed memory at a multiple of `align`, a power of two up to the page size.
+// Allocates zeroed memory at a multiple of `align`, a power of two up to the page size.
 static VmemResult arena_allocate(Arena* arena, size_t num_bytes, size_t align, void** ptr) {
     size_t start = (size_t)vmem_align_forward(arena->num_used, align);
-    if (start > ROOM || num_bytes > ROOM - start) return VMEM_ERROR_OUT_OF_MEMORY;
+    if (start > CAPACITY || num_bytes > CAPACITY - start) return VMEM_ERROR_OUT_OF_MEMORY;
     if (start + num_bytes > arena->num_committed) {
         size_t end = (size_t)vmem_align_forward(start + num_bytes, STEP);
         VmemResult result = vmem_commit(arena->base + arena->num_committed, end - arena->num_committed);
@@ -32,20 +32,21 @@ static VmemResult arena_allocate(Arena* arena, size_t num_bytes, size_t align, v
     return VMEM_SUCCESS;
 }
 
-// Frees what was allocated since `num_used` was `mark`, and gives its memory back but for the step the mark is in.
+// Frees what was allocated since `num_used` was `mark`, and returns its memory except for the step that holds the mark.
 static VmemResult arena_rewind(Arena* arena, size_t mark) {
     size_t kept = (size_t)vmem_align_forward(mark, STEP), num_dropped = arena->num_committed - kept;
     char* stale = arena->base + mark;
     VmemResult result = num_dropped ? vmem_decommit(arena->base + kept, num_dropped) : VMEM_SUCCESS;
-    if (result != VMEM_SUCCESS && result != VMEM_DECOMMIT_INCOMPLETE) return result;  // the latter may be used again
+    // After both of these results the pages can be committed again.
+    if (result != VMEM_SUCCESS && result != VMEM_DECOMMIT_INCOMPLETE) return result;
     while (stale < arena->base + (arena->num_used < kept ? arena->num_used : kept)) *stale++ = 0;
     arena->num_committed = kept;
     arena->num_used = mark;
     return VMEM_SUCCESS;
 }
 
-// Frees everything. The memory stays committed and reads zero, but takes nothing until it is touched in the next frame.
-// When this fails all that is left is to release the arena: on some systems its memory is decommitted then.
+// Frees everything. The memory stays committed and reads zero, but uses no physical memory until it is touched again.
+// If this fails, the arena can only be released: on some systems its memory is decommitted then.
 static VmemResult arena_reset(Arena* arena) {
     VmemResult result = arena->num_used ? vmem_discard(arena->base, arena->num_used) : VMEM_SUCCESS;
     if (result == VMEM_SUCCESS) arena->num_used = 0;
@@ -57,7 +58,7 @@ int main(void) {
     size_t frame, mark, num_wrong = 0;
     void *small, *large;
     VmemResult result;
-    arena.base = (char*)vmem_reserve(ROOM);
+    arena.base = (char*)vmem_reserve(CAPACITY);
     if (!arena.base) return fail("reserve", VMEM_ERROR_OUT_OF_MEMORY);
 
     for (frame = 0; frame < 100; frame++) {
@@ -73,8 +74,8 @@ int main(void) {
         num_wrong += *(char*)small != 42;
         if ((result = arena_reset(&arena)) != VMEM_SUCCESS) return fail("reset", result);
     }
-    printf("%zu frames, %zu surprises\n", frame, num_wrong);
+    printf("%zu frames, %zu wrong contents or addresses\n", frame, num_wrong);
     printf("%zu KiB are committed at the end\n", arena.num_committed >> 10);
-    if ((result = vmem_release(arena.base, ROOM)) != VMEM_SUCCESS) return fail("release", result);
+    if ((result = vmem_release(arena.base, CAPACITY)) != VMEM_SUCCESS) return fail("release", result);
     return num_wrong == 0 ? 0 : 1;
 }

@@ -1,13 +1,13 @@
-// An array of doubles that grows in place: 64 GiB of addresses, and memory only for what has been pushed.
-// It never moves, so a pointer to an item stays valid for as long as the array lives.
+// An array of doubles that grows in place: 64 GiB of addresses, and memory only for the items that were pushed.
+// It never moves, so a pointer to an item stays valid until the array is released.
 #include <stdio.h>
 
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
 
-#define MOST_ROOM (sizeof(size_t) > 4 ? (size_t)64 << 30 : (size_t)1 << 30)
-#define SMALLEST_STEP ((size_t)64 << 10)  // memory is committed in steps that double the array,
-#define LARGEST_STEP ((size_t)16 << 20)   // but never by more than this
+#define MAX_CAPACITY (sizeof(size_t) > 4 ? (size_t)64 << 30 : (size_t)1 << 30)
+#define MIN_STEP ((size_t)64 << 10)  // a step commits as much memory as the array has, but at least this
+#define MAX_STEP ((size_t)16 << 20)  // and at most this
 #define NUM_ITEMS ((size_t)3 << 20)
 
 typedef struct Array {
@@ -16,30 +16,30 @@ typedef struct Array {
     size_t num_committed, num_reserved;  // in bytes
 } Array;
 
-static int fail(const char* work, VmemResult result) {
-    fprintf(stderr, "cannot %s: %s\n", work, vmem_result_message(result));
+static int fail(const char* action, VmemResult result) {
+    fprintf(stderr, "cannot %s: %s\n", action, vmem_result_message(result));
     return 1;
 }
 
-// Where so many addresses are refused, say by a limit, half as many may do.
+// Reserves as many addresses as the limits of the process allow, up to MAX_CAPACITY.
 static VmemResult array_open(Array* array) {
-    size_t room = MOST_ROOM;
+    size_t capacity = MAX_CAPACITY;
     array->num_items = array->num_committed = 0;
-    while ((array->items = (double*)vmem_reserve(room)) == NULL) {
+    while ((array->items = (double*)vmem_reserve(capacity)) == NULL) {
         if (!vmem_get_capabilities().can_reserve) return VMEM_ERROR_UNSUPPORTED;
-        if (room <= LARGEST_STEP) return VMEM_ERROR_OUT_OF_MEMORY;
-        room /= 2;
+        if (capacity <= MAX_STEP) return VMEM_ERROR_OUT_OF_MEMORY;
+        capacity /= 2;
     }
-    array->num_reserved = room;
+    array->num_reserved = capacity;
     return VMEM_SUCCESS;
 }
 
 static VmemResult array_grow(Array* array) {
-    size_t step = array->num_committed, left = array->num_reserved - array->num_committed;
+    size_t step = array->num_committed, remaining = array->num_reserved - array->num_committed;
     VmemResult result;
-    if (step < SMALLEST_STEP) step = SMALLEST_STEP;
-    if (step > LARGEST_STEP) step = LARGEST_STEP;
-    if (step > left) step = left;
+    if (step < MIN_STEP) step = MIN_STEP;
+    if (step > MAX_STEP) step = MAX_STEP;
+    if (step > remaining) step = remaining;
     if (step == 0) return VMEM_ERROR_OUT_OF_MEMORY;
     result = vmem_commit((char*)array->items + array->num_committed, step);
     if (result == VMEM_SUCCESS) array->num_committed += step;
@@ -63,7 +63,7 @@ int main(void) {
     if (result != VMEM_SUCCESS) return fail("reserve", result);
     printf("reserved %zu MiB of addresses\n", array.num_reserved >> 20);
 
-    first = &array.items[0];  // before there is any memory
+    first = &array.items[0];  // the address before any memory is committed
     for (i = 0; i < NUM_ITEMS; i++) {
         result = array_push(&array, (double)i + 0.5);
         if (result != VMEM_SUCCESS) return fail("push", result);
