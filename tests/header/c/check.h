@@ -1,4 +1,4 @@
-// What the test programs report with: each check that fails, then "N checks, M failed".
+// The report of the test programs: each check that fails, then "N checks, M failed".
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -22,7 +22,7 @@ static inline int report(void) {
     return num_failed ? 1 : 0;
 }
 
-// For what all later checks stand on: without it they could only crash.
+// For conditions without which later checks would crash: ends the program if it does not hold.
 static inline void require(bool holds, const char* expression, const char* file, int line) {
     check(holds, expression, file, line);
     if (!holds) exit(report());

@@ -1,5 +1,4 @@
-// How the test programs run a part of themselves in a child process, where that may fault or use up what there is.
-// POSIX only.
+// Runs a part of a test program in a child process, where it may fault or use up a limit. POSIX only.
 #ifndef CHILD_H
 #define CHILD_H
 
@@ -13,7 +12,7 @@
 
 typedef void (*ChildBody)(char* subject);
 
-// Runs `body` in a child and returns how that ended, as waitpid() tells it. Checks that fail in it make it exit with 1.
+// Runs `body` in a child process and returns its status, as from waitpid(). With checks that fail it exits with 1.
 static inline int run_in_child(ChildBody body, char* subject) {
     int status = 0;
     pid_t child = fork();

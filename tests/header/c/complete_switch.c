@@ -1,5 +1,5 @@
-// Switches that name every value of an enum, and nothing else. Compiled with -Wswitch-enum as an error: it is one if
-// vmem.h has a value that its users are not told of.
+// Switches over every documented value of an enum. Compiled with -Wswitch-enum as an error, this fails if vmem.h has a
+// value that is not documented.
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
 
@@ -37,7 +37,7 @@ static int number_of_state(VmemState state) {
     return -1;
 }
 
-// What comes from elsewhere may be no value of the enum, and must be no value after the conversion either.
+// An integer that is not a value of the enum must not become one by the conversion.
 int main(void) {
     volatile int wrong[] = {-1, 7, 8, 99, 0x7fffffff};
     size_t i;

@@ -1,5 +1,5 @@
-// A program that knows only the seven first functions, and that they may be called without looking at what the
-// fallible ones return. Such programs must build and work unchanged, so nothing newer belongs here.
+// A program that uses only the first seven functions and ignores the results of those that can fail. Such programs must
+// build and work unchanged, so nothing newer belongs here.
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
 
@@ -25,12 +25,12 @@ static bool align(uintptr_t address, size_t page_size) {
 
 int main(void) {
     size_t page_size = vmem_get_page_size();
-    size_t room = 1024 * page_size;
-    char* bytes = (char*)vmem_reserve(room);
+    size_t capacity = 1024 * page_size;
+    char* bytes = (char*)vmem_reserve(capacity);
     bool works;
     if (!bytes) return 1;
     works = grow_in_place(bytes, page_size) && shrink_and_grow_again(bytes, page_size);
     works = works && align((uintptr_t)bytes, page_size);
-    vmem_release(bytes, room);
+    vmem_release(bytes, capacity);
     return works ? 0 : 1;
 }

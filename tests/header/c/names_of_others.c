@@ -1,4 +1,4 @@
-// Includes vmem.h more than once and among names that other headers define as macros: it must use none of them.
+// Includes vmem.h more than once, after macros that other headers define: it must not use these names.
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
 #define near

@@ -1,4 +1,4 @@
-// Prints the answer of vmem_get_memory_info() as two numbers, for tests that run it in a control group.
+// Prints what vmem_get_memory_info() returns as two numbers, for tests that run it in a control group.
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
 

@@ -1,4 +1,4 @@
-// A private copy of vmem.h of which two functions are used: the others must cause no warning.
+// A private copy of vmem.h, of which two functions are used: the unused ones must not cause warnings.
 #define VMEM_API static inline
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"

@@ -1,4 +1,4 @@
-// Another file of the test program that uses vmem.h: proves that any number of them link with one implementation.
+// A second file that uses vmem.h: several files link with one implementation.
 #include "vmem.h"
 
 void* second_user_reserve_and_commit(size_t num_bytes);

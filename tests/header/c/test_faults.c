@@ -1,4 +1,4 @@
-// Makes every system call of vmem.h fail, one after the other and together, and checks what comes of it. Linux only.
+// Makes the system calls of vmem.h fail, each alone and several together, and checks the results. Linux only.
 // Prints each check that fails, then "N checks, M failed".
 //
 // Search for >>hook, >>files, >>checks, >>fixture, >>sequences, >>operations, >>decommit, >>control groups, >>main.
@@ -10,9 +10,9 @@ static bool fails(const char* call);
 
 #include <fcntl.h>
 
-// Control groups are read from files that this test pretends to have.
-static int open_pretended(const char* path, int flags);
-#define open open_pretended
+// Control groups and the like are read from simulated files.
+static int open_simulated(const char* path, int flags);
+#define open open_simulated
 
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
@@ -61,11 +61,11 @@ typedef struct File {
     const char* text;
 } File;
 
-// What is under /sys/fs/cgroup, and /proc/self/cgroup. Without them, those of the system are read.
-static const File* pretended;
-static size_t num_pretended;
+// While this is set, the files of the system are read only if none of these has their path, and none of /sys/fs/cgroup.
+static const File* simulated;
+static size_t num_simulated;
 
-// A pipe that holds the text: short as it is, nothing waits for anything.
+// A pipe that contains the text. The text fits into its buffer, so that neither end waits.
 static int open_text(const char* text) {
     int ends[2];
     if (pipe(ends) != 0) return -1;
@@ -74,11 +74,11 @@ static int open_text(const char* text) {
     return ends[0];
 }
 
-static int open_pretended(const char* path, int flags) {
+static int open_simulated(const char* path, int flags) {
     size_t i;
-    if (!pretended) return open(path, flags);
-    for (i = 0; i < num_pretended; i++) {
-        if (strcmp(path, pretended[i].path) == 0) return open_text(pretended[i].text);
+    if (!simulated) return open(path, flags);
+    for (i = 0; i < num_simulated; i++) {
+        if (strcmp(path, simulated[i].path) == 0) return open_text(simulated[i].text);
     }
     if (strncmp(path, "/sys/fs/cgroup", 14) != 0) return open(path, flags);
     errno = ENOENT;
@@ -87,13 +87,13 @@ static int open_pretended(const char* path, int flags) {
 
 // >>checks ------------------------------------------------------------------------------------------------------------
 
-// An error code that no call under test gives.
+// An error code that no tested call sets.
 #define UNTOUCHED EDOM
 
 // >>fixture -----------------------------------------------------------------------------------------------------------
 //
-// A reservation of eight pages. The four in the middle are what is worked on; the committed page on either side of them
-// must never change.
+// A reservation of eight pages. The four in the middle are the subject of the operations; the committed page on either
+// side of them must never change.
 
 #define NUM_PAGES 8
 #define NUM_SUBJECT 4
@@ -132,7 +132,7 @@ static VmemLimits get_limits(void) {
     return limits;
 }
 
-// The lowest free number: it grows when a file is left open.
+// The lowest free file descriptor, which is higher while a file is left open.
 static int next_file(void) {
     int file = open("/dev/null", O_RDONLY);
     REQUIRE(file >= 0);
@@ -171,7 +171,7 @@ static const int* errors_of(const char* call) {
     for (i = 0; i < sizeof errors_of_calls / sizeof errors_of_calls[0]; i++) {
         if (strcmp(errors_of_calls[i].call, call) == 0) return errors_of_calls[i].errors;
     }
-    require(false, call, __FILE__, __LINE__);  // a system call that is not in the table
+    require(false, call, __FILE__, __LINE__);  // the table lacks this system call
     return NULL;
 }
 
@@ -180,7 +180,7 @@ typedef struct Operation {
     bool is_committed;  // the subject
     size_t max_failures;
     VmemResult (*run)(char* subject);
-    VmemResult (*expect)(int* error);  // from the hook; may change the error that errno must tell
+    VmemResult (*expect)(int* error);  // from what the hook recorded; may change the expected errno
     void (*check_contents)(char* subject, VmemResult result);  // or NULL
 } Operation;
 
@@ -193,15 +193,15 @@ static void print_sequence(const Operation* operation) {
 
 static bool call_failed(size_t index) { return index < hook.num_calls && hook.errors[index] != 0; }
 
-// A close() that was made to fail left its file open. No other may be left: at most two are open at a time.
+// A close() that failed left its file open. No other file may be open: the header has at most two open at a time.
 static void close_left_open(int file) {
-    size_t num_left = 0, i;
-    for (i = 0; i < hook.num_calls; i++) num_left += call_failed(i) && strcmp(hook.calls[i], "close") == 0;
-    for (i = 0; i < 4; i++) num_left -= num_left > 0 && close(file + (int)i) == 0;
-    CHECK(num_left == 0);
+    size_t num_open = 0, i;
+    for (i = 0; i < hook.num_calls; i++) num_open += call_failed(i) && strcmp(hook.calls[i], "close") == 0;
+    for (i = 0; i < 4; i++) num_open -= num_open > 0 && close(file + (int)i) == 0;
+    CHECK(num_open == 0);
 }
 
-// Runs the operation with the failures that are set up, and once more without any.
+// Runs the operation with the failures that are set, then without any.
 static void run_once(const Operation* operation) {
     int num_failed_before = num_failed, file = next_file(), error, expected_error;
     VmemLimits before = get_limits(), after;
@@ -228,7 +228,7 @@ static void run_once(const Operation* operation) {
     if (num_failed > num_failed_before) print_sequence(operation);
 }
 
-// Runs with the failures that are set up, then with one more at each later call, and so on.
+// Runs the operation with the failures that are set, then recursively with one more at each later call.
 static void run_sequences(const Operation* operation, size_t first, size_t num_failures) {
     const char* calls[MAX_CALLS];
     size_t num_calls, i, j;
@@ -263,7 +263,7 @@ static VmemResult expect_unsupported_for_invalid(int* error) {
     return *error == EINVAL ? VMEM_ERROR_UNSUPPORTED : result_of(hook.last_error);
 }
 
-// The errno after a failed reservation is that of the call that refused, not of the clean-up.
+// After a failed reservation errno is that of the first failure, not of the clean-up.
 static VmemResult expect_first(int* error) {
     size_t i;
     for (i = 0; i < hook.num_calls; i++) {
@@ -299,7 +299,7 @@ static VmemResult run_reserve_aligned(char* subject) {
 
 static VmemResult run_release(char* subject) {
     VmemResult result = vmem_release(subject, pages(NUM_SUBJECT));
-    if (result == VMEM_SUCCESS) {  // for the end of the fixture, which releases it once more
+    if (result == VMEM_SUCCESS) {  // end_fixture() releases it again
         CHECK(mmap(subject, pages(NUM_SUBJECT), PROT_NONE, MAP_PRIVATE | VMEM__MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
               subject);
     }
@@ -323,7 +323,7 @@ static VmemResult run_protect(char* subject) { return vmem_protect(subject, page
 
 static VmemResult run_discard(char* subject) { return vmem_discard(subject, pages(NUM_SUBJECT)); }
 
-// MADV_DONTNEED that says EINVAL is tried again for locked pages; any other error counts.
+// After EINVAL of MADV_DONTNEED, the advice for locked pages is tried; any other error is final.
 static VmemResult expect_discard(int* error) {
     if (hook.errors[0] == EINVAL && !call_failed(1)) {
         *error = UNTOUCHED;
@@ -339,7 +339,7 @@ static void check_discarded(char* subject, VmemResult result) {
 
 static VmemResult run_prefault(char* subject) { return vmem_prefault(subject, pages(NUM_SUBJECT)); }
 
-// The first call only asks whether the kernel knows the advice. Without it, pages are touched.
+// The first call only tests whether the kernel has the advice. If it does not, pages are touched.
 static VmemResult expect_prefault(int* error) {
     if (call_failed(1)) return result_of(hook.last_error);
     *error = UNTOUCHED;
@@ -350,7 +350,7 @@ static void check_prefaulted(char* subject, VmemResult result) {
     size_t num_resident = 0;
     check_unchanged(subject, result);
     CHECK(vmem_discard(subject, pages(NUM_SUBJECT)) == VMEM_SUCCESS);
-    hook.is_counting = true;  // the same failures again, now with nothing there
+    hook.is_counting = true;  // the same failures again, now with no page resident
     hook.num_calls = 0;
     CHECK(vmem_prefault(subject, pages(NUM_SUBJECT)) == result);
     hook.is_counting = false;
@@ -363,7 +363,7 @@ static VmemResult run_lock(char* subject) { return vmem_lock(subject, pages(NUM_
 
 static VmemResult run_unlock(char* subject) { return vmem_unlock(subject, pages(NUM_SUBJECT)); }
 
-// A kernel that is built without what is asked for: as good as success here.
+// Where the kernel lacks the feature, its result counts as success here.
 static VmemResult without_support(VmemResult result) {
     if (result != VMEM_ERROR_UNSUPPORTED || (hook.is_counting && call_failed(0))) return result;
     errno = UNTOUCHED;
@@ -386,7 +386,7 @@ static VmemResult run_count_resident(char* subject) {
 }
 
 static VmemResult run_count_resident_of_many(char* subject) {
-    const size_t count = 4096 + 1;  // asked for in two pieces
+    const size_t count = 4096 + 1;  // needs two calls
     size_t num_resident = 99;
     char* base;
     VmemResult result;
@@ -411,10 +411,10 @@ static VmemResult run_query(char* subject) {
     return result;
 }
 
-// A kernel that cannot tell is not asked again: /proc/self/maps is read. ENOENT says that nothing is mapped there.
+// After a failed ioctl() /proc/self/maps is read. Only ENOENT is an answer: nothing is mapped there.
 static VmemResult expect_query(int* error) {
     size_t last = hook.num_calls - 1;
-    if (strcmp(hook.calls[last], "close") == 0) last--;  // what it says does not matter
+    if (strcmp(hook.calls[last], "close") == 0) last--;  // its failure is ignored
     *error = call_failed(last) && strcmp(hook.calls[last], "ioctl") != 0 ? hook.errors[last] : UNTOUCHED;
     return *error == UNTOUCHED ? VMEM_SUCCESS : VMEM_ERROR_SYSTEM;
 }
@@ -454,12 +454,51 @@ static VmemResult run_get_address_space(char* subject) {
     return VMEM_SUCCESS;
 }
 
-static VmemResult run_get_memory_info(char* subject) {
+static VmemResult run_get_memory_info_of_system(char* subject) {
     VmemMemoryInfo info;
     (void)subject;
     CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
     CHECK(info.available <= info.total);
     CHECK(info.total > 0 || call_failed(0) || call_failed(1));
+    return VMEM_SUCCESS;
+}
+
+#define MIB ((uint64_t)1 << 20)
+#define MACHINE {"/proc/meminfo", "MemTotal:  1048576 kB\nMemFree: 1 kB\nMemAvailable:  917504 kB\n"}  // 1024, 896 MiB
+
+// A system whose files do not depend on the machine, with a group of each version.
+static const File files_of_groups[] = {MACHINE,
+                                       {"/proc/self/cgroup", "2:memory:/a\n0::/a\n"},
+                                       {"/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "536870912\n"},
+                                       {"/sys/fs/cgroup/memory/a/memory.usage_in_bytes", "104857600\n"},
+                                       {"/sys/fs/cgroup/a/memory.max", "268435456\n"},
+                                       {"/sys/fs/cgroup/a/memory.current", "104857600\n"},
+                                       {"/sys/fs/cgroup/a/memory.stat", "inactive_file 20971520\n"}};
+
+static bool is_one_of(uint64_t value, const uint64_t* values, size_t num_values) {
+    while (num_values > 0 && values[num_values - 1] * MIB != value) num_values--;
+    return num_values > 0;
+}
+
+// What cannot be read limits nothing, or is not subtracted.
+static VmemResult run_get_memory_info(char* subject) {
+    static const uint64_t totals[] = {0, 256, 512, 1024};
+    static const uint64_t available[] = {0, 156, 176, 256, 412, 512, 896};
+    VmemMemoryInfo info;
+    size_t i;
+    bool fails_anywhere = false;
+    (void)subject;
+    simulated = files_of_groups;
+    num_simulated = sizeof files_of_groups / sizeof files_of_groups[0];
+    CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
+    simulated = NULL;
+    for (i = 0; i < hook.num_calls && hook.is_counting; i++)
+        fails_anywhere = fails_anywhere || (call_failed(i) && strcmp(hook.calls[i], "close") != 0);
+    CHECK(is_one_of(info.total, totals, sizeof totals / sizeof totals[0]));
+    CHECK(is_one_of(info.available, available, sizeof available / sizeof available[0]));
+    CHECK(info.available <= info.total);
+    CHECK(info.total > 0 || call_failed(0) || call_failed(1));
+    CHECK(fails_anywhere || (info.total == 256 * MIB && info.available == (256 - 80) * MIB));
     return VMEM_SUCCESS;
 }
 
@@ -475,7 +514,7 @@ static VmemResult run_get_limits(char* subject) {
 
 static VmemResult run_decommit(char* subject) { return vmem_decommit(subject, pages(NUM_SUBJECT)); }
 
-// mmap; where that is out of memory madvise, for locked pages a second one, and mprotect, which does not matter.
+// mmap; if that is out of memory, madvise, for locked pages a second one, and mprotect, whose failure is ignored.
 static VmemResult expect_decommit(int* error) {
     VmemResult result = result_of(hook.errors[0]);
     *error = hook.errors[0] ? hook.errors[0] : UNTOUCHED;
@@ -485,15 +524,15 @@ static VmemResult expect_decommit(int* error) {
 }
 
 static void check_decommitted(char* subject, VmemResult result) {
-    bool is_gone = result == VMEM_SUCCESS || result == VMEM_DECOMMIT_INCOMPLETE;
+    bool is_decommitted = result == VMEM_SUCCESS || result == VMEM_DECOMMIT_INCOMPLETE;
     size_t num_resident = 99, last = hook.num_calls - 1;
     VmemRange range;
     CHECK(vmem_query(subject, &range) == VMEM_SUCCESS);
-    CHECK(range.state == (is_gone && !call_failed(last) ? VMEM_RESERVED : VMEM_COMMITTED));
+    CHECK(range.state == (is_decommitted && !call_failed(last) ? VMEM_RESERVED : VMEM_COMMITTED));
     CHECK(vmem_count_resident(subject, pages(NUM_SUBJECT), &num_resident) == VMEM_SUCCESS);
-    CHECK(num_resident == (is_gone ? 0 : pages(NUM_SUBJECT)));
+    CHECK(num_resident == (is_decommitted ? 0 : pages(NUM_SUBJECT)));
     CHECK(vmem_commit(subject, pages(NUM_SUBJECT)) == VMEM_SUCCESS);
-    CHECK(pages_are(subject, NUM_SUBJECT, is_gone ? 0 : 1));
+    CHECK(pages_are(subject, NUM_SUBJECT, is_decommitted ? 0 : 1));
 }
 
 static const Operation operations[] = {
@@ -516,6 +555,7 @@ static const Operation operations[] = {
     {"vmem_get_huge_page_size", true, 2, run_get_huge_page_size, expect_success, check_unchanged},
     {"vmem_get_capabilities", true, 2, run_get_capabilities, expect_success, check_unchanged},
     {"vmem_get_memory_info", true, 2, run_get_memory_info, expect_success, check_unchanged},
+    {"vmem_get_memory_info of the system", true, 1, run_get_memory_info_of_system, expect_success, check_unchanged},
     {"vmem_get_address_space", true, 2, run_get_address_space, expect_success, check_unchanged},
     {"vmem_get_limits", true, 2, run_get_limits, expect_success, check_unchanged},
 };
@@ -535,8 +575,8 @@ static bool same_range(const VmemRange* one, const VmemRange* other) {
            one->protection == other->protection;
 }
 
-// Both ways to find a mapping must give the same answer.
-static VmemRange query_both_ways(const char* address) {
+// PROCMAP_QUERY and /proc/self/maps must give the same answer.
+static VmemRange query_by_ioctl_and_by_reading(const char* address) {
     VmemRange asked, searched;
     CHECK(vmem_query(address, &asked) == VMEM_SUCCESS);
     hook.errors[1] = ENOTTY;
@@ -549,7 +589,7 @@ static VmemRange query_both_ways(const char* address) {
     return searched;
 }
 
-static void test_both_ways_to_query(void) {
+static void test_queries_by_ioctl_and_by_reading(void) {
     static const VmemProtection protections[] = {VMEM_NO_ACCESS, VMEM_READ,         VMEM_READ_WRITE,
                                                  VMEM_EXECUTE,   VMEM_READ_EXECUTE, VMEM_READ_WRITE_EXECUTE};
     char* base = (char*)vmem_reserve(pages(10));
@@ -561,7 +601,7 @@ static void test_both_ways_to_query(void) {
     }
     CHECK(munmap(base + pages(8), pages(1)) == 0);
     for (i = 0; i < 10; i++) {
-        VmemRange range = query_both_ways(base + pages(i) + i);
+        VmemRange range = query_by_ioctl_and_by_reading(base + pages(i) + i);
         if (i >= 1 && i < 7) CHECK(range.protection == protections[i - 1]);
         if (i == 8) CHECK(range.state == VMEM_FREE && range.size == pages(1));
     }
@@ -569,25 +609,24 @@ static void test_both_ways_to_query(void) {
     CHECK(vmem_release(base + pages(9), pages(1)) == VMEM_SUCCESS);
 }
 
-// From the first address to the last one without a gap. On some processors the last pages hold one of the kernel's, which
-// only one of the two ways tells of.
-static void test_both_ways_to_query_all_addresses(void) {
+// From the first address to the last without a gap. On x86-64 only /proc/self/maps lists the kernel's page, [vsyscall].
+static void test_queries_of_all_addresses(void) {
     uintptr_t address = 0;
     size_t count;
     for (count = 0; count == 0 || (address != 0 && count < 10000); count++) {
-        VmemRange range = query_both_ways((const char*)address);
+        VmemRange range = query_by_ioctl_and_by_reading((const char*)address);
         CHECK((uintptr_t)range.base == address);
         if (range.size == 0) break;
         address += range.size;
     }
     CHECK(address == 0 && count > 2);
-    CHECK(query_both_ways((const char*)UINTPTR_MAX).state == VMEM_FREE);
+    CHECK(query_by_ioctl_and_by_reading((const char*)UINTPTR_MAX).state == VMEM_FREE);
 #if defined(__x86_64__) && defined(__LP64__)
-    CHECK(query_both_ways((const char*)0xffffffffff600000u).state == VMEM_FREE);
+    CHECK(query_by_ioctl_and_by_reading((const char*)0xffffffffff600000u).state == VMEM_FREE);
 #endif
 }
 
-// What is read of a system whose files cannot be opened.
+// With no file that can be opened, every limit has its default.
 static void test_limits_without_files(void) {
     VmemLimits limits;
     size_t i;
@@ -603,7 +642,7 @@ static void test_limits_without_files(void) {
     CHECK(limits.lock_limit == VMEM_UNLIMITED && limits.lock_used == 0);
 }
 
-// Maps single pages that cannot be joined until the kernel refuses: then no mapping can be made or cut in two.
+// Maps single pages that cannot be merged, up to the mapping limit: then no mapping can be made or split.
 static void decommit_at_the_mapping_limit(char* subject) {
     size_t num_resident = 99, limit = (size_t)get_limits().mapping_limit, i;
     for (i = 0; i < 2 * limit; i++) {
@@ -625,7 +664,7 @@ static void decommit_at_the_mapping_limit(char* subject) {
 
 static void test_decommit_at_the_mapping_limit(void) {
     char* subject;
-    if (get_limits().mapping_limit > 100000) return;  // filling it would take too long
+    if (get_limits().mapping_limit > 100000) return;  // too many to reach in reasonable time
     subject = make_fixture(true);
     CHECK(succeeds_in_child(decommit_at_the_mapping_limit, subject));
     end_fixture(subject);
@@ -633,25 +672,22 @@ static void test_decommit_at_the_mapping_limit(void) {
 
 // >>control groups ----------------------------------------------------------------------------------------------------
 
-#define MIB ((uint64_t)1 << 20)
-
-static VmemMemoryInfo info_with(const File* files, size_t num_files) {
+static VmemMemoryInfo get_memory_info_with(const File* files, size_t num_files) {
     VmemMemoryInfo info;
-    pretended = files;
-    num_pretended = num_files;
+    simulated = files;
+    num_simulated = num_files;
     errno = UNTOUCHED;
     CHECK(vmem_get_memory_info(&info) == VMEM_SUCCESS);
     CHECK(errno == UNTOUCHED);
-    pretended = NULL;
+    simulated = NULL;
     return info;
 }
 
-#define MACHINE {"/proc/meminfo", "MemTotal:  1048576 kB\nMemFree: 1 kB\nMemAvailable:  917504 kB\n"}  // 1024, 896 MiB
-#define CHECK_INFO(files, total_mib, available_mib)                          \
-    do {                                                                     \
-        VmemMemoryInfo info = info_with(files, sizeof files / sizeof(File)); \
-        CHECK(info.total == (total_mib) * MIB);                              \
-        CHECK(info.available == (available_mib) * MIB);                      \
+#define CHECK_INFO(files, total_mib, available_mib)                                     \
+    do {                                                                                \
+        VmemMemoryInfo info = get_memory_info_with(files, sizeof files / sizeof(File)); \
+        CHECK(info.total == (total_mib) * MIB);                                         \
+        CHECK(info.available == (available_mib) * MIB);                                 \
     } while (0)
 
 static void test_no_control_groups(void) {
@@ -664,7 +700,7 @@ static void test_no_control_groups(void) {
     CHECK_INFO(other, 1024, 896);
 }
 
-// 256 MiB of which 100 are used, 20 of those by files that can be dropped.
+// 256 MiB, of which 100 are used, 20 of these by file pages that can be reclaimed.
 static void test_version_1(void) {
     static const File files[] = {MACHINE,
                                  {"/proc/self/cgroup", "9:pids:/x\n8:hugetlb,memory:/a/b\n0::/a/b\n"},
@@ -688,7 +724,7 @@ static void test_version_2(void) {
     CHECK_INFO(files, 256, 256 - 80);
 }
 
-// In a container the path is that of the host, and only the top of what is there can be found.
+// In a container the path is that of the host, and only files of the root exist.
 static void test_group_of_a_container(void) {
     static const File version1[] = {MACHINE,
                                     {"/proc/self/cgroup", "8:memory:/docker/0123\n"},
@@ -702,7 +738,7 @@ static void test_group_of_a_container(void) {
     CHECK_INFO(version2, 256, 255);
 }
 
-static void test_group_that_is_full(void) {
+static void test_full_group(void) {
     static const File files[] = {MACHINE,
                                  {"/proc/self/cgroup", "0::/a\n"},
                                  {"/sys/fs/cgroup/a/memory.max", "268435456\n"},
@@ -718,8 +754,8 @@ static void test_group_larger_than_the_machine(void) {
     CHECK_INFO(files, 1024, 896);
 }
 
-// The inner group may have 256 MiB, but the outer one has only 38 MiB left: others in it took the rest.
-static void test_group_in_a_fuller_one(void) {
+// The limit of the inner group is 256 MiB, but of the outer group only 38 MiB are unused.
+static void test_group_in_a_group_with_less_memory(void) {
     static const File files[] = {MACHINE,
                                  {"/proc/self/cgroup", "0::/a/b\n"},
                                  {"/sys/fs/cgroup/a/memory.max", "536870912\n"},
@@ -729,8 +765,8 @@ static void test_group_in_a_fuller_one(void) {
     CHECK_INFO(files, 256, 512 - 474);
 }
 
-// Hierarchies can have any name, and the names of other controllers can have this one's in them.
-static void test_names_like_the_controllers(void) {
+// Hierarchies can have any name, and names of other controllers can contain "memory".
+static void test_names_similar_to_the_controller(void) {
     static const File files[] = {
         MACHINE,
         {"/proc/self/cgroup", "9:name=memory:/a\n8:memory2:/a\n7:xmemory,cpu:/a\n6:name=x,memoryx:/a\n5:mem:/a\n"},
@@ -742,7 +778,7 @@ static void test_names_like_the_controllers(void) {
     CHECK_INFO(among_others, 256, 256);
 }
 
-// More than is read of the file at once, and the line that counts is the last one.
+// The file needs several reads, and the relevant line is the last one.
 static void test_many_hierarchies(void) {
     static char lines[16000];
     static const File files[] = {MACHINE,
@@ -757,7 +793,7 @@ static void test_many_hierarchies(void) {
 
 #define LONGEST_GROUP 4095
 
-// A path of so many characters, which begins with /a/ and goes on with names as long as they can be.
+// A path of this length, which begins with /a/ and continues with long names.
 static void write_group(char* group, size_t length) {
     size_t i;
     for (i = 0; i < length; i++) group[i] = i % 250 == 2 || i == 0 ? '/' : 'a';
@@ -765,8 +801,8 @@ static void write_group(char* group, size_t length) {
     group[length] = 0;
 }
 
-// Both at the group itself, where the path of its file is as long as a path can be, and above a group that is so long
-// that no file of it can be opened.
+// The limit is found at the group itself, up to the longest path of a file, and above a group with a longer path, whose
+// files cannot be opened.
 static void check_group_of(size_t length) {
     static char group[LONGEST_GROUP + 1], lines[LONGEST_GROUP + 64], limit[LONGEST_GROUP + 64];
     static const File of_group[] = {MACHINE, {"/proc/self/cgroup", lines}, {limit, "268435456\n"}};
@@ -788,7 +824,7 @@ static void test_long_groups(void) {
     check_group_of(LONGEST_GROUP);
 }
 
-// No kernel writes such a line: nothing must be written where there is no room.
+// No kernel writes such a line. It must not overflow a buffer.
 static void test_line_that_is_too_long(void) {
     static char lines[60000];
     static const File files[] = {MACHINE, {"/proc/self/cgroup", lines}, {"/sys/fs/cgroup/a/memory.max", "268435456\n"}};
@@ -805,10 +841,10 @@ static void test_control_groups(void) {
     test_version_1();
     test_version_2();
     test_group_of_a_container();
-    test_group_that_is_full();
+    test_full_group();
     test_group_larger_than_the_machine();
-    test_group_in_a_fuller_one();
-    test_names_like_the_controllers();
+    test_group_in_a_group_with_less_memory();
+    test_names_similar_to_the_controller();
     test_many_hierarchies();
     test_long_groups();
     test_line_that_is_too_long();
@@ -819,8 +855,8 @@ static void test_control_groups(void) {
 int main(void) {
     setvbuf(stdout, NULL, _IONBF, 0);
     test_every_failure();
-    test_both_ways_to_query();
-    test_both_ways_to_query_all_addresses();
+    test_queries_by_ioctl_and_by_reading();
+    test_queries_of_all_addresses();
     test_limits_without_files();
     test_decommit_at_the_mapping_limit();
     test_control_groups();

@@ -1,9 +1,9 @@
-// Tests what vmem.h promises on every system, by nothing but vmem.h itself and the C library: for systems that are
-// emulated. Prints the page size, each check that fails, then "N checks, M failed".
+// Tests what vmem.h guarantees on every system, with nothing but vmem.h itself and the C library: for emulated systems.
+// Prints the page size, each check that fails, then "N checks, M failed".
 //
-// It is C99 and C++11. Where an emulator gets a system call wrong, the call is tried without vmem.h first, and what
-// rests on it is left out with a line that says so. Search for >>checks, >>emulators, >>contents, >>faults, >>queries,
-// >>main.
+// It is C99 and C++11. Some emulators get system calls wrong: such a call is tried without vmem.h first, and the tests
+// that depend on it are omitted, with a line that says so. Search for >>checks, >>emulators, >>contents, >>faults,
+// >>queries, >>main.
 
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
@@ -24,7 +24,7 @@
 #include "child.h"
 #endif
 
-// An error code that no call under test gives.
+// An error code that no tested call sets.
 #define UNTOUCHED 33
 
 #if defined(_WIN32)
@@ -74,11 +74,11 @@ static bool is_power_of_two(size_t value) { return value != 0 && (value & (value
 
 // >>emulators ---------------------------------------------------------------------------------------------------------
 
-// QEMU's user mode takes madvise(MADV_DONTNEED) for advice that may be ignored, its mincore() knows neither pages
-// without access nor pages that are larger than the host's, and its /proc/self/maps tells of the host's pages.
+// QEMU's user mode may ignore madvise(MADV_DONTNEED). Its mincore() supports neither pages without access nor pages larger
+// than the host's, and its /proc/self/maps lists pages of the host.
 #if defined(__linux__)
 
-// Two pages that were without access before.
+// Maps two pages without access and then grants it.
 static char* map_two_pages(int protection) {
     char* base = (char*)mmap(NULL, pages(2), PROT_NONE, MAP_PRIVATE | VMEM__MAP_ANONYMOUS, -1, 0);
     REQUIRE(base != (char*)MAP_FAILED);
@@ -97,7 +97,7 @@ static bool system_discards(void) {
 
 static bool system_counts_resident(void) {
     char *base = map_two_pages(PROT_READ | PROT_WRITE), *closed = map_two_pages(PROT_NONE);
-    unsigned char resident[256];  // more than one a page, for who writes them
+    unsigned char resident[256];  // more than one per page, because emulators write too many
     bool counts;
     memset(resident, 0xee, sizeof resident);
     counts = mincore(base, pages(2), resident) == 0 && resident[0] == 0 && resident[1] == 0 && resident[2] == 0xee;
@@ -202,7 +202,7 @@ static void test_reserve_aligned(void) {
     check_aligned_reservation(pages(3), (size_t)256 << 20);
 }
 
-// What a processor cannot forbid it allows, and what a policy forbids is denied: reading is all that can be tried.
+// Processors may grant more than asked for, and policies may deny execution, so only reading and writing are tested.
 static void test_protect(void) {
     int protection;
     char* base = commit_pages(2);
@@ -211,7 +211,7 @@ static void test_protect(void) {
         VmemResult result = vmem_protect(base, 1, (VmemProtection)protection);
         CHECK(result == VMEM_SUCCESS || (protection >= VMEM_EXECUTE && result == VMEM_ERROR_ACCESS_DENIED));
         if (protection == VMEM_READ || protection == VMEM_READ_WRITE) CHECK(pages_are(base, 1, 1));
-        base[pages(1)] = 1;  // the other page did not change
+        base[pages(1)] = 1;  // the other page is still writable
     }
     CHECK(vmem_protect(base, pages(2), VMEM_READ_WRITE) == VMEM_SUCCESS);
     CHECK(pages_are(base, 2, 1));
@@ -259,7 +259,7 @@ static void test_lock(void) {
 }
 
 static void test_advice_and_names(void) {
-    static const char* const bad_names[] = {"[", "]", "\\", "$", "`", "\n", "\x7f", "\xc3\xa4"};
+    static const char* const invalid_names[] = {"[", "]", "\\", "$", "`", "\n", "\x7f", "\xc3\xa4"};
     char* base = commit_pages(2);
     char name[81];
     size_t i;
@@ -271,7 +271,8 @@ static void test_advice_and_names(void) {
     CHECK(result == VMEM_SUCCESS || result == VMEM_ERROR_UNSUPPORTED);
     CHECK(result == VMEM_ERROR_UNSUPPORTED || vmem_get_capabilities().can_set_name);
     CHECK(vmem_set_name(base, 1, NULL) == result);
-    for (i = 0; i < sizeof bad_names / sizeof bad_names[0]; i++) CHECK_REFUSED(vmem_set_name(base, 1, bad_names[i]));
+    for (i = 0; i < sizeof invalid_names / sizeof invalid_names[0]; i++)
+        CHECK_REFUSED(vmem_set_name(base, 1, invalid_names[i]));
     memset(name, 'n', 80);
     name[80] = 0;
     CHECK_REFUSED(vmem_set_name(base, 1, name));
@@ -337,9 +338,9 @@ static void test_align_functions(void) {
 }
 
 static void test_messages(void) {
-    const char* of_none = vmem_result_message((VmemResult)99);
-    CHECK(strcmp(vmem_result_message(VMEM_SUCCESS), of_none) != 0);
-    CHECK(strcmp(vmem_result_message(VMEM_DECOMMIT_INCOMPLETE), of_none) != 0);
+    const char* of_invalid = vmem_result_message((VmemResult)99);
+    CHECK(strcmp(vmem_result_message(VMEM_SUCCESS), of_invalid) != 0);
+    CHECK(strcmp(vmem_result_message(VMEM_DECOMMIT_INCOMPLETE), of_invalid) != 0);
 }
 
 static void test_success_keeps_the_error_code(void) {
@@ -363,7 +364,7 @@ static void test_success_keeps_the_error_code(void) {
 
 // >>faults ------------------------------------------------------------------------------------------------------------
 
-// Each gives the first of two pages that can be accessed as the table below says.
+// Returns the first of two pages, which can be accessed as the table below says.
 typedef char* (*Preparation)(void);
 
 static char* prepare_reserved(void) { return reserve_pages(2); }
@@ -429,7 +430,7 @@ static char* prepare_discarded(void) {
 
 static const struct {
     Preparation prepare;
-    const char* faults;  // whether these end in a fault: first page read, written, second page read, written
+    const char* faults;  // '1' where an access faults: first page read, written, second page read, written
 } preparations[] = {
     {prepare_reserved, "1111"},           {prepare_aligned, "1111"},          {prepare_committed, "0000"},
     {prepare_half_committed, "0011"},     {prepare_half_decommitted, "0011"}, {prepare_decommitted, "1111"},
@@ -439,7 +440,7 @@ static const struct {
 
 #define NUM_PREPARATIONS (sizeof preparations / sizeof preparations[0])
 
-// Runs in a process of its own, whose exit code is 0 unless it faults.
+// Runs in a process of its own, which exits with 0 unless the access faults.
 static int access_memory(size_t preparation, size_t access) {
     volatile char* ptr;
     num_failed = 0;
@@ -460,8 +461,8 @@ static LONG WINAPI end_with_exception(EXCEPTION_POINTERS* exception) {
 #define MAX_STARTS 5
 
 // Windows has no fork(): the program starts itself again, with the two numbers as arguments. A start that failed says
-// nothing about the memory, and under wine one in some thousands does: there the heap can lie where Windows keeps a page
-// of its own.
+// nothing about the memory, so it is repeated: under Wine one in some thousands fails, because the heap overlaps a page
+// that Windows keeps at a fixed address.
 static bool ends_as_expected(const char* program, size_t preparation, size_t access, bool faults) {
     intptr_t exit_code = -1;
     char first[16], second[16];
@@ -506,7 +507,7 @@ static void test_faults(const char* program) {
 
 // >>queries -----------------------------------------------------------------------------------------------------------
 
-// The range may begin with the page that was asked about: that is how Windows answers, and all do for free addresses.
+// The range may begin at the page of `ptr`: so it does on Windows, and on all systems for free addresses.
 static void check_query(const char* ptr, VmemState state, VmemProtection protection, const char* end) {
     VmemRange range;
     memset(&range, 0xff, sizeof range);
@@ -517,7 +518,7 @@ static void check_query(const char* ptr, VmemState state, VmemProtection protect
     CHECK((uintptr_t)range.base + range.size - 1 >= (uintptr_t)end - 1);
 }
 
-// The two outer pages keep the ranges between them apart from what else the process has.
+// The two outer pages keep the ranges between them apart from other mappings of the process.
 static void test_query(void) {
     char *base = reserve_pages(6), *inside = base + pages(1);
     if (!vmem_get_capabilities().can_query) {
@@ -534,14 +535,14 @@ static void test_query(void) {
     check_query(inside + pages(1), VMEM_COMMITTED, VMEM_READ, inside + pages(2));
     check_query(inside + pages(2), VMEM_COMMITTED, VMEM_READ_WRITE, inside + pages(4));
     CHECK(vmem_decommit(inside + pages(2), pages(2)) == VMEM_SUCCESS);
-    // Wine tells pages that were committed from those that never were, so this may end before the last page.
+    // Wine separates pages that were committed once from those that never were, so this may end before the last page.
     check_query(inside + pages(2), VMEM_RESERVED, VMEM_NO_ACCESS, inside + pages(4));
     check_query(base, VMEM_RESERVED, VMEM_NO_ACCESS, inside);
     release_pages(base, 6);
     check_query(base + pages(3), VMEM_FREE, VMEM_NO_ACCESS, base + pages(6));
 }
 
-// From the first address to the last one without a gap. Windows ends with what a process cannot have.
+// From the first address to the last without a gap. Windows ends below the addresses of the kernel.
 static void test_query_of_all_addresses(void) {
     uintptr_t address = 0;
     int count;
@@ -575,7 +576,7 @@ static void test_count_resident(void) {
     release_pages(base, 6);
 }
 
-static void test_what_the_system_tells(void) {
+static void test_memory_info_and_limits(void) {
     VmemCapabilities capabilities;
     VmemMemoryInfo info;
     VmemAddressSpace space;
@@ -610,9 +611,9 @@ static void test_what_the_system_tells(void) {
 static void test_everything(const char* program) {
     bool discards = system_discards(), counts_resident = system_counts_resident();
     bool lists_whole_pages = system_lists_whole_pages();
-    if (!discards) printf("left out: this system does not discard\n");
-    if (!counts_resident) printf("left out: this system does not count resident pages\n");
-    if (!lists_whole_pages) printf("left out: this system lists mappings of parts of pages\n");
+    if (!discards) printf("omitted: this system does not discard\n");
+    if (!counts_resident) printf("omitted: this system does not count resident pages\n");
+    if (!lists_whole_pages) printf("omitted: this system lists mappings of parts of pages\n");
     test_sizes();
     test_committing();
     test_decommitting();
@@ -630,12 +631,12 @@ static void test_everything(const char* program) {
     test_query();
     if (lists_whole_pages) test_query_of_all_addresses();
     if (counts_resident) test_count_resident();
-    test_what_the_system_tells();
+    test_memory_info_and_limits();
     test_faults(program);
 }
 
 int main(int argc, char** argv) {
-    setvbuf(stdout, NULL, _IONBF, 0);  // children inherit no half-written line
+    setvbuf(stdout, NULL, _IONBF, 0);  // children inherit no buffered output
 #if defined(_WIN32)
     SetUnhandledExceptionFilter(end_with_exception);
 #endif

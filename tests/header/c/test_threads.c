@@ -22,7 +22,7 @@ static bool fails(const char* call);
 
 // >>hook --------------------------------------------------------------------------------------------------------------
 
-// The system call without which an older kernel does. Set only while no thread runs.
+// A system call that older kernels lack, which fails then. Set only while no thread runs.
 static const char* missing_call;
 
 static bool fails(const char* call) {
@@ -34,13 +34,13 @@ static bool fails(const char* call) {
 // >>workers -----------------------------------------------------------------------------------------------------------
 
 #define NUM_WORKERS 4
-#define NUM_PAGES 8  // that each has
+#define NUM_PAGES 8  // of each worker
 #define NUM_ROUNDS 20
 
 typedef struct Worker {
     pthread_t thread;
-    char value;  // what it writes: no other writes this
-    char* base;  // of what all work on
+    char value;  // that it writes, different from those of all others
+    char* base;  // of the pages that all work on
     int num_checks, failed_line;
 } Worker;
 
@@ -57,7 +57,7 @@ static pthread_mutex_t start = PTHREAD_MUTEX_INITIALIZER;
 
 static void* run_worker(void* argument) {
     int round;
-    pthread_mutex_lock(&start);  // until all are there
+    pthread_mutex_lock(&start);  // until all have been created
     pthread_mutex_unlock(&start);
     for (round = 0; round < NUM_ROUNDS; round++) current_work((Worker*)argument);
     return NULL;
@@ -119,7 +119,7 @@ static void work_on_page(Worker* worker, char* page) {
     NOTE(page_is(page, VMEM_COMMITTED, VMEM_READ_WRITE));
 }
 
-// Every page of a worker lies between those of others, so that all change the mappings of all.
+// Every page of a worker is between pages of others, so that all of them change the same mappings.
 static char* page_of(const Worker* worker, size_t index) {
     return worker->base + pages(index * NUM_WORKERS + (size_t)worker->value - 1);
 }
@@ -165,7 +165,7 @@ static void test_own_reservations(void) { run_workers("reserve and release", wor
 
 // >>shared ------------------------------------------------------------------------------------------------------------
 
-// The header promises that prefaulting changes nothing that another thread writes to the same page.
+// Prefaulting must not change what another thread writes to the same page.
 static void prefault_what_others_write(Worker* worker) {
     size_t i;
     for (i = 0; i < NUM_PAGES; i++) {
@@ -192,15 +192,15 @@ static void test_prefaulting_the_same_pages(void) {
 #define STACK_SIZE ((size_t)64 << 10)
 #define MAX_STACK ((size_t)8 << 10)
 
-static char* room;  // one committed page
+static char* subject;  // one committed page
 
 static void use_nothing(void) {}
 
 static void use_pages(void) {
-    vmem_commit(room, 1);
-    vmem_protect(room, 1, VMEM_READ_WRITE);
-    vmem_prefault(room, 1);
-    vmem_discard(room, 1);
+    vmem_commit(subject, 1);
+    vmem_protect(subject, 1, VMEM_READ_WRITE);
+    vmem_prefault(subject, 1);
+    vmem_discard(subject, 1);
 }
 
 static void use_reservations(void) {
@@ -210,12 +210,12 @@ static void use_reservations(void) {
 
 static void use_query(void) {
     VmemRange range;
-    vmem_query(room, &range);
+    vmem_query(subject, &range);
 }
 
 static void use_count_resident(void) {
     size_t num_resident;
-    vmem_count_resident(room, 1, &num_resident);
+    vmem_count_resident(subject, 1, &num_resident);
 }
 
 static void use_limits(void) {
@@ -242,8 +242,8 @@ static void* run_use(void* unused) {
     return NULL;
 }
 
-// Runs it in a thread, and counts the bytes of its stack that were written to. The stack is that of the caller, so that
-// it can be looked at, and begins at its end.
+// Runs `use` in a thread on this stack, which grows down from its end, and counts the bytes from the lowest that was
+// written to.
 static size_t measure_stack(Use use, char* stack) {
     pthread_attr_t attributes;
     pthread_t thread;
@@ -259,22 +259,22 @@ static size_t measure_stack(Use use, char* stack) {
     return STACK_SIZE - unused;
 }
 
-// The first time, the dynamic linker takes stack too, to find the functions of the C library.
+// The first call also takes the stack that the dynamic linker needs to find functions of the C library.
 static void test_stacks(void) {
     static const Use uses[] = {use_pages,  use_reservations, use_query,       use_count_resident,
                                use_limits, use_memory_info,  use_capabilities};
     char* stack = (char*)vmem_reserve(STACK_SIZE);
     size_t of_nothing, of_use, i;
     REQUIRE(stack != NULL && vmem_commit(stack, STACK_SIZE) == VMEM_SUCCESS);
-    room = (char*)vmem_reserve(1);
-    REQUIRE(room != NULL && vmem_commit(room, 1) == VMEM_SUCCESS);
+    subject = (char*)vmem_reserve(1);
+    REQUIRE(subject != NULL && vmem_commit(subject, 1) == VMEM_SUCCESS);
     for (i = 0; i < sizeof uses / sizeof uses[0]; i++) {
         measure_stack(uses[i], stack);
         of_nothing = measure_stack(use_nothing, stack);
         of_use = measure_stack(uses[i], stack);
         CHECK(of_use <= of_nothing + MAX_STACK);
     }
-    CHECK(vmem_release(room, 1) == VMEM_SUCCESS);
+    CHECK(vmem_release(subject, 1) == VMEM_SUCCESS);
     CHECK(vmem_release(stack, STACK_SIZE) == VMEM_SUCCESS);
 }
 
@@ -286,10 +286,10 @@ int main(int argc, char** argv) {
     test_disjoint_pages();
     test_own_reservations();
     test_prefaulting_the_same_pages();
-    if (argc == 1) test_stacks();  // sanitizers take stack for themselves
-    missing_call = "ioctl";        // queries read /proc/self/maps then
+    if (argc == 1) test_stacks();  // sanitizers use stack too
+    missing_call = "ioctl";        // makes queries read /proc/self/maps
     test_disjoint_pages();
-    missing_call = "madvise";  // what prefaults touches every page then
+    missing_call = "madvise";  // makes prefaulting touch every page
     test_prefaulting_the_same_pages();
     return report();
 }

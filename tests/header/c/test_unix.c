@@ -1,4 +1,4 @@
-// Makes system calls of vmem.h fail on Unix systems other than Linux, or on Linux where it is not told of that.
+// Makes system calls of vmem.h fail on Unix systems other than Linux, or on Linux without the macro that names it.
 // Prints each check that fails, then "N checks, M failed".
 
 #include <stdbool.h>
@@ -8,6 +8,8 @@ static bool fails(const char* call);
 
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
+
+#include <string.h>
 
 #include "check.h"
 
@@ -66,7 +68,7 @@ static void test_calls_that_fail(void) {
     CHECK(vmem_release(base, pages(2)) == VMEM_SUCCESS);
 }
 
-// What VmemCapabilities.discard_can_lose_commit says: the pages are decommitted, and may be committed again.
+// With VmemCapabilities.discard_can_lose_commit: the pages are decommitted, and can be committed again.
 static void test_discarding_that_loses_the_commit(void) {
     char* base = commit_pages(2);
     CHECK(vmem_get_capabilities().discard_can_lose_commit);
@@ -78,7 +80,7 @@ static void test_discarding_that_loses_the_commit(void) {
     CHECK(vmem_release(base, pages(2)) == VMEM_SUCCESS);
 }
 
-static void test_what_is_not_told(void) {
+static void test_memory_info_and_limits_that_fail(void) {
     VmemMemoryInfo info;
     VmemAddressSpace space;
     VmemLimits limits;
@@ -108,7 +110,7 @@ int main(void) {
     setvbuf(stdout, NULL, _IONBF, 0);
     test_calls_that_fail();
     test_discarding_that_loses_the_commit();
-    test_what_is_not_told();
+    test_memory_info_and_limits_that_fail();
     test_limits();
     return report();
 }

@@ -1,5 +1,5 @@
-// Tests vmem.h where it knows nothing of the system: built with what would tell it undefined. Prints each check that
-// fails, then "N checks, M failed".
+// Tests vmem.h on an unsupported system: built without the macros that name the system. Prints each check that fails,
+// then "N checks, M failed".
 
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
@@ -13,7 +13,7 @@
 
 static char memory[16384];
 
-static void test_nothing_can_be_done(void) {
+static void test_operations_are_unsupported(void) {
     char* page = (char*)vmem_align_forward((uintptr_t)memory, 4096);
     VmemRange range;
     size_t num_resident = 99;
@@ -35,7 +35,7 @@ static void test_nothing_can_be_done(void) {
     CHECK(num_resident == 99);
 }
 
-static void test_wrong_arguments_are_refused_all_the_same(void) {
+static void test_invalid_arguments_are_refused(void) {
     CHECK_REFUSED(vmem_release(NULL, 1));
     CHECK_REFUSED(vmem_commit(memory, 0));
     CHECK_REFUSED(vmem_protect(memory, 1, (VmemProtection)6));
@@ -47,7 +47,7 @@ static void test_wrong_arguments_are_refused_all_the_same(void) {
     CHECK_REFUSED(vmem_get_limits(NULL));
 }
 
-static void test_questions_are_answered(void) {
+static void test_defaults(void) {
     VmemCapabilities capabilities = vmem_get_capabilities();
     VmemMemoryInfo info;
     VmemAddressSpace space;
@@ -76,8 +76,8 @@ static void test_questions_are_answered(void) {
 }
 
 int main(void) {
-    test_nothing_can_be_done();
-    test_wrong_arguments_are_refused_all_the_same();
-    test_questions_are_answered();
+    test_operations_are_unsupported();
+    test_invalid_arguments_are_refused();
+    test_defaults();
     return report();
 }

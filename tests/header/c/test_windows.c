@@ -1,4 +1,4 @@
-// Makes system calls of vmem.h fail on Windows, and tries it where functions are missing that older versions lack.
+// Makes system calls of vmem.h fail on Windows, and tests it without the functions that older versions lack.
 // Prints each check that fails, then "N checks, M failed".
 //
 // Search for >>hook, >>checks, >>reserve, >>manage, >>ask, >>main.
@@ -17,7 +17,7 @@ static bool fails(const char* call);
 
 // >>hook --------------------------------------------------------------------------------------------------------------
 
-// Of the calls by this name, those from `first` on up to and without `end` fail with this error.
+// Of the calls by this name, those from `first` up to but not including `end` fail with this error.
 static struct {
     const char* name;
     int first, end, num_calls;
@@ -47,7 +47,7 @@ static void fail_none(void) { hook.name = NULL; }
 
 // >>checks ------------------------------------------------------------------------------------------------------------
 
-// An error code that no call under test gives.
+// An error code that no tested call sets.
 #define UNTOUCHED 33
 
 #define CHECK_ERROR_CODE(expression, code)       \
@@ -86,7 +86,7 @@ static void check_aligned_reservation(void) {
     CHECK(vmem_release(base, pages(3)) == VMEM_SUCCESS);
 }
 
-// VirtualAlloc() then finds room, which is given back, and takes the aligned part of it.
+// VirtualAlloc() then reserves more, which is released, and the aligned part of it.
 static void test_aligning_without_virtual_alloc2(void) {
     fail_calls("GetModuleHandle", 0, ALL, ERROR_MOD_NOT_FOUND);
     check_aligned_reservation();
@@ -96,21 +96,21 @@ static void test_aligning_without_virtual_alloc2(void) {
 
 static bool has_virtual_alloc2(void) { return vmem__windows_find_function("kernelbase.dll", "VirtualAlloc2") != NULL; }
 
-// VirtualAlloc() is called in pairs: to find room, and to take a part of it, which others may have taken by then.
-static void test_aligning_when_others_take_the_room(void) {
+// VirtualAlloc() is called in pairs: to find free addresses, and for a part of them, which others can take in between.
+static void test_aligning_when_others_take_the_addresses(void) {
     fail_calls("VirtualAlloc", 1, 2, ERROR_INVALID_ADDRESS);
     SetLastError(UNTOUCHED);
-    CHECK(vmem__windows_reserve_again_aligned(pages(3), ALIGN) != NULL);
+    CHECK(vmem__windows_reserve_aligned(pages(3), ALIGN) != NULL);
     CHECK(GetLastError() == UNTOUCHED);
     CHECK(hook.num_calls == 4);
     fail_calls("VirtualAlloc", 0, 1, ERROR_NOT_ENOUGH_MEMORY);
     SetLastError(UNTOUCHED);
-    CHECK(vmem__windows_reserve_again_aligned(pages(3), ALIGN) == NULL);
+    CHECK(vmem__windows_reserve_aligned(pages(3), ALIGN) == NULL);
     CHECK(GetLastError() == ERROR_NOT_ENOUGH_MEMORY);
     CHECK(hook.num_calls == 1);
     fail_calls("VirtualFree", 0, 1, ERROR_INVALID_ADDRESS);
     SetLastError(UNTOUCHED);
-    CHECK(vmem__windows_reserve_again_aligned(pages(3), ALIGN) == NULL);
+    CHECK(vmem__windows_reserve_aligned(pages(3), ALIGN) == NULL);
     CHECK(GetLastError() == ERROR_INVALID_ADDRESS);
     fail_none();
 }
@@ -193,7 +193,7 @@ static void test_counting_resident_pages_without_the_function(void) {
     release_pages(base, 1);
 }
 
-// The second call looks for the start of the run, and there can be more.
+// The second call, and possibly more, find the start of the run.
 static void test_queries_that_fail(void) {
     char* base = commit_pages(4);
     VmemRange range;
@@ -211,7 +211,7 @@ static void test_queries_that_fail(void) {
     release_pages(base, 4);
 }
 
-static void test_memory_that_is_not_told(void) {
+static void test_memory_info_and_limits_that_fail(void) {
     VmemMemoryInfo info;
     VmemAddressSpace space;
     VmemLimits limits;
@@ -232,13 +232,13 @@ static void test_memory_that_is_not_told(void) {
 int main(void) {
     setvbuf(stdout, NULL, _IONBF, 0);
     test_aligning_without_virtual_alloc2();
-    test_aligning_when_others_take_the_room();
+    test_aligning_when_others_take_the_addresses();
     test_reserving_that_fails();
     test_results_of_errors();
     test_discarding_that_loses_the_commit();
     test_unlocking_what_is_not_locked();
     test_counting_resident_pages_without_the_function();
     test_queries_that_fail();
-    test_memory_that_is_not_told();
+    test_memory_info_and_limits_that_fail();
     return report();
 }

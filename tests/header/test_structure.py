@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-HEADER = Path(__file__).parents[1] / "csrc" / "vmem.h"
+HEADER = Path(__file__).parents[2] / "csrc" / "vmem.h"
 
 # The sections in their order, and the macros that conditions in them may name. Where systems are told apart, that list
 # holds for the macros that name systems, and any other may be named too.
