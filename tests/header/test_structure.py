@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-HEADER = Path(__file__).parents[2] / "csrc" / "vmem.h"
+from tests.header.builds import HEADER
 
 # The sections in their order, and the macros that conditions in them may name. Where systems are told apart, that list
 # holds for the macros that name systems, and any other may be named too.

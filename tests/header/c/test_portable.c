@@ -62,20 +62,17 @@ static void release_pages(char* base, size_t count) { CHECK(vmem_release(base, p
 
 static void fill_pages(char* start, size_t count, char value) { memset(start, value, pages(count)); }
 
+// Whether the first byte has this value, and every other byte that of the one before.
 static bool pages_are(const char* start, size_t count, char value) {
-    size_t i;
-    for (i = 0; i < pages(count); i++) {
-        if (start[i] != value) return false;
-    }
-    return true;
+    return start[0] == value && memcmp(start, start + 1, pages(count) - 1) == 0;
 }
 
 static bool is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
 
 // >>emulators ---------------------------------------------------------------------------------------------------------
 
-// QEMU's user mode may ignore madvise(MADV_DONTNEED). Its mincore() supports neither pages without access nor pages larger
-// than the host's, and its /proc/self/maps lists pages of the host.
+// QEMU's user mode may ignore madvise(MADV_DONTNEED). Its mincore() supports neither pages without access nor pages
+// larger than those of the host, which are also the ones that its /proc/self/maps lists.
 #if defined(__linux__)
 
 // Maps two pages without access and then grants it.
