@@ -1,15 +1,15 @@
-// vmem.h and the bare system calls behind it in the same loops. No page is touched: a page fault costs both sides the
-// same, and would hide what the header adds.
+// vmem.h and the system calls that it makes, in the same loops. No page is touched: a page fault costs both sides the
+// same and would hide what the header adds.
 //
-// Every function runs its work `iterations` times and returns how many nanoseconds one took, or -1 when a call failed,
-// with errno as that call left it. header.py compiles this file and loads it.
+// Every time_ function makes its calls `iterations` times and returns the nanoseconds per call. If one fails it is -1,
+// with errno as that call set it. header.py compiles this file and loads it.
 #define _DEFAULT_SOURCE
 #define _DARWIN_C_SOURCE
 #include <errno.h>
 #include <stdbool.h>
 #include <time.h>
 
-// Only the name of ioctl() begins with an i, and the compiler knows that: the other calls are as without this.
+// Only the name of ioctl() begins with an i, which compilers evaluate: for all other calls they remove this.
 #define VMEM_FAIL(call) ((call)[0] == 'i' && fail_ioctl())
 static bool fail_ioctl(void);
 
@@ -27,7 +27,7 @@ static bool fail_ioctl(void);
 #define PROT_RESERVED PROT_NONE
 #endif
 
-static bool reads_maps;  // a kernel without PROCMAP_QUERY
+static bool reads_maps;  // as with a kernel without PROCMAP_QUERY
 
 static bool fail_ioctl(void) {
     if (reads_maps) errno = ENOTTY;
@@ -54,34 +54,34 @@ static bool protect(char* ptr, size_t turn) {
     return vmem_protect(ptr, NUM_BYTES, turn % 2 ? VMEM_READ_WRITE : VMEM_READ) == VMEM_SUCCESS;
 }
 
-// A timed loop over the slots of `room`. The call is written where the loop is, for both sides alike.
+// A timed loop over the slots of `base`. A macro puts the call into the loop, on both sides.
 #define TIME_SLOTS(call)                         \
     do {                                         \
         int64_t start = now();                   \
         for (size_t i = 0; i < NUM_SLOTS; i++) { \
-            char* slot = room + i * NUM_BYTES;   \
+            char* slot = base + i * NUM_BYTES;   \
             if (!(call)) goto done;              \
         }                                        \
         total += now() - start;                  \
         count += NUM_SLOTS;                      \
     } while (0)
 
-// Commits all slots, then decommits all; `times_commit` says which of the two counts.
+// Commits all slots, then decommits all. `times_commit` says which of the two is timed.
 static double commit_and_decommit(size_t iterations, bool is_bare, bool times_commit) {
-    char* room = (char*)vmem_reserve(NUM_SLOTS * NUM_BYTES);
+    char* base = (char*)vmem_reserve(NUM_SLOTS * NUM_BYTES);
     int64_t total = 0;
     size_t count = 0;
-    if (!room) return -1;
+    if (!base) return -1;
     while (count < iterations) {
-        if (!times_commit && vmem_commit(room, NUM_SLOTS * NUM_BYTES) != VMEM_SUCCESS) goto done;
+        if (!times_commit && vmem_commit(base, NUM_SLOTS * NUM_BYTES) != VMEM_SUCCESS) goto done;
         if (times_commit && is_bare) TIME_SLOTS(commit_bare(slot));
         if (times_commit && !is_bare) TIME_SLOTS(vmem_commit(slot, NUM_BYTES) == VMEM_SUCCESS);
         if (!times_commit && is_bare) TIME_SLOTS(decommit_bare(slot));
         if (!times_commit && !is_bare) TIME_SLOTS(vmem_decommit(slot, NUM_BYTES) == VMEM_SUCCESS);
-        if (times_commit && vmem_decommit(room, NUM_SLOTS * NUM_BYTES) != VMEM_SUCCESS) goto done;
+        if (times_commit && vmem_decommit(base, NUM_SLOTS * NUM_BYTES) != VMEM_SUCCESS) goto done;
     }
 done:
-    vmem_release(room, NUM_SLOTS * NUM_BYTES);
+    vmem_release(base, NUM_SLOTS * NUM_BYTES);
     return count < iterations ? -1 : (double)total / (double)count;
 }
 
@@ -89,14 +89,14 @@ double time_commit(size_t iterations, int is_bare) { return commit_and_decommit(
 
 double time_decommit(size_t iterations, int is_bare) { return commit_and_decommit(iterations, is_bare != 0, false); }
 
-// In the middle of committed memory, which is one mapping, three and one again in turn.
+// Changes the middle of committed memory, which is three mappings and one in turn.
 double time_protect(size_t iterations, int is_bare) {
-    char* room = (char*)vmem_reserve(3 * NUM_BYTES);
-    char* slot = room + NUM_BYTES;
+    char* base = (char*)vmem_reserve(3 * NUM_BYTES);
+    char* slot = base + NUM_BYTES;
     size_t i = 0;
     int64_t start, end;
-    if (!room) return -1;
-    if (vmem_commit(room, 3 * NUM_BYTES) != VMEM_SUCCESS) goto done;
+    if (!base) return -1;
+    if (vmem_commit(base, 3 * NUM_BYTES) != VMEM_SUCCESS) goto done;
     start = now();
     if (is_bare)
         while (i < iterations && protect_bare(slot, i)) i++;
@@ -104,21 +104,21 @@ double time_protect(size_t iterations, int is_bare) {
         while (i < iterations && protect(slot, i)) i++;
     end = now();
 done:
-    vmem_release(room, 3 * NUM_BYTES);
+    vmem_release(base, 3 * NUM_BYTES);
     return i < iterations ? -1 : (double)(end - start) / (double)iterations;
 }
 
-// Of the reservation's first byte, by the kernel's answer or by reading the list of mappings.
+// Queries the first byte of a reservation, by ioctl() or by reading /proc/self/maps.
 double time_query(size_t iterations, int does_read_maps) {
-    char* room = (char*)vmem_reserve(NUM_BYTES);
+    char* base = (char*)vmem_reserve(NUM_BYTES);
     VmemRange range;
     int64_t start, end;
     size_t i = 0;
-    if (!room) return -1;
+    if (!base) return -1;
     reads_maps = does_read_maps != 0;
     start = now();
-    while (i < iterations && vmem_query(room, &range) == VMEM_SUCCESS) i++;
+    while (i < iterations && vmem_query(base, &range) == VMEM_SUCCESS) i++;
     end = now();
-    vmem_release(room, NUM_BYTES);
+    vmem_release(base, NUM_BYTES);
     return i < iterations ? -1 : (double)(end - start) / (double)iterations;
 }

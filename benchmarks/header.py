@@ -1,4 +1,4 @@
-"""What vmem.h costs in C, next to the bare system calls that it makes.
+"""What vmem.h costs in C, compared with the system calls that it makes.
 
     python benchmarks/header.py
 
@@ -18,7 +18,7 @@ TARGET = 1.03
 
 
 def find_work(name: str, is_yardstick: bool) -> Work:
-    """A function of header.c, which times itself; its failure as OSError."""
+    """A function of header.c, which times itself. Raises OSError if it fails."""
 
     def work(iterations: int) -> float:
         function = load_c("header.c")[name]
@@ -47,4 +47,4 @@ def list_comparisons() -> Iterator[Comparison]:
 
 
 if __name__ == "__main__":
-    run("Compare vmem.h with the bare system calls that it makes.", list_comparisons)
+    run("Compare vmem.h with the system calls that it makes.", list_comparisons)
