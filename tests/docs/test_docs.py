@@ -112,7 +112,7 @@ def test_the_built_reference_has_all_functions_in_c(inventory: set[tuple[str, st
 
 def test_what_the_comments_in_c_say_is_on_the_page(built: Path) -> None:
     page = re.sub(r"<[^>]*>", "", (built / "reference" / "c.html").read_text(encoding="utf-8"))
-    assert "up to 79 printable ASCII characters without [ ] \\ $ `; NULL takes a name away." in page
+    assert "up to 79 printable ASCII characters without [ ] \\ $ `; NULL removes the name." in page
     header = HEADER.read_text(encoding="utf-8")
     api = header[header.index("// >>api") : header.index("#endif  // VMEM_H")]
     for word in ("fails", "threads", "systems"):
