@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import vmem
-from tests.support import GROUP_LIMIT
+from tests.support.system import GROUP_LIMIT
 
 GROUP_ROOT_1 = Path("/sys/fs/cgroup/memory")
 GROUP_ROOT_2 = Path("/sys/fs/cgroup")

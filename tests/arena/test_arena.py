@@ -14,7 +14,11 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support import Index, address_of, linux_only, mappings_in, permissions_in, run_python, status_bytes
+from tests.support.arguments import Index
+from tests.support.buffers import address_of
+from tests.support.marks import linux_only
+from tests.support.processes import run_python
+from tests.support.system import mappings_in, permissions_in, status_bytes
 from vmem import _vmem
 
 LARGE = 1 << 30

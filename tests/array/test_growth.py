@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support import SLACK, Index, linux_only, mappings_in, run_python, status_bytes
+from tests.support.arguments import Index
+from tests.support.marks import linux_only
+from tests.support.processes import run_python
+from tests.support.system import SLACK, mappings_in, status_bytes
 from tests.support.twin_arrays import add_in_place, multiply_in_place
 
 Change = Callable[[Any], object]
@@ -425,7 +428,7 @@ def test_less_would_take_one_mapping_too_many() -> None:
     run_python(
         """
         import _thread, contextlib, mmap, operator, resource, signal, vmem
-        from tests.support import permissions_in, status_bytes
+        from tests.support.system import permissions_in, status_bytes
 
         def stop(number, frame):
             raise KeyboardInterrupt

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import vmem
-from tests.support import linux_only, posix_only, run_python
+from tests.support.marks import linux_only, posix_only
+from tests.support.processes import run_python
 
 Act = Callable[[], object]
 Change = Callable[[Any], object]

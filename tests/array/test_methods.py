@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support import Index
+from tests.support.arguments import Index
 from tests.support.twin_arrays import TYPECODES, Action, Maker, add_in_place, agree, changed, multiply_in_place, outcome
 
 # --- adding ---

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 import vmem
-from tests.support import address_of, dump_out_of_band, linux_only, run_python
+from tests.support.buffers import address_of, dump_out_of_band
+from tests.support.marks import linux_only
+from tests.support.processes import run_python
 from tests.support.twin_arrays import TYPECODES
 from vmem import _vmem
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support import Index, address_of
+from tests.support.arguments import Index
+from tests.support.buffers import address_of
 from tests.support.twin_arrays import TYPECODES, add_in_place, multiply_in_place
 
 Change = Callable[[Any], object]

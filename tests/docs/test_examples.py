@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import posix_only
+from tests.support.marks import posix_only
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

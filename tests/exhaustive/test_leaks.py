@@ -10,7 +10,8 @@ import pytest
 
 import vmem
 from tests.programs.leaks import all_calls, find_growth
-from tests.support import linux_only, visit
+from tests.support.marks import linux_only
+from tests.support.signals import visit
 
 if sys.maxsize < 2**32:
     pytest.skip("takes more addresses than 32 bits can name", allow_module_level=True)

@@ -28,7 +28,7 @@ from tests.header.builds import (
     run,
     without_random_addresses,
 )
-from tests.support import GROUP_LIMIT
+from tests.support.system import GROUP_LIMIT
 
 # Has an implementation of its own, whose system calls it makes fail.
 FAULT_PROGRAM = ("test_faults.c",)

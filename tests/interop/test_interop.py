@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support import run_python
+from tests.support.processes import run_python
 
 
 def make_region() -> vmem.Region:

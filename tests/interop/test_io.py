@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import vmem
-from tests.support import posix_only
+from tests.support.marks import posix_only
 
 SIZE = 20_000
 

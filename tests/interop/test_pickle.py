@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support import address_of, dump_out_of_band
+from tests.support.buffers import address_of, dump_out_of_band
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support import posix_only, run_python_to_death
+from tests.support.marks import posix_only
+from tests.support.processes import run_python_to_death
 
 torch: Any = pytest.importorskip("torch")
 

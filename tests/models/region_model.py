@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import vmem
-from tests.support import permissions_in, status_bytes
+from tests.support.system import permissions_in, status_bytes
 from vmem import Protection, Range
 
 PAGE = vmem.get_page_size()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vmem
-from tests.support import Index
+from tests.support.arguments import Index
 
 LARGEST = 2 * sys.maxsize + 1
 

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 import vmem
-from tests.support import MAX_SIZE, Index, linux_only, run_python
+from tests.support.arguments import Index
+from tests.support.interpreter import MAX_SIZE
+from tests.support.marks import linux_only
+from tests.support.processes import run_python
 from vmem import Protection, _vmem
 from vmem._arguments import MAX_PROTECTION, to_protection
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support import run_python
+from tests.support.processes import run_python
 
 START = """
 import sys, vmem

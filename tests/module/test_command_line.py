@@ -20,7 +20,8 @@ import pytest
 
 import vmem
 import vmem.__main__ as command_line
-from tests.support import linux_only, posix_only, run_python, run_vmem
+from tests.support.marks import linux_only, posix_only
+from tests.support.processes import run_python, run_vmem
 from vmem._command import CommandError
 from vmem._format import format_bytes
 from vmem._report import describe_limit

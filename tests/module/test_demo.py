@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import vmem
-from tests.support import linux_only, posix_only
-from tests.support import run_vmem as run
+from tests.support.marks import linux_only, posix_only
+from tests.support.processes import run_vmem as run
 from vmem._command import CommandError
 from vmem._demo import FileBuffer
 

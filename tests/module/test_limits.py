@@ -6,7 +6,9 @@ import os
 
 import pytest
 
-from tests.support import SLACK, linux_only, run_python, status_bytes
+from tests.support.marks import linux_only
+from tests.support.processes import run_python
+from tests.support.system import SLACK, status_bytes
 from vmem import _vmem
 
 

@@ -19,7 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vmem
-from tests.support import details_in, linux_only, pages_with_flag, posix_only, run_python, visit
+from tests.support.marks import linux_only, posix_only
+from tests.support.processes import run_python
+from tests.support.signals import visit
+from tests.support.system import details_in, pages_with_flag
 from vmem import Protection
 from vmem._drawing import svg
 from vmem._drawing.lanes import find_memory, make_lanes

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import vmem
-from tests.support import GROUP_LIMIT, linux_only, run_python, system_bytes
+from tests.support.marks import linux_only
+from tests.support.processes import run_python
+from tests.support.system import GROUP_LIMIT, system_bytes
 from vmem import _vmem
 
 MEBIBYTE = 1 << 20

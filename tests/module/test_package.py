@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import vmem
-from tests.support import has_a_tebibyte_of_addresses, run_python
+from tests.support.processes import run_python
+from tests.support.system import has_a_tebibyte_of_addresses
 
 PUBLIC = [getattr(vmem, name) for name in vmem.__all__ if not name.startswith("__")]
 ROOT = Path(__file__).parents[2]

@@ -21,7 +21,12 @@ import pytest
 
 import vmem
 from tests.programs.leaks import find_growth, refused
-from tests.support import FREE_THREADED, Index, linux_only, mappings_in, posix_only, run_python, visit
+from tests.support.arguments import Index
+from tests.support.interpreter import FREE_THREADED
+from tests.support.marks import linux_only, posix_only
+from tests.support.processes import run_python
+from tests.support.signals import visit
+from tests.support.system import mappings_in
 from vmem import Protection, _vmem
 
 SOURCE = Path(__file__).with_name("c_api_client.c")

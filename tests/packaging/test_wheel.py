@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 import vmem
-from tests.support import linux_only
+from tests.support.marks import linux_only
 
 ROOT = Path(__file__).parents[2]
 

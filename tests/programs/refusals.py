@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import vmem
 from tests.models.region_model import PERMISSIONS, READABLE, WRITABLE, locked_by_process
-from tests.support import mappings_in, permissions_in, status_bytes
+from tests.support.system import mappings_in, permissions_in, status_bytes
 from vmem import Protection, _vmem
 
 PAGE = vmem.get_page_size()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import vmem
-from tests.support import permissions_in
+from tests.support.system import permissions_in
 from vmem import Protection, _vmem
 
 testcapi: Any = importlib.import_module("_testcapi")  # Python has no types for it

@@ -14,7 +14,7 @@ from typing import Any
 
 import vmem
 from tests.programs.refusals import MIB, PAGE, Drop, Explorer, InNewProcess, Plan, explore_case
-from tests.support import permissions_in, status_bytes
+from tests.support.system import permissions_in, status_bytes
 
 ITEM = 4  # bytes, of typecode "i"
 SMALL = 4 * PAGE  # memory doubles from here, so that more is asked for than needed, and then less

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 import vmem
-from tests.support import SLACK, committed_by_all, linux_only, mappings_in, permissions_in, status_bytes
+from tests.support.marks import linux_only
+from tests.support.system import SLACK, committed_by_all, mappings_in, permissions_in, status_bytes
 
 
 def test_fresh_memory_reads_zero(region: vmem.Region, page: int) -> None:

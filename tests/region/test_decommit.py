@@ -5,7 +5,9 @@ import random
 import pytest
 
 import vmem
-from tests.support import SLACK, committed_by_all, linux_only, mappings_in, permissions_in, run_python, status_bytes
+from tests.support.marks import linux_only
+from tests.support.processes import run_python
+from tests.support.system import SLACK, committed_by_all, mappings_in, permissions_in, status_bytes
 
 
 def test_decommitted_bytes_cannot_be_used(region: vmem.Region, page: int) -> None:

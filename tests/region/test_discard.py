@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 import vmem
-from tests.support import SLACK, committed_by_all, linux_only, permissions_in, run_python, status_bytes
+from tests.support.marks import linux_only
+from tests.support.processes import run_python
+from tests.support.system import SLACK, committed_by_all, permissions_in, status_bytes
 from vmem import Protection, Range
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import vmem
-from tests.support import details_in, linux_only, pages_with_flag
+from tests.support.marks import linux_only
+from tests.support.system import details_in, pages_with_flag
 
 HUGE_PAGE = vmem.get_huge_page_size()
 MODE_FILE = Path("/sys/kernel/mm/transparent_hugepage/enabled")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import vmem
-from tests.support import Index
+from tests.support.arguments import Index
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ import re
 import pytest
 
 import vmem
-from tests.support import linux_only, pages_with_flag, permissions_in, run_python, status_bytes
+from tests.support.marks import linux_only
+from tests.support.processes import run_python
+from tests.support.system import pages_with_flag, permissions_in, status_bytes
 from vmem import Protection
 
 # Sanitizers lock nothing: what they keep for themselves is too large for that.

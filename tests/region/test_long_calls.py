@@ -11,17 +11,10 @@ from contextlib import contextmanager
 import pytest
 
 import vmem
-from tests.support import (
-    is_at_work,
-    linux_only,
-    lockable_bytes,
-    mappings_in,
-    permissions_in,
-    posix_only,
-    run_python,
-    status_bytes,
-    visit,
-)
+from tests.support.marks import linux_only, posix_only
+from tests.support.processes import run_python
+from tests.support.signals import is_at_work, visit
+from tests.support.system import lockable_bytes, mappings_in, permissions_in, status_bytes
 from vmem import Protection
 
 pytestmark = posix_only
@@ -388,7 +381,8 @@ def test_a_with_block_left_by_an_exception_while_another_thread_is_at_work() -> 
 
 VISIT = """
 import os, signal, sys, threading, vmem
-from tests.support import is_at_work, permissions_in, visit
+from tests.support.signals import is_at_work, visit
+from tests.support.system import permissions_in
 MIB = 1 << 20
 region = vmem.reserve(1 << 30)
 children = []

@@ -9,7 +9,9 @@ import sys
 import pytest
 
 import vmem
-from tests.support import details_in, linux_only, run_python
+from tests.support.marks import linux_only
+from tests.support.processes import run_python
+from tests.support.system import details_in
 
 
 class Title(str):

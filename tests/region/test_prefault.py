@@ -6,7 +6,9 @@ import sys
 import pytest
 
 import vmem
-from tests.support import linux_only, permissions_in, run_python, status_bytes
+from tests.support.marks import linux_only
+from tests.support.processes import run_python
+from tests.support.system import permissions_in, status_bytes
 from vmem import Protection, Range
 
 UNWRITABLE = [Protection.NO_ACCESS, Protection.READ, Protection.EXECUTE, Protection.READ_EXECUTE]

@@ -9,15 +9,10 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support import (
-    Index,
-    linux_only,
-    permissions_in,
-    posix_only,
-    refuses_writable_code,
-    run_python,
-    run_python_to_death,
-)
+from tests.support.arguments import Index
+from tests.support.marks import linux_only, posix_only
+from tests.support.processes import run_python, run_python_to_death
+from tests.support.system import permissions_in, refuses_writable_code
 from vmem import Protection, Range
 
 NO_ACCESS, READ, READ_WRITE, EXECUTE, READ_EXECUTE, READ_WRITE_EXECUTE = Protection

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 import vmem
-from tests.support import linux_only, mappings_in, status_bytes
+from tests.support.marks import linux_only
+from tests.support.system import mappings_in, status_bytes
 
 
 def test_releasing_twice_is_fine(region: vmem.Region) -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support import Index, linux_only, mappings_in, status_bytes
+from tests.support.arguments import Index
+from tests.support.marks import linux_only
+from tests.support.system import mappings_in, status_bytes
 from vmem import _vmem
 
 

@@ -11,7 +11,11 @@ from collections.abc import Callable
 import pytest
 
 import vmem
-from tests.support import FREE_THREADED, is_at_work, permissions_in, posix_only, run_python
+from tests.support.interpreter import FREE_THREADED
+from tests.support.marks import posix_only
+from tests.support.processes import run_python
+from tests.support.signals import is_at_work
+from tests.support.system import permissions_in
 from vmem import Protection
 
 

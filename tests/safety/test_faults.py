@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import posix_only, run_python, run_python_to_death
+from tests.support.marks import posix_only
+from tests.support.processes import run_python, run_python_to_death
 
 START = """
 import ctypes, vmem

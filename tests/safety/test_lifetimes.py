@@ -9,7 +9,10 @@ import weakref
 import pytest
 
 import vmem
-from tests.support import FREE_THREADED, SLACK, linux_only, mappings_in, run_python, status_bytes
+from tests.support.interpreter import FREE_THREADED
+from tests.support.marks import linux_only
+from tests.support.processes import run_python
+from tests.support.system import SLACK, mappings_in, status_bytes
 
 
 def test_weak_references(page: int) -> None:

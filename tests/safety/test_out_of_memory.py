@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import vmem
-from tests.support import linux_only, run_python
+from tests.support.marks import linux_only
+from tests.support.processes import run_python
 
 
 @pytest.mark.many_addresses

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import vmem
-from tests.support import Index, run_python
+from tests.support.arguments import Index
+from tests.support.processes import run_python
 
 Call = Callable[[vmem.Region, Any], object]
 

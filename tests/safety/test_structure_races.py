@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import run_python
+from tests.support.processes import run_python
 
 # Each race ends after so many turns of each thread. None has to come upon another for the test to pass.
 START = """

@@ -1,0 +1,16 @@
+"""Objects that tests pass as arguments."""
+
+from __future__ import annotations
+
+
+class Index:
+    """An integer that runs `action` when it is asked for its value."""
+
+    def __init__(self, value: int, action: object = None) -> None:
+        self.value = value
+        self.action = action
+
+    def __index__(self) -> int:
+        if callable(self.action):
+            self.action()
+        return self.value
