@@ -4,28 +4,24 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-SOURCES = $(wildcard csrc/*.[ch] src/vmem/*.p* src/vmem/share/pkgconfig/*.in src/vmem/share/cmake/vmem/* \
-	benchmarks/*.py benchmarks/*.c) \
+SOURCES = $(shell find csrc benchmarks src/vmem -name '*.[chp]*' -not -path '*/__pycache__/*' -not -path src/vmem/include/*) \
 	pyproject.toml setup.py README.md LICENSE
 
-C_FILES = $(wildcard csrc/*.[ch] tests/*/*.[ch] tests/header/c/*.[ch] benchmarks/*.c examples/c/*.c examples/native/*/*.c .ci/*.c)
-SCRIPTS = $(addprefix .ci/,run common.sh wheel newer-pythons free-threaded windows i386 arm64)
+C_FILES = $(shell find csrc tests benchmarks examples -name '*.[ch]') $(wildcard .ci/*.c)
+SCRIPTS = $(shell grep -lE '^\#(!/usr/bin/env bash| shellcheck shell=bash)' $(wildcard .ci/*))
 
 SANITIZED = $(VENV)-sanitized
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g -U_FORTIFY_SOURCE
 SANITIZED_RUN = CFLAGS="$(SANITIZE)" LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:allocator_may_return_null=1 $(SANITIZED)/bin/python
-SANITIZED_TESTS = tests/region tests/array tests/arena tests/module tests/safety tests/interop tests/native/test_c_api.py tests/docs \
-	--ignore=tests/module/test_typing.py
 
 COVERED = $(VENV)-covered
-COVERED_TESTS = $(SANITIZED_TESTS) tests/exhaustive/test_refusals.py
 
 OPERATIONS ?= 1000000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-c sanitized sanitize soak coverage lint format bench docs build clean
+.PHONY: help demo test test-all test-c sanitized sanitize soak coverage lint format bench docs build clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,8 +30,14 @@ demo: $(VENV)/installed  ## grow real files into 1 TiB of addresses, under live 
 	$(RUN) -m vmem
 	$(RUN) -m vmem demo
 
-test: $(VENV)/test-ready  ## build the package and run its tests
-	$(RUN) -m pytest
+test:  ## build the package and run its tests, but of exhaustive searches only samples
+test-all:  ## build the package and run all of its tests
+
+test: SUITE = quick
+test-all: SUITE = all
+test test-all: $(VENV)/test-ready  # what changes or measures the whole system runs after the rest, alone
+	$(RUN) -m pytest --suite=$(SUITE) -m "not whole_system" --numprocesses=auto --dist=worksteal
+	$(RUN) -m pytest --suite=$(SUITE) -m whole_system
 
 test-c: $(VENV)/test-ready  ## run only the tests of the header
 	$(RUN) -m pytest tests/header
@@ -43,17 +45,16 @@ test-c: $(VENV)/test-ready  ## run only the tests of the header
 sanitized:
 	CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(MAKE) --no-print-directory $(SANITIZED)/test-ready VENV=$(SANITIZED)
 
-# Sanitizers take memory for themselves, so tests that limit or measure that of the process cannot run under them.
-# The interpreter is not built for them: their libraries must be loaded before it, and its leaks are its own business.
+# The interpreter is not built for sanitizers: their libraries are loaded before it, and its leaks are not reported.
 sanitize: sanitized  ## run the tests of the extension under ASan and UBSan
-	$(SANITIZED_RUN) -m pytest -m "not exact_memory and not whole_system" $(SANITIZED_TESTS)
+	$(SANITIZED_RUN) -m pytest --suite=sanitized
 
 soak: sanitized  ## compare OPERATIONS random calls of all types, drawn from SEED, with models under ASan and UBSan
 	$(SANITIZED_RUN) -m tests.programs.soak --operations $(OPERATIONS) --seed $(SEED)
 
 coverage:  ## list the lines of the extension that its tests never reach (needs gcc and gcov)
 	$(MAKE) --no-print-directory $(COVERED)/test-ready VENV=$(COVERED)
-	$(COVERED)/bin/python tests/programs/coverage_of_c.py $(COVERED)/coverage $(COVERED_TESTS)
+	$(COVERED)/bin/python tests/programs/coverage_of_c.py $(COVERED)/coverage --suite=covered
 
 lint: $(VENV)/lint-ready  ## check style, types and workflows
 	$(RUN) -m ruff check
@@ -62,7 +63,7 @@ lint: $(VENV)/lint-ready  ## check style, types and workflows
 	$(RUN) -m mypy --package vmem
 	$(RUN) -m mypy tests benchmarks/*.py examples/*.py docs/*.py
 	$(RUN) -m mypy.stubtest vmem --mypy-config-file pyproject.toml \
-	  --allowlist tests/module/typing/stubtest_allowlist.txt --ignore-unused-allowlist
+	  --allowlist tests/typing/stubtest_allowlist.txt --ignore-unused-allowlist
 	$(VENV)/bin/basedpyright --pythonpath $(RUN)
 	cd $(VENV) && PATH="$$PWD/bin:$$PATH" basedpyright --verifytypes vmem --ignoreexternal
 	PATH="$(abspath $(VENV))/bin:$$PATH" actionlint

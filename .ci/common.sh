@@ -6,7 +6,6 @@ ROOT=$PWD
 CACHE=$ROOT/.ci/cache
 DIST=$ROOT/.ci/dist
 TOOLS=$ROOT/.ci/venvs/tools
-export BESIDE_OTHERS="not whole_system"  # the tests that can run while others do, by their marks
 
 step() { printf '\n=== %s\n' "$*"; }
 

@@ -38,7 +38,7 @@ def compile_extension(target: Path) -> None:
         *([] if sysconfig.get_config_var("Py_GIL_DISABLED") else ["-DPy_LIMITED_API=0x030B0000"]),
         *("-I", sysconfig.get_path("include"), "-I", str(ROOT / "csrc")),
         *("-include", str(ROOT / "tests" / "programs" / "fail_on_demand.h")),
-        *map(str, sorted((ROOT / "csrc").glob("*.c"))),
+        *map(str, sorted((ROOT / "csrc").rglob("*.c"))),
         *(str(ROOT / "tests" / "programs" / "fail_on_demand.c"), "-o", str(target)),
     ]
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}

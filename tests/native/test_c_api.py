@@ -29,7 +29,7 @@ from tests.support.signals import visit
 from tests.support.system import mappings_in
 from vmem import Protection, _vmem
 
-SOURCE = Path(__file__).with_name("c_api_client.c")
+SOURCE = Path(__file__).parents[1] / "programs" / "c_api_client.c"
 STABLE_ABI = ("Py_LIMITED_API", "0x030B0000")
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")

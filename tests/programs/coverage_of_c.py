@@ -1,7 +1,7 @@
 """Runs the tests on a build of the extension that counts, and tells which lines of csrc/ they never reach.
 
 Run by `make coverage`, in an environment of its own: the build takes the place of the installed extension, so that the
-processes which tests start count as well. The header has its own measure, in test_header.py.
+processes which tests start count as well. The header has its own measure, in tests/header.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import subprocess
 import sys
 import sysconfig
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -26,13 +25,12 @@ MIN_COVERAGE = 0.97
 
 WHY_NOT = """\
 What no test reaches, and why:
-  busy.c, call.c,   what a forked child does with the calls of threads that it lost. Tests do that, in children that
-  paging.c          end by os._exit() and do not write their counts
-  paging.c          what discarding does to the record on systems that discard by mapping or committing again
-  _vmem.c           "vmem has been unloaded": only finalizers that run while a collection takes the module get there.
-                    The slots of Python 3.12 and 3.13 are reached with these
-  array.c           array_releasebuffer() is never called, as it says. Buffers can be made to refuse from Python 3.12
-                    on"""
+- What a forked child does with the calls of threads that it lost. Tests do that, in children that end by os._exit() and
+  do not write their counts.
+- What discarding does to the record on systems that discard by mapping or committing again.
+- "vmem has been unloaded": only finalizers that run while a collection takes the module get there.
+- The module's slots for Python 3.12 and 3.13, which are reached with these.
+- array_releasebuffer() is never called, as it says. Buffers can be made to refuse from Python 3.12 on."""
 
 Counts = dict[str, dict[int, int]]  # by file and line, how often it ran
 
@@ -53,9 +51,12 @@ def build_counting_extension(folder: Path) -> None:
         *("-std=c11", "-fPIC", "-fvisibility=hidden", "-I", sysconfig.get_path("include")),
         *([] if sysconfig.get_config_var("Py_GIL_DISABLED") else ["-DPy_LIMITED_API=0x030B0000"]),
     ]
-    objects = [folder / f"{source.stem}.o" for source in sorted(SOURCES.glob("*.c"))]
-    for target in objects:
-        subprocess.run(["gcc", *flags, "-c", SOURCES / f"{target.stem}.c", "-o", target], check=True)
+    objects = []
+    for source in sorted(SOURCES.rglob("*.c")):
+        target = folder / source.relative_to(SOURCES).with_suffix(".o")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        objects.append(target)
+        subprocess.run(["gcc", *flags, "-I", SOURCES, "-c", source, "-o", target], check=True)
         counts = target.with_suffix(".gcda")
         counts.touch()
         counts.chmod(0o666)  # some tests become another user, who would complain where a message is expected
@@ -64,10 +65,10 @@ def build_counting_extension(folder: Path) -> None:
     subprocess.run(["gcc", "--coverage", "-shared", *objects, "-o", extension], check=True)
 
 
-def run_tests(folder: Path, arguments: Sequence[str]) -> bool:
+def run_tests(folder: Path, suite: str) -> bool:
     """The build that test_refusals.py makes counts too. It is kept in the folder."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", f"--basetemp={folder / 'tests'}", *arguments],
+        [sys.executable, "-m", "pytest", f"--basetemp={folder / 'tests'}", f"--suite={suite}"],
         env={**os.environ, "CC": "gcc", "CFLAGS": shlex.join(COUNTING)},
         cwd=ROOT,
     )
@@ -82,22 +83,22 @@ def read_counts(folder: Path) -> Counts:
         )
         for file in json.loads(done.stdout)["files"]:
             path = Path(file["file"])
-            if path.parent != SOURCES or path.name == "vmem.h":
+            if not path.is_relative_to(SOURCES) or path.name == "vmem.h":
                 continue
-            lines = counts[path.name]
+            lines = counts[path.relative_to(SOURCES).as_posix()]
             for line in file["lines"]:
                 lines[line["line_number"]] = lines.get(line["line_number"], 0) + line["count"]
     return counts
 
 
 def print_table(counts: Counts) -> None:
-    print(f"\n{'file':<20}{'lines':>7}{'reached':>9}{'':>8}")
+    print(f"\n{'file':<32}{'lines':>7}{'reached':>9}{'':>8}")
     for name, lines in sorted(counts.items()):
         print_row(name, len(lines), sum(count > 0 for count in lines.values()))
 
 
 def print_row(name: str, num_lines: int, num_reached: int) -> None:
-    print(f"{name:<20}{num_lines:>7}{num_reached:>9}{num_reached / num_lines:>8.1%}")
+    print(f"{name:<32}{num_lines:>7}{num_reached:>9}{num_reached / num_lines:>8.1%}")
 
 
 def print_lines_never_reached(counts: Counts) -> None:
@@ -112,13 +113,13 @@ def print_lines_never_reached(counts: Counts) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="for what is built and counted; what was in it goes")
-    parser.add_argument("arguments", nargs="*", help="for pytest, such as the files with the tests")
+    parser.add_argument("--suite", required=True, help="of the tests to run")
     options = parser.parse_args()
     folder = options.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     build_counting_extension(folder)
-    passed = run_tests(folder, options.arguments)
+    passed = run_tests(folder, options.suite)
     counts = read_counts(folder)
     print_table(counts)
     num_lines = sum(len(lines) for lines in counts.values())

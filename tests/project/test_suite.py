@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.support.processes import ROOT, run_python
+from tests.support.suites import SUITES, TESTS, list_tests
 
 SHARED = ["tests/support", "tests/models"]
 FOR_PYTEST = "tests.support.marks"
@@ -27,3 +29,33 @@ def test_child_programs_import_nothing_slow(slow: str) -> None:
             importlib.import_module(name)
         assert {slow!r} not in sys.modules
     """)
+
+
+# --- which tests are run where ---
+
+
+def read_commands() -> str:
+    """All files that start tests."""
+    files = [*(ROOT / ".ci").glob("[!.]*"), *(ROOT / ".github" / "workflows").iterdir()]
+    files += [ROOT / "Makefile", ROOT / "pyproject.toml"]
+    return "\n".join(path.read_text(encoding="utf-8") for path in files if path.is_file())
+
+
+def test_every_suite_is_run_somewhere() -> None:
+    named = set(re.findall(r"(?i:suite) ?(?:=|:-)\"? ?([\w-]+)", read_commands()))
+    assert named - {""} == set(SUITES)
+
+
+def test_nothing_else_lists_tests() -> None:
+    assert not re.findall(r"--ignore=.*|pytest .*\btests/(?!header$).*", read_commands(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_every_path_of_a_suite_is_there(name: str) -> None:
+    suite = SUITES[name]
+    missing = [each for each in (*suite.only, *suite.without) if not (TESTS / each).exists()]
+    assert missing == []
+
+
+def test_every_test_lies_in_a_folder_that_suites_name() -> None:
+    assert list_tests(SUITES["all"]) == sorted(path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py"))

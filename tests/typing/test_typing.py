@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parent / "typing"
+FOLDER = Path(__file__).parent
 
 
 @pytest.mark.parametrize("name", ["usage.py", "misuse.py"])

@@ -26,7 +26,7 @@ def test_the_extension_compiles(target: str, zig_environment: Mapping[str, str],
         *([] if sysconfig.get_config_var("Py_GIL_DISABLED") else ["-DPy_LIMITED_API=0x030B0000"]),
         *("-I", sysconfig.get_path("include"), "-I", ROOT / "csrc"),
     ]
-    for source in sorted((ROOT / "csrc").glob("*.c")):  # of several at once zig compiles the first
+    for source in sorted((ROOT / "csrc").rglob("*.c")):  # of several at once zig compiles the first
         done = subprocess.run(
             [*command, "-c", source, "-o", tmp_path / "object.o"], env=zig_environment, capture_output=True, text=True
         )

@@ -19,7 +19,7 @@ import vmem
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(vmem.__file__).parent
-CLIENT = Path(__file__).with_name("c_api_client.c")
+CLIENT = ROOT / "tests" / "programs" / "c_api_client.c"
 HEADERS = ["vmem.h", "vmem_python.h"]
 FOLDER_OPTIONS = ["--include-dir", "--cmakedir", "--pkgconfigdir"]
 

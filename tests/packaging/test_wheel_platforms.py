@@ -12,16 +12,14 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("cibuildwheel", reason="cibuildwheel is not installed")
+from tests.support.suites import SUITES, list_tests
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
+pytest.importorskip("cibuildwheel", reason="cibuildwheel is not installed")
+
 PLATFORMS = {"linux": "(many|musl)linux_", "macos": "macosx_", "windows": "win_"}  # and how their identifiers begin
-
-
-# What needs compilers and other tools, is about how the package is built, or takes long.
-NEEDS_TOOLS = re.compile(r"tests/(header|native|packaging|exhaustive)/|tests/module/test_typing")
 
 
 def read_table(heading: str) -> list[list[str]]:
@@ -87,9 +85,8 @@ def test_every_wheel_is_tested(settings: Any, tmp_path: Path) -> None:
         check=True,
     ).stdout
     run = set(re.findall(r"(tests/\w+/test_\w+\.py)::", printed))
-    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").glob("*/test_*.py")}
-    wanted = {path for path in files if not NEEDS_TOOLS.match(path)}
-    needs_testcapi = {"tests/safety/test_small_allocations.py"}  # a module that some Pythons come without
+    wanted = {f"tests/{path}" for path in list_tests(SUITES["published"])}
+    needs_testcapi = {"tests/exhaustive/test_small_allocations.py"}  # a module that some Pythons come without
     assert wanted - needs_testcapi <= run <= wanted
 
 
