@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+import faulthandler
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import vmem
+from tests.support.sharing import SharedFolder, make_shared_folder
 from tests.support.suites import SUITES
 from tests.support.system import GROUP_LIMIT
+
+# Ends the whole run, so it is far beyond what any test takes, on emulated machines and under sanitizers too.
+SECONDS_UNTIL_A_TEST_HANGS = 1200
+STANDARD_ERROR = pytest.StashKey[int]()  # a copy, because pytest captures the descriptor itself while a test runs
 
 GROUP_ROOT_1 = Path("/sys/fs/cgroup/memory")
 GROUP_ROOT_2 = Path("/sys/fs/cgroup")
@@ -18,6 +25,10 @@ GROUP_ROOT_2 = Path("/sys/fs/cgroup")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--suite", choices=SUITES, default="all", help="run these tests (tests/support/suites.py)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STANDARD_ERROR] = os.dup(2)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -29,6 +40,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     deselected = [item for item in items if any(item.get_closest_marker(mark) for mark in marks)]
     config.hook.pytest_deselected(items=deselected)
     items[:] = [item for item in items if item not in set(deselected)]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Ends the process when a test hangs, after the tracebacks of all threads. Another thread does it, without the GIL.
+
+    Signals would not do: tests have handlers of their own, and calls that hang return to none.
+    """
+    faulthandler.dump_traceback_later(SECONDS_UNTIL_A_TEST_HANGS, exit=True, file=item.config.stash[STANDARD_ERROR])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture
@@ -45,11 +69,17 @@ def region(page: int) -> Iterator[vmem.Region]:
 
 
 @pytest.fixture(scope="session")
-def zig_environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> SharedFolder:
+    """Makes a folder once per run: shared_folder("name", fill)."""
+    return partial(make_shared_folder, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def zig_environment(shared_folder: SharedFolder) -> Mapping[str, str]:
     """What `python -m ziglang`, which compiles for other systems, finds in its environment."""
     if subprocess.run([sys.executable, "-m", "ziglang", "version"], capture_output=True, check=False).returncode:
         pytest.skip("ziglang is not installed")
-    folder = tmp_path_factory.mktemp("zig")
+    folder = shared_folder("zig", lambda folder: None)
     return {
         **os.environ,
         "ZIG_GLOBAL_CACHE_DIR": str(folder / "global"),

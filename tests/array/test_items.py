@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support.arguments import Index
+from tests.support.arguments import Index, type_name
 from tests.support.twin_arrays import TYPECODES, Maker, agree, changed
 
 
@@ -198,7 +198,7 @@ def test_only_arrays_of_the_same_type_are_assigned(typecode: str) -> None:
     agree(act)
 
 
-@pytest.mark.parametrize("value", [[1], (1,), b"a", 1, None, "a", memoryview(b"a"), iter([1])], ids=repr)
+@pytest.mark.parametrize("value", [[1], (1,), b"a", 1, None, "a", memoryview(b"a"), iter([1])], ids=type_name)
 def test_nothing_else_is_assigned(value: object) -> None:
     for part in (slice(1, 2), slice(None, None, 2)):
         agree(changed(lambda made, part=part: operator.setitem(made, part, value)))  # type: ignore[misc]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support.arguments import Index
+from tests.support.arguments import Index, type_name
 from tests.support.twin_arrays import TYPECODES, Action, Maker, add_in_place, agree, changed, multiply_in_place, outcome
 
 # --- adding ---
@@ -355,7 +355,7 @@ def test_concatenation() -> None:
     agree(lambda make: (made := make([1, 2])) + made)
 
 
-@pytest.mark.parametrize("other", [[1], (1,), b"a", 1, None, "a", iter([1])], ids=repr)
+@pytest.mark.parametrize("other", [[1], (1,), b"a", 1, None, "a", iter([1])], ids=type_name)
 def test_concatenation_with_other_things(other: object) -> None:
     agree(lambda make: make([1]) + other)
     agree(lambda make: other + make([1]))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import vmem
+from tests.support.sharing import SharedFolder
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -75,10 +76,13 @@ def test_every_example_is_shown() -> None:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(shared_folder: SharedFolder) -> Path:
     if importlib.util.find_spec("furo") is None or importlib.util.find_spec("myst_parser") is None:
         pytest.skip("what builds the documentation is not installed: `make docs` does that")
-    folder = tmp_path_factory.mktemp("docs")
+    return shared_folder("docs", build_pages)
+
+
+def build_pages(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", DOCS, folder],
         stdout=subprocess.PIPE,
@@ -86,7 +90,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
     )
     assert done.returncode == 0, done.stdout
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.marks import linux_only
+from tests.support.sharing import SharedFolder
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,12 +48,14 @@ def compile_extension(target: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def failing_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def failing_build(shared_folder: SharedFolder) -> Path:
     """A folder with a package vmem whose system calls fail on demand."""
-    folder = tmp_path_factory.mktemp("failing_build")
-    shutil.copytree(ROOT / "src" / "vmem", folder / "vmem", ignore=shutil.ignore_patterns("__pycache__"))
-    compile_extension(folder / "vmem" / "_vmem.so")
-    return folder
+
+    def build(folder: Path) -> None:
+        shutil.copytree(ROOT / "src" / "vmem", folder / "vmem", ignore=shutil.ignore_patterns("__pycache__"))
+        compile_extension(folder / "vmem" / "_vmem.so")
+
+    return shared_folder("failing_build", build)
 
 
 # Prints the calls that it takes to put in 16 pages of items: into a new array, into the same memory again, and after it

@@ -22,6 +22,7 @@ import vmem
 import vmem.__main__ as command_line
 from tests.support.marks import linux_only, posix_only
 from tests.support.processes import run_python, run_vmem
+from tests.support.sharing import SharedFolder
 from vmem._command import CommandError
 from vmem._format import format_bytes
 from vmem._report import describe_limit
@@ -303,10 +304,15 @@ def run_on_terminal(command: list[str], folder: Path) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    command = [sys.executable, "-m", "vmem", "--json", "bench", "--gib", MIN_GIB]
-    output, terminal = run_on_terminal(command, tmp_path_factory.mktemp("bench"))
-    printed = json.loads(output)
+def bench(shared_folder: SharedFolder) -> Bench:
+    def measure(folder: Path) -> None:
+        command = [sys.executable, "-m", "vmem", "--json", "bench", "--gib", MIN_GIB]
+        terminal = run_on_terminal(command, folder)[1]
+        (folder / "terminal").write_bytes(terminal.encode())
+
+    folder = shared_folder("bench", measure)
+    terminal = (folder / "terminal").read_bytes().decode()
+    printed = json.loads((folder / "output").read_text())
     assert printed.keys() == {"machine", "rows"}
     return Bench(printed["machine"], printed["rows"], terminal)
 

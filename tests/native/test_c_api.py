@@ -25,6 +25,7 @@ from tests.support.arguments import Index
 from tests.support.interpreter import FREE_THREADED
 from tests.support.marks import linux_only, posix_only
 from tests.support.processes import run_python
+from tests.support.sharing import SharedFolder
 from tests.support.signals import visit
 from tests.support.system import mappings_in
 from vmem import Protection, _vmem
@@ -52,9 +53,12 @@ Client = Any  # a module that no type checker knows
 
 
 @pytest.fixture(scope="session")
-def client_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def client_folder(shared_folder: SharedFolder) -> Path:
     """A folder with the extension c_api_client, built with the header of the installed vmem."""
-    folder = tmp_path_factory.mktemp("c_api_client")
+    return shared_folder("c_api_client", build_client)
+
+
+def build_client(folder: Path) -> None:
     shutil.copy(SOURCE, folder)
     (folder / "setup.py").write_text(SETUP, encoding="utf-8")
     done = subprocess.run(
@@ -65,7 +69,6 @@ def client_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder
 
 
 @pytest.fixture(scope="session")

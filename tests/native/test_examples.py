@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import vmem
+from tests.support.sharing import SharedFolder
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "native"
@@ -42,9 +43,9 @@ def install(example: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ramp(tmp_path_factory: pytest.TempPathFactory) -> str:
+def ramp(shared_folder: SharedFolder) -> str:
     """Where the extension is installed."""
-    return str(install("extension", tmp_path_factory.mktemp("ramp")))
+    return str(shared_folder("ramp", lambda folder: install("extension", folder)) / "installed")
 
 
 def test_the_extension(ramp: str, page: int) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import vmem
+from tests.support.sharing import SharedFolder
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(vmem.__file__).parent
@@ -190,21 +191,27 @@ def test_cython_knows_all_that_the_header_declares() -> None:
 
 
 @pytest.fixture(scope="module")
-def editable(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def editable(shared_folder: SharedFolder) -> tuple[Path, str]:
     """A checkout, and the interpreter of an environment into which it was installed with ``pip install -e``."""
-    checkout = tmp_path_factory.mktemp("editable") / "checkout"
+    folder = shared_folder("editable", install_editable)
+    return folder / "checkout", find_interpreter(folder)
+
+
+def find_interpreter(folder: Path) -> str:
+    return str(folder / "environment" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
+
+
+def install_editable(folder: Path) -> None:
+    checkout = folder / "checkout"
     for name in ("benchmarks", "csrc", "src"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", "include"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, checkout)
-    environment = checkout.with_name("environment")
-    venv.create(environment)
-    python = str(environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
-    pip = [sys.executable, "-m", "pip", "--python", python]
+    venv.create(folder / "environment")
+    pip = [sys.executable, "-m", "pip", "--python", find_interpreter(folder)]
     options = ["--quiet", "--no-build-isolation", "--no-deps", "--no-index", "--disable-pip-version-check"]
     tools = sysconfig.get_path("purelib")  # for setuptools
     run([*pip, "install", *options, "-e", checkout], PYTHONPATH=tools, CFLAGS="-O0")
-    return checkout, python
 
 
 def test_an_editable_installation_has_an_include_folder(editable: tuple[Path, str], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import vmem
 
-DATA = Path(__file__).parents[1] / "module" / "typing"
+DATA = Path(__file__).parents[1] / "typing"
 
 DEMO = """\
 import sys

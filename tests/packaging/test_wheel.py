@@ -21,6 +21,7 @@ import pytest
 
 import vmem
 from tests.support.marks import linux_only
+from tests.support.sharing import SharedFolder
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,14 +71,16 @@ def list_sources() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sdist(shared_folder: SharedFolder) -> Path:
     """The source distribution. Setuptools writes into the folder it works on, so that is a copy."""
-    folder = tmp_path_factory.mktemp("checkout")
-    for name in list_sources():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, folder / name)
-    run([sys.executable, "-c", "from setuptools import build_meta; build_meta.build_sdist('dist')"], folder)
-    (archive,) = (folder / "dist").iterdir()
+
+    def build(folder: Path) -> None:
+        for name in list_sources():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+        run([sys.executable, "-c", "from setuptools import build_meta; build_meta.build_sdist('dist')"], folder)
+
+    (archive,) = (shared_folder("checkout", build) / "dist").iterdir()
     return archive
 
 
@@ -89,13 +92,17 @@ def build_wheel(sdist: Path, folder: Path, **environment: str) -> Path:
     (unpacked,) = folder.glob("pyvmem-*")
     options = ("--no-index", "--no-build-isolation", "--no-deps", "--disable-pip-version-check")
     run([sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", folder / "dist", "."], unpacked, **environment)
+    return find_wheel(folder)
+
+
+def find_wheel(folder: Path) -> Path:
     (built,) = (folder / "dist").iterdir()
     return built
 
 
 @pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_wheel(sdist, tmp_path_factory.mktemp("elsewhere"))
+def wheel(sdist: Path, shared_folder: SharedFolder) -> Path:
+    return find_wheel(shared_folder("elsewhere", lambda folder: build_wheel(sdist, folder)))
 
 
 @pytest.fixture(scope="module")

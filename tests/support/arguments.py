@@ -14,3 +14,8 @@ class Index:
         if callable(self.action):
             self.action()
         return self.value
+
+
+def type_name(value: object) -> str:
+    """An id for a parameter whose repr() has an address, which differs from process to process."""
+    return type(value).__name__
