@@ -12,20 +12,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.marks import linux_only
+from tests.support.marks import linux_only, sample
 from tests.support.sharing import SharedFolder
 
 ROOT = Path(__file__).parents[2]
 
+CASES: list[str] = []
+STRUCTURE_CASES: list[str] = []
 if sys.platform == "linux":
     from tests.programs import refusals, structure_refusals
 
-    CASES = [
-        *(("refusals", case) for case in refusals.CASES),
-        *(("structure_refusals", case) for case in structure_refusals.CASES),
-    ]
-else:
-    CASES = []
+    CASES = list(refusals.CASES)
+    STRUCTURE_CASES = list(structure_refusals.CASES)
+
+SAMPLES = {
+    *("reserve, first", "reserve, named", "memory_info", "commit, small", "decommit, large", "protect, read, small"),
+    *("lock, small", "resident, large", "release, small", "drop, small"),
+}
+STRUCTURE_SAMPLES = {
+    *("append", "extend, iterator", "shrink_to_fit, exported", "Array(), buffer", "drop array"),
+    *("alloc, first", "alloc, stale", "trim, long", "arena without system calls"),
+}
 
 pytestmark = linux_only  # the names of the calls and what they fail with are those of Linux
 
@@ -99,8 +106,17 @@ def test_pages_for_many_items_come_at_once(failing_build: Path) -> None:
     assert set(few) == {"mprotect"}
 
 
-@pytest.mark.parametrize(("program", "case"), CASES)
-def test_every_system_call_fails(program: str, case: str, failing_build: Path) -> None:
+@pytest.mark.parametrize("case", sample(CASES, SAMPLES & set(CASES)))
+def test_every_system_call_fails(case: str, failing_build: Path) -> None:
+    explore("refusals", case, failing_build)
+
+
+@pytest.mark.parametrize("case", sample(STRUCTURE_CASES, STRUCTURE_SAMPLES & set(STRUCTURE_CASES)))
+def test_every_system_call_of_structures_fails(case: str, failing_build: Path) -> None:
+    explore("structure_refusals", case, failing_build)
+
+
+def explore(program: str, case: str, failing_build: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"tests.programs.{program}", case],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(failing_build), str(ROOT)])},

@@ -9,7 +9,14 @@ import pytest
 
 import vmem
 
-protocol: Any = pytest.importorskip("distributed.protocol")
+protocol: Any = None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def import_protocol() -> None:
+    """Where the tests run, not where they are collected: every process of a run does that, and it takes seconds."""
+    global protocol
+    protocol = pytest.importorskip("distributed.protocol")
 
 
 def inside(frames: list[Any], address: int, size: int) -> int:

@@ -12,10 +12,17 @@ import vmem
 from tests.support.marks import posix_only
 from tests.support.processes import run_python_to_death
 
-torch: Any = pytest.importorskip("torch")
+torch: Any = None
 
 # The typecodes that PyTorch has a type for, whatever the sizes are on this machine.
 TYPES = {typecode: np.dtype(typecode).name for typecode in "bBhHiIlLqQfd"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def import_torch() -> None:
+    """Where the tests run, not where they are collected: every process of a run does that, and it takes seconds."""
+    global torch
+    torch = pytest.importorskip("torch")
 
 
 @pytest.fixture
@@ -101,10 +108,10 @@ def test_other_ways_that_share_and_pin(name: str) -> None:
     made.clear()
 
 
-@pytest.mark.parametrize("make", [torch.tensor, torch.as_tensor])
-def test_ways_that_copy(make: Any) -> None:
+@pytest.mark.parametrize("name", ["tensor", "as_tensor"])
+def test_ways_that_copy(name: str) -> None:
     made = vmem.Array("d", [1.0, 2.0])
-    tensor = make(made, dtype=torch.float64)
+    tensor = getattr(torch, name)(made, dtype=torch.float64)
     assert tensor.data_ptr() != made.buffer_info()[0]
     made.clear()
     assert tensor.tolist() == [1.0, 2.0]

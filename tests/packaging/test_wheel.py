@@ -200,7 +200,7 @@ fi""",
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_it_builds_where_nothing_optimizes_across_files(trouble: str, sdist: Path, tmp_path: Path) -> None:
     compiler = tmp_path / "compiler.sh"
-    compiler.write_text(f'{LOOK_AT_ARGUMENTS}{TROUBLES[trouble]}\nexec cc "$@"', encoding="utf-8")
+    compiler.write_text(f'{LOOK_AT_ARGUMENTS}{TROUBLES[trouble]}\nexec cc "$@" -O0', encoding="utf-8")
     built = build_wheel(sdist, tmp_path, CC=f"sh '{compiler}'")
     assert (tmp_path / "asked").exists()
     with zipfile.ZipFile(built) as archive:

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork, signals nor resource limits")
+
+
+def sample(cases: Iterable[str], samples: set[str]) -> list[Any]:
+    """The cases as parameters. `make test` runs the samples, and `make test-all` the others too."""
+    found = list(cases)
+    assert samples <= set(found), samples - set(found)
+    return [pytest.param(case, marks=() if case in samples else pytest.mark.exhaustive) for case in found]
