@@ -33,14 +33,16 @@ demo: $(VENV)/installed  ## grow real files into 1 TiB of addresses, under live 
 test:  ## build the package and run its tests, but of exhaustive searches only samples
 test-all:  ## build the package and run all of its tests
 
+ON_ALL_CORES = --numprocesses=auto --dist=worksteal
+
 test: SUITE = quick
 test-all: SUITE = all
 test test-all: $(VENV)/test-ready  # what changes or measures the whole system runs after the rest, alone
-	$(RUN) -m pytest --suite=$(SUITE) -m "not whole_system" --numprocesses=auto --dist=worksteal
+	$(RUN) -m pytest --suite=$(SUITE) -m "not whole_system" $(ON_ALL_CORES)
 	$(RUN) -m pytest --suite=$(SUITE) -m whole_system
 
 test-c: $(VENV)/test-ready  ## run only the tests of the header
-	$(RUN) -m pytest tests/header
+	$(RUN) -m pytest $(ON_ALL_CORES) tests/header
 
 sanitized:
 	CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(MAKE) --no-print-directory $(SANITIZED)/test-ready VENV=$(SANITIZED)

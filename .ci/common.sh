@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts beside this one share. They stop at the first thing that fails, and start at the root of the sources.
+# Functions that the other scripts here share. Each script starts in the root of the sources and stops at the first error.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ROOT=$PWD
@@ -18,7 +18,7 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# One script at a time, of all checkouts: apt refuses a second one at once.
+# Runs one script at a time, of all checkouts: apt fails where another apt is running.
 wait_for_apt() {  # FUNCTION ARGUMENT...
     (
         flock 9
@@ -33,12 +33,12 @@ install_packages_now() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=600 --no-install-recommends "$@" > /dev/null
 }
 
-# Where this machine has Debian from: so do the others that are made here.
+# The mirror that this machine's apt uses.
 debian_mirror() {
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sort -u | head -1
 }
 
-# The newest interpreter of a version: on the path, or where pyenv keeps it.
+# The newest interpreter of a version, on the path or in pyenv's folder.
 find_python() {
     local candidate
     for candidate in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python "$(command -v "python$1" || true)"; do
@@ -59,13 +59,13 @@ make_venv() {  # INTERPRETER FOLDER GROUP...
     [ $# = 0 ] || "$venv/bin/python" -m pip install --quiet "${groups[@]}"
 }
 
-# A folder that goes when the script ends, far from the sources: nothing there finds them by accident.
+# A temporary folder, outside of the sources so that nothing imports them by accident. Removed when the script ends.
 make_work_folder() {
     WORK=$(mktemp -d)
     trap 'rm -rf "$WORK"' EXIT
 }
 
-# The wheel is built from the source distribution, so what is missing in that is missing in both. Leaves SDIST and WHEEL.
+# Builds the wheel from the source distribution, so that a file missing there is missing in both. Sets SDIST and WHEEL.
 build_distributions() {
     step "source distribution, and a wheel from it"
     make_venv "$(find_python 3.11)" "$TOOLS" wheels
@@ -79,7 +79,7 @@ build_distributions() {
     echo "$(basename "$WHEEL"): $(stat -c %s "$WHEEL") bytes"
 }
 
-# What a script needs that is run by itself: one that .ci/run starts takes the wheel that was built there.
+# Sets SDIST and WHEEL. Builds them unless the caller, such as .ci/run, has done so and says KEEP_DIST.
 find_distributions() {
     if [ -z "${KEEP_DIST:-}" ]; then
         build_distributions
@@ -88,16 +88,16 @@ find_distributions() {
     WHEEL=$(echo "$DIST"/*.whl)
 }
 
-# The tests as they come in the source distribution.
+# Unpacks the source distribution, which has the tests.
 unpack_suite() {
     mkdir -p "$1"
     tar -xzf "$SDIST" --strip-components=1 -C "$1"
 }
 
-# What the machine tells its own apt about how to get things, without what the desktop wants.
+# The options by which this machine's apt downloads, such as proxies, without those for desktops.
 acquire_options() { apt-config dump | grep '^Acquire' | grep -v '^Acquire::\(IndexTargets\|Changelogs\)'; }
 
-# Unpacks packages of another architecture or release of Debian, and what they need, without installing anything.
+# Unpacks packages of another architecture or release of Debian and their dependencies, without installing them.
 unpack_packages() {  # ARCHITECTURE RELEASE FOLDER PACKAGE...
     local architecture=$1 release=$2 folder=$3
     shift 3
@@ -115,7 +115,7 @@ unpack_packages() {  # ARCHITECTURE RELEASE FOLDER PACKAGE...
     rm -rf "$folder/cache" "$folder/lists"
 }
 
-# The original sources of Python 3.13, without the patches of the distribution.
+# The upstream sources of Python 3.13, without Debian's patches.
 unpack_python_source() {  # FOLDER
     local folder=$1
     mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
@@ -129,18 +129,18 @@ unpack_python_source() {  # FOLDER
     tar -xf "$folder"/python3.13_*.orig.tar.xz --strip-components=1 -C "$folder"
 }
 
-# A Python of another architecture. It believes to be the script that starts it, so it starts itself again by that.
+# A Python of another architecture. Its sys.executable is the script that starts it, so its child processes work too.
 unpack_python() {  # ARCHITECTURE MULTIARCH_NAME FOLDER COMMAND...
     local architecture=$1 libraries=$3/root/usr/lib/$2 folder=$3
     shift 3
     unpack_packages "$architecture" "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$folder" \
         python3-venv libpython3-dev python3-numpy
-    ln -s blas/libblas.so.3 lapack/liblapack.so.3 "$libraries"  # what installing would do
+    ln -s blas/libblas.so.3 lapack/liblapack.so.3 "$libraries"  # as installing the package does
     printf '#!/bin/sh\nexec %s "$@"\n' "$*" > "$folder/root/usr/bin/foreign-python"
     chmod +x "$folder/root/usr/bin/foreign-python"
 }
 
-# An environment with NumPy of that Python's system. What else the tests need is the same for every machine.
+# An environment with the NumPy of that Python's system. The other packages that tests need are pure Python.
 make_foreign_venv() {  # FOLDER VENV
     local site
     "$1/root/usr/bin/foreign-python" -m venv --without-pip --system-site-packages "$2"
@@ -148,7 +148,7 @@ make_foreign_venv() {  # FOLDER VENV
     "$TOOLS/bin/python" -m pip install --quiet --target "$site" pip "pytest>=8" "hypothesis<6.150" "setuptools>=77"
 }
 
-# The compiler that this Python names is the one for its architecture; its headers are not where that one looks.
+# This Python names the cross compiler for its architecture, which does not find its headers by itself.
 install_foreign() {  # FOLDER VENV SUITE
     CC=$("$2/bin/python" -c 'import sysconfig; print(sysconfig.get_config_var("CC"))')
     export CC="$CC -I$1/root/usr/include"

@@ -1,4 +1,4 @@
-// What qemu-user tells wrongly about memory, put right in the programs that it runs: they load this before the C library.
+// Corrects what qemu-user reports wrongly about memory: the programs that it runs load this before the C library.
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #define LARGEST_PAGE 65536
 #define ADDRESSES_LEFT ((rlim_t)512 << 20)
 
-// It takes some advice for mere advice: says that it was followed, and does nothing. Older kernels do not know it.
+// It accepts this advice and does nothing. Fails as kernels do that do not know it.
 int madvise(void* start, size_t num_bytes, int advice) {
     if (advice == POPULATE_WRITE || advice == DONTNEED_LOCKED) {
         errno = EINVAL;
@@ -22,9 +22,8 @@ int madvise(void* start, size_t num_bytes, int advice) {
     return (int)syscall(SYS_madvise, start, num_bytes, advice);
 }
 
-// Where its pages are larger than the machine's, it answers with a byte for each page of the machine, and so writes past
-// the end of what it was given. Asked for one page at a time, with room for the answer, it does no harm. Of pages without
-// access it tells nothing.
+// Where its pages are larger than the host's, it writes a byte for each page of the host, past the end of `pages`. So this
+// asks for one page at a time, with room for the answer. For pages without access it fails, which means not resident.
 int mincore(void* start, size_t num_bytes, unsigned char* pages) {
     size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
     for (size_t offset = 0; offset < num_bytes; offset += page_size) {
@@ -37,8 +36,8 @@ int mincore(void* start, size_t num_bytes, unsigned char* pages) {
     return 0;
 }
 
-// It counts the addresses that are used in pages of the machine, which is too much where its own are larger. There some
-// more than seem to be used are the limit, for programs that take a share of what is left.
+// Where its pages are larger than the host's, it counts used addresses in pages of the host, and so too many. There the
+// limit is a little more than that count, for programs that reserve a share of what the limit leaves.
 int getrlimit(int resource, struct rlimit* limit) {
     if (syscall(SYS_prlimit64, 0, resource, NULL, limit) != 0) return -1;
     long page_size = sysconf(_SC_PAGESIZE), num_pages;

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from typing import Any
 
 import numpy as np
 import pytest
 
 import vmem
+
+if importlib.util.find_spec("distributed") is None:
+    pytest.skip("distributed is not installed", allow_module_level=True)
 
 protocol: Any = None
 
@@ -16,7 +21,7 @@ protocol: Any = None
 def import_protocol() -> None:
     """Where the tests run, not where they are collected: every process of a run does that, and it takes seconds."""
     global protocol
-    protocol = pytest.importorskip("distributed.protocol")
+    protocol = importlib.import_module("distributed.protocol")
 
 
 def inside(frames: list[Any], address: int, size: int) -> int:

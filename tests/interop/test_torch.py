@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import struct
 from typing import Any
 
@@ -11,6 +13,9 @@ import pytest
 import vmem
 from tests.support.marks import posix_only
 from tests.support.processes import run_python_to_death
+
+if importlib.util.find_spec("torch") is None:
+    pytest.skip("torch is not installed", allow_module_level=True)
 
 torch: Any = None
 
@@ -22,7 +27,7 @@ TYPES = {typecode: np.dtype(typecode).name for typecode in "bBhHiIlLqQfd"}
 def import_torch() -> None:
     """Where the tests run, not where they are collected: every process of a run does that, and it takes seconds."""
     global torch
-    torch = pytest.importorskip("torch")
+    torch = importlib.import_module("torch")
 
 
 @pytest.fixture

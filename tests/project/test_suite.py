@@ -50,6 +50,14 @@ def test_nothing_else_lists_tests() -> None:
     assert not re.findall(r"--ignore=.*|pytest .*\btests/(?!header$).*", read_commands(), re.MULTILINE)
 
 
+def test_every_test_that_scripts_leave_out_is_there() -> None:
+    named = re.findall(r"\b(tests/[\w/]+\.py)(?:::(\w+))?", read_commands())
+    assert len(named) > 30
+    texts = {path: (ROOT / path).read_text(encoding="utf-8") for path, _ in named}
+    missing = [(path, name) for path, name in named if not re.search(rf"\b{name}\b", texts[path])]
+    assert missing == []
+
+
 @pytest.mark.parametrize("name", SUITES)
 def test_every_path_of_a_suite_is_there(name: str) -> None:
     suite = SUITES[name]
