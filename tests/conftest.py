@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import vmem
@@ -19,6 +20,12 @@ from tests.support.system import GROUP_LIMIT
 # Ends the whole run, so it is far beyond what any test takes, on emulated machines and under sanitizers too.
 SECONDS_UNTIL_A_TEST_HANGS = 1200
 STANDARD_ERROR = pytest.StashKey[int]()  # a copy, because pytest captures the descriptor itself while a test runs
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 GROUP_ROOT_1 = Path("/sys/fs/cgroup/memory")
 GROUP_ROOT_2 = Path("/sys/fs/cgroup")

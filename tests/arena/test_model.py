@@ -70,4 +70,4 @@ class ArenaMachine(RuleBasedStateMachine):
 
 
 TestArena = ArenaMachine.TestCase
-TestArena.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestArena.settings = settings(max_examples=150, stateful_step_count=30)

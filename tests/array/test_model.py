@@ -143,4 +143,4 @@ class ArrayMachine(RuleBasedStateMachine):
 
 
 TestArray = ArrayMachine.TestCase
-TestArray.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestArray.settings = settings(max_examples=150, stateful_step_count=30)

@@ -191,7 +191,7 @@ class RegionMachine(RuleBasedStateMachine):
 
 
 TestRegion = RegionMachine.TestCase
-TestRegion.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+TestRegion.settings = settings(max_examples=200, stateful_step_count=30)
 
 
 def test_a_record_of_many_ranges() -> None:
