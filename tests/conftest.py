@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 import vmem
+from tests.support.forked import CAN_FORK, run_in_child
 from tests.support.sharing import SharedFolder, make_shared_folder
 from tests.support.suites import SUITES
 from tests.support.system import GROUP_LIMIT
@@ -67,6 +68,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs what is marked in_child in a child process, where the system can fork."""
+    if not (CAN_FORK and pyfuncitem.get_closest_marker("in_child")):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    run_in_child(partial(pyfuncitem.obj, **arguments))
+    return True
 
 
 @pytest.fixture

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.models.arena_model import PAGE, CheckedArena
+
+pytestmark = pytest.mark.in_child
 
 CAPACITY = 12 * PAGE
 
@@ -69,5 +79,5 @@ class ArenaMachine(RuleBasedStateMachine):
             self.checked.end()
 
 
-TestArena = ArenaMachine.TestCase
-TestArena.settings = settings(max_examples=150, stateful_step_count=30)
+def test_random_calls() -> None:
+    run_state_machine_as_test(ArenaMachine, settings=settings(max_examples=150, stateful_step_count=30, deadline=None))

@@ -20,6 +20,8 @@ from tests.support.processes import run_python
 from tests.support.system import SLACK, mappings_in, status_bytes
 from tests.support.twin_arrays import add_in_place, multiply_in_place
 
+pytestmark = pytest.mark.in_child
+
 Change = Callable[[Any], object]
 
 # --- capacity ---

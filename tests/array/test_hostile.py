@@ -12,6 +12,8 @@ import vmem
 from tests.support.marks import linux_only, posix_only
 from tests.support.processes import run_python
 
+pytestmark = pytest.mark.in_child
+
 Act = Callable[[], object]
 Change = Callable[[Any], object]
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 import vmem
 from tests.models.array_model import CheckedArray
+
+pytestmark = pytest.mark.in_child
 
 CAPACITY = 3 * vmem.get_page_size()
 PAGE_OF_ITEMS = vmem.get_page_size() // 2
@@ -142,5 +152,5 @@ class ArrayMachine(RuleBasedStateMachine):
             self.checked.end()
 
 
-TestArray = ArrayMachine.TestCase
-TestArray.settings = settings(max_examples=150, stateful_step_count=30)
+def test_random_calls() -> None:
+    run_state_machine_as_test(ArrayMachine, settings=settings(max_examples=150, stateful_step_count=30, deadline=None))

@@ -243,6 +243,7 @@ def test_a_map_in_a_forked_child_has_no_locks() -> None:
 
 
 @posix_only
+@pytest.mark.in_child
 @pytest.mark.parametrize("verb", ["prefault", "decommit"])
 def test_a_map_in_a_signal_handler_during_a_long_call(verb: str) -> None:
     size = 64 * MIB
@@ -255,6 +256,7 @@ def test_a_map_in_a_signal_handler_during_a_long_call(verb: str) -> None:
     str(maps[0])
 
 
+@pytest.mark.in_child
 def test_maps_while_another_thread_changes_the_region(page: int) -> None:
     region = vmem.reserve(64 * page)
     region.commit(0, page)

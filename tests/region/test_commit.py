@@ -6,6 +6,8 @@ import vmem
 from tests.support.marks import linux_only
 from tests.support.system import SLACK, committed_by_all, mappings_in, permissions_in, status_bytes
 
+pytestmark = pytest.mark.in_child
+
 
 def test_fresh_memory_reads_zero(region: vmem.Region, page: int) -> None:
     region.commit(0, 3 * page)

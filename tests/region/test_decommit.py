@@ -9,6 +9,8 @@ from tests.support.marks import linux_only
 from tests.support.processes import run_python
 from tests.support.system import SLACK, committed_by_all, mappings_in, permissions_in, status_bytes
 
+pytestmark = pytest.mark.in_child
+
 
 def test_decommitted_bytes_cannot_be_used(region: vmem.Region, page: int) -> None:
     region.commit(0, 2 * page)

@@ -8,6 +8,8 @@ from tests.support.processes import run_python
 from tests.support.system import SLACK, committed_by_all, permissions_in, status_bytes
 from vmem import Protection, Range
 
+pytestmark = pytest.mark.in_child
+
 
 def test_discarded_bytes_read_zero_and_can_be_used(region: vmem.Region, page: int) -> None:
     region.commit(0, 4 * page)

@@ -9,6 +9,8 @@ import pytest
 import vmem
 from tests.support.arguments import Index
 
+pytestmark = pytest.mark.in_child
+
 
 @pytest.fixture
 def abc(region: vmem.Region) -> vmem.Region:

@@ -17,7 +17,7 @@ from tests.support.signals import is_at_work, visit
 from tests.support.system import lockable_bytes, mappings_in, permissions_in, status_bytes
 from vmem import Protection
 
-pytestmark = posix_only
+pytestmark = [posix_only, pytest.mark.in_child]
 
 MIB = 1 << 20
 STRIDE = 8 * MIB

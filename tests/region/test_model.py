@@ -5,13 +5,23 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 import vmem
 from tests.models.region_model import PAGE, CheckedRegion
 from vmem import Protection, Range
+
+pytestmark = pytest.mark.in_child
 
 NUM_PAGES = 8  # few, so that calls meet
 SIZE = NUM_PAGES * PAGE
@@ -190,8 +200,8 @@ class RegionMachine(RuleBasedStateMachine):
             self.checked.end()
 
 
-TestRegion = RegionMachine.TestCase
-TestRegion.settings = settings(max_examples=200, stateful_step_count=30)
+def test_random_calls() -> None:
+    run_state_machine_as_test(RegionMachine, settings=settings(max_examples=200, stateful_step_count=30, deadline=None))
 
 
 def test_a_record_of_many_ranges() -> None:

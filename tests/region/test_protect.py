@@ -15,6 +15,8 @@ from tests.support.processes import run_python, run_python_to_death
 from tests.support.system import permissions_in, refuses_writable_code
 from vmem import Protection, Range
 
+pytestmark = pytest.mark.in_child
+
 NO_ACCESS, READ, READ_WRITE, EXECUTE, READ_EXECUTE, READ_WRITE_EXECUTE = Protection
 
 CAN_READ = (READ, READ_WRITE, READ_EXECUTE, READ_WRITE_EXECUTE)

@@ -8,6 +8,8 @@ import vmem
 from tests.support.marks import linux_only
 from tests.support.system import mappings_in, status_bytes
 
+pytestmark = pytest.mark.in_child
+
 
 def test_releasing_twice_is_fine(region: vmem.Region) -> None:
     assert not region.released

@@ -9,6 +9,8 @@ import pytest
 
 import vmem
 
+pytestmark = pytest.mark.in_child
+
 
 def test_a_view_is_writable_memory(region: vmem.Region, page: int) -> None:
     region.commit(0, page)

@@ -18,6 +18,8 @@ from tests.support.signals import is_at_work
 from tests.support.system import permissions_in
 from vmem import Protection
 
+pytestmark = pytest.mark.in_child
+
 
 def run_threads(work: Callable[[int], object], count: int = 8) -> None:
     """Runs `work` with the numbers from 0 on, all starting at once, and raises what one of them raised."""

@@ -14,6 +14,8 @@ from tests.support.marks import linux_only
 from tests.support.processes import run_python
 from tests.support.system import SLACK, mappings_in, status_bytes
 
+pytestmark = pytest.mark.in_child
+
 
 def test_weak_references(page: int) -> None:
     gone: list[object] = []

@@ -14,6 +14,8 @@ import vmem
 from tests.support.arguments import Index
 from tests.support.processes import run_python
 
+pytestmark = pytest.mark.in_child
+
 Call = Callable[[vmem.Region, Any], object]
 
 CALLS: list[Call] = [
