@@ -340,6 +340,43 @@ def test_pages_are_not_committed_until_they_are_prefaulted(verb: str) -> None:
         assert region.committed == size
 
 
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("prefault", "count the resident part of")])
+def test_many_commits_in_the_middle_of_a_call(verb: str, page: int) -> None:
+    """What a call needs to record its end is allocated when it begins, and the commits of others leave it alone."""
+    size = min(SIZES[verb], 32 * MIB)
+    with region_for(verb) as region:
+        if verb == "commit and prefault":
+            for offset in range(0, size, size // 128):
+                region.commit(offset, page)
+                region.protect(Protection.READ, offset, page)
+        else:
+            region.commit(0, size)
+        if verb == "unlock":
+            region.lock(0, size)
+
+        def commit() -> None:
+            for number in range(100):
+                region.commit(size + (2 * number + 1) * page, page)
+
+        meet(commit, partial(METHODS[verb], region, page, size - 2 * page))
+        parts = region.map().parts
+        assert [part[:2] for part in parts if part.offset > size and part.committed] == [
+            (size + (2 * number + 1) * page, page) for number in range(100)
+        ]
+        changes: dict[str, Callable[[vmem.MemoryPart], bool]] = {
+            "decommit": lambda part: not part.committed,
+            "commit and prefault": lambda part: part.committed,
+            "lock": lambda part: part.locked,
+            "unlock": lambda part: not part.locked,
+            "discard": lambda part: part.committed,
+        }
+        inside = [part for part in parts if page <= part.offset < size - page]
+        assert all(map(changes[verb], inside))
+        if verb in ("lock", "unlock", "decommit"):
+            assert [part[:2] for part in inside] == [(page, size - 2 * page)]
+        region.release()
+
+
 @linux_only
 @pytest.mark.parametrize("verb", VERBS)
 def test_memory_goes_when_a_call_on_an_abandoned_region_ends(verb: str) -> None:
@@ -478,6 +515,130 @@ except BufferError as error:
     end_child()
 assert os.getpid() == parent and region[0] == 1
 wait_for(children[0])
+"""
+    )
+
+
+MEET = """
+import _thread, operator, os, signal, sys, threading, vmem
+from functools import partial
+from vmem import _vmem
+page = vmem.get_page_size()
+region = vmem.reserve(1 << 30)
+children = []
+
+class Again:
+    __del__ = _thread.interrupt_main  # C: no Python code runs behind it, which would notice the signal early
+
+def meet(actions, call):
+    '''Makes a call, and runs an action in a signal handler after each of its first pieces.'''
+    actions = list(actions)
+    def handle(number, frame):
+        action = actions.pop(0)
+        again = Again() if actions else None  # goes when this function has returned
+        action()
+    signal.signal(signal.SIGINT, handle)
+    list(map(operator.call, (_thread.interrupt_main, call)))
+    assert actions == []
+
+def fork():
+    children.append(os.fork())
+
+def in_thread(action):
+    failures = []
+    def run():
+        try:
+            action()
+        except BaseException as error:
+            failures.append(error)
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+
+def end():
+    '''Both processes come here.'''
+    if children == [0]:
+        sys.stdout.flush()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+"""
+
+# What each verb does in three pieces at least; in one, where no more may be locked.
+IN_PIECES = dict.fromkeys(VERBS, 96 * MIB) | {"lock": lockable_bytes(96 * MIB)}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_others_did_in_a_forked_child_is_not_undone(verb: str) -> None:
+    """There the call ends, and what it would do to its pages at the end no longer concerns those that are there now."""
+    run_python(
+        MEET
+        + f"""
+size, method = {IN_PIECES[verb]}, _vmem.Region.{METHODS[verb].__name__}
+def use():
+    region.decommit()
+    region.commit(4 * page, 2 * page)
+    region[5 * page] = 3
+def fork_and_use():
+    fork()
+    if children == [0]:
+        in_thread(use)
+if "{verb}" != "commit and prefault":
+    region.commit(0, size + page)
+try:
+    meet([fork_and_use], partial(method, region, page, size))
+except BufferError as error:
+    assert children == [0]
+    assert f"bytes {{page}} to {{size + page}} of this region any further after a fork" in str(error), error
+    assert [each[:3] for each in region.ranges()] == [
+        (0, 4 * page, False), (4 * page, 2 * page, True), (6 * page, (1 << 30) - 6 * page, False)], region.ranges()
+    assert region[5 * page] == 3
+    assert region.map().locked == 0
+else:
+    assert children != [0]
+region.commit()
+region[size] = 1
+region.lock(0, 2 * page)
+region.unlock(0, 2 * page)
+region.release()
+end()
+"""
+    )
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_pages_of_a_call_stay_its_own_in_the_child_of_a_handler_that_forks(verb: str) -> None:
+    """There the call goes on. Who meets it is refused as in the parent: the handler itself, and another thread later."""
+    run_python(
+        MEET
+        + f"""
+size, method = {IN_PIECES[verb]}, _vmem.Region.{METHODS[verb].__name__}
+refused = []
+def touch():
+    for call in (region.commit, region.decommit, region.discard, region.lock, region.unlock):
+        try:
+            call(page, page)
+        except BufferError as error:
+            assert f"while a call is at work to {verb} bytes {{page}} to {{size + page}}" in str(error), error
+            refused.append(call)
+def fork_and_touch():
+    fork()
+    touch()
+def touch_elsewhere():
+    in_thread(touch)
+if "{verb}" != "commit and prefault":
+    region.commit(0, size + 2 * page)
+    region[page], region[size] = 5, 6
+actions = [fork_and_touch, touch_elsewhere, touch][: 3 if size == {96 * MIB} else 1]
+meet(actions, partial(method, region, page, size))
+assert len(refused) == 5 * len(actions)
+assert region.is_committed(page, size) == ("{verb}" != "decommit")
+region.commit(0, size + page)
+kept = (5, 6) if "{verb}" not in ("commit and prefault", "decommit", "discard") else (0, 0)
+assert (region[page], region[size]) == kept
+region.release()
+end()
 """
     )
 
