@@ -377,6 +377,79 @@ def test_many_commits_in_the_middle_of_a_call(verb: str, page: int) -> None:
         region.release()
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_calls_that_cannot_be_marked_keep_nothing(verb: str) -> None:
+    """Where the mark cannot be allocated, what was allocated for the record before is given back, as at any end."""
+    pytest.importorskip("_testcapi", reason="this Python comes without the module that lets its allocations fail")
+    run_python(
+        f"""
+import sys, _testcapi, vmem
+from vmem import _vmem
+page, size = vmem.get_page_size(), 5 << 20
+region = vmem.reserve(4 * size)
+
+def prepare():
+    if "{verb}" == "commit and prefault":
+        region.decommit()
+        for number in range(5):
+            region.commit(2 * number * page, page)
+            region.protect(vmem.Protection.READ, 2 * number * page, page)
+    else:
+        region.commit(0, 2 * size)
+
+def is_refused(num_allocations):
+    prepare()
+    _testcapi.set_nomemory(num_allocations, num_allocations + 1)
+    try:
+        _vmem.Region.{METHODS[verb].__name__}(region, page, size)
+    except MemoryError:
+        return True
+    finally:
+        _testcapi.remove_mem_hooks()
+    return False
+
+refused = []
+for num_allocations in range(8):
+    for _ in range(3):
+        is_refused(num_allocations)
+    before = sys.getallocatedblocks()
+    refused.append(sum([is_refused(num_allocations) for _ in range(30)]))
+    kept = sys.getallocatedblocks() - before
+    assert kept < 20, (num_allocations, kept)
+assert refused[0] == 30, refused
+"""
+    )
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_refused_commits_keep_nothing() -> None:
+    run_python(
+        """
+import resource, sys, vmem
+from vmem import _vmem
+page, size = vmem.get_page_size(), 64 << 20
+region = vmem.reserve(2 * size)
+for number in range(20):
+    region.commit(2 * number * page, page)
+resource.setrlimit(resource.RLIMIT_DATA, (_vmem.get_limits()["data_used"] + (size >> 1), -1))
+
+def is_refused():
+    try:
+        region.commit(0, size, prefault=True)
+    except vmem.OutOfMemoryError:
+        return True
+
+for _ in range(3):
+    is_refused()
+before = sys.getallocatedblocks()
+assert all([is_refused() for _ in range(100)])
+assert sys.getallocatedblocks() - before < 50, sys.getallocatedblocks() - before
+assert region.committed == 20 * page
+"""
+    )
+
+
 @linux_only
 @pytest.mark.parametrize("verb", VERBS)
 def test_memory_goes_when_a_call_on_an_abandoned_region_ends(verb: str) -> None:
@@ -609,7 +682,7 @@ end()
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_pages_of_a_call_stay_its_own_in_the_child_of_a_handler_that_forks(verb: str) -> None:
-    """There the call goes on. Who meets it is refused as in the parent: the handler itself, and another thread later."""
+    """The call goes on there, and who meets it is refused as in the parent: the handler, and later another thread."""
     run_python(
         MEET
         + f"""

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
+import pytest
+
 import vmem
+from tests.support import lockable_bytes
 from vmem import Protection, Range
 
 
@@ -102,3 +108,41 @@ def test_protection_names() -> None:
     assert [each.name for each in Protection] == [
         "NO_ACCESS", "READ", "READ_WRITE", "EXECUTE", "READ_EXECUTE", "READ_WRITE_EXECUTE",
     ]  # fmt: skip
+
+
+# --- the memory of the record ---
+
+CHANGES: dict[str, Callable[[vmem.Region, int, int], object]] = {
+    "commit": lambda region, offset, num_bytes: region.commit(offset, num_bytes),
+    "commit and prefault": lambda region, offset, num_bytes: region.commit(offset, num_bytes, prefault=True),
+    "decommit": lambda region, offset, num_bytes: region.decommit(offset, num_bytes),
+    "protect": lambda region, offset, num_bytes: region.protect(Protection.READ, offset, num_bytes),
+    "lock": lambda region, offset, num_bytes: region.lock(offset, num_bytes),
+    "unlock": lambda region, offset, num_bytes: region.unlock(offset, num_bytes),
+}
+
+
+@pytest.mark.parametrize("order", ["upwards", "downwards", "between", "at once"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_pages_that_have_become_alike_are_one_range(change: str, order: str, page: int) -> None:
+    """The record of many pages takes as little memory as that of one, whichever of them changed first."""
+    num_pages = lockable_bytes(1200 * page) // page
+    region = vmem.reserve(num_pages * page)
+    if not change.startswith("commit"):
+        region.commit()
+    if change == "unlock":
+        region.lock()
+    before = sys.getallocatedblocks()
+    numbers = {"upwards": slice(None), "downwards": slice(None, None, -1)}.get(order, slice(None, None, 2))
+    for number in range(num_pages)[numbers]:
+        CHANGES[change](region, number * page, page)
+    if order in ("between", "at once"):
+        assert sys.getallocatedblocks() - before > num_pages // 3
+    if order == "between":
+        for number in range(1, num_pages, 2):
+            CHANGES[change](region, number * page, page)
+    elif order == "at once":
+        CHANGES[change](region, 0, region.size)
+    assert sys.getallocatedblocks() - before < 60
+    assert len(region.ranges()) == len(region.map().parts) == 1
+    region.release()
