@@ -6,8 +6,10 @@ import copy
 import ctypes
 import gc
 import pickle
+import sys
 import weakref
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -254,6 +256,59 @@ def test_trim_gives_memory_back(arena: vmem.Arena, page: int) -> None:
     arena.reset()
     arena.trim()
     assert arena.committed == 0
+
+
+@pytest.mark.parametrize("num_bytes", [4 << 20, 12 << 20])
+def test_a_zeroed_allocation_touches_no_fresh_memory(arena: vmem.Arena, num_bytes: int, page: int) -> None:
+    """Neither that which the arena has never used nor that which it has given back: it is zero without being written."""
+    for kept in (0, 1, page - 1, page, page + 1):
+        arena.alloc(kept)[:] = b"k" * kept
+        fresh = arena.alloc(num_bytes, align=1)
+        assert resident_bytes(arena) < num_bytes // 2
+        fresh[:] = b"x" * num_bytes
+        assert resident_bytes(arena) >= num_bytes or sys.platform != "linux"
+        fresh.release()
+        arena.rewind(kept)
+        arena.trim()
+        again = arena.alloc(num_bytes, align=1)
+        assert resident_bytes(arena) < num_bytes // 2
+        assert again == bytes(num_bytes)
+        again.release()
+        arena.reset()
+        arena.trim()
+
+
+def resident_bytes(arena: vmem.Arena) -> int:
+    """None, where the system does not tell, is none."""
+    return arena.map().resident or 0
+
+
+def test_steps_grow_up_to_a_limit(arena: vmem.Arena, page: int) -> None:
+    """An arena that grows little by little doubles up to 8 MiB, and from there on has no more than 10 MiB to spare."""
+    large, huge_page = 8 << 20, 2 << 20
+    sizes = [0]
+    while arena.used < 6 * large:
+        arena.alloc(page // 2, align=1, zero=False)
+        if arena.committed != sizes[-1]:
+            sizes.append(arena.committed)
+    small = [size for size in sizes if size < large]
+    assert small == [0, *(page << step for step in range(len(small) - 1))]
+    assert all(large <= later - size <= large + huge_page for size, later in pairwise(sizes[len(small) :]))
+    assert large <= sizes[len(small)] <= large + huge_page
+
+
+def test_large_steps_end_at_huge_pages(page: int) -> None:
+    """Up to the capacity."""
+    huge_page = 2 << 20
+    made = vmem.Arena(64 << 20)
+    made.alloc((8 << 20) + page)
+    for _ in range(4):
+        assert (made.map().address + made.committed) % huge_page == 0
+        made.alloc(made.committed - made.used + page, align=1)
+    for capacity in (12 << 20, (8 << 20) + page, page, 3 * page):
+        full = vmem.Arena(capacity)
+        full.alloc(capacity - 1)
+        assert full.committed == capacity
 
 
 @pytest.mark.many_addresses

@@ -225,6 +225,20 @@ def test_memory_doubles_while_an_array_is_small(page: int) -> None:
     assert steps == {page << step for step in range(7)}
 
 
+def test_memory_does_not_double_when_an_array_is_large() -> None:
+    """Beyond 8 MiB it grows by that, up to the next multiple of 2 MiB."""
+    made, chunk = vmem.Array("q", capacity=8 << 20), bytes(1 << 18)
+    steps = 0
+    before = committed = made.map().committed
+    while committed < 48 << 20:
+        made.frombytes(chunk)
+        before, committed = committed, made.map().committed
+        if committed != before and before >= 8 << 20:
+            steps += 1
+            assert 8 << 20 <= committed - before <= 10 << 20
+    assert steps >= 4
+
+
 @pytest.mark.many_addresses
 @linux_only
 def test_shrink_to_fit_gives_memory_back(page: int) -> None:
