@@ -260,7 +260,7 @@ def test_trim_gives_memory_back(arena: vmem.Arena, page: int) -> None:
 
 @pytest.mark.parametrize("num_bytes", [4 << 20, 12 << 20])
 def test_a_zeroed_allocation_touches_no_fresh_memory(arena: vmem.Arena, num_bytes: int, page: int) -> None:
-    """Neither that which the arena has never used nor that which it has given back: it is zero without being written."""
+    """What the arena has never used, and what it has given back, is zero without being written."""
     for kept in (0, 1, page - 1, page, page + 1):
         arena.alloc(kept)[:] = b"k" * kept
         fresh = arena.alloc(num_bytes, align=1)

@@ -5,6 +5,8 @@ import gc
 import pickle
 import sys
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -150,6 +152,87 @@ def test_cycles_do_not_leak(page: int) -> None:
     gc.collect()
     assert status_bytes("VmRSS") - resident < SLACK // 4
     assert status_bytes("VmSize") - size < SLACK
+
+
+class Tape(vmem.Array[int]):
+    """An array that can be part of a cycle, and so gives another kind of view."""
+
+
+class Pool(vmem.Arena):
+    """The same for an arena."""
+
+
+def make_all_kinds() -> dict[str, Any]:
+    """One of everything that refers to types or to what a user gave it."""
+    region = vmem.reserve(1 << 20, name="".join(["kin", "ds"]))
+    region.commit()
+    array, tape, arena, pool = vmem.Array("i", [1, 2]), Tape("i", [1, 2]), vmem.Arena(1 << 20), Pool(1 << 20)
+    return {
+        "region": region,
+        "name": region.name,
+        "view": region[0:1].obj,
+        "array": array,
+        "iterator": iter(array),
+        "view of an array": memoryview(array).obj,
+        "tape": tape,
+        "view of a tape": memoryview(tape).obj,
+        "arena": arena,
+        "scope": arena.scope(),
+        "allocation": arena.alloc(1).obj,
+        "pool": pool,
+        "allocation of a pool": pool.alloc(1).obj,
+        "error": vmem.OutOfMemoryError(),
+        "map": region.map(),
+    }
+
+
+def refuse(call: Callable[[], object]) -> None:
+    with pytest.raises((ValueError, BufferError, MemoryError, StopIteration, RuntimeError)):
+        call()
+
+
+def enter_twice(scope: Any) -> None:
+    with scope:
+        refuse(scope.__enter__)
+
+
+USES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "make all kinds": lambda kinds: make_all_kinds(),
+    "region": lambda kinds: type(kinds["region"])(4096, name=kinds["name"]),
+    "region, refused": lambda kinds: refuse(lambda: vmem.reserve(sys.maxsize // 2, name=kinds["name"])),
+    "region, released": lambda kinds: vmem.reserve(4096, name=kinds["name"]).release(),
+    "view": lambda kinds: kinds["region"][0:1],
+    "view, empty": lambda kinds: kinds["region"][5:5],
+    "view, refused": lambda kinds: refuse(lambda: kinds["region"].view(1 << 20, 1)),
+    "view, kept by its slice": lambda kinds: kinds["region"].view(0, 10, readonly=True)[2:4][1:],
+    "buffer, refused": lambda kinds: refuse(lambda: kinds["region"].release()),
+    "array": lambda kinds: kinds["array"][:],
+    "array, refused": lambda kinds: refuse(lambda: vmem.Array("i", [1, 2], capacity=1)),
+    "view of an array": lambda kinds: memoryview(kinds["array"]),
+    "view of a tape": lambda kinds: memoryview(kinds["tape"]),
+    "array, shrinking": lambda kinds: list(map(refuse, (kinds["array"].pop, kinds["tape"].pop))),
+    "iterator": lambda kinds: list(kinds["array"]),
+    "allocation": lambda kinds: kinds["arena"].alloc(1),
+    "allocation of a pool": lambda kinds: kinds["pool"].alloc(1),
+    "allocation, refused": lambda kinds: refuse(lambda: kinds["arena"].alloc(1 << 21)),
+    "arena, refused": lambda kinds: refuse(lambda: vmem.Arena(sys.maxsize // 2)),
+    "arena, rewinding": lambda kinds: list(map(refuse, (kinds["arena"].reset, kinds["pool"].reset))),
+    "scope": lambda kinds: enter_twice(kinds["pool"].scope()),
+    "map": lambda kinds: [kinds[each].map() for each in ("region", "array", "pool")],
+}
+
+
+@pytest.mark.skipif(FREE_THREADED, reason="each thread has counts of its own for types there")
+@pytest.mark.parametrize("use", USES)
+def test_references_to_types_are_given_back(use: str) -> None:
+    """A type that is counted too often is never freed, and costs so little memory that nobody sees it."""
+    kinds = make_all_kinds()
+    counted = {name: type(kind) if name != "name" else kind for name, kind in kinds.items()}
+    USES[use](kinds)
+    before = {name: sys.getrefcount(each) for name, each in counted.items()}
+    for _ in range(20):
+        USES[use](kinds)
+    assert {name: sys.getrefcount(each) for name, each in counted.items()} == before
 
 
 def test_views_at_the_end_of_the_interpreter() -> None:
