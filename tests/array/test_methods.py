@@ -324,6 +324,55 @@ def test_tofile_writes_what_there_was() -> None:
     agree(act)
 
 
+class Shrinking(Writing):
+    """A file into which writing takes items off the end of the array, and their memory."""
+
+    def __init__(self, made: vmem.Array[int], sizes: list[int], num_items: int) -> None:
+        super().__init__(sizes)
+        self.made = made
+        self.num_items = num_items
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        assert data == bytes(len(data))
+        del self.made[max(len(self.made) - self.num_items, 0) :]
+        self.made.shrink_to_fit()
+
+
+@pytest.mark.in_child
+@pytest.mark.parametrize(
+    ("num_items", "expected"),
+    [
+        (1, [65_536, 65_536, 65_536, 3_389]),
+        (60_000, [65_536, 65_536]),
+        (200_000 - 65_537, [65_536, 1]),
+        (200_000 - 65_536, [65_536]),
+        (200_000, [65_536]),
+    ],
+)
+def test_tofile_stops_at_the_end_of_an_array_that_shrinks(num_items: int, expected: list[int]) -> None:
+    """It writes what there still is, and never nothing."""
+    sizes: list[int] = []
+    made = vmem.Array("B", bytes(200_000))
+    made.tofile(Shrinking(made, sizes, num_items))
+    assert sizes == expected
+
+
+def test_tofile_does_not_follow_an_array_that_grows() -> None:
+    class Doubling(Writing):
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            assert len(self.sizes) < 5, "it has no end"
+            made.extend(made)
+
+    for num_items in (65_535, 65_536, 65_537, 200_000):
+        sizes: list[int] = []
+        made = vmem.Array("B", bytes(num_items))
+        made.tofile(Doubling(sizes))
+        assert sum(sizes) == num_items
+        assert len(sizes) == -(-num_items // 65_536)
+
+
 def test_tofile_writes_in_the_same_pieces() -> None:
     def act(make: Maker) -> object:
         pieces: list[int] = []

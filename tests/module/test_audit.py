@@ -163,6 +163,41 @@ for change in (array.clear, lambda: array.frombytes(bytes(1 << 16)), fail):
     )
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "array[:]", "array[:5]", "array[1000:]", "array[-2000:-1]", "array[::3]", "array[::-1]", "array[9000:5:-7]",
+        "array + array", "array * 3", "copy.copy(array)", "copy.deepcopy(array)", "vmem.Array('H', array)",
+        "vmem.Array('I', array)",
+    ],
+)  # fmt: skip
+def test_a_copy_is_of_what_a_hook_has_left(call: str) -> None:
+    """Of pages that are still there: those behind the items may have gone back to the system."""
+    run(
+        f"""
+import copy
+
+def fill():
+    array.clear()
+    array.extend(range(60_000))
+
+def cut(length):
+    del array[length:]
+    array.shrink_to_fit()
+
+array = vmem.Array("H", capacity=1 << 18)
+for change in (lambda: cut(0), lambda: cut(1), lambda: cut(3000), lambda: array.extend(range(10_000)), array.reverse):
+    fill()
+    act(lambda *arguments: change())
+    made = {call}
+    changed = array.tolist()
+    assert [event[0] for event in events] == ["vmem.reserve"]
+    assert made == {call}, (len(made), len(changed))
+    assert array.tolist() == changed
+"""
+    )
+
+
 def test_a_hook_may_use_other_regions() -> None:
     run(
         """
