@@ -13,6 +13,7 @@ import pytest
 import vmem
 from tests.support.arguments import Index
 from tests.support.processes import run_python
+from vmem import _vmem
 
 pytestmark = pytest.mark.in_child
 
@@ -177,6 +178,53 @@ def test_collections_in_the_middle_of_calls() -> None:
         assert outcomes, "no collection came in the middle of a call"
         """
     )
+
+
+@pytest.mark.parametrize("action", ["release", "decommit", "commit"])
+def test_a_collection_while_ranges_makes_its_list(page: int, action: str) -> None:
+    """Python 3.11 collects in the middle of calls in C, so there a finalizer runs after any allocation of the list."""
+
+    class Bomb:
+        def __init__(self, act: Callable[[], None]) -> None:
+            self.me = self
+            self.act = act
+
+        def __del__(self) -> None:
+            self.act()
+
+    num_refused = num_changed = 0
+    kept: list[object] = [(number,) * 4 for number in range(3000)]  # Python allocates no tuple while it has freed ones
+    threshold = gc.get_threshold()
+    gc.disable()
+    for num_allocations in range(1, 45):
+        region = vmem.reserve(32 * page)
+        for number in range(0, 32, 2):
+            region.commit(number * page, page)
+        before = _vmem.Region.ranges(region)
+        kept.append(before)
+        gc.collect(0)
+        Bomb(getattr(region, action))
+        gc.set_threshold(num_allocations)
+        gc.enable()
+        try:
+            ranges = _vmem.Region.ranges(region)
+        except ValueError:
+            num_refused += 1
+        else:
+            kept.append(ranges)
+            ends = [offset + num_bytes for offset, num_bytes, _, _ in ranges]
+            assert [offset for offset, *_ in ranges] == [0, *ends[:-1]]
+            assert ends[-1] == region.size
+            assert action != "release" or ranges == before
+            num_changed += ranges != before
+        finally:
+            gc.disable()
+            gc.set_threshold(*threshold)
+        gc.collect(0)
+        assert region.released is (action == "release")
+    gc.enable()
+    if sys.version_info < (3, 12):
+        assert (num_refused if action == "release" else num_changed) > 25
 
 
 def test_weakref_callback_that_uses_the_region() -> None:
