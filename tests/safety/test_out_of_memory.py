@@ -423,6 +423,9 @@ def test_releasing_every_second_of_many_regions() -> None:
             if refused > 3:
                 break
     assert refused
+    limits = _vmem.get_limits()
+    left = limits["mapping_limit"] - limits["mapping_used"]
+    assert 4096 - 1024 - 3 <= left <= 4096 - 1024 + 100, left  # releases may use a part of the headroom
     check()
     del regions[::2], region
     check()
@@ -560,7 +563,8 @@ def test_dropping_neighbours_at_the_limit() -> None:
     regions[::2] = [None] * 10_000
     del region
     check()
-    assert _vmem.get_limits()["mapping_used"] <= before + 1024 + 10  # releases may use a part of the headroom
+    used = _vmem.get_limits()["mapping_used"]
+    assert before + 1024 - 100 <= used <= before + 1024 + 10, (before, used)  # releases may use a part of the headroom
     regions.clear()
     full.release()
     assert _vmem.get_limits()["mapping_used"] < before / 2, _vmem.get_limits()  # and so they lead away from the limit
