@@ -137,13 +137,30 @@ def test_many_ranges_and_many_views(page: int) -> None:
 
 
 def test_views_are_counted_in_the_parts_that_hold_their_bytes(region: vmem.Region, page: int) -> None:
-    region.commit(0, 4 * page)
-    region.prefault(page, page)
-    views = [region[0:page], region[page - 1 : page], region[page : 2 * page], region[2 * page : 2 * page + 1]]
-    assert [part.num_views for part in region.map().parts] == [2, 1, 1, 0]
-    views.append(region[page - 1 : 2 * page + 1])
-    assert [part.num_views for part in region.map().parts] == [3, 2, 2, 0]
-    assert region.map().num_views == len(views)
+    """And in no others, wherever they begin and end."""
+    region.commit(0, 40 * page)
+    region.protect(Protection.READ, 8 * page, 8 * page)
+    one, two, three = 8 * page, 16 * page, 40 * page
+
+    def look(*views: tuple[int, int]) -> tuple[list[int], list[tuple[int, int]]]:
+        held = [region[start:end] for start, end in views]
+        memory = region.map()
+        assert memory.num_views == len(held)
+        first_and_count = [(offset // page, num_bytes // page) for offset, num_bytes in memory.pinned]
+        return [part.num_views for part in memory.parts], first_and_count
+
+    assert look() == ([0, 0, 0, 0], [])
+    assert look((0, one)) == ([1, 0, 0, 0], [(0, 8)])
+    assert look((one - 1, one)) == ([1, 0, 0, 0], [(7, 1)])
+    assert look((one, one + 1)) == ([0, 1, 0, 0], [(8, 1)])
+    assert look((one - 1, one + 1)) == ([1, 1, 0, 0], [(7, 2)])
+    assert look((one, two)) == ([0, 1, 0, 0], [(8, 8)])
+    assert look((one, two), (two, two + 1), (0, one)) == ([1, 1, 1, 0], [(0, 17)])
+    assert look((three - 1, three), (two, three)) == ([0, 0, 2, 0], [(16, 24)])
+    assert look((0, three), (page, page + 1), (three - page, three)) == ([2, 1, 2, 0], [(0, 40)])
+    assert look((0, 1), (page, page + 1)) == ([2, 0, 0, 0], [(0, 2)])
+    assert look((0, page), (2 * page, 2 * page + 1)) == ([2, 0, 0, 0], [(0, 1), (2, 1)])
+    assert look((0, page + 1), (2 * page - 1, 2 * page), (3 * page, 4 * page)) == ([3, 0, 0, 0], [(0, 2), (3, 1)])
 
 
 def test_a_map_is_an_immutable_snapshot(region: vmem.Region, page: int) -> None:
