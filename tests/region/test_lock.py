@@ -277,6 +277,30 @@ assert read_locked() == 0
 
 
 @linux_only
+def test_only_pages_that_are_not_locked_yet_count_towards_the_limit(page: int) -> None:
+    """So that the message blames the limit where it is what refused. Here native code has unmapped a page meanwhile."""
+    printed = run_python(
+        UNPRIVILEGED
+        + """
+import ctypes
+region.commit(0, 64 * page)
+limit_locks(16 * page)
+region.lock(0, 10 * page)
+ctypes.CDLL(None).munmap(ctypes.c_void_p(region.address + 12 * page), ctypes.c_size_t(page))
+print(refuse(0, 13 * page))
+print(refuse(5 * page + 1, 11 * page - 2))
+print(refuse(5 * page + 1, 11 * page))
+"""
+    )
+    other = "the system lets this process lock no more memory; lock less, or ask for the right"
+    assert printed.splitlines() == [
+        f"[Errno 12] cannot lock {13 * page} bytes at offset 0 of a region: {other}",
+        f"[Errno 12] cannot lock {11 * page - 2} bytes at offset {5 * page + 1} of a region: {other}",
+        expected_refusal(11 * page, 5 * page + 1, 16 * page, 10 * page),
+    ]
+
+
+@linux_only
 @pytest.mark.parametrize("num_bytes", [1, 1 << 25])
 def test_a_limit_of_nothing(num_bytes: int) -> None:
     """The system gives another error then than when there is too little left."""

@@ -329,6 +329,39 @@ def test_the_last_page_of_the_data_limit() -> None:
     assert "the data limit (RLIMIT_DATA" in printed
 
 
+@linux_only
+@pytest.mark.exact_memory
+@pytest.mark.parametrize("prefault", [False, True])
+def test_only_pages_that_are_not_committed_yet_count_towards_the_data_limit(prefault: bool) -> None:
+    """So that the message blames the limit where it is what refused. Here native code has unmapped a page meanwhile."""
+    printed = run_python(
+        f"""
+        import ctypes, resource, vmem
+        from vmem import _vmem
+        mib, page = 1 << 20, vmem.get_page_size()
+        region = vmem.reserve(1 << 30)
+        region.commit(0, 64 * mib)
+        region[0] = 5
+        limit = _vmem.get_limits()["data_used"] + 32 * mib
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, -1))
+        for num_bytes in (80 * mib, 112 * mib):
+            before = region.ranges()
+            hole = ctypes.c_void_p(region.address + 70 * mib)
+            ctypes.CDLL(None).munmap(hole, ctypes.c_size_t(page))
+            try:
+                region.commit(0, num_bytes, prefault={prefault})
+            except vmem.OutOfMemoryError as error:
+                print(error)
+            assert region.ranges() == before and region[0] == 5
+        region.commit(0, 80 * mib, prefault={prefault})
+        """
+    )
+    first, second = printed.splitlines()
+    assert first.endswith(f"commit {'and prefault ' if prefault else ''}{80 << 20} bytes at offset 0 of a region: "
+                          "the system has no more memory to give; commit less, or release some")  # fmt: skip
+    assert ": the data limit (RLIMIT_DATA, ulimit -d) is " in second
+
+
 MAPPINGS = """
     import mmap, os, threading, vmem
     from vmem import _vmem
