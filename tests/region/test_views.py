@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import array
 import ctypes
 import io
+import itertools
 from typing import Any
 
 import numpy as np
@@ -220,3 +222,61 @@ def test_empty_readonly_views(region: vmem.Region) -> None:
     view = region.view(5, 0, readonly=True)
     assert (view.nbytes, view.readonly) == (0, True)
     region.release()
+
+
+# --- what native code asks for ---
+
+
+class Description(ctypes.Structure):
+    """A Py_buffer."""
+
+    _fields_ = (
+        ("buf", ctypes.c_void_p),
+        ("obj", ctypes.c_void_p),
+        ("len", ctypes.c_ssize_t),
+        ("itemsize", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("ndim", ctypes.c_int),
+        ("format", ctypes.c_char_p),
+        ("shape", ctypes.POINTER(ctypes.c_ssize_t)),
+        ("strides", ctypes.POINTER(ctypes.c_ssize_t)),
+        ("suboffsets", ctypes.c_void_p),
+        ("internal", ctypes.c_void_p),
+    )
+
+
+WRITABLE, FORMAT, ND, STRIDES, INDIRECT = 1, 4, 8, 0x18, 0x118  # PyBUF_SIMPLE is none of them
+
+
+def describe(exporter: object, flags: int) -> tuple[object, ...]:
+    """All that a buffer tells but its address; or that it is refused, and what it holds then."""
+    buffer = Description()
+    ctypes.memset(ctypes.byref(buffer), 0xFF, ctypes.sizeof(buffer))  # native code does not clear it first
+    try:
+        ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(exporter), ctypes.byref(buffer), flags)
+    except BufferError:
+        return "refused", buffer.obj
+    shape, strides = (pointer[0] if pointer else None for pointer in (buffer.shape, buffer.strides))
+    told = (buffer.len, buffer.itemsize, buffer.readonly, buffer.ndim, buffer.format, shape, strides, buffer.suboffsets)
+    ctypes.pythonapi.PyBuffer_Release(ctypes.byref(buffer))
+    return told
+
+
+def test_a_buffer_tells_no_more_than_it_is_asked_for(region: vmem.Region, page: int) -> None:
+    """As those of Python's own types: without PyBUF_FORMAT there is no format, which means bytes."""
+    region.commit(0, page)
+    arena = vmem.Arena(page)
+    numbers = [1, 2, 3]
+    likes: list[tuple[object, object]] = [
+        (region.view(0, 12).obj, bytearray(12)),
+        (region.view(0, 12, readonly=True).obj, bytes(12)),
+        (arena.alloc(12).obj, bytearray(12)),
+        (vmem.Array("i", numbers), array.array("i", numbers)),
+        (memoryview(vmem.Array("i", numbers)).obj, array.array("i", numbers)),
+        (vmem.Array("d"), array.array("d")),
+    ]
+    for exporter, like in likes:
+        for flags in itertools.product((0, WRITABLE), (0, FORMAT), (0, ND, STRIDES, INDIRECT)):
+            told, expected = describe(exporter, sum(flags)), describe(like, sum(flags))
+            assert told == (("refused", None) if expected[0] == "refused" else expected), (exporter, flags)
+    assert describe(likes[0][0], 0) == (12, 1, 0, 1, None, None, None, None)
