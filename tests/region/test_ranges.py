@@ -122,6 +122,7 @@ CHANGES: dict[str, Callable[[vmem.Region, int, int], object]] = {
 }
 
 
+@pytest.mark.exact_memory
 @pytest.mark.parametrize("order", ["upwards", "downwards", "between", "at once"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_pages_that_have_become_alike_are_one_range(change: str, order: str, page: int) -> None:
