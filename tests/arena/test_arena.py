@@ -279,7 +279,7 @@ def test_a_zeroed_allocation_touches_no_fresh_memory(arena: vmem.Arena, num_byte
 
 
 def resident_bytes(arena: vmem.Arena) -> int:
-    """None, where the system does not tell, is none."""
+    """0 where the system does not report it."""
     return arena.map().resident or 0
 
 

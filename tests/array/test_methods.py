@@ -351,7 +351,7 @@ class Shrinking(Writing):
     ],
 )
 def test_tofile_stops_at_the_end_of_an_array_that_shrinks(num_items: int, expected: list[int]) -> None:
-    """It writes what there still is, and never nothing."""
+    """It writes the items that remain, and no empty pieces."""
     sizes: list[int] = []
     made = vmem.Array("B", bytes(200_000))
     made.tofile(Shrinking(made, sizes, num_items))

@@ -171,8 +171,8 @@ for change in (array.clear, lambda: array.frombytes(bytes(1 << 16)), fail):
         "vmem.Array('I', array)",
     ],
 )  # fmt: skip
-def test_a_copy_is_of_what_a_hook_has_left(call: str) -> None:
-    """Of pages that are still there: those behind the items may have gone back to the system."""
+def test_a_copy_has_the_items_that_a_hook_has_left(call: str) -> None:
+    """A hook can shrink the array and decommit the pages that the copy was about to read."""
     run(
         f"""
 import copy

@@ -277,8 +277,8 @@ assert read_locked() == 0
 
 
 @linux_only
-def test_only_pages_that_are_not_locked_yet_count_towards_the_limit(page: int) -> None:
-    """So that the message blames the limit where it is what refused. Here native code has unmapped a page meanwhile."""
+def test_locked_pages_do_not_count_towards_the_limit_again(page: int) -> None:
+    """The message names the limit only when it was exceeded. Here an unmapped page is why the first two calls fail."""
     printed = run_python(
         UNPRIVILEGED
         + """
@@ -292,7 +292,7 @@ print(refuse(5 * page + 1, 11 * page - 2))
 print(refuse(5 * page + 1, 11 * page))
 """
     )
-    other = "the system lets this process lock no more memory; lock less, or ask for the right"
+    other = "this process may not lock more memory; lock less, or run it with the privilege to (CAP_IPC_LOCK on Linux)"
     assert printed.splitlines() == [
         f"[Errno 12] cannot lock {13 * page} bytes at offset 0 of a region: {other}",
         f"[Errno 12] cannot lock {11 * page - 2} bytes at offset {5 * page + 1} of a region: {other}",

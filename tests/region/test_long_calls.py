@@ -45,7 +45,7 @@ SIZES = dict.fromkeys(VERBS, 64 * MIB) | dict.fromkeys((*EXCLUSIVE, "count the r
 SIZES |= dict.fromkeys(("lock", "unlock"), lockable_bytes(64 * MIB))
 
 
-# The methods in C: between an interruption and such a call no Python code runs, which would notice the signal early.
+# The methods in C. Python code between a signal and the call would run the handler before the call.
 METHODS: dict[str, Callable[[vmem.Region, int, int], object]] = {
     "prefault": _vmem.Region.prefault,
     "commit and prefault": _vmem.Region._commit_and_prefault,
@@ -57,8 +57,8 @@ METHODS: dict[str, Callable[[vmem.Region, int, int], object]] = {
 }
 
 
-def meet(action: Callable[[], object], call: Callable[[], object]) -> None:
-    """Makes a call, which is one of METHODS, and runs an action in a signal handler between its first two pieces."""
+def interrupt_once(action: Callable[[], object], call: Callable[[], object]) -> None:
+    """Makes a call of one of METHODS, and runs an action in a signal handler after its first chunk."""
     previous = signal.signal(signal.SIGINT, lambda number, frame: action())
     try:
         list(map(operator.call, (_thread.interrupt_main, call)))
@@ -341,8 +341,8 @@ def test_pages_are_not_committed_until_they_are_prefaulted(verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("prefault", "count the resident part of")])
-def test_many_commits_in_the_middle_of_a_call(verb: str, page: int) -> None:
-    """What a call needs to record its end is allocated when it begins, and the commits of others leave it alone."""
+def test_commits_during_a_call_leave_it_the_spans_it_needs(verb: str, page: int) -> None:
+    """A call allocates the spans that it will need when it begins. If others used them up, recording it would crash."""
     size = min(SIZES[verb], 32 * MIB)
     with region_for(verb) as region:
         if verb == "commit and prefault":
@@ -358,7 +358,7 @@ def test_many_commits_in_the_middle_of_a_call(verb: str, page: int) -> None:
             for number in range(100):
                 region.commit(size + (2 * number + 1) * page, page)
 
-        meet(commit, partial(METHODS[verb], region, page, size - 2 * page))
+        interrupt_once(commit, partial(METHODS[verb], region, page, size - 2 * page))
         parts = region.map().parts
         assert [part[:2] for part in parts if part.offset > size and part.committed] == [
             (size + (2 * number + 1) * page, page) for number in range(100)
@@ -378,8 +378,8 @@ def test_many_commits_in_the_middle_of_a_call(verb: str, page: int) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_calls_that_cannot_be_marked_keep_nothing(verb: str) -> None:
-    """Where the mark cannot be allocated, what was allocated for the record before is given back, as at any end."""
+def test_a_call_whose_mark_cannot_be_allocated_keeps_no_spans(verb: str) -> None:
+    """Its spans are allocated before the mark."""
     pytest.importorskip("_testcapi", reason="this Python comes without the module that lets its allocations fail")
     run_python(
         f"""
@@ -423,7 +423,7 @@ assert refused[0] == 30, refused
 
 @linux_only
 @pytest.mark.exact_memory
-def test_refused_commits_keep_nothing() -> None:
+def test_a_refused_commit_keeps_no_spans() -> None:
     run_python(
         """
 import resource, sys, vmem
@@ -468,7 +468,7 @@ def test_memory_goes_when_a_call_on_an_abandoned_region_ends(verb: str) -> None:
         assert mappings_in(address, 1) != []
 
     with pytest.raises(ValueError, match=f"this region of {2 * size} bytes has been released"):
-        meet(leave, partial(METHODS[verb], region, 0, size))
+        interrupt_once(leave, partial(METHODS[verb], region, 0, size))
     assert mappings_in(address, region.size) == []
     assert status_bytes("VmLck") == locked
     assert region.committed == 0
@@ -592,7 +592,7 @@ wait_for(children[0])
     )
 
 
-MEET = """
+INTERRUPT = """
 import _thread, operator, os, signal, sys, threading, vmem
 from functools import partial
 from vmem import _vmem
@@ -600,15 +600,16 @@ page = vmem.get_page_size()
 region = vmem.reserve(1 << 30)
 children = []
 
-class Again:
-    __del__ = _thread.interrupt_main  # C: no Python code runs behind it, which would notice the signal early
+class NextSignal:
+    __del__ = _thread.interrupt_main
 
-def meet(actions, call):
-    '''Makes a call, and runs an action in a signal handler after each of its first pieces.'''
+def interrupt(actions, call):
+    '''Makes a call, and runs each action in a signal handler, one after each of the first chunks.'''
     actions = list(actions)
     def handle(number, frame):
         action = actions.pop(0)
-        again = Again() if actions else None  # goes when this function has returned
+        # Deleted when the function has returned to C. Python code after the signal would run the handler too early.
+        next_signal = NextSignal() if actions else None
         action()
     signal.signal(signal.SIGINT, handle)
     list(map(operator.call, (_thread.interrupt_main, call)))
@@ -631,24 +632,24 @@ def in_thread(action):
         raise failures[0]
 
 def end():
-    '''Both processes come here.'''
+    '''Ends the child, and waits for it in the parent.'''
     if children == [0]:
         sys.stdout.flush()
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
 """
 
-# What each verb does in three pieces at least; in one, where no more may be locked.
-IN_PIECES = dict.fromkeys(VERBS, 96 * MIB) | {"lock": lockable_bytes(96 * MIB)}
+# Three chunks or more; one where the process may not lock so much.
+THREE_CHUNKS = dict.fromkeys(VERBS, 96 * MIB) | {"lock": lockable_bytes(96 * MIB)}
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_what_others_did_in_a_forked_child_is_not_undone(verb: str) -> None:
-    """There the call ends, and what it would do to its pages at the end no longer concerns those that are there now."""
+def test_a_call_that_lost_its_pages_in_a_forked_child_changes_nothing(verb: str) -> None:
+    """Another thread of the child has decommitted them. Undoing the call would change pages that are there no more."""
     run_python(
-        MEET
+        INTERRUPT
         + f"""
-size, method = {IN_PIECES[verb]}, _vmem.Region.{METHODS[verb].__name__}
+size, method = {THREE_CHUNKS[verb]}, _vmem.Region.{METHODS[verb].__name__}
 def use():
     region.decommit()
     region.commit(4 * page, 2 * page)
@@ -660,10 +661,10 @@ def fork_and_use():
 if "{verb}" != "commit and prefault":
     region.commit(0, size + page)
 try:
-    meet([fork_and_use], partial(method, region, page, size))
+    interrupt([fork_and_use], partial(method, region, page, size))
 except BufferError as error:
     assert children == [0]
-    assert f"bytes {{page}} to {{size + page}} of this region any further after a fork" in str(error), error
+    assert f"bytes {{page}} to {{size + page}} of this region after a fork" in str(error), error
     assert [each[:3] for each in region.ranges()] == [
         (0, 4 * page, False), (4 * page, 2 * page, True), (6 * page, (1 << 30) - 6 * page, False)], region.ranges()
     assert region[5 * page] == 3
@@ -681,19 +682,19 @@ end()
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_the_pages_of_a_call_stay_its_own_in_the_child_of_a_handler_that_forks(verb: str) -> None:
-    """The call goes on there, and who meets it is refused as in the parent: the handler, and later another thread."""
+def test_the_child_of_a_handler_that_forks_cannot_change_the_pages_either(verb: str) -> None:
+    """The call goes on in both processes: the handler is refused, and so is another thread later."""
     run_python(
-        MEET
+        INTERRUPT
         + f"""
-size, method = {IN_PIECES[verb]}, _vmem.Region.{METHODS[verb].__name__}
+size, method = {THREE_CHUNKS[verb]}, _vmem.Region.{METHODS[verb].__name__}
 refused = []
 def touch():
     for call in (region.commit, region.decommit, region.discard, region.lock, region.unlock):
         try:
             call(page, page)
         except BufferError as error:
-            assert f"while a call is at work to {verb} bytes {{page}} to {{size + page}}" in str(error), error
+            assert f"while a call to {verb} bytes {{page}} to {{size + page}} is in progress" in str(error), error
             refused.append(call)
 def fork_and_touch():
     fork()
@@ -704,7 +705,7 @@ if "{verb}" != "commit and prefault":
     region.commit(0, size + 2 * page)
     region[page], region[size] = 5, 6
 actions = [fork_and_touch, touch_elsewhere, touch][: 3 if size == {96 * MIB} else 1]
-meet(actions, partial(method, region, page, size))
+interrupt(actions, partial(method, region, page, size))
 assert len(refused) == 5 * len(actions)
 assert region.is_committed(page, size) == ("{verb}" != "decommit")
 region.commit(0, size + page)

@@ -125,8 +125,8 @@ CHANGES: dict[str, Callable[[vmem.Region, int, int], object]] = {
 @pytest.mark.exact_memory
 @pytest.mark.parametrize("order", ["upwards", "downwards", "between", "at once"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_pages_that_have_become_alike_are_one_range(change: str, order: str, page: int) -> None:
-    """The record of many pages takes as little memory as that of one, whichever of them changed first."""
+def test_neighbours_that_become_equal_are_merged(change: str, order: str, page: int) -> None:
+    """The record takes as little memory as that of a single page, in whatever order the pages were changed."""
     num_pages = lockable_bytes(1200 * page) // page
     region = vmem.reserve(num_pages * page)
     if not change.startswith("commit"):

@@ -249,7 +249,7 @@ WRITABLE, FORMAT, ND, STRIDES, INDIRECT = 1, 4, 8, 0x18, 0x118  # PyBUF_SIMPLE i
 
 
 def describe(exporter: object, flags: int) -> tuple[object, ...]:
-    """All that a buffer tells but its address; or that it is refused, and what it holds then."""
+    """The fields of a buffer without its address, or "refused" and the exporter that it holds then."""
     buffer = Description()
     ctypes.memset(ctypes.byref(buffer), 0xFF, ctypes.sizeof(buffer))  # native code does not clear it first
     try:
@@ -262,8 +262,8 @@ def describe(exporter: object, flags: int) -> tuple[object, ...]:
     return told
 
 
-def test_a_buffer_tells_no_more_than_it_is_asked_for(region: vmem.Region, page: int) -> None:
-    """As those of Python's own types: without PyBUF_FORMAT there is no format, which means bytes."""
+def test_buffers_have_the_fields_that_the_flags_request(region: vmem.Region, page: int) -> None:
+    """Like the buffers of Python's own types. Without PyBUF_FORMAT the format is NULL, which means bytes."""
     region.commit(0, page)
     arena = vmem.Arena(page)
     numbers = [1, 2, 3]

@@ -155,11 +155,11 @@ def test_cycles_do_not_leak(page: int) -> None:
 
 
 class Tape(vmem.Array[int]):
-    """An array that can be part of a cycle, and so gives another kind of view."""
+    """An array that can be part of a cycle, so that its views are of another type."""
 
 
 class Pool(vmem.Arena):
-    """The same for an arena."""
+    """An arena that can be part of a cycle."""
 
 
 def make_all_kinds() -> dict[str, Any]:
@@ -222,10 +222,10 @@ USES: dict[str, Callable[[dict[str, Any]], object]] = {
 }
 
 
-@pytest.mark.skipif(FREE_THREADED, reason="each thread has counts of its own for types there")
+@pytest.mark.skipif(FREE_THREADED, reason="each thread counts its references to types there")
 @pytest.mark.parametrize("use", USES)
 def test_references_to_types_are_given_back(use: str) -> None:
-    """A type that is counted too often is never freed, and costs so little memory that nobody sees it."""
+    """A leaked reference keeps a type alive, but takes no memory that other tests could measure."""
     kinds = make_all_kinds()
     counted = {name: type(kind) if name != "name" else kind for name, kind in kinds.items()}
     USES[use](kinds)

@@ -26,7 +26,8 @@ def test_it_is_both_kinds_of_error() -> None:
     assert isinstance(error, MemoryError)
     assert error.errno == errno.ENOMEM
     assert str(error) == (
-        f"[Errno {errno.ENOMEM}] cannot reserve {1 << 62} bytes: no free range of addresses is large enough; reserve less"
+        f"[Errno {errno.ENOMEM}] cannot reserve {1 << 62} bytes: "
+        "no free range of addresses is large enough; reserve less"
     )
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), again.args) == (type(error), error.args)
@@ -332,8 +333,8 @@ def test_the_last_page_of_the_data_limit() -> None:
 @linux_only
 @pytest.mark.exact_memory
 @pytest.mark.parametrize("prefault", [False, True])
-def test_only_pages_that_are_not_committed_yet_count_towards_the_data_limit(prefault: bool) -> None:
-    """So that the message blames the limit where it is what refused. Here native code has unmapped a page meanwhile."""
+def test_committed_pages_do_not_count_towards_the_data_limit_again(prefault: bool) -> None:
+    """The message names the limit only when it was exceeded. The first commit fails because of an unmapped page."""
     printed = run_python(
         f"""
         import ctypes, resource, vmem
@@ -358,7 +359,7 @@ def test_only_pages_that_are_not_committed_yet_count_towards_the_data_limit(pref
     )
     first, second = printed.splitlines()
     assert first.endswith(f"commit {'and prefault ' if prefault else ''}{80 << 20} bytes at offset 0 of a region: "
-                          "the system has no more memory to give; commit less, or release some")  # fmt: skip
+                          "the system is out of memory; commit less, or release some")  # fmt: skip
     assert ": the data limit (RLIMIT_DATA, ulimit -d) is " in second
 
 

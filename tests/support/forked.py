@@ -15,7 +15,7 @@ from collections.abc import Callable
 import pytest
 
 CAN_FORK = hasattr(os, "fork")
-TIMEOUT = 300  # seconds
+TIMEOUT = 900  # seconds, also for emulated machines
 
 
 def run_in_child(test: Callable[[], object]) -> None:
