@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -122,7 +123,16 @@ CHANGES: dict[str, Callable[[vmem.Region, int, int], object]] = {
 }
 
 
+@pytest.fixture
+def no_collections() -> Iterator[None]:
+    """A collection could free what other tests have allocated."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.mark.exact_memory
+@pytest.mark.usefixtures("no_collections")
 @pytest.mark.parametrize("order", ["upwards", "downwards", "between", "at once"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_neighbours_that_become_equal_are_merged(change: str, order: str, page: int) -> None:

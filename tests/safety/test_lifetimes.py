@@ -229,10 +229,14 @@ def test_references_to_types_are_given_back(use: str) -> None:
     kinds = make_all_kinds()
     counted = {name: type(kind) if name != "name" else kind for name, kind in kinds.items()}
     USES[use](kinds)
-    before = {name: sys.getrefcount(each) for name, each in counted.items()}
-    for _ in range(20):
-        USES[use](kinds)
-    assert {name: sys.getrefcount(each) for name, each in counted.items()} == before
+    gc.disable()  # a collection could delete objects of other tests
+    try:
+        before = {name: sys.getrefcount(each) for name, each in counted.items()}
+        for _ in range(20):
+            USES[use](kinds)
+        assert {name: sys.getrefcount(each) for name, each in counted.items()} == before
+    finally:
+        gc.enable()
 
 
 def test_views_at_the_end_of_the_interpreter() -> None:
