@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from tests.support.processes import ROOT
 
 HEADER = ROOT / "csrc" / "vmem.h"
 SOURCES = Path(__file__).parent / "c"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.header.builds import CXX_COMPILERS, HEADER, Builder, find_compiler, run
-from tests.support import ROOT
+from tests.support.processes import ROOT
 
 PAGE = ROOT / "docs" / "header.md"
 EXAMPLES = sorted((ROOT / "examples" / "c").glob("*.c"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import vmem
-from tests.support import lockable_bytes
+from tests.support.system import lockable_bytes
 from vmem import Protection, Range
 
 
