@@ -11,7 +11,7 @@ from tests.support.processes import ROOT, run_python
 from tests.support.suites import SUITES, TESTS, list_tests
 
 SHARED = ["tests/support", "tests/models"]
-FOR_PYTEST = {"tests.support.marks", "tests.support.sharing"}
+FOR_PYTEST = {f"tests.support.{name}" for name in ("forked", "marks", "sharing")}  # child programs import none of them
 
 
 def module_name(path: Path) -> str:

@@ -201,7 +201,7 @@ class RegionMachine(RuleBasedStateMachine):
 
 
 def test_random_calls() -> None:
-    run_state_machine_as_test(RegionMachine, settings=settings(max_examples=200, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(RegionMachine, settings=settings(max_examples=200, stateful_step_count=30))
 
 
 def test_a_record_of_many_ranges() -> None:

@@ -1,1 +1,1 @@
-"""What the tests share. Child programs import these modules too, so only `marks` and `sharing` import pytest."""
+"""What the tests share. Child programs import these modules too, but not `forked`, `marks` and `sharing`."""
