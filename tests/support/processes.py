@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]  # of the checkout
@@ -25,22 +26,37 @@ def run_python(code: str, *arguments: str, expect: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def run_vmem(*arguments: str, limit: int | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs ``python -m vmem`` with these arguments, in `limit` bytes of address space."""
+def run_command(command: Sequence[str | Path], *, text: str = "", expect: int = 0, **environment: str) -> str:
+    """Runs a command that reads `text`, checks its exit status, and returns its output. If it must fail, its errors."""
+    done = subprocess.run(
+        command, input=text, env=os.environ | environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == expect, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return done.stdout if expect == 0 else done.stderr
+
+
+def make_address_limit(num_bytes: int | None) -> Callable[[], None] | None:
+    """A `preexec_fn` that limits the address space of a child, or None without a limit."""
+    if num_bytes is None:
+        return None
 
     def set_limit() -> None:
         import resource
 
-        assert limit
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_AS, (num_bytes, num_bytes))
 
+    return set_limit
+
+
+def run_vmem(*arguments: str, limit: int | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs ``python -m vmem`` with these arguments, in `limit` bytes of address space."""
     return subprocess.run(
         [sys.executable, "-m", "vmem", *arguments],
         capture_output=True,
         text=True,
         timeout=300,
         env=os.environ | environment,
-        preexec_fn=set_limit if limit else None,
+        preexec_fn=make_address_limit(limit),
     )
 
 
