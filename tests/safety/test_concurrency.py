@@ -1,4 +1,4 @@
-"""Threads, forks, interpreters and signals around one region."""
+"""Threads, forked processes and interpreters that use regions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.in_child
 
 
 def run_threads(work: Callable[[int], object], count: int = 8) -> None:
-    """Runs `work` with the numbers from 0 on, all starting at once, and raises what one of them raised."""
+    """Calls work(0), work(1) and so on in threads that start together, and raises the first exception of any thread."""
     errors: list[BaseException] = []
     start = threading.Barrier(count)
 
@@ -43,7 +43,7 @@ def run_threads(work: Callable[[int], object], count: int = 8) -> None:
 
 
 def check_record(region: vmem.Region) -> None:
-    """Makes sure that the record agrees with itself and the system, and that all of it can be used."""
+    """Checks that the record agrees with itself and the kernel, and that every page can be used."""
     assert not is_at_work(region)
     ranges = region.ranges()
     assert sum(each.num_bytes for each in ranges) == region.size
@@ -53,7 +53,7 @@ def check_record(region: vmem.Region) -> None:
         expected: list[tuple[int, int, str]] = []
         for each in ranges:
             run = (each.offset, each.offset + each.num_bytes, names[each.protection])
-            if expected and expected[-1][2] == run[2]:  # no access is like not committed to the system
+            if expected and expected[-1][2] == run[2]:  # the kernel maps both with PROT_NONE
                 run = (expected.pop()[0], *run[1:])
             expected.append(run)
         assert permissions_in(region.address, region.size) == expected
@@ -67,39 +67,30 @@ def check_record(region: vmem.Region) -> None:
 def test_eight_threads_on_one_region(page: int) -> None:
     """Each thread owns one byte of every page; all commit, decommit and view the same pages all the time."""
     region = vmem.reserve(256 * page)
-    errors: list[BaseException] = []
     done = [0] * 8
 
     def work(number: int) -> None:
-        try:
-            for turn in range(2000):
-                offset = (turn * 7 + number * 31) % 250 * page
-                try:
-                    region.commit(offset, 3 * page)
-                    with region.view(offset + number, page) as view:
-                        view[0] = number + 1
-                        assert view[0] == number + 1
-                    assert region[offset + number] in (number + 1, 0)
-                    region.decommit(offset, page)
-                    done[number] += 1
-                except (BufferError, ValueError):
-                    pass  # another thread was faster
-        except BaseException as error:
-            errors.append(error)
+        for turn in range(2000):
+            offset = (turn * 7 + number * 31) % 250 * page
+            try:
+                region.commit(offset, 3 * page)
+                with region.view(offset + number, page) as view:
+                    view[0] = number + 1
+                    assert view[0] == number + 1
+                assert region[offset + number] in (number + 1, 0)
+                region.decommit(offset, page)
+                done[number] += 1
+            except (BufferError, ValueError):
+                pass  # another thread has a view, or decommitted first
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
+    run_threads(work)
     assert min(done) > 0
     assert sum(each.num_bytes for each in region.ranges()) == region.size
     assert sum(each.num_bytes for each in region.ranges() if each.committed) == region.committed
     region.release()
 
 
-def test_threads_that_release(page: int) -> None:
+def test_threads_that_commit_and_release_one_region(page: int) -> None:
     read = 0
 
     def race(region: vmem.Region) -> None:
@@ -113,17 +104,13 @@ def test_threads_that_release(page: int) -> None:
 
     for _ in range(200):
         region = vmem.reserve(64 * page)
-        threads = [threading.Thread(target=race, args=(region,)) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        run_threads(lambda number, region=region: race(region), 4)  # type: ignore[misc]
         region.release()
     assert read > 0
 
 
 def test_eight_threads_on_pages_of_their_own(page: int) -> None:
-    """Neighbours change all the time, and nobody's pages are touched by others."""
+    """Calls on a page never change its neighbours, which other threads commit, protect and decommit all the time."""
     region = vmem.reserve(64 * page)
 
     def work(number: int) -> None:
@@ -151,7 +138,7 @@ def test_eight_threads_on_pages_of_their_own(page: int) -> None:
 
 
 def test_eight_threads_with_all_verbs_on_the_same_pages(page: int) -> None:
-    """Only what is documented comes out, and the record is right in the end."""
+    """Calls raise documented exceptions only, and the record is correct afterwards."""
     region = vmem.reserve(64 * page)
     refused: set[type[Exception]] = set()
 
@@ -196,7 +183,7 @@ def test_eight_threads_with_all_verbs_on_the_same_pages(page: int) -> None:
 
 
 def test_threads_that_prefault_the_same_pages(page: int) -> None:
-    """None of them is refused, and none writes."""
+    """All of them succeed, and none changes the contents."""
     size = 64 << 20
     region = vmem.reserve(size)
     region.commit()
@@ -210,7 +197,7 @@ def test_threads_that_prefault_the_same_pages(page: int) -> None:
 
 
 def test_threads_that_commit_and_prefault_the_same_pages(page: int) -> None:
-    """One wins; the others find it at work, or done."""
+    """At least one succeeds; the others succeed too, or raise BufferError while it is at work."""
     size = 32 << 20
     region = vmem.reserve(size)
     outcomes: list[str] = []
@@ -231,7 +218,7 @@ def test_threads_that_commit_and_prefault_the_same_pages(page: int) -> None:
 
 
 def test_views_are_taken_while_another_thread_decommits(page: int) -> None:
-    """Each view is refused or stays valid; a decommit that views stop has changed nothing."""
+    """Each call of view() raises or its view stays valid; a decommit that a view prevents changes nothing."""
     size = 8 << 20
     region = vmem.reserve(size)
     done, taken = threading.Event(), threading.Event()
@@ -243,12 +230,12 @@ def test_views_are_taken_while_another_thread_decommits(page: int) -> None:
                 region.commit()
                 region[0] = region[size - 1] = 7
                 taken.clear()
-                assert taken.wait(60)  # so that views are taken and dropped while this goes on
+                assert taken.wait(60)  # so that decommit() runs while views are taken and dropped
                 try:
                     region.decommit()
                     outcomes.append("decommitted")
                 except BufferError:
-                    outcomes.append("stopped")
+                    outcomes.append("refused")
                     assert region.is_committed()
                     assert (region[0], region[size - 1]) == (7, 7)
         finally:
@@ -266,8 +253,8 @@ def test_views_are_taken_while_another_thread_decommits(page: int) -> None:
     region.release()
 
 
-def test_one_thread_releases_what_others_work_on() -> None:
-    """No call loses the ground under its feet: it ends first, or is refused."""
+def test_a_thread_that_releases_a_region_that_others_use() -> None:
+    """No call loses its memory: either it ends before the release, or one of the two raises."""
     size = 8 << 20
     for turn in range(40):
         region = vmem.reserve(size)
@@ -327,7 +314,7 @@ def test_a_forked_child_has_a_copy() -> None:
         pytest.param(
             "region",
             marks=pytest.mark.skipif(
-                FREE_THREADED, reason="a fork can leave an object locked there that threads use, lists and dicts too"
+                FREE_THREADED, reason="the child can inherit a locked object there, lists and dicts too"
             ),
         ),
     ],
@@ -366,12 +353,8 @@ def test_a_child_of_a_threaded_parent_can_use_its_regions(used: str) -> None:
 def test_isolated_interpreters() -> None:
     run_python(
         """
-        import sys
-        try:
-            import _interpreters as interpreters
-        except ImportError:
-            import _xxsubinterpreters as interpreters
         import vmem
+        from tests.support.interpreters import run_isolated
         region = vmem.reserve(1 << 30)
         region.commit(0, 10)
         code = '''if True:
@@ -387,13 +370,7 @@ def test_isolated_interpreters() -> None:
                 pass
         '''
         for _ in range(5):
-            try:
-                each = interpreters.create("isolated")
-            except TypeError:
-                each = interpreters.create(isolated=True)
-            failure = interpreters.run_string(each, code)
-            assert failure is None, failure
-            interpreters.destroy(each)
+            run_isolated(code)
         region[0] = 1
         """
     )
@@ -401,14 +378,11 @@ def test_isolated_interpreters() -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="interpreters with a GIL of their own came with Python 3.12")
 def test_isolated_interpreters_in_threads_with_long_calls() -> None:
-    """They share the process, its mappings and its count of them, but no lock."""
+    """They share the process, its mappings and the extension's count of them, but no lock."""
     run_python(
         """
         import threading
-        try:
-            import _interpreters as interpreters
-        except ImportError:
-            import _xxsubinterpreters as interpreters
+        from tests.support.interpreters import run_isolated
         code = '''if True:
             import vmem
             size = 64 << 20
@@ -435,16 +409,9 @@ def test_isolated_interpreters_in_threads_with_long_calls() -> None:
         failures = []
         def work():
             try:
-                each = interpreters.create("isolated")
-            except TypeError:
-                each = interpreters.create(isolated=True)
-            try:
-                failure = interpreters.run_string(each, code)
-                if failure:
-                    failures.append(failure)
+                run_isolated(code)
             except Exception as error:
                 failures.append(error)
-            interpreters.destroy(each)
         threads = [threading.Thread(target=work) for _ in range(4)]
         [thread.start() for thread in threads]
         [thread.join() for thread in threads]

@@ -1,4 +1,4 @@
-"""Raw addresses can crash a process, as everywhere in C. Nothing that goes through a region or a view can."""
+"""Access through a raw address can crash the process, as in C. Access through a region or a view cannot."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ address = region.address
 
 @posix_only
 @pytest.mark.parametrize(
-    "touch",
+    "access",
     [
         "ctypes.string_at(address + 4 * page, 1)",
         "ctypes.memset(address + 4 * page, 1, 1)",
@@ -29,19 +29,19 @@ address = region.address
         "region.release(); print_ready(); ctypes.string_at(address, 1)",
     ],
 )
-def test_a_raw_touch_of_uncommitted_memory_faults(touch: str) -> None:
+def test_raw_access_to_uncommitted_memory_faults(access: str) -> None:
     ready = "def print_ready(): print('ready', flush=True)\n"
-    if "print_ready" not in touch:
-        touch = "print_ready(); " + touch
-    run_python_to_death(START + ready + touch)
+    if "print_ready" not in access:
+        access = "print_ready(); " + access
+    run_python_to_death(START + ready + access)
 
 
-def test_a_raw_touch_of_committed_memory_does_not() -> None:
+def test_raw_access_to_committed_memory_does_not_fault() -> None:
     run_python(START + "assert ctypes.string_at(address + 4 * page - 1, 1) == b'x'; ctypes.memset(address, 1, page)")
 
 
 def test_views_never_fault() -> None:
-    """Every way to reach bytes, tried on reserved, decommitted and released memory."""
+    """Tries every kind of access on reserved, decommitted and released memory."""
     run_python(
         START
         + """

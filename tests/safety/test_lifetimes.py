@@ -1,3 +1,5 @@
+"""Lifetimes of objects: references, cycles, finalizers, and interpreter shutdown."""
+
 from __future__ import annotations
 
 import copy
@@ -88,13 +90,13 @@ def test_a_cycle_through_a_name_is_collected(page: int) -> None:
 def test_a_finalizer_in_a_cycle_can_still_use_the_memory(page: int) -> None:
     seen: list[object] = []
 
-    class Loud(Holder):
+    class Recording(Holder):
         def __del__(self) -> None:
             assert isinstance(self.held, memoryview)
             self.held[0] = 7
             seen.append((self[0], self.committed))
 
-    region = Loud(page)
+    region = Recording(page)
     region.commit()
     region.held = region[0:10]
     del region
@@ -102,14 +104,14 @@ def test_a_finalizer_in_a_cycle_can_still_use_the_memory(page: int) -> None:
     assert seen == [(7, page)]
 
 
-def test_a_finalizer_can_bring_a_region_back(page: int) -> None:
+def test_a_finalizer_can_resurrect_a_region(page: int) -> None:
     saved: list[Holder] = []
 
-    class Phoenix(Holder):
+    class Resurrecting(Holder):
         def __del__(self) -> None:
             saved.append(self)
 
-    region = Phoenix(page)
+    region = Resurrecting(page)
     region.commit()
     region[0] = 3
     region.held = region[0:10]
@@ -127,8 +129,8 @@ def test_the_size_of_a_region_object_is_small(page: int) -> None:
 
 @linux_only
 @pytest.mark.exact_memory
-def test_cycles_do_not_leak(page: int) -> None:
-    def cycle() -> None:
+def test_repeated_use_does_not_leak(page: int) -> None:
+    def use() -> None:
         with vmem.reserve(64 * page) as region:
             region.commit(page, 3 * page)
             region[page] = 1
@@ -144,29 +146,30 @@ def test_cycles_do_not_leak(page: int) -> None:
             region.decommit()
 
     for _ in range(200):
-        cycle()
+        use()
     gc.collect()
     resident, size = status_bytes("VmRSS"), status_bytes("VmSize")
     for _ in range(20_000):
-        cycle()
+        use()
     gc.collect()
     assert status_bytes("VmRSS") - resident < SLACK // 4
     assert status_bytes("VmSize") - size < SLACK
 
 
-class Tape(vmem.Array[int]):
+class CyclicArray(vmem.Array[int]):
     """An array that can be part of a cycle, so that its views are of another type."""
 
 
-class Pool(vmem.Arena):
+class CyclicArena(vmem.Arena):
     """An arena that can be part of a cycle."""
 
 
 def make_all_kinds() -> dict[str, Any]:
-    """One of everything that refers to types or to what a user gave it."""
-    region = vmem.reserve(1 << 20, name="".join(["kin", "ds"]))
+    """One object of each kind that refers to types or to an object from its user."""
+    region = vmem.reserve(1 << 20, name="".join(["kin", "ds"]))  # a new string, which only the region refers to
     region.commit()
-    array, tape, arena, pool = vmem.Array("i", [1, 2]), Tape("i", [1, 2]), vmem.Arena(1 << 20), Pool(1 << 20)
+    array, cyclic_array = vmem.Array("i", [1, 2]), CyclicArray("i", [1, 2])
+    arena, cyclic_arena = vmem.Arena(1 << 20), CyclicArena(1 << 20)
     return {
         "region": region,
         "name": region.name,
@@ -174,57 +177,57 @@ def make_all_kinds() -> dict[str, Any]:
         "array": array,
         "iterator": iter(array),
         "view of an array": memoryview(array).obj,
-        "tape": tape,
-        "view of a tape": memoryview(tape).obj,
+        "cyclic array": cyclic_array,
+        "view of a cyclic array": memoryview(cyclic_array).obj,
         "arena": arena,
         "scope": arena.scope(),
         "allocation": arena.alloc(1).obj,
-        "pool": pool,
-        "allocation of a pool": pool.alloc(1).obj,
+        "cyclic arena": cyclic_arena,
+        "allocation of a cyclic arena": cyclic_arena.alloc(1).obj,
         "error": vmem.OutOfMemoryError(),
         "map": region.map(),
     }
 
 
-def refuse(call: Callable[[], object]) -> None:
+def expect_error(call: Callable[[], object]) -> None:
     with pytest.raises((ValueError, BufferError, MemoryError, StopIteration, RuntimeError)):
         call()
 
 
 def enter_twice(scope: Any) -> None:
     with scope:
-        refuse(scope.__enter__)
+        expect_error(scope.__enter__)
 
 
 USES: dict[str, Callable[[dict[str, Any]], object]] = {
     "make all kinds": lambda kinds: make_all_kinds(),
     "region": lambda kinds: type(kinds["region"])(4096, name=kinds["name"]),
-    "region, refused": lambda kinds: refuse(lambda: vmem.reserve(sys.maxsize // 2, name=kinds["name"])),
+    "region, refused": lambda kinds: expect_error(lambda: vmem.reserve(sys.maxsize // 2, name=kinds["name"])),
     "region, released": lambda kinds: vmem.reserve(4096, name=kinds["name"]).release(),
     "view": lambda kinds: kinds["region"][0:1],
     "view, empty": lambda kinds: kinds["region"][5:5],
-    "view, refused": lambda kinds: refuse(lambda: kinds["region"].view(1 << 20, 1)),
+    "view, refused": lambda kinds: expect_error(lambda: kinds["region"].view(1 << 20, 1)),
     "view, kept by its slice": lambda kinds: kinds["region"].view(0, 10, readonly=True)[2:4][1:],
-    "buffer, refused": lambda kinds: refuse(lambda: kinds["region"].release()),
+    "buffer, refused": lambda kinds: expect_error(lambda: kinds["region"].release()),
     "array": lambda kinds: kinds["array"][:],
-    "array, refused": lambda kinds: refuse(lambda: vmem.Array("i", [1, 2], capacity=1)),
+    "array, refused": lambda kinds: expect_error(lambda: vmem.Array("i", [1, 2], capacity=1)),
     "view of an array": lambda kinds: memoryview(kinds["array"]),
-    "view of a tape": lambda kinds: memoryview(kinds["tape"]),
-    "array, shrinking": lambda kinds: list(map(refuse, (kinds["array"].pop, kinds["tape"].pop))),
+    "view of a cyclic array": lambda kinds: memoryview(kinds["cyclic array"]),
+    "array, shrinking": lambda kinds: list(map(expect_error, (kinds["array"].pop, kinds["cyclic array"].pop))),
     "iterator": lambda kinds: list(kinds["array"]),
     "allocation": lambda kinds: kinds["arena"].alloc(1),
-    "allocation of a pool": lambda kinds: kinds["pool"].alloc(1),
-    "allocation, refused": lambda kinds: refuse(lambda: kinds["arena"].alloc(1 << 21)),
-    "arena, refused": lambda kinds: refuse(lambda: vmem.Arena(sys.maxsize // 2)),
-    "arena, rewinding": lambda kinds: list(map(refuse, (kinds["arena"].reset, kinds["pool"].reset))),
-    "scope": lambda kinds: enter_twice(kinds["pool"].scope()),
-    "map": lambda kinds: [kinds[each].map() for each in ("region", "array", "pool")],
+    "allocation of a cyclic arena": lambda kinds: kinds["cyclic arena"].alloc(1),
+    "allocation, refused": lambda kinds: expect_error(lambda: kinds["arena"].alloc(1 << 21)),
+    "arena, refused": lambda kinds: expect_error(lambda: vmem.Arena(sys.maxsize // 2)),
+    "arena, rewinding": lambda kinds: list(map(expect_error, (kinds["arena"].reset, kinds["cyclic arena"].reset))),
+    "scope": lambda kinds: enter_twice(kinds["cyclic arena"].scope()),
+    "map": lambda kinds: [kinds[each].map() for each in ("region", "array", "cyclic arena")],
 }
 
 
 @pytest.mark.skipif(FREE_THREADED, reason="each thread counts its references to types there")
 @pytest.mark.parametrize("use", USES)
-def test_references_to_types_are_given_back(use: str) -> None:
+def test_references_to_types_are_released(use: str) -> None:
     """A leaked reference keeps a type alive, but takes no memory that other tests could measure."""
     kinds = make_all_kinds()
     counted = {name: type(kind) if name != "name" else kind for name, kind in kinds.items()}
@@ -239,7 +242,7 @@ def test_references_to_types_are_given_back(use: str) -> None:
         gc.enable()
 
 
-def test_views_at_the_end_of_the_interpreter() -> None:
+def test_views_at_interpreter_shutdown() -> None:
     run_python(
         """
         import sys, vmem
@@ -270,15 +273,15 @@ ENDINGS = {
     "a finalizer of the extension": "sys.modules['vmem._vmem'].last = Last()",
     "a weak reference": "weak = weakref.ref(region, lambda gone: view.release())",
     "an unfinished generator": "generator = use(); next(generator)",
-    "a thread of its own": "threading.Thread(target=lambda: [region.prefault(0, 64 << 20) for _ in range(20)]).start()",
+    "a running thread": "threading.Thread(target=lambda: [region.prefault(0, 64 << 20) for _ in range(20)]).start()",
     "an exception": "sys.excepthook = lambda *error: region.commit(1 << 20, 5); 1 / 0",
 }
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_the_end_of_the_interpreter(ending: str) -> None:
-    """Whatever is left, and whatever still runs, the process ends as it should."""
-    # There the collector holds what it has found, views too, until all finalizers have run.
+def test_interpreter_shutdown(ending: str) -> None:
+    """The process exits cleanly, whichever objects are alive and whichever code still runs."""
+    # Without the GIL the collector keeps references to all garbage, views included, until all finalizers have run.
     possible = "BufferError" if FREE_THREADED else "()"
     printed = run_python(
         f"""
@@ -286,9 +289,9 @@ def test_the_end_of_the_interpreter(ending: str) -> None:
         class Holder(vmem.Region):
             held = None
         class Last:
-            def __del__(self, region_of=vmem.Region.commit):
+            def __del__(self, commit=vmem.Region.commit):
                 view[0] = 1
-                region_of(region, 1 << 20, 5)
+                commit(region, 1 << 20, 5)
                 try:
                     region.release()
                 except BufferError:
@@ -321,7 +324,7 @@ def test_the_end_of_the_interpreter(ending: str) -> None:
 @pytest.mark.parametrize(
     "call", ["prefault(0, size)", "resident(0, size)", "commit(0, size, prefault=True)", "decommit(0, size)"]
 )
-def test_the_end_of_the_interpreter_while_a_daemon_thread_is_at_work(call: str) -> None:
+def test_interpreter_shutdown_during_a_call_in_a_daemon_thread(call: str) -> None:
     printed = run_python(
         f"""
         import atexit, os, threading, vmem
@@ -351,7 +354,7 @@ def test_the_end_of_the_interpreter_while_a_daemon_thread_is_at_work(call: str) 
     assert printed == ""
 
 
-def test_the_module_can_be_imported_anew() -> None:
+def test_the_module_can_be_imported_again() -> None:
     run_python(
         """
         import gc, sys, vmem
@@ -380,14 +383,14 @@ def test_the_module_can_be_imported_anew() -> None:
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="__release_buffer__ came with Python 3.12")
 @pytest.mark.parametrize("use", ["region[0:5]", "region.view()", "region.commit(0, 1 << 62)", "type(region)(4096)"])
 def test_a_region_outlives_its_module(use: str) -> None:
-    """A collection that takes the module may run code that saves the region and goes on to use it."""
+    """When the collector clears the module, it can run code that resurrects a region and keeps using it."""
     run_python(
         f"""
         import gc, sys
         gc.collect(); gc.freeze(); gc.disable()
         import vmem
         saved = []
-        class Exporter(tuple):  # what a tuple holds stays, in whatever order the collector clears the others
+        class Exporter(tuple):  # a tuple has no tp_clear, so its items stay, whatever is cleared before
             def __buffer__(self, flags):
                 return memoryview(bytearray(10))
             def __release_buffer__(self, view):

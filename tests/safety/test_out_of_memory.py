@@ -1,4 +1,4 @@
-"""Refusals, each provoked for real in a process of its own: the exception names its cause and nothing has changed."""
+"""Calls that fail for a real limit, each in a process of its own: the exception names the limit, nothing changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.processes import run_python
 
 
 @pytest.mark.many_addresses
-def test_it_is_both_kinds_of_error() -> None:
+def test_out_of_memory_error_is_an_oserror_and_a_memoryerror() -> None:
     with pytest.raises(vmem.OutOfMemoryError) as raised:
         vmem.reserve(1 << 62)
     error = raised.value
@@ -104,7 +104,7 @@ def test_data_limit() -> None:
 
 @contextmanager
 def setting(name: str, value: str) -> Iterator[None]:
-    """A system setting for the time of a test. Only root may change one."""
+    """Changes a setting of the kernel during a test. Only root can."""
     path = Path("/proc/sys/vm") / name
     before = path.read_text()
     path.write_text(value)
@@ -115,7 +115,7 @@ def setting(name: str, value: str) -> Iterator[None]:
 
 
 root_only = pytest.mark.skipif(
-    not os.access("/proc/sys/vm/overcommit_memory", os.W_OK), reason="changes vm.overcommit_memory, which takes root"
+    not os.access("/proc/sys/vm/overcommit_memory", os.W_OK), reason="only root can change settings of the kernel"
 )
 
 
@@ -192,7 +192,7 @@ def test_a_failed_commit_of_many_gaps_is_rolled_back() -> None:
 @linux_only
 @root_only
 @pytest.mark.whole_system
-def test_one_commit_larger_than_the_machine() -> None:
+def test_a_commit_larger_than_memory_and_swap() -> None:
     with setting("overcommit_memory", "0"):
         printed = run_python(
             """
@@ -229,14 +229,14 @@ SCATTER = """
 
 @pytest.mark.many_addresses
 @linux_only
-def test_the_last_mappings_are_left_alone() -> None:
+def test_commits_keep_the_headroom_of_mappings() -> None:
     printed = run_python(
         SCATTER
         + """
     print(message)
     assert limit - 4096 - 3 <= used <= limit - 4096, (limit, used)
     assert region.committed == committed * page
-    # The process goes on as before: threads, imports, memory, and the region itself.
+    # The process still works: threads, imports, memory, and the region itself.
     import threading, decimal, ctypes
     threads = [threading.Thread(target=bytearray, args=(1 << 20,)) for _ in range(50)]
     [thread.start() for thread in threads]
@@ -268,7 +268,7 @@ def test_the_last_mappings_are_left_alone() -> None:
 
 @pytest.mark.many_addresses
 @linux_only
-def test_a_decommit_that_would_split_is_refused_at_the_limit() -> None:
+def test_a_decommit_that_would_split_a_mapping_is_refused_at_the_limit() -> None:
     run_python(
         """
         import vmem
@@ -389,7 +389,7 @@ MAPPINGS = """
 @pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
-def test_mappings_of_others_count_too() -> None:
+def test_mappings_of_other_code_are_counted() -> None:
     run_python(
         MAPPINGS
         + """
@@ -405,8 +405,8 @@ def test_mappings_of_others_count_too() -> None:
 
 @linux_only
 @pytest.mark.exact_memory
-def test_others_have_used_up_all_mappings_since_they_were_counted() -> None:
-    """The kernel refuses what the last count allowed, and the exception still tells why."""
+def test_a_mapping_limit_that_was_reached_since_the_last_count() -> None:
+    """The kernel refuses a commit that the last count allowed, and the exception still names the limit."""
     printed = run_python(
         """
         import ctypes, mmap, vmem
@@ -441,7 +441,7 @@ def test_others_have_used_up_all_mappings_since_they_were_counted() -> None:
 @pytest.mark.many_addresses
 @linux_only
 def test_releasing_every_second_of_many_regions() -> None:
-    """The kernel joins neighbouring reservations. Releasing some of them takes mappings, not gives them back."""
+    """The kernel merges neighbouring reservations, so releasing one between two others adds a mapping."""
     run_python(
         MAPPINGS
         + """
@@ -477,8 +477,8 @@ def test_releasing_every_second_of_many_regions() -> None:
 @pytest.mark.parametrize(
     "release", ["region.release()", "regions[index] = None; del region"], ids=["release", "drop the last reference"]
 )
-def test_what_has_a_mapping_of_its_own_is_released_at_the_limit(release: str) -> None:
-    """That splits nothing. Others may have taken since what releases are allowed to take."""
+def test_a_region_with_a_mapping_of_its_own_is_released_at_the_limit(release: str) -> None:
+    """That splits no mapping, so it works even after other code has used up the headroom of releases."""
     run_python(
         MAPPINGS
         + f"""
@@ -504,7 +504,7 @@ def test_what_has_a_mapping_of_its_own_is_released_at_the_limit(release: str) ->
 
 @pytest.mark.many_addresses
 @linux_only
-def test_no_file_descriptor_is_left_to_count_with() -> None:
+def test_commits_work_without_a_free_file_descriptor() -> None:
     run_python(
         MAPPINGS
         + """
@@ -524,7 +524,7 @@ def test_no_file_descriptor_is_left_to_count_with() -> None:
 @pytest.mark.many_addresses
 @linux_only
 def test_growing_in_a_forked_child() -> None:
-    """The kernel does not join new pages with those that a fork has shared: every extension takes a mapping."""
+    """The kernel does not merge new pages with pages that a fork shares, so every extension adds a mapping."""
     run_python(
         MAPPINGS
         + """
@@ -577,7 +577,7 @@ NEIGHBOURS = (
         "until_refused(lambda region: region.decommit(), regions := make(70_000, 1, True), 2)",
     ],
 )
-def test_neighbouring_regions_that_the_kernel_has_joined(use: str) -> None:
+def test_neighbouring_regions_that_the_kernel_has_merged(use: str) -> None:
     run_python(NEIGHBOURS + f"\n    {use}\n    check()\n    regions.clear()\n    check()\n")
 
 
@@ -601,7 +601,7 @@ def test_dropping_neighbours_at_the_limit() -> None:
     assert before + 1024 - 100 <= used <= before + 1024 + 10, (before, used)  # releases may use a part of the headroom
     regions.clear()
     full.release()
-    assert _vmem.get_limits()["mapping_used"] < before / 2, _vmem.get_limits()  # and so they lead away from the limit
+    assert _vmem.get_limits()["mapping_used"] < before / 2, _vmem.get_limits()  # so releasing leads away from the limit
         """
     )
 

@@ -72,7 +72,7 @@ def test_view_within_index(region: vmem.Region) -> None:
     assert views[0][0] == 0
 
 
-def test_errors_of_index_are_passed_on(region: vmem.Region) -> None:
+def test_exceptions_of_index_propagate(region: vmem.Region) -> None:
     region.commit()
 
     def fail() -> None:
@@ -91,7 +91,7 @@ def test_errors_of_index_are_passed_on(region: vmem.Region) -> None:
             call()
 
 
-def test_index_that_returns_no_int(region: vmem.Region) -> None:
+def test_index_that_does_not_return_an_int(region: vmem.Region) -> None:
     region.commit()
 
     class Wrong:
@@ -128,7 +128,7 @@ def test_release_within_buffer(region: vmem.Region) -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
-def test_decommit_when_the_buffer_is_given_back(region: vmem.Region) -> None:
+def test_decommit_within_release_buffer(region: vmem.Region) -> None:
     region.commit()
 
     class Data:
@@ -143,14 +143,14 @@ def test_decommit_when_the_buffer_is_given_back(region: vmem.Region) -> None:
     assert region.committed == 0
 
 
-def test_collections_in_the_middle_of_calls() -> None:
-    """With a collection at every allocation, finalizers release the region while views of it are made."""
+def test_garbage_collections_in_the_middle_of_calls() -> None:
+    """With a garbage collection at every allocation, finalizers release the region while views of it are made."""
     run_python(
         """
         import gc, vmem
         region = vmem.reserve(1 << 20)
         outcomes = set()
-        class Bomb:
+        class FinalizedCycle:
             def __init__(self, action):
                 self.me, self.action = self, action
             def __del__(self):
@@ -173,7 +173,7 @@ def test_collections_in_the_middle_of_calls() -> None:
             if region.released:
                 region = vmem.reserve(1 << 20)
             region.commit(0, 4096)
-            Bomb((region.release, region.decommit, lambda: region.view(0, 100)[:1])[number % 3])
+            FinalizedCycle((region.release, region.decommit, lambda: region.view(0, 100)[:1])[number % 3])
             use(number)
         assert outcomes, "no collection came in the middle of a call"
         """
@@ -181,10 +181,10 @@ def test_collections_in_the_middle_of_calls() -> None:
 
 
 @pytest.mark.parametrize("action", ["release", "decommit", "commit"])
-def test_a_collection_while_ranges_makes_its_list(page: int, action: str) -> None:
-    """Python 3.11 collects in the middle of calls in C, so there a finalizer runs after any allocation of the list."""
+def test_a_garbage_collection_while_ranges_builds_its_list(page: int, action: str) -> None:
+    """Python 3.11 collects within allocations in C, so there a finalizer can run at any allocation of the list."""
 
-    class Bomb:
+    class FinalizedCycle:
         def __init__(self, act: Callable[[], None]) -> None:
             self.me = self
             self.act = act
@@ -193,7 +193,7 @@ def test_a_collection_while_ranges_makes_its_list(page: int, action: str) -> Non
             self.act()
 
     num_refused = num_changed = 0
-    kept: list[object] = [(number,) * 4 for number in range(3000)]  # Python allocates no tuple while it has freed ones
+    kept: list[object] = [(number,) * 4 for number in range(3000)]  # empties the free list of tuples
     threshold = gc.get_threshold()
     gc.disable()
     for num_allocations in range(1, 45):
@@ -203,7 +203,7 @@ def test_a_collection_while_ranges_makes_its_list(page: int, action: str) -> Non
         before = _vmem.Region.ranges(region)
         kept.append(before)
         gc.collect(0)
-        Bomb(getattr(region, action))
+        FinalizedCycle(getattr(region, action))
         gc.set_threshold(num_allocations)
         gc.enable()
         try:
@@ -257,8 +257,8 @@ def test_collect_while_views_are_alive(region: vmem.Region) -> None:
     assert region[0] == 1
 
 
-def unlike(number: int) -> list[object]:
-    """Integers at the edges, and what is like an integer or is not."""
+def edge_values(number: int) -> list[object]:
+    """Integers at the limits of C types, other objects with __index__(), and objects without."""
     numpy = pytest.importorskip("numpy")
     return [
         -1,
@@ -323,13 +323,13 @@ def calls_with(region: vmem.Region, value: Any) -> list[Callable[[], object]]:
     return calls
 
 
-def test_every_argument_at_the_edges(page: int) -> None:
-    """A number that is accepted was in range; what is refused has changed nothing."""
-    for index in range(len(unlike(page))):
+def test_edge_values_for_every_argument(page: int) -> None:
+    """A call that raises changes nothing."""
+    for index in range(len(edge_values(page))):
         region = vmem.reserve(16 * page)
         region.commit()
         region[:] = b"y" * region.size
-        value = unlike(page)[index]
+        value = edge_values(page)[index]
         for call in calls_with(region, value):
             before = region.ranges(), bytes(region[:]) if region.is_committed() else b""
             try:
@@ -342,7 +342,7 @@ def test_every_argument_at_the_edges(page: int) -> None:
         region.release()
 
 
-GARBAGE = """
+WRONG_ARGUMENTS = """
 import gc, itertools, sys, types
 from vmem import _vmem
 import vmem
@@ -406,11 +406,11 @@ for call in (pin, lambda: pin.__new__(pin), lambda: object.__new__(pin), lambda:
 """
 
 
-def test_garbage_for_every_function_of_the_extension() -> None:
-    run_python(GARBAGE)
+def test_wrong_arguments_for_every_function_of_the_extension() -> None:
+    run_python(WRONG_ARGUMENTS)
 
 
-def test_regions_are_robust_against_tricks_with_types(region: vmem.Region, page: int) -> None:
+def test_no_call_of_init_and_no_assignment_can_break_a_region(region: vmem.Region, page: int) -> None:
     region.commit()
     region[0] = 5
 
@@ -447,11 +447,11 @@ def test_regions_are_robust_against_tricks_with_types(region: vmem.Region, page:
     assert (region[0], region.size) == (5, 64 * page)
 
 
-def test_known_traps_of_other_buffers(region: vmem.Region, page: int) -> None:
-    """What has gone wrong in mmap, bytearray, array and memoryview."""
+def test_cases_that_were_bugs_of_other_buffers(region: vmem.Region, page: int) -> None:
+    """Cases that went wrong in mmap, bytearray, array or memoryview."""
     region.commit(0, 2 * page)
     region[0:5] = b"abcde"
-    # A view that is released, and its relatives.
+    # A released view, and views made from it.
     view = region[0:8]
     cast, part = view.cast("I"), view[2:]
     with pytest.raises(BufferError):
@@ -463,7 +463,7 @@ def test_known_traps_of_other_buffers(region: vmem.Region, page: int) -> None:
     assert bytes(part[:3]) == b"cde"
     with pytest.raises(BufferError):
         region.release()
-    again = memoryview(part.obj)  # the exporter behind it lends its bytes again
+    again = memoryview(part.obj)  # the exporter behind it exports again
     part.release()
     cast.release()
     with pytest.raises(BufferError):
@@ -480,7 +480,7 @@ def test_known_traps_of_other_buffers(region: vmem.Region, page: int) -> None:
     assert bytes(region[0:6]) == b"fedcba"
     region[0:6] = region[5::-1]
     assert bytes(region[0:6]) == b"abcdef"
-    # A comparison and a search that run over two views of the same bytes.
+    # A comparison of two views of the same bytes.
     assert region[0:3] == region[0:3]
     assert region[0:6].obj is not region[0:6].obj
     gc.collect()
@@ -488,7 +488,7 @@ def test_known_traps_of_other_buffers(region: vmem.Region, page: int) -> None:
 
 
 def test_audit_hooks_that_interfere() -> None:
-    """A hook that releases, that raises, and that reserves itself while an event is on its way."""
+    """Hooks that release the region of the event, raise an exception, and reserve another region."""
     run_python(
         """
         import sys, vmem
@@ -523,7 +523,7 @@ def test_audit_hooks_that_interfere() -> None:
     )
 
 
-def test_bool_that_releases(region: vmem.Region) -> None:
+def test_release_within_bool(region: vmem.Region) -> None:
     region.commit()
 
     class Truth:
@@ -536,8 +536,8 @@ def test_bool_that_releases(region: vmem.Region) -> None:
     assert region.released
 
 
-def test_everything_after_release(page: int) -> None:
-    """What is known works, what is gone raises, and nothing else happens, twice."""
+def test_every_attribute_after_release(page: int) -> None:
+    """What needs no memory still works, all else raises ValueError, and none of it changes what comes next."""
     region = vmem.reserve(page, name="gone")
     region.commit()
     region.release()

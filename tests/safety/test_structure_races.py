@@ -1,10 +1,10 @@
-"""Threads that use one array or one arena in every way at once. Without the GIL they are where locks are missing."""
+"""Threads that call all methods of one array or one arena at once. Without the GIL, a missing lock shows here."""
 
 from __future__ import annotations
 
 from tests.support.processes import run_python
 
-# Each race ends after so many turns of each thread. None has to come upon another for the test to pass.
+# Each thread makes a fixed number of turns. The tests pass whether or not calls of two threads overlap.
 START = """
 import copy, pickle, random, sys, threading, vmem
 sys.setswitchinterval(1e-5)
@@ -35,7 +35,7 @@ def unless_viewed(call, *arguments):
 
 
 def test_two_arrays_that_change_each_other() -> None:
-    """In both orders, so that whoever locks one after the other waits for ever."""
+    """Each is changed from the other at the same time: code that locks one and then the other would deadlock."""
     run_python(
         START
         + """
@@ -52,7 +52,7 @@ def use(made, source):
             lambda: made.__setitem__(slice(2, 2), made),
             lambda: made.extend(memoryview(source)),
         ))
-        if len(made) < 1000:  # or views have kept it from shrinking
+        if len(made) < 1000:  # it can be longer: views of the other threads keep it from shrinking
             unless_viewed(call)
         unless_viewed(made.__delitem__, slice(50, None))
         made == source, made < source, source != made
@@ -67,8 +67,8 @@ assert len(one) < 1 << 20
     )
 
 
-def test_items_that_belong_to_threads() -> None:
-    """Four threads own every fourth of the first items; four others let the array grow and shrink behind them."""
+def test_threads_that_own_items_of_an_array_that_others_resize() -> None:
+    """Each of four threads writes a quarter of the first items; four others grow and shrink the array after these."""
     run_python(
         START
         + """
@@ -115,7 +115,7 @@ assert len(made) == owned
     )
 
 
-def test_one_iterator_of_an_array_that_changes() -> None:
+def test_threads_that_share_an_iterator_of_an_array_that_changes() -> None:
     run_python(
         START
         + """
@@ -136,8 +136,8 @@ assert set(range(20000)) <= set(taken), len(taken)
     )
 
 
-def test_allocations_that_belong_to_threads() -> None:
-    """Whoever takes back what others still see destroys it."""
+def test_threads_that_allocate_from_and_rewind_one_arena() -> None:
+    """Allocations keep their contents while views are alive: no thread can rewind below the views of another."""
     run_python(
         START
         + """
@@ -146,7 +146,7 @@ arena = vmem.Arena(1 << 28)
 def unless_in_use(call, *arguments):
     try:
         call(*arguments)
-    except (BufferError, ValueError):  # others have views, or have gone back further
+    except (BufferError, ValueError):  # other threads have live views, or have rewound further
         pass
 
 def work(number):
@@ -157,7 +157,7 @@ def work(number):
         for _ in range(4):
             size = numbers.choice((1, 10, 100, page, 3 * page))
             view = unless_viewed(lambda: arena.alloc(size, align=numbers.choice((None, 1, 64, page))))
-            if view is None:  # another thread trims a long range
+            if view is None:  # another thread is trimming a long range
                 continue
             assert view == bytes(size)
             view[:] = byte * size
@@ -193,7 +193,7 @@ assert (arena.used, arena.committed) == (0, 0)
 
 
 def test_the_last_views_of_dropped_structures() -> None:
-    """Whoever drops the last one gives the memory back, in whatever thread."""
+    """The thread that drops the last view releases the memory, whichever thread that is."""
     run_python(
         START
         + """
