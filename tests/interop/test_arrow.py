@@ -1,4 +1,4 @@
-"""Arrow: buffers, columns and tables over regions and arrays share their memory, and keep it in place."""
+"""PyArrow: buffers, columns and tables over regions and arrays share their memory, and pin it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_stream(table: Any, place: memoryview) -> int:
 
 
 @pytest.mark.parametrize("typecode", TYPES)
-def test_a_column_looks_into_an_array_that_grows(typecode: str) -> None:
+def test_a_column_shares_the_memory_of_an_array_that_grows(typecode: str) -> None:
     made: vmem.Array[Any] = vmem.Array(typecode, [1, 2], capacity=1 << 20)
     buffer = arrow.py_buffer(made)
     assert (buffer.address, buffer.size) == (made.buffer_info()[0], 2 * made.itemsize)
@@ -71,7 +71,7 @@ def test_a_buffer_is_as_writable_as_its_view(region: vmem.Region) -> None:
     assert not arrow.py_buffer(region.view(0, 4, readonly=True)).is_mutable
 
 
-def test_a_table_pins_an_array_until_all_that_was_made_of_it_is_gone() -> None:
+def test_a_slice_of_a_table_pins_an_array() -> None:
     made = vmem.Array("d", range(100))
     table = arrow.table({"x": arrow.Array.from_buffers(arrow.float64(), 100, [None, arrow.py_buffer(made)])})
     part = table.slice(50)
@@ -83,7 +83,7 @@ def test_a_table_pins_an_array_until_all_that_was_made_of_it_is_gone() -> None:
     made.pop()
 
 
-def test_a_stream_is_read_where_it_is(region: vmem.Region) -> None:
+def test_a_stream_is_read_without_a_copy(region: vmem.Region) -> None:
     table = arrow.table({"name": ["a", None, "c"], "number": arrow.array([1, 2, 3], arrow.int64())})
     size = write_stream(table, region[:4096])
     again = arrow.ipc.open_stream(arrow.py_buffer(region[0:size])).read_all()

@@ -1,4 +1,4 @@
-"""Dask's own serialisation sends the memory of arrays itself. examples/dask_cluster.py does so between processes."""
+"""Dask's serialization sends arrays without a copy. examples/dask_cluster.py sends them between processes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ protocol: Any = None
 
 @pytest.fixture(scope="module", autouse=True)
 def import_protocol() -> None:
-    """Where the tests run, not where they are collected: every process of a run does that, and it takes seconds."""
+    """Imports it for the tests, not for their collection, which every process of a run does: it takes seconds."""
     global protocol
     protocol = importlib.import_module("distributed.protocol")
 
 
-def inside(frames: list[Any], address: int, size: int) -> int:
+def bytes_inside(frames: list[Any], address: int, size: int) -> int:
     """How many bytes of the frames lie in a range of addresses."""
     sent = [np.frombuffer(frame, dtype=np.uint8) for frame in frames]
     return sum(len(each) for each in sent if 0 <= each.ctypes.data - address < size)
@@ -40,17 +40,17 @@ def numbers(page: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     return numbers
 
 
-def test_an_array_over_a_region_is_sent_from_there(numbers: Any) -> None:
+def test_a_numpy_array_over_a_region_is_sent_without_a_copy(numbers: Any) -> None:
     header, frames = protocol.serialize(numbers)
-    assert inside(frames, numbers.ctypes.data, numbers.nbytes) == numbers.nbytes
+    assert bytes_inside(frames, numbers.ctypes.data, numbers.nbytes) == numbers.nbytes
     assert np.array_equal(protocol.deserialize(header, frames), numbers)
 
 
 @pytest.mark.parametrize("wrap", [lambda made: made, lambda made: {"nested": [made]}])
-def test_an_array_of_ours_is_sent_from_where_it_is(wrap: Any) -> None:
+def test_a_vmem_array_is_sent_without_a_copy(wrap: Any) -> None:
     made = vmem.Array("d", range(10_000))
     header, frames = protocol.serialize(wrap(made))
-    assert inside(frames, made.buffer_info()[0], 80_000) == 80_000
+    assert bytes_inside(frames, made.buffer_info()[0], 80_000) == 80_000
     with pytest.raises(BufferError):
         made.clear()
     made.extend(range(100_000))
@@ -59,12 +59,12 @@ def test_an_array_of_ours_is_sent_from_where_it_is(wrap: Any) -> None:
     made.clear()
 
 
-def test_a_message_has_the_memory_itself(numbers: Any) -> None:
-    """What Dask hands to the connection, which joins small frames."""
+def test_a_message_holds_arrays_without_a_copy(numbers: Any) -> None:
+    """Checks the frames that Dask passes to a connection, which joins small ones."""
     made = vmem.Array("q", range(10_000))
     frames = protocol.dumps({"op": "put", "data": [protocol.to_serialize(numbers), protocol.to_serialize(made)]})
-    assert inside(frames, numbers.ctypes.data, numbers.nbytes) == numbers.nbytes
-    assert inside(frames, made.buffer_info()[0], 80_000) == 80_000
+    assert bytes_inside(frames, numbers.ctypes.data, numbers.nbytes) == numbers.nbytes
+    assert bytes_inside(frames, made.buffer_info()[0], 80_000) == 80_000
     again = protocol.loads([bytes(frame) for frame in frames])["data"]
     assert np.array_equal(again[0], numbers)
     assert again[1] == made

@@ -1,4 +1,4 @@
-"""Consumers of the buffer protocol: each keeps its memory, whatever else is dropped."""
+"""Consumers of the buffer protocol: each keeps its memory alive, whatever other references are dropped."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def make_region() -> vmem.Region:
     return region
 
 
-def test_ndarray_over_an_array_whose_memory_went_back() -> None:
-    """np.ndarray(buffer=...) keeps the array, but no buffer of it: what it sees is emptied, not taken away."""
+def test_numpy_ndarray_over_an_array_that_shrinks() -> None:
+    """np.ndarray(buffer=...) keeps the array, but no Py_buffer: the pages it uses are discarded, never decommitted."""
     run_python(
         """
         import gc
@@ -73,7 +73,7 @@ def test_numpy_asarray_shares_and_pins() -> None:
 
 
 def test_numpy_ndarray_keeps_the_view_alive() -> None:
-    """np.ndarray(buffer=...) lets go of its buffer at once, but it keeps the view, and the view keeps the memory."""
+    """np.ndarray(buffer=...) releases its Py_buffer at once, but it keeps the view, and the view keeps the memory."""
     region = make_region()
     array = np.ndarray((100,), dtype=np.uint8, buffer=region[0:100])
     with pytest.raises(BufferError):
@@ -117,9 +117,9 @@ def test_numpy_pins_an_array(make: Callable[[Any], Any]) -> None:
     made.clear()
 
 
-def test_numpy_ndarray_keeps_an_array_but_no_buffer_of_it() -> None:
+def test_numpy_ndarray_keeps_an_array_but_does_not_pin_it() -> None:
     made = vmem.Array("B", [1, 2, 3])
-    anything: Any = made  # NumPy's types know no buffers before Python 3.12
+    anything: Any = made  # NumPy's type hints do not accept it before Python 3.12
     loose = np.ndarray((3,), dtype="u1", buffer=anything)
     made.clear()
     assert loose.tolist() == [1, 2, 3]
@@ -160,9 +160,9 @@ def test_cffi_from_buffer_pins() -> None:
     made[0] = 7
     assert struct.unpack("=I", region[4:8]) == (0x01020304,)
     assert (list(items), int(ffi.cast("uintptr_t", items))) == ([7, 2], made.buffer_info()[0])
-    for take_away in (region.release, made.clear):
+    for call in (region.release, made.clear):
         with pytest.raises(BufferError):
-            take_away()
+            call()
     ffi.release(numbers)
     ffi.release(items)
     region.release()

@@ -29,7 +29,7 @@ def region(page: int) -> vmem.Region:
 
 
 class Place(NamedTuple):
-    """A view, and what its owner says is there."""
+    """A view, and a function that reads the same bytes from its owner."""
 
     view: memoryview
     read: Callable[[], bytes]
@@ -81,7 +81,7 @@ def test_files_are_read_into_place(place: Place, data_file: Path, buffering: int
     assert place.read() == data_file.read_bytes() + bytes(SIZE // 2)
 
 
-def test_files_are_written_from_where_it_is(place: Place, tmp_path: Path) -> None:
+def test_files_are_written_from_place(place: Place, tmp_path: Path) -> None:
     place.view.cast("B")[:] = os.urandom(SIZE)
     for buffering in (0, -1):
         with (tmp_path / "written").open("wb", buffering=buffering) as file:
@@ -148,7 +148,7 @@ def test_a_message_is_received_into_several_places(region: vmem.Region) -> None:
 
 
 class Receiver(asyncio.BufferedProtocol):
-    """Takes what comes into what a function gives for so many bytes from an offset on."""
+    """Receives into the buffers that a function returns for the number of bytes received so far."""
 
     def __init__(self, get_place: Callable[[int], memoryview]) -> None:
         self.get_place = get_place
@@ -169,7 +169,7 @@ class Receiver(asyncio.BufferedProtocol):
 
 
 async def serve(data: bytes, make_receiver: Callable[[], Receiver]) -> Receiver:
-    """Sends over a connection, until the receiver has all of it."""
+    """Sends the data over a connection, and returns the receiver when it has all of it."""
 
     async def send(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(data)
@@ -205,7 +205,7 @@ def test_a_connection_fills_a_region_that_grows(page: int) -> None:
     assert region.committed < len(data) + 8 * page
     assert early[0] == data[: len(early[0])]
     early[0].release()
-    region.release()  # nobody has kept a view
+    region.release()  # no view is alive
 
 
 def test_a_connection_fills_an_arena_and_an_array() -> None:
@@ -223,9 +223,9 @@ def test_a_connection_fills_an_arena_and_an_array() -> None:
     assert made.tobytes() == data
 
 
-def test_what_get_buffer_raises_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A region that is full is told to who waits for the end, and keeps what it has."""
-    monkeypatch.setattr(logging.getLogger("asyncio"), "disabled", True)  # pytest keeps what is logged, frames and all
+def test_an_exception_of_get_buffer_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is raised where the end of the connection is awaited; the region keeps what it has received."""
+    monkeypatch.setattr(logging.getLogger("asyncio"), "disabled", True)  # pytest keeps log records, frames too
     data = os.urandom(1 << 20)
     full = vmem.reserve(1)
     full.commit()
@@ -238,13 +238,13 @@ def test_what_get_buffer_raises_ends_the_connection(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ValueError, match="full"):
         run(serve(data, lambda: Receiver(get_place)))
     assert full[:] == data[: full.size]
-    gc.collect()  # on Windows the frames that the exception came through have the last view
+    gc.collect()  # on Windows the frames of the exception hold the last view
     full.release()
 
 
 @contextmanager
 def connect() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Two ends that never make a loop wait."""
+    """Two connected sockets that do not block, as event loops require."""
     sender, receiver = socket.socketpair()
     with sender, receiver:
         sender.setblocking(False)

@@ -1,4 +1,4 @@
-"""Pickle protocol 5: what lies in a region is pickled out of band without a copy, and made again over our memory."""
+"""Pickle protocol 5: memory of a region is pickled out of band without a copy, and unpickled over our memory."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ def in_array(num_bytes: int) -> tuple[memoryview, Callable[[], object]]:
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_what_was_received_becomes_the_array(name: str) -> None:
+def test_a_numpy_array_is_unpickled_over_a_received_buffer(name: str) -> None:
     numbers = np.arange(100, dtype=np.int64).reshape(10, 10)
     data, (sent,) = dump_out_of_band(numbers)
-    received, take_back = PLACES[name](800)
+    received, free = PLACES[name](800)
     received[:] = sent.raw()
     address = address_of(received)
     again = pickle.loads(data, buffers=[received])
@@ -86,9 +86,9 @@ def test_what_was_received_becomes_the_array(name: str) -> None:
     assert (again.ctypes.data, again.shape, again.tolist()) == (address, (10, 10), numbers.tolist())
     again[0, 0] = 7
     with pytest.raises(BufferError):
-        take_back()
+        free()
     del again
-    take_back()
+    free()
 
 
 def test_read_only_views_make_read_only_arrays(region: vmem.Region) -> None:

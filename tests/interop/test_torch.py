@@ -1,4 +1,4 @@
-"""PyTorch: tensors share the memory of regions and arrays, and keep it in place."""
+"""PyTorch: tensors share the memory of regions and arrays, and pin it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if importlib.util.find_spec("torch") is None:
 
 torch: Any = None
 
-# The typecodes that PyTorch has a type for, whatever the sizes are on this machine.
+# The name of PyTorch's dtype for each typecode, by the sizes of C types on this machine.
 TYPES = {typecode: np.dtype(typecode).name for typecode in "bBhHiIlLqQfd"}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def import_torch() -> None:
-    """Where the tests run, not where they are collected: every process of a run does that, and it takes seconds."""
+    """Imports it for the tests, not for their collection, which every process of a run does: it takes seconds."""
     global torch
     torch = importlib.import_module("torch")
 
@@ -59,7 +59,7 @@ def test_a_tensor_pins_its_pages_and_no_others(region: vmem.Region, page: int) -
     region.release()
 
 
-def test_what_is_made_from_a_tensor_pins_too(region: vmem.Region) -> None:
+def test_views_of_a_tensor_pin_too(region: vmem.Region) -> None:
     part = torch.frombuffer(region.view(0, 64), dtype=torch.float32).reshape(4, 4)[1:, ::2]
     numbers = part.numpy()
     del part
@@ -102,7 +102,7 @@ MAKERS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_other_ways_that_share_and_pin(name: str) -> None:
+def test_other_functions_that_share_and_pin(name: str) -> None:
     made = vmem.Array("d", [1.0, 2.0], capacity=1 << 20)
     tensor = MAKERS[name](made)
     made.extend(range(1 << 19))
@@ -114,7 +114,7 @@ def test_other_ways_that_share_and_pin(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["tensor", "as_tensor"])
-def test_ways_that_copy(name: str) -> None:
+def test_functions_that_copy(name: str) -> None:
     made = vmem.Array("d", [1.0, 2.0])
     tensor = getattr(torch, name)(made, dtype=torch.float64)
     assert tensor.data_ptr() != made.buffer_info()[0]
@@ -122,20 +122,20 @@ def test_ways_that_copy(name: str) -> None:
     assert tensor.tolist() == [1.0, 2.0]
 
 
-def test_asarray_without_a_type_takes_none_from_the_buffer() -> None:
-    """The docs warn of this. When PyTorch heeds the format of a buffer they need not."""
+def test_asarray_without_a_dtype_ignores_the_format_of_a_buffer() -> None:
+    """The docs warn of this. The warning can go when PyTorch respects the format of a buffer."""
     made = vmem.Array("d", [1.0, 2.0])
     assert torch.asarray(made).dtype == torch.float32
     assert torch.asarray(made).tolist() == memoryview(made).cast("B").cast("f").tolist()
 
 
-def test_a_tensor_cannot_grow_out_of_its_memory() -> None:
+def test_a_tensor_cannot_be_resized() -> None:
     tensor = torch.frombuffer(vmem.Array("f", [1, 2]), dtype=torch.float32)
     with pytest.raises(RuntimeError, match="not resizable"):
         tensor.resize_(100)
 
 
-def test_read_only_views_are_warned_of_and_written_to(region: vmem.Region) -> None:
+def test_a_tensor_over_a_read_only_view_warns_but_can_be_written(region: vmem.Region) -> None:
     with pytest.warns(UserWarning, match="not writable"):
         tensor = torch.frombuffer(region.view(0, 16, readonly=True), dtype=torch.int32)
     tensor[0] = 7
@@ -145,8 +145,8 @@ def test_read_only_views_are_warned_of_and_written_to(region: vmem.Region) -> No
 
 
 @posix_only
-def test_writing_to_protected_memory_is_a_fault() -> None:
-    """The docs warn of this: PyTorch looks at no protection, nor at what a buffer says of it."""
+def test_writing_to_protected_memory_faults() -> None:
+    """The docs warn of this: PyTorch ignores the protection of pages, and that a buffer is read-only."""
     run_python_to_death(
         """
         import torch, vmem
