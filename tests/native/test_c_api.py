@@ -1,4 +1,4 @@
-"""vmem._C_API and vmem_python.h: what other extensions get of a region, and what they cannot break."""
+"""vmem._C_API and vmem_python.h: how other extensions use regions, and the errors they get."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ setup(
 )
 """
 
-Client = Any  # a module that no type checker knows
+Client = Any  # an extension without type hints
 
 
 @pytest.fixture(scope="session")
@@ -81,13 +81,13 @@ def client(client_folder: Path) -> Client:
 
 @pytest.fixture
 def filled(region: vmem.Region, page: int) -> Iterator[vmem.Region]:
-    """Of 64 pages, those from the second to the ninth are committed. The ninth is read-only, the eighth no access."""
+    """64 pages, numbered from 0: 1 to 8 are committed, 7 without access and 8 read-only."""
     region.commit(page, 8 * page)
     region[page : 9 * page] = b"x" * (8 * page)
     region.protect(Protection.NO_ACCESS, 7 * page, page)
     region.protect(Protection.READ, 8 * page, page)
     yield region
-    region.release()  # raises when a test has left a pin behind
+    region.release()  # raises if a pin is alive
 
 
 # --- building ---
@@ -138,7 +138,9 @@ def test_an_older_table_is_refused_and_a_newer_one_is_not(client: Client, monkey
 
 
 @pytest.mark.parametrize("wrong", [None, object(), vmem.reserve], ids=["None", "an object", "a function"])
-def test_what_is_no_capsule_is_refused(client: Client, wrong: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attribute_that_is_not_a_capsule_is_refused(
+    client: Client, wrong: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vmem, "_C_API", wrong)
     with pytest.raises(AttributeError, match=r"vmem\._C_API"):
         client.import_api()
@@ -150,7 +152,7 @@ def test_a_vmem_without_a_c_api_is_refused(client: Client, monkeypatch: pytest.M
         client.import_api()
 
 
-def test_no_vmem_at_all(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vmem_that_cannot_be_imported(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vmem", None)
     with pytest.raises(ImportError):
         client.import_api()
@@ -160,7 +162,7 @@ def test_no_vmem_at_all(client: Client, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def calls_on(client: Client, thing: object) -> list[Callable[[], object]]:
-    """Every function that is not to be called on just anything."""
+    """A call of every function that takes a region."""
     return [
         lambda: client.get_addresses(thing),
         lambda: client.is_committed(thing, 0, 0),
@@ -175,8 +177,8 @@ class Holder(vmem.Region):
     held: object = None
 
 
-class Liar(vmem.Region):
-    """A region that says something else to Python."""
+class Overriding(vmem.Region):
+    """A region whose overridden attributes return wrong values."""
 
     @property
     def address(self) -> int:
@@ -193,10 +195,10 @@ class Liar(vmem.Region):
         return 1
 
     def __getattribute__(self, name: str) -> object:
-        raise AssertionError("C code does not ask")
+        raise AssertionError("C code must not look up attributes")
 
 
-@pytest.mark.parametrize("kind", [vmem.Region, Holder, Liar])
+@pytest.mark.parametrize("kind", [vmem.Region, Holder, Overriding])
 def test_regions(client: Client, kind: type[vmem.Region], page: int) -> None:
     region = kind(3 * page, name="native")
     address = vmem.Region.address.__get__(region)
@@ -230,7 +232,7 @@ WRONG: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_no_region(client: Client, wrong: str) -> None:
+def test_objects_that_are_not_regions(client: Client, wrong: str) -> None:
     thing = WRONG[wrong]()
     assert not client.is_region(thing)
     message = f"expected a vmem.Region, not {type(thing).__name__}"
@@ -239,7 +241,7 @@ def test_what_is_no_region(client: Client, wrong: str) -> None:
             call()
 
 
-def test_a_view_and_a_pin_are_no_regions(client: Client, filled: vmem.Region, page: int) -> None:
+def test_views_and_pins_are_not_regions(client: Client, filled: vmem.Region, page: int) -> None:
     for thing in (filled[page : 2 * page], client.pin(filled, page, page, 1)[0]):
         assert not client.is_region(thing)
         with pytest.raises(TypeError, match=r"expected a vmem\.Region, not "):
@@ -312,7 +314,7 @@ def test_ranges_outside(client: Client, filled: vmem.Region, page: int, pages: t
 
 
 def changes(region: vmem.Region, page: int) -> dict[str, Callable[[], object]]:
-    """What takes the second page away from who has it writable."""
+    """The calls that a writable pin of page 1 prevents."""
     return {
         "decommit": lambda: region.decommit(page, 1),
         "discard": lambda: region.discard(2 * page - 1, 1),
@@ -371,7 +373,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_pinned(client: Client, filled: vmem.Region, page: int, case: str) -> None:
+def test_ranges_that_cannot_be_pinned(client: Client, filled: vmem.Region, page: int, case: str) -> None:
     offset, num_pages, writable, message = REFUSED[case]
     before = filled.ranges()
     with pytest.raises(ValueError, match=message):
@@ -393,14 +395,14 @@ def test_a_pin_of_no_bytes(client: Client, filled: vmem.Region, page: int, offse
 
 
 @pytest.mark.parametrize("writable", [1, -1, 2, 2**31 - 1, -(2**31)])
-def test_every_number_but_0_means_writable(client: Client, filled: vmem.Region, page: int, writable: int) -> None:
+def test_any_nonzero_number_means_writable(client: Client, filled: vmem.Region, page: int, writable: int) -> None:
     taken, _ = client.pin(filled, page, page, writable)
     with pytest.raises(BufferError, match="1 writable view"):
         filled.protect(Protection.READ, page, page)
     del taken
 
 
-def test_results_that_nobody_wants(client: Client, region: vmem.Region) -> None:
+def test_null_for_the_address_of_a_pin(client: Client, region: vmem.Region) -> None:
     region.commit(0, 1)
     taken = client.pin_without_address(region)
     with pytest.raises(BufferError):
@@ -426,7 +428,7 @@ def test_pins_and_views_are_counted_together(client: Client, filled: vmem.Region
     filled.decommit()
 
 
-def test_what_a_pin_is_to_python(client: Client, filled: vmem.Region, page: int) -> None:
+def test_a_pin_as_a_python_object(client: Client, filled: vmem.Region, page: int) -> None:
     taken, _ = client.pin(filled, page, 3, 1)
     with pytest.raises(TypeError, match="cannot create"):
         type(taken)()
@@ -461,7 +463,7 @@ def test_the_last_pin_keeps_the_memory_of_a_dropped_region(client: Client, page:
 
 
 @linux_only
-def test_the_last_pin_keeps_the_memory_of_a_with_that_an_exception_left(client: Client, page: int) -> None:
+def test_the_last_pin_keeps_the_memory_after_an_exception_in_with(client: Client, page: int) -> None:
     with pytest.raises(KeyError), vmem.reserve(64 * page, alignment=1 << 30) as region:
         region.commit()
         base = region.address
@@ -487,7 +489,7 @@ def test_a_cycle_through_a_pin_is_collected(client: Client, page: int) -> None:
     assert gone() is None
 
 
-def test_pins_at_the_end_of_the_interpreter(client_folder: Path) -> None:
+def test_pins_at_interpreter_shutdown(client_folder: Path) -> None:
     printed = run_python(
         """
         import sys
@@ -510,7 +512,7 @@ def test_pins_at_the_end_of_the_interpreter(client_folder: Path) -> None:
 
 
 def test_another_import_of_the_module(client_folder: Path) -> None:
-    """The table stays what it is, and serves the regions of both imports."""
+    """The table stays the same, and takes the regions of both imports."""
     run_python(
         """
         import gc, importlib, sys
@@ -555,11 +557,8 @@ def test_isolated_interpreters(client_folder: Path) -> None:
         """
         import sys
         sys.path.insert(0, sys.argv[1])
-        try:
-            import _interpreters as interpreters
-        except ImportError:
-            import _xxsubinterpreters as interpreters
         import c_api_client, vmem
+        from tests.support.interpreters import run_isolated
         region = vmem.reserve(1 << 30)
         region.commit(0, 100)
         kept, address = c_api_client.pin(region, 0, 100, 1)
@@ -582,13 +581,7 @@ def test_isolated_interpreters(client_folder: Path) -> None:
                 raise SystemExit("pinned what is not committed")
         '''
         for _ in range(5):
-            try:
-                each = interpreters.create("isolated")
-            except TypeError:
-                each = interpreters.create(isolated=True)
-            failure = interpreters.run_string(each, code)
-            assert failure is None, failure
-            interpreters.destroy(each)
+            run_isolated(code)
         c_api_client.fill(region, 0, 100, 7)
         assert bytes(region[0:100]) == bytes([7] * 100)
         """,
@@ -596,11 +589,11 @@ def test_isolated_interpreters(client_folder: Path) -> None:
     )
 
 
-# --- others at work ---
+# --- concurrency ---
 
 
 @posix_only
-def test_pages_that_a_long_call_takes_away(client: Client) -> None:
+def test_pages_of_a_long_call_cannot_be_pinned(client: Client) -> None:
     region = vmem.reserve(1 << 30)
     size = 32 << 20
     region.commit(0, size)
@@ -619,8 +612,8 @@ def test_pages_that_a_long_call_takes_away(client: Client) -> None:
     region.release()
 
 
-def test_threads_that_fill_and_take_away(client_folder: Path) -> None:
-    """Half of them fill with the GIL released, the others take the pages away. Each is done or refused."""
+def test_threads_that_fill_and_decommit(client_folder: Path) -> None:
+    """Half of them fill pages with the GIL released, the others decommit them. Each call succeeds or raises."""
     run_python(
         """
         import sys, threading
@@ -661,7 +654,7 @@ def test_threads_that_fill_and_take_away(client_folder: Path) -> None:
 
 @linux_only
 @pytest.mark.exact_memory
-def test_no_call_leaves_anything_behind(client: Client, filled: vmem.Region, page: int) -> None:
+def test_calls_do_not_leak(client: Client, filled: vmem.Region, page: int) -> None:
     def cycle() -> None:
         taken, _ = client.pin(filled, page, page, 1)
         refused(filled.decommit, BufferError)()
@@ -679,15 +672,15 @@ def test_no_call_leaves_anything_behind(client: Client, filled: vmem.Region, pag
 
 @linux_only
 @pytest.mark.exact_memory
-def test_importing_leaves_nothing_behind(client: Client) -> None:
+def test_importing_does_not_leak(client: Client) -> None:
     growth = find_growth(client.import_api, 20_000)
-    assert growth.pop("blocks of memory", 0) < 2000  # free-threaded builds free some of what imports take later
+    assert growth.pop("blocks of memory", 0) < 2000  # free-threaded builds delay freeing some memory of imports
     assert growth == {}
 
 
-def test_a_pin_that_there_is_no_memory_for(client_folder: Path) -> None:
+def test_a_pin_whose_allocation_fails(client_folder: Path) -> None:
     if not importlib.util.find_spec("_testcapi"):
-        pytest.skip("this Python comes without the module that lets its allocations fail")
+        pytest.skip("this Python lacks _testcapi, which lets allocations fail")
     run_python(
         """
         import gc, sys

@@ -7,30 +7,19 @@ import os
 import random
 import re
 import shutil
-import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import vmem
+from tests.support.processes import ROOT, run_command
 from tests.support.sharing import SharedFolder
 
-ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "native"
 PAGE = ROOT / "docs" / "native.md"
 LANGUAGES = {".c": "c", ".py": "python", ".pyx": "cython", ".toml": "toml", ".txt": "cmake"}
-
-
-def run(command: Sequence[str | Path], text: str = "", **environment: str) -> str:
-    """What a command that reads `text` prints; the test fails with that when the command does."""
-    done = subprocess.run(
-        command, input=text, env=os.environ | environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, f"{command[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def install(example: str, folder: Path) -> Path:
@@ -38,7 +27,9 @@ def install(example: str, folder: Path) -> Path:
     source = shutil.copytree(EXAMPLES / example, folder / example)
     options = ["--quiet", "--no-build-isolation", "--no-deps", "--no-index", "--disable-pip-version-check"]
     target = folder / "installed"
-    run([sys.executable, "-m", "pip", "install", *options, "--no-warn-script-location", "--target", target, source])
+    run_command(
+        [sys.executable, "-m", "pip", "install", *options, "--no-warn-script-location", "--target", target, source]
+    )
     return target
 
 
@@ -49,14 +40,14 @@ def ramp(shared_folder: SharedFolder) -> str:
 
 
 def test_the_extension(ramp: str, page: int) -> None:
-    lines = run([sys.executable, EXAMPLES / "extension" / "use_ramp.py"], PYTHONPATH=ramp).splitlines()
+    lines = run_command([sys.executable, EXAMPLES / "extension" / "use_ramp.py"], PYTHONPATH=ramp).splitlines()
     assert lines[0] == str(sum(1.0 + 0.5 * number for number in range(2000)))
     committed = vmem.align_forward(8 * 2000, page)
     assert lines[1].startswith(f"bytes {committed} to {8 << 20} of this region are not committed; ")
     assert len(lines) == 2
 
 
-def test_the_extension_refuses_what_is_wrong(ramp: str) -> None:
+def test_the_extension_refuses_wrong_arguments(ramp: str) -> None:
     script = """if True:
         import sys, ramp, vmem
         region = vmem.reserve(1 << 20)
@@ -83,14 +74,14 @@ def test_the_extension_refuses_what_is_wrong(ramp: str) -> None:
         view.release()
         region.release()
     """
-    assert run([sys.executable, "-c", script], PYTHONPATH=ramp) == ""
+    assert run_command([sys.executable, "-c", script], PYTHONPATH=ramp) == ""
 
 
 def test_cython(tmp_path: Path) -> None:
     if not importlib.util.find_spec("Cython"):
         pytest.skip("Cython is not installed")
     installed = str(install("cython", tmp_path))
-    lines = run([sys.executable, EXAMPLES / "cython" / "use_noise.py"], PYTHONPATH=installed).splitlines()
+    lines = run_command([sys.executable, EXAMPLES / "cython" / "use_noise.py"], PYTHONPATH=installed).splitlines()
     refusal = "bytes 0 to 100 of this region cannot be written; protect(Protection.READ_WRITE, 0, 100) lets you"
     assert lines == ["256 different bytes", refusal]
 
@@ -102,15 +93,15 @@ def test_cmake(tmp_path: Path) -> None:
         pytest.skip("cmake is not installed")
     source = shutil.copytree(EXAMPLES / "cmake", tmp_path / "cmake")
     build = tmp_path / "build"
-    folder = run([sys.executable, "-m", "vmem", "--cmakedir"]).strip()
-    run([cmake, "-S", source, "-B", build, f"-Dvmem_DIR={folder}"])
-    run([cmake, "--build", build])
+    folder = run_command([sys.executable, "-m", "vmem", "--cmakedir"]).strip()
+    run_command([cmake, "-S", source, "-B", build, f"-Dvmem_DIR={folder}"])
+    run_command([cmake, "--build", build])
     (program,) = (path for path in build.rglob("reverse_lines*") if path.suffix in ("", ".exe") and path.is_file())
     generator = random.Random(7)
     numbers = [str(generator.getrandbits(100)) for _ in range(20_000)]  # many times what is committed at once
-    assert run([program], "\n".join(numbers) + "\n").split() == numbers[::-1]
-    assert run([program]) == ""
-    assert run([program], "one") == "one"
+    assert run_command([program], text="\n".join(numbers) + "\n").split() == numbers[::-1]
+    assert run_command([program]) == ""
+    assert run_command([program], text="one") == "one"
 
 
 def test_the_page_shows_the_examples() -> None:
