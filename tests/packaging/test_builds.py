@@ -6,35 +6,27 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import sysconfig
 import venv
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import vmem
+from tests.support.processes import ROOT, run_command
 from tests.support.sharing import SharedFolder
 
-ROOT = Path(__file__).parents[2]
 PACKAGE = Path(vmem.__file__).parent
 CLIENT = ROOT / "tests" / "programs" / "c_api_client.c"
 HEADERS = ["vmem.h", "vmem_python.h"]
 FOLDER_OPTIONS = ["--include-dir", "--cmakedir", "--pkgconfigdir"]
 
 
-def run(command: Sequence[str | Path], expect: int = 0, **environment: str) -> str:
-    """What a command prints; the test fails with that when its exit status is another."""
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == expect, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-    return done.stdout if expect == 0 else done.stderr
-
-
 def ask(*options: str, expect: int = 0, package: Path = PACKAGE) -> str:
     """What ``python -m vmem`` of a package prints."""
-    return run([sys.executable, "-m", "vmem", *options], expect, PYTHONPATH=str(package.parent)).removesuffix("\n")
+    command = [sys.executable, "-m", "vmem", *options]
+    return run_command(command, expect=expect, PYTHONPATH=str(package.parent)).removesuffix("\n")
 
 
 def find_tool(name: str) -> str:
@@ -47,14 +39,14 @@ def find_tool(name: str) -> str:
 
 @pytest.fixture
 def moved(tmp_path: Path) -> Path:
-    """The installed package in another place, whose name shells and pkg-config have to be careful with."""
+    """A copy of the installed package in a folder whose name has a space, which shells and pkg-config must quote."""
     return shutil.copytree(PACKAGE, tmp_path / "another place" / "vmem", ignore=shutil.ignore_patterns("__pycache__"))
 
 
 # --- python -m vmem ---
 
 
-def test_the_folders() -> None:
+def test_options_print_folders() -> None:
     assert ask("--include-dir") == vmem.get_include()
     assert sorted(os.listdir(vmem.get_include())) == HEADERS  # noqa: PTH208
     assert sorted(path.name for path in Path(ask("--cmakedir")).iterdir()) == [
@@ -65,20 +57,22 @@ def test_the_folders() -> None:
     assert ask("--version") == vmem.__version__
 
 
-def test_the_options_are_what_a_compiler_needs(tmp_path: Path) -> None:
+def test_includes_are_the_options_that_a_compiler_needs(tmp_path: Path) -> None:
     compiler = find_tool("cc")
-    run([compiler, "-fsyntax-only", *shlex.split(ask("--includes")), CLIENT])
-    assert "vmem_python.h" in run([compiler, "-fsyntax-only", *shlex.split(ask("--includes"))[:-1], CLIENT], expect=1)
+    run_command([compiler, "-fsyntax-only", *shlex.split(ask("--includes")), CLIENT])
+    assert "vmem_python.h" in run_command(
+        [compiler, "-fsyntax-only", *shlex.split(ask("--includes"))[:-1], CLIENT], expect=1
+    )
 
 
-def test_options_are_quoted(moved: Path) -> None:
+def test_includes_are_quoted(moved: Path) -> None:
     options = ask("--includes", package=moved)
     assert f"'-I{moved / 'include'}'" in options or f'"-I{moved / "include"}"' in options
     assert ask("--include-dir", package=moved) == str(moved / "include")
 
 
 @pytest.mark.parametrize("option", FOLDER_OPTIONS)
-def test_what_the_installation_lacks(moved: Path, option: str) -> None:
+def test_a_missing_folder_is_an_error(moved: Path, option: str) -> None:
     folder = ask(option, package=moved)
     shutil.rmtree(folder)
     assert ask(option, expect=1, package=moved) == f"vmem: this installation lacks the folder {folder}"
@@ -86,11 +80,11 @@ def test_what_the_installation_lacks(moved: Path, option: str) -> None:
 
 @pytest.mark.parametrize("other", ["demo", "--json", "--version", "--includes"])
 @pytest.mark.parametrize("option", FOLDER_OPTIONS)
-def test_one_answer_at_a_time(option: str, other: str) -> None:
+def test_options_exclude_each_other(option: str, other: str) -> None:
     assert "not allowed with argument" in ask(option, other, expect=2)
 
 
-def test_no_facts_and_no_demo_with_options() -> None:
+def test_options_exclude_commands() -> None:
     assert "argument COMMAND: not allowed with argument --includes" in ask("--includes", "demo", expect=2)
 
 
@@ -101,11 +95,11 @@ def test_pkg_config(moved: Path) -> None:
     tool = find_tool("pkg-config")
     for package in (PACKAGE, moved):
         path = ask("--pkgconfigdir", package=package)
-        assert run([tool, "--modversion", "vmem"], PKG_CONFIG_PATH=path).strip() == vmem.__version__
-        (option,) = shlex.split(run([tool, "--cflags", "vmem"], PKG_CONFIG_PATH=path))
+        assert run_command([tool, "--modversion", "vmem"], PKG_CONFIG_PATH=path).strip() == vmem.__version__
+        (option,) = shlex.split(run_command([tool, "--cflags", "vmem"], PKG_CONFIG_PATH=path))
         assert option.startswith("-I")
         assert Path(option[2:]).samefile(package / "include")
-        assert run([tool, "--libs", "vmem"], PKG_CONFIG_PATH=path).strip() == ""
+        assert run_command([tool, "--libs", "vmem"], PKG_CONFIG_PATH=path).strip() == ""
 
 
 # --- CMake ---
@@ -128,7 +122,7 @@ get_target_property(folder vmem::vmem INTERFACE_INCLUDE_DIRECTORIES)
 file(APPEND results "folder=${{folder}}\\n")
 """
 
-# What versions are found by who asks for others.
+# For each version of vmem: which requests for a version find it.
 FOUND = {
     "0.3.1": {
         **dict.fromkeys(["any", "0.3", "0.3.0", "0.3.1", "0.3.1 EXACT"], True),
@@ -146,13 +140,13 @@ FOUND = {
 
 
 @pytest.mark.parametrize("version", FOUND)
-def test_the_versions_that_cmake_finds(version: str, moved: Path, tmp_path: Path) -> None:
+def test_cmake_finds_compatible_versions(version: str, moved: Path, tmp_path: Path) -> None:
     about = moved / "_about.py"
     about.write_text(about.read_text(encoding="utf-8").replace(vmem.__version__, version), encoding="utf-8")
     wanted = sorted({each.removesuffix(" EXACT") for each in FOUND[version]})
     project = PROJECT.format(wanted=" ".join(wanted), package=moved.as_posix())
     (tmp_path / "CMakeLists.txt").write_text(project, encoding="utf-8")
-    run([find_tool("cmake"), "-S", tmp_path, "-B", tmp_path / "build"])
+    run_command([find_tool("cmake"), "-S", tmp_path, "-B", tmp_path / "build"])
     *lines, last = (tmp_path / "results").read_text(encoding="utf-8").splitlines()
     results = dict(line.split("=") for line in lines)
     for asked, is_found in FOUND[version].items():
@@ -168,7 +162,7 @@ def read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def test_cython_knows_all_that_the_header_declares() -> None:
+def test_the_pxd_file_declares_all_that_the_header_declares() -> None:
     header = read(ROOT / "csrc" / "vmem.h").partition("\n// >>config")[2]
     declared = (
         read(PACKAGE / "__init__.pxd").partition('cdef extern from "vmem.h" nogil:')[2].partition("cdef extern")[0]
@@ -211,36 +205,36 @@ def install_editable(folder: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--python", find_interpreter(folder)]
     options = ["--quiet", "--no-build-isolation", "--no-deps", "--no-index", "--disable-pip-version-check"]
     tools = sysconfig.get_path("purelib")  # for setuptools
-    run([*pip, "install", *options, "-e", checkout], PYTHONPATH=tools, CFLAGS="-O0")
+    run_command([*pip, "install", *options, "-e", checkout], PYTHONPATH=tools, CFLAGS="-O0")
 
 
 def test_an_editable_installation_has_an_include_folder(editable: tuple[Path, str], tmp_path: Path) -> None:
     checkout, python = editable
     script = "import vmem; print(vmem.__file__, vmem.get_include(), sep='\\n')"
-    file, include = run([python, "-c", script]).splitlines()
+    file, include = run_command([python, "-c", script]).splitlines()
     assert Path(file).is_relative_to(checkout)
     assert sorted(path.name for path in Path(include).iterdir()) == HEADERS
     compiler = find_tool("cc")
-    options = shlex.split(run([python, "-m", "vmem", "--includes"]))
-    run([compiler, "-fsyntax-only", *options, CLIENT])
+    options = shlex.split(run_command([python, "-m", "vmem", "--includes"]))
+    run_command([compiler, "-fsyntax-only", *options, CLIENT])
     with (checkout / "csrc" / "vmem.h").open("a", encoding="utf-8") as header:
         header.write("\n#define EDITED 1\n")
     program = tmp_path / "edited.c"
     program.write_text('#include "vmem.h"\n#if !EDITED\n#error "this is a copy"\n#endif\n', encoding="utf-8")
-    run([compiler, "-fsyntax-only", *options, program])
+    run_command([compiler, "-fsyntax-only", *options, program])
     program.write_text('#include "module.h"\n', encoding="utf-8")
-    assert "module.h" in run([compiler, "-fsyntax-only", *options, program], expect=1)
+    assert "module.h" in run_command([compiler, "-fsyntax-only", *options, program], expect=1)
 
 
-def test_an_editable_installation_serves_other_builds(editable: tuple[Path, str], tmp_path: Path) -> None:
+def test_cmake_and_pkg_config_find_an_editable_installation(editable: tuple[Path, str], tmp_path: Path) -> None:
     _, python = editable
-    folders = {option: run([python, "-m", "vmem", option]).strip() for option in FOLDER_OPTIONS}
+    folders = {option: run_command([python, "-m", "vmem", option]).strip() for option in FOLDER_OPTIONS}
     (tmp_path / "CMakeLists.txt").write_text(
         PROJECT.format(wanted=vmem.__version__, package=folders["--cmakedir"]), encoding="utf-8"
     )
     tool = find_tool("pkg-config")
-    version = run([tool, "--modversion", "vmem"], PKG_CONFIG_PATH=folders["--pkgconfigdir"])
+    version = run_command([tool, "--modversion", "vmem"], PKG_CONFIG_PATH=folders["--pkgconfigdir"])
     assert version.strip() == vmem.__version__
-    run([find_tool("cmake"), "-S", tmp_path, "-B", tmp_path / "build"])
+    run_command([find_tool("cmake"), "-S", tmp_path, "-B", tmp_path / "build"])
     last = (tmp_path / "results").read_text(encoding="utf-8").splitlines()[-1]
     assert Path(last.removeprefix("folder=")).samefile(folders["--include-dir"])

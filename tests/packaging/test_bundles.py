@@ -1,4 +1,4 @@
-"""Programs that carry Python and vmem with them: what PyInstaller makes, and zip files that unpack themselves."""
+"""Programs that bundle Python and vmem: made by PyInstaller, and zip files that unpack themselves."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
 
 
 def run(command: Sequence[str | Path], folder: Path) -> str:
-    """What the command prints to its standard output. It finds no Python but the one that it brings or names."""
+    """Runs a command without this environment's PATH, PYTHON* and LD_* variables, and returns its standard output."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LD_", "PATH"))}
     if sys.platform != "win32":
         environment["PATH"] = "/usr/bin:/bin"

@@ -1,4 +1,4 @@
-"""The extension on other systems: compiled with their headers, and with this Python's."""
+"""The extension compiles for other systems, with their headers and this Python's."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# This Python's pyconfig.h holds for them too, as far as the extension can tell: the same types have the same sizes.
+# This Python's pyconfig.h is right for them in all that the extension uses: the same types have the same sizes.
 TARGETS = ("aarch64-macos", "x86_64-freebsd", "x86_64-netbsd", "x86_64-openbsd", "aarch64-linux-musl")
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux" or sys.maxsize < 2**32, reason="takes a pyconfig.h of 64 bits")
+pytestmark = pytest.mark.skipif(sys.platform != "linux" or sys.maxsize < 2**32, reason="needs a 64-bit pyconfig.h")
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -26,7 +26,7 @@ def test_the_extension_compiles(target: str, zig_environment: Mapping[str, str],
         *([] if sysconfig.get_config_var("Py_GIL_DISABLED") else ["-DPy_LIMITED_API=0x030B0000"]),
         *("-I", sysconfig.get_path("include"), "-I", ROOT / "csrc"),
     ]
-    for source in sorted((ROOT / "csrc").rglob("*.c")):  # of several at once zig compiles the first
+    for source in sorted((ROOT / "csrc").rglob("*.c")):  # of several sources, zig compiles only the first
         done = subprocess.run(
             [*command, "-c", source, "-o", tmp_path / "object.o"], env=zig_environment, capture_output=True, text=True
         )

@@ -1,4 +1,4 @@
-"""The source distribution, and the wheel that is built from it elsewhere: complete, small, and safe to hand out."""
+"""The source distribution, and the wheel that is built from it: complete, small and hardened."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ from tests.support.sharing import SharedFolder
 
 ROOT = Path(__file__).parents[2]
 
-# What belongs to the project. What tools leave behind is beside it, or below it by the names that follow.
+# The files of the project, and the names of files that tools make among them.
 SOURCES = (
     *("*.md", "*.toml", "*.in", "setup.py", "LICENSE", "Makefile", ".clang-format"),
     *(f"{folder}/**/*" for folder in (".github", "benchmarks", "csrc", "docs", "examples", "src", "tests")),
 )
-LEFT_BEHIND = re.compile(
+MADE_BY_TOOLS = re.compile(
     r"(^|/)(__pycache__|\.[a-z]+_cache|[^/]+\.egg-info)/|\.(so|pyd|o|obj)$"
     r"|^src/vmem/(include/|share/pkgconfig/vmem\.pc$)"  # by editable installations
 )
 ADDED_BY_SETUPTOOLS = re.compile(r"PKG-INFO|setup\.cfg|(src/)?pyvmem\.egg-info/.*")
 
-# The benchmarks that `vmem bench` runs, and not those which the sources of the header are needed for.
-CARRIED = re.compile(r"benchmarks/(?!header)\w+\.(py|c)")
+# The benchmarks that `vmem bench` runs. Those of the header need its sources.
+PACKAGED_BENCHMARKS = re.compile(r"benchmarks/(?!header)\w+\.(py|c)")
 
 MAX_WHEEL_BYTES = 150_000
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 STABLE_ABI_TAG = "cp311-abi3"
 
-# What would make another extension of the sources than users get.
-SETTINGS_OF_BUILDS = {"CC", "CFLAGS", "CPPFLAGS", "LDFLAGS", "LD_PRELOAD"}
+# The variables that change how the extension is built.
+BUILD_VARIABLES = {"CC", "CFLAGS", "CPPFLAGS", "LDFLAGS", "LD_PRELOAD"}
 
 
 def run(command: Sequence[str | Path], folder: Path, **environment: str) -> str:
-    """What the command prints; the test fails with that when the command does."""
-    inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS_OF_BUILDS}
+    """Runs a command, checks its exit status, and returns its output and errors."""
+    inherited = {name: value for name, value in os.environ.items() if name not in BUILD_VARIABLES}
     done = subprocess.run(
         command,
         cwd=folder,
@@ -67,7 +67,7 @@ def run(command: Sequence[str | Path], folder: Path, **environment: str) -> str:
 
 def list_sources() -> list[str]:
     paths = {path.relative_to(ROOT).as_posix() for pattern in SOURCES for path in ROOT.glob(pattern) if path.is_file()}
-    return sorted(path for path in paths if not LEFT_BEHIND.search(path))
+    return sorted(path for path in paths if not MADE_BY_TOOLS.search(path))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def sdist(shared_folder: SharedFolder) -> Path:
 
 
 def build_wheel(sdist: Path, folder: Path, **environment: str) -> Path:
-    """A wheel of the source distribution, which is unpacked in a folder, made with no index to get anything from."""
+    """Unpacks the source distribution into a folder, and builds a wheel of it without a package index."""
     with tarfile.open(sdist) as archive:
         archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)  # new in 3.11.4
         archive.extractall(folder)
@@ -125,14 +125,14 @@ def extension(unpacked_wheel: Path) -> Path:
     return path
 
 
-def test_the_sdist_has_all_that_the_checkout_has(sdist: Path) -> None:
+def test_the_sdist_has_all_files_of_the_checkout(sdist: Path) -> None:
     assert sdist.name == f"pyvmem-{vmem.__version__}.tar.gz"
     with tarfile.open(sdist) as archive:
         files = [member.name.partition("/")[2] for member in archive if member.isfile()]
     assert sorted(name for name in files if not ADDED_BY_SETUPTOOLS.fullmatch(name)) == list_sources()
 
 
-def test_one_wheel_for_all_versions_with_the_lock(wheel: Path) -> None:
+def test_the_tag_of_the_wheel(wheel: Path) -> None:
     version = f"cp{sys.version_info.major}{sys.version_info.minor}"
     tag = f"{version}-{version}t" if sysconfig.get_config_var("Py_GIL_DISABLED") else STABLE_ABI_TAG
     platform = re.sub(r"[-.]", "_", sysconfig.get_platform())
@@ -149,8 +149,10 @@ def test_the_wheel_has_the_package_and_nothing_else(unpacked_wheel: Path, extens
     package = ROOT / "src" / "vmem"
     sources = {name.removeprefix("src/vmem/") for name in list_sources() if name.startswith("src/vmem/")}
     packed = {path.relative_to(extension.parent).as_posix() for path in extension.parent.rglob("*") if path.is_file()}
-    expected = {name.removesuffix(".in") for name in sources}  # vmem.pc is written: it tells the version
-    expected |= {name.replace("benchmarks/", "_benchmarks/") for name in list_sources() if CARRIED.fullmatch(name)}
+    expected = {name.removesuffix(".in") for name in sources}  # vmem.pc is made from vmem.pc.in
+    expected |= {
+        name.replace("benchmarks/", "_benchmarks/") for name in list_sources() if PACKAGED_BENCHMARKS.fullmatch(name)
+    }
     assert expected | {extension.name} == {name for name in packed if not name.startswith("include/")}
     for name in sources & expected:
         assert (extension.parent / name).read_bytes() == (package / name).read_bytes()
@@ -168,7 +170,7 @@ def test_the_metadata_are_complete(metadata: Message) -> None:
     assert str(metadata.get_payload()).strip() == README.strip()
 
 
-def test_the_metadata_promise_the_pythons_that_the_tag_does(metadata: Message) -> None:
+def test_the_metadata_and_the_tag_name_the_same_versions_of_python(metadata: Message) -> None:
     classifiers = metadata.get_all("Classifier") or []
     versions = [text.rpartition("3.")[2] for text in classifiers if re.search(r":: Python :: 3\.\d+$", text)]
     oldest = min(map(int, versions))
@@ -177,15 +179,15 @@ def test_the_metadata_promise_the_pythons_that_the_tag_does(metadata: Message) -
     assert not [text for text in classifiers if text.startswith("License ::")], "the licence has a field of its own"
 
 
-LOOK_AT_ARGUMENTS = """
+READ_ARGUMENTS = """
 for argument; do
     case $argument in -flto*) across=yes; touch "${0%/*}/asked" ;; -shared) links=yes ;; esac
 done
 """
-TROUBLES = {
+FAILURES_OF_LTO = {
     "the compiler refuses": '[ -z "$across" ] || exit 1',
     "the linker refuses": '[ "$across$links" != yesyes ] || exit 1',
-    "the linker leaves all out": """
+    "the linker drops all objects": """
 if [ "$across$links" = yesyes ]; then
     for argument; do
         shift
@@ -197,10 +199,10 @@ fi""",
 
 
 @linux_only
-@pytest.mark.parametrize("trouble", TROUBLES)
-def test_it_builds_where_nothing_optimizes_across_files(trouble: str, sdist: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("failure", FAILURES_OF_LTO)
+def test_it_builds_without_link_time_optimization(failure: str, sdist: Path, tmp_path: Path) -> None:
     compiler = tmp_path / "compiler.sh"
-    compiler.write_text(f'{LOOK_AT_ARGUMENTS}{TROUBLES[trouble]}\nexec cc "$@" -O0', encoding="utf-8")
+    compiler.write_text(f'{READ_ARGUMENTS}{FAILURES_OF_LTO[failure]}\nexec cc "$@" -O0', encoding="utf-8")
     built = build_wheel(sdist, tmp_path, CC=f"sh '{compiler}'")
     assert (tmp_path / "asked").exists()
     with zipfile.ZipFile(built) as archive:
@@ -230,16 +232,16 @@ def test_the_wheel_works(unpacked_wheel: Path, tmp_path: Path) -> None:
     assert Path(origin.strip()).is_relative_to(unpacked_wheel)
 
 
-def test_the_wheel_brings_a_command(unpacked_wheel: Path) -> None:
+def test_the_wheel_has_a_command(unpacked_wheel: Path) -> None:
     (path,) = unpacked_wheel.glob("pyvmem-*.dist-info/entry_points.txt")
     assert path.read_text(encoding="utf-8").split() == ["[console_scripts]", "vmem", "=", "vmem.__main__:main"]
 
 
-# --- what the system's loader does with the extension ---
+# --- the extension as a shared library ---
 
 
 @linux_only
-def test_the_extension_needs_and_shows_nothing_more_than_it_must(extension: Path, tmp_path: Path) -> None:
+def test_the_extension_needs_libc_only_and_exports_its_init_function_only(extension: Path, tmp_path: Path) -> None:
     dynamic = run(["readelf", "--wide", "--dynamic", extension], tmp_path)
     assert "PATH" not in dynamic
     needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)
@@ -258,7 +260,7 @@ def test_the_extension_loads_on_old_systems(extension: Path, tmp_path: Path) -> 
 @linux_only
 def test_the_extension_is_hardened(extension: Path, tmp_path: Path) -> None:
     segments = run(["readelf", "--wide", "--segments", extension], tmp_path)
-    assert re.search(r"GNU_STACK .* RW +0x", segments), "its stack can be executed"
+    assert re.search(r"GNU_STACK .* RW +0x", segments), "the stack is executable"
     assert "GNU_RELRO" in segments
     assert "BIND_NOW" in run(["readelf", "--wide", "--dynamic", extension], tmp_path)
     assert "__stack_chk_fail" in run(["nm", "--dynamic", "--undefined-only", extension], tmp_path)

@@ -1,4 +1,4 @@
-"""What cibuildwheel is told to build is what the README promises."""
+"""cibuildwheel builds and tests the wheels that the README promises."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 pytest.importorskip("cibuildwheel", reason="cibuildwheel is not installed")
 
-PLATFORMS = {"linux": "(many|musl)linux_", "macos": "macosx_", "windows": "win_"}  # and how their identifiers begin
+PLATFORMS = {"linux": "(many|musl)linux_", "macos": "macosx_", "windows": "win_"}  # patterns for the tags of wheels
 
 
 def read_table(heading: str) -> list[list[str]]:
     """The rows of the README's table whose first column has this heading."""
     rows = re.search(rf"^\| {heading} \|.*\n\|[-|]+\n((?:\|.*\n)+)", README, re.MULTILINE)
-    assert rows, f"there is no table of each {heading}"
+    assert rows, f"the README has no table of each {heading}"
     return [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows[1].splitlines()]
 
 
@@ -54,7 +54,7 @@ def settings() -> Any:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_what_is_built_is_what_is_promised(platform: str) -> None:
+def test_cibuildwheel_builds_the_promised_wheels(platform: str) -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "cibuildwheel", "--platform", platform, "--print-build-identifiers", ROOT],
         stdout=subprocess.PIPE,
@@ -67,7 +67,7 @@ def test_what_is_built_is_what_is_promised(platform: str) -> None:
     assert sorted(printed.split()) == sorted(promised)
 
 
-def test_the_oldest_macos_is_the_one_that_is_promised(settings: Any) -> None:
+def test_the_deployment_target_is_the_promised_macos(settings: Any) -> None:
     (promised,) = re.findall(r"macOS (\d+) or newer", README)
     assert settings["macos"]["environment"]["MACOSX_DEPLOYMENT_TARGET"] == f"{promised}.0"
 
@@ -86,24 +86,24 @@ def test_every_wheel_is_tested(settings: Any, tmp_path: Path) -> None:
     ).stdout
     run = set(re.findall(r"(tests/\w+/test_\w+\.py)::", printed))
     wanted = {f"tests/{path}" for path in list_tests(SUITES["published"])}
-    needs_testcapi = {"tests/exhaustive/test_small_allocations.py"}  # a module that some Pythons come without
+    needs_testcapi = {"tests/exhaustive/test_small_allocations.py"}  # some Pythons lack _testcapi
     assert wanted - needs_testcapi <= run <= wanted
 
 
-# --- what the workflows do with it ---
+# --- workflows ---
 
 
 def read_workflow(name: str) -> str:
     return (ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8")
 
 
-def test_every_wheel_is_built_on_a_machine_of_its_kind(settings: Any) -> None:
+def test_every_wheel_is_built_on_its_own_architecture(settings: Any) -> None:
     wanted = [(platform, machine) for platform in PLATFORMS for machine in settings[platform]["archs"]]
     jobs = re.findall(r"platform: (\w+), archs: (\w+)", read_workflow("wheels.yml"))
     assert sorted(jobs) == sorted(wanted)
 
 
-def test_the_tests_run_on_every_version_that_is_promised() -> None:
+def test_the_tests_run_on_every_promised_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     promised = {text.rpartition(" ")[2] for text in project["classifiers"] if re.search(r":: 3\.\d+$", text)}
     promised |= {f"3.{python.removeprefix('cp3')}" for python in promised_pythons()}
