@@ -1,4 +1,4 @@
-"""docs/: the reference has everything public, the programs in examples/ are shown, and Sphinx has nothing to say."""
+"""docs/: the reference has the whole public API, the pages show every example, and Sphinx has no warnings."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ def test_the_reference_names_everything_public() -> None:
 
 
 @pytest.mark.parametrize("name", ["Region", "Array", "Arena"])
-def test_the_reference_takes_all_methods(name: str) -> None:
+def test_the_reference_includes_all_methods(name: str) -> None:
     options = f".. autoclass:: {name}\n   :members:\n   :inherited-members:\n"
     assert options in read_pages("reference")
 
 
 @pytest.mark.parametrize("kind", [getattr(vmem, name) for name in WITH_ATTRIBUTES])
 def test_the_docstring_of_a_type_describes_its_attributes(kind: type) -> None:
-    """The reference takes them from there, and leaves out what they say themselves."""
+    """The reference shows this section instead of the attributes' own docstrings."""
     (section,) = re.findall(r"Attributes\n-+\n(.*?)\n\n", inspect.getdoc(kind) or "", re.DOTALL)
     attributes = [name for name in list_members(kind) if not callable(getattr(kind, name))]
     assert sorted(re.findall(r"^(\w+) : ", section, re.MULTILINE)) == sorted(attributes)
 
 
-def test_the_reference_takes_all_groups_of_functions_in_c() -> None:
+def test_the_reference_includes_all_groups_of_functions_in_c() -> None:
     (section,) = re.findall(r"^FUNCTIONS\n(.*?)\n\n", HEADER.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     groups = re.findall(r"^ {4}(\w+)", section, re.MULTILINE)
     assert re.findall(r"^\.\. vmem-functions:: (\w+)$", read_pages("reference"), re.MULTILINE) == groups
@@ -72,13 +72,13 @@ def test_every_example_is_shown() -> None:
     assert shown == {path.name for path in (ROOT / "examples").glob("*.py")}
 
 
-# --- what Sphinx makes of them ---
+# --- the built pages ---
 
 
 @pytest.fixture(scope="module")
 def built(shared_folder: SharedFolder) -> Path:
     if importlib.util.find_spec("furo") is None or importlib.util.find_spec("myst_parser") is None:
-        pytest.skip("what builds the documentation is not installed: `make docs` does that")
+        pytest.skip("Sphinx and its extensions are not installed; `make docs` installs them")
     return shared_folder("docs", build_pages)
 
 
@@ -113,7 +113,7 @@ def test_the_built_reference_has_all_functions_in_c(inventory: set[tuple[str, st
     assert {(name, "c") for name in declared} - inventory == set()
 
 
-def test_what_the_comments_in_c_say_is_on_the_page(built: Path) -> None:
+def test_the_c_reference_shows_the_comments_of_the_header(built: Path) -> None:
     page = re.sub(r"<[^>]*>", "", (built / "reference" / "c.html").read_text(encoding="utf-8"))
     assert "up to 79 printable ASCII characters without [ ] \\ $ `; NULL removes the name." in page
     header = HEADER.read_text(encoding="utf-8")
@@ -126,7 +126,7 @@ def test_what_the_comments_in_c_say_is_on_the_page(built: Path) -> None:
         )
 
 
-def test_no_table_has_an_empty_head(built: Path) -> None:
+def test_no_table_has_an_empty_header(built: Path) -> None:
     heads = [
         head
         for page in built.rglob("*.html")
@@ -142,7 +142,7 @@ def test_the_map_is_shown_as_text_and_as_a_picture(built: Path) -> None:
     assert page.count('<svg xmlns="http://www.w3.org/2000/svg" width="760"') == 1
 
 
-def test_the_first_page_leads_to_all_others(built: Path) -> None:
+def test_the_first_page_links_to_all_others(built: Path) -> None:
     (body,) = re.findall("<article.*</article>", (built / "index.html").read_text(encoding="utf-8"), re.DOTALL)
     pages = {path.relative_to(DOCS).with_suffix(".html").as_posix() for path in DOCS.rglob("*.md")}
     assert pages - set(re.findall('href="([^"#]+)"', body)) == {"index.html", "releasing.html"}

@@ -1,4 +1,4 @@
-"""The programs in examples/ that are written in Python: they run, and what they say about their effects is true."""
+"""The Python programs in examples/: they run, and assert their effects."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.marks import posix_only
+from tests.support.processes import ROOT, make_address_limit
 
-ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 
-# fork, the C library by no name, preadv
+# os.fork(), ctypes.CDLL(None), os.preadv()
 NEEDS_UNIX = ("guard_pages.py", "hand_to_c.py", "hand_to_cffi.py", "read_into_place.py")
 NEEDS_LIBRARY = {
     "arrow_columns.py": "pyarrow",
@@ -55,14 +55,7 @@ PROGRAMS = [pytest.param(path.name, marks=marks_of(path.name)) for path in sorte
 
 
 def run_example(name: str, folder: Path, limit: int | None = None) -> str:
-    """What a program prints, run from a folder of its own, with its temporary files, in `limit` bytes of addresses."""
-
-    def set_limit() -> None:
-        import resource
-
-        assert limit
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
+    """Returns what a program prints that runs in `folder`, with TMPDIR there too, in `limit` bytes of address space."""
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / name],
         capture_output=True,
@@ -70,7 +63,7 @@ def run_example(name: str, folder: Path, limit: int | None = None) -> str:
         timeout=120,
         cwd=folder,
         env=os.environ | {"TMPDIR": str(folder)},
-        preexec_fn=set_limit if limit else None,
+        preexec_fn=make_address_limit(limit),
     )
     assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert done.stderr == ""
@@ -84,15 +77,15 @@ def test_it_runs_and_leaves_no_files(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_it_checks_its_effects(name: str) -> None:
+def test_it_asserts_its_effects(name: str) -> None:
     assert re.search(r"^ *assert ", (EXAMPLES / name).read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @posix_only
 @pytest.mark.exact_memory
 @pytest.mark.many_addresses
-def test_the_limits_are_heeded(tmp_path: Path) -> None:
-    """fit_the_limits.py takes at most half of the addresses that are left, and runs all the same."""
+def test_limits_are_respected(tmp_path: Path) -> None:
+    """fit_the_limits.py reserves at most half of the free addresses, and works with that."""
     printed = run_example("fit_the_limits.py", tmp_path, limit=1 << 30)
     (reserved,) = re.findall(r"^reserved (\d+) MiB", printed)
     assert 64 <= int(reserved) <= 512
