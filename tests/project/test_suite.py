@@ -1,4 +1,4 @@
-"""How the tests themselves are made."""
+"""Rules that the tests themselves follow."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def test_child_programs_import_nothing_slow(slow: str) -> None:
     """)
 
 
-# --- which tests are run where ---
+# --- suites ---
 
 
 def read_commands() -> str:
-    """All files that start tests."""
+    """The text of all files that run tests."""
     files = [*(ROOT / ".ci").glob("[!.]*"), *(ROOT / ".github" / "workflows").iterdir()]
     files += [ROOT / "Makefile", ROOT / "pyproject.toml"]
     return "\n".join(path.read_text(encoding="utf-8") for path in files if path.is_file())
@@ -46,11 +46,11 @@ def test_every_suite_is_run_somewhere() -> None:
     assert named - {""} == set(SUITES)
 
 
-def test_nothing_else_lists_tests() -> None:
+def test_commands_select_tests_by_suites_only() -> None:
     assert not re.findall(r"--ignore=.*|pytest .*\btests/(?!header$).*", read_commands(), re.MULTILINE)
 
 
-def test_every_test_that_scripts_leave_out_is_there() -> None:
+def test_every_test_that_scripts_deselect_exists() -> None:
     named = re.findall(r"\b(tests/[\w/]+\.py)(?:::(\w+))?", read_commands())
     assert len(named) > 30
     texts = {path: (ROOT / path).read_text(encoding="utf-8") for path, _ in named}
@@ -59,16 +59,16 @@ def test_every_test_that_scripts_leave_out_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_every_path_of_a_suite_is_there(name: str) -> None:
+def test_every_path_of_a_suite_exists(name: str) -> None:
     suite = SUITES[name]
     missing = [each for each in (*suite.only, *suite.without) if not (TESTS / each).exists()]
     assert missing == []
 
 
-def test_every_test_lies_in_a_folder_that_suites_name() -> None:
+def test_every_test_file_is_in_the_suite_of_all() -> None:
     assert list_tests(SUITES["all"]) == sorted(path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py"))
 
 
 def test_names_of_tests_do_not_change_from_run_to_run(request: pytest.FixtureRequest) -> None:
-    """Processes that share the tests of one run tell each other the names."""
+    """The processes of pytest-xdist must collect the same names."""
     assert [item.nodeid for item in request.session.items if " at 0x" in item.nodeid] == []
