@@ -1,4 +1,4 @@
-"""No call leaves anything behind, whether it works or fails. leaks.py does the same for a million cycles."""
+"""No call leaks, whether it succeeds or fails. tests/programs/leaks.py does the same for a million cycles."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ SAMPLES = {
         "set a slice to a longer one",
         "unpickle an array out of band",
     ),
-    *("extend by what fails", "insert when full", "pop below a view", "collect cycles of structures"),
+    *("extend by a failing iterator", "insert when full", "pop below a view", "collect cycles of structures"),
     *("alloc many", "scope, an exception and a view", "rewind below a view", "pickle an arena", "long trim"),
 }
 
 
 @pytest.fixture(scope="module", autouse=True)
-def nothing_else_to_collect() -> None:
-    """What other tests have made and imported would be looked through for every count."""
+def freeze_other_objects() -> None:
+    """Each count collects garbage, which would go through all objects of other tests too."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.mark.parametrize("name", sample(CALLS, SAMPLES))
-def test_a_call_leaves_nothing_behind(name: str) -> None:
+def test_a_call_does_not_leak(name: str) -> None:
     call, divisor = CALLS[name]
     assert find_growth(call, 10_000 // divisor) == {}
 
@@ -49,7 +49,7 @@ def test_a_call_leaves_nothing_behind(name: str) -> None:
 @pytest.mark.parametrize(
     "verb", sample(["prefault", "commit", "decommit", "discard", "lock", "resident"], {"commit", "resident"})
 )
-def test_a_stopped_call_leaves_nothing_behind(verb: str) -> None:
+def test_an_interrupted_call_does_not_leak(verb: str) -> None:
     region = vmem.reserve(1 << 30)
 
     def stop() -> None:

@@ -1,4 +1,4 @@
-"""Every system call of every public call fails, in a build of the extension made for this: what comes of it?"""
+"""Makes every system call of every public call fail, in a build of the extension for this, and checks the effects."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.marks import linux_only, sample
+from tests.support.processes import ROOT, run_command
 from tests.support.sharing import SharedFolder
-
-ROOT = Path(__file__).parents[2]
 
 CASES: list[str] = []
 STRUCTURE_CASES: list[str] = []
@@ -34,11 +33,11 @@ STRUCTURE_SAMPLES = {
     *("alloc, first", "alloc, stale", "trim, long", "arena without system calls"),
 }
 
-pytestmark = linux_only  # the names of the calls and what they fail with are those of Linux
+pytestmark = linux_only  # the system calls and their errors are those of Linux
 
 
 def compile_extension(target: Path) -> None:
-    """Compiles the sources as they are, but for what tests/programs/fail_on_demand.h puts before them."""
+    """Compiles the sources with tests/programs/fail_on_demand.h included before each."""
     command = [
         *shlex.split(os.environ.get("CC", "cc")),
         *shlex.split(os.environ.get("CFLAGS", "-O1")),
@@ -65,41 +64,39 @@ def failing_build(shared_folder: SharedFolder) -> Path:
     return shared_folder("failing_build", build)
 
 
-# Prints the calls that it takes to put in 16 pages of items: into a new array, into the same memory again, and after it
-# went; and then to put in one item.
+def run_with(failing_build: Path, *arguments: str) -> str:
+    """Runs Python with that build in the place of the installed one."""
+    return run_command([sys.executable, *arguments], PYTHONPATH=os.pathsep.join([str(failing_build), str(ROOT)]))
+
+
+# Prints the system calls that adding 16 pages of items takes: to a new array, to pages that are still committed, and to
+# pages that were decommitted. Then those that adding one item takes.
 LIST_CALLS_FOR_ITEMS = """
 import vmem
 from tests.programs.refusals import PAGE, Faults, Plan
 
 faults = Faults()
 made = vmem.Array("B", capacity=1 << 24)
-def put(num_bytes):
+def add(num_bytes):
     faults.arm(Plan())
     made.frombytes(bytes(num_bytes))
     return faults.disarm()
-print(*put(16 * PAGE))
+print(*add(16 * PAGE))
 made.clear()
-print(*put(16 * PAGE))
-made.clear()
-made.shrink_to_fit()
-print(*put(16 * PAGE))
+print(*add(16 * PAGE))
 made.clear()
 made.shrink_to_fit()
-print(*put(1))
+print(*add(16 * PAGE))
+made.clear()
+made.shrink_to_fit()
+print(*add(1))
 """
 
 
-def test_pages_for_many_items_come_at_once(failing_build: Path) -> None:
-    """But not where items were before, nor for few."""
-    done = subprocess.run(
-        [sys.executable, "-c", LIST_CALLS_FOR_ITEMS],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(failing_build), str(ROOT)])},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    new, again, after, few = (line.split() for line in done.stdout.split("\n")[:-1])
+def test_pages_for_many_items_are_prefaulted(failing_build: Path) -> None:
+    """But no pages that are committed already, and no pages for few items."""
+    printed = run_with(failing_build, "-c", LIST_CALLS_FOR_ITEMS)
+    new, again, after, few = (line.split() for line in printed.split("\n")[:-1])
     assert "madvise" in new
     assert again == []
     assert "madvise" in after
@@ -108,21 +105,9 @@ def test_pages_for_many_items_come_at_once(failing_build: Path) -> None:
 
 @pytest.mark.parametrize("case", sample(CASES, SAMPLES & set(CASES)))
 def test_every_system_call_fails(case: str, failing_build: Path) -> None:
-    explore("refusals", case, failing_build)
+    print(run_with(failing_build, "-m", "tests.programs.refusals", case))
 
 
 @pytest.mark.parametrize("case", sample(STRUCTURE_CASES, STRUCTURE_SAMPLES & set(STRUCTURE_CASES)))
 def test_every_system_call_of_structures_fails(case: str, failing_build: Path) -> None:
-    explore("structure_refusals", case, failing_build)
-
-
-def explore(program: str, case: str, failing_build: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", f"tests.programs.{program}", case],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(failing_build), str(ROOT)])},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
-    print(done.stdout)
+    print(run_with(failing_build, "-m", "tests.programs.structure_refusals", case))

@@ -1,4 +1,4 @@
-// An extension as others write them, which hands everything in vmem_python.h to the tests. Also compiled as C++.
+// An extension that uses vmem_python.h as other projects do, and passes all of it to the tests. Also compiled as C++.
 #define PY_SSIZE_T_CLEAN
 #include "vmem_python.h"
 
@@ -9,7 +9,7 @@ static const VmemPythonApi* vmem;  // the same for every interpreter
 
 // --- the functions ---
 
-// What results are set to before a call. A call that fails must leave it there.
+// The value of results before a call. A call that fails must not change it.
 #define UNTOUCHED ((size_t)-77)
 
 static PyObject* check_untouched(size_t one, size_t other) {
@@ -18,7 +18,7 @@ static PyObject* check_untouched(size_t one, size_t other) {
     return NULL;
 }
 
-// The object NULL stands for None here. Functions are to raise what has been raised already, if it has.
+// None stands for NULL here. With an exception set already, functions must keep it.
 static PyObject* or_null(PyObject* object) { return object == Py_None ? NULL : object; }
 
 static PyObject* is_region(PyObject* module, PyObject* object) {
@@ -63,7 +63,7 @@ static PyObject* pin_without_address(PyObject* module, PyObject* object) {
     return vmem->pin(object, 0, 1, 1, NULL);
 }
 
-// Writes a byte all over a range while others run.
+// Fills a range with a byte while other threads run.
 static PyObject* fill(PyObject* module, PyObject* args) {
     PyObject* region;
     unsigned long long offset, num_bytes;
@@ -89,7 +89,7 @@ static PyObject* call_with_null_and_an_exception(PyObject* module, PyObject* ign
 
 // --- importing ---
 
-// Imports anew: the version, the size and the address of the table.
+// Imports the table again, and returns its version, size and address.
 static PyObject* import_api(PyObject* module, PyObject* ignored) {
     const VmemPythonApi* api = vmem_import_python_api();
     (void)module;

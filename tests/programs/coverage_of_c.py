@@ -1,7 +1,7 @@
-"""Runs the tests on a build of the extension that counts, and tells which lines of csrc/ they never reach.
+"""Runs the tests on an instrumented build of the extension, and lists the lines of csrc/ that they never reach.
 
-Run by `make coverage`, in an environment of its own: the build takes the place of the installed extension, so that the
-processes which tests start count as well. The header has its own measure, in tests/header.
+Run by `make coverage`, in an environment of its own: the build replaces the installed extension, so that processes
+started by tests are counted too. tests/header measures the coverage of the header.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "csrc"
-COUNTING = ("--coverage", "-fprofile-update=atomic", "-O0")
+INSTRUMENTATION = ("--coverage", "-fprofile-update=atomic", "-O0")
 MIN_COVERAGE = 0.97
 
-WHY_NOT = """\
+NEVER_REACHED = """\
 What no test reaches, and why:
-- What a forked child does with the calls of threads that it lost. Tests do that, in children that end by os._exit() and
-  do not write their counts.
-- What discarding does to the record on systems that discard by mapping or committing again.
-- "vmem has been unloaded": only finalizers that run while a collection takes the module get there.
-- The module's slots for Python 3.12 and 3.13, which are reached with these.
-- array_releasebuffer() is never called, as it says. Buffers can be made to refuse from Python 3.12 on."""
+- Recovery after a fork from calls of threads that the child does not have. Tests reach it, in children that end by
+  os._exit() and do not write their counts.
+- Recording discarded pages on systems that discard by mapping or committing again.
+- "vmem has been unloaded": only finalizers reach it that run while the module is garbage collected.
+- The module's slots for Python 3.12 and 3.13, which are reached with these versions.
+- array_releasebuffer() is never called. Buffers can raise from Python 3.12 on."""
 
 Counts = dict[str, dict[int, int]]  # by file and line, how often it ran
 
@@ -40,14 +40,14 @@ def find_installed_extension() -> Path:
     assert package
     assert package.submodule_search_locations
     (extension,) = Path(package.submodule_search_locations[0]).glob("_vmem.*so")
-    assert extension.is_relative_to(sys.prefix), f"{extension} is not of this environment, so it is left as it is"
+    assert extension.is_relative_to(sys.prefix), f"{extension} is outside this environment and is not replaced"
     return extension
 
 
-def build_counting_extension(folder: Path) -> None:
-    """Compiles the sources one by one, because the counts of each are kept beside its object file."""
+def build_instrumented_extension(folder: Path) -> None:
+    """Compiles the sources one by one, because gcc writes the counts of each beside its object file."""
     flags = [
-        *COUNTING,
+        *INSTRUMENTATION,
         *("-std=c11", "-fPIC", "-fvisibility=hidden", "-I", sysconfig.get_path("include")),
         *([] if sysconfig.get_config_var("Py_GIL_DISABLED") else ["-DPy_LIMITED_API=0x030B0000"]),
     ]
@@ -59,17 +59,17 @@ def build_counting_extension(folder: Path) -> None:
         subprocess.run(["gcc", *flags, "-I", SOURCES, "-c", source, "-o", target], check=True)
         counts = target.with_suffix(".gcda")
         counts.touch()
-        counts.chmod(0o666)  # some tests become another user, who would complain where a message is expected
+        counts.chmod(0o666)  # some tests change the user, who must be able to write the counts
     extension = find_installed_extension()
     extension.unlink()
     subprocess.run(["gcc", "--coverage", "-shared", *objects, "-o", extension], check=True)
 
 
 def run_tests(folder: Path, suite: str) -> bool:
-    """The build that test_refusals.py makes counts too. It is kept in the folder."""
+    """The build that test_refusals.py makes is instrumented too, and kept in the folder."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", f"--basetemp={folder / 'tests'}", f"--suite={suite}"],
-        env={**os.environ, "CC": "gcc", "CFLAGS": shlex.join(COUNTING)},
+        env={**os.environ, "CC": "gcc", "CFLAGS": shlex.join(INSTRUMENTATION)},
         cwd=ROOT,
     )
     return done.returncode == 0
@@ -107,18 +107,18 @@ def print_lines_never_reached(counts: Counts) -> None:
         text = (SOURCES / name).read_text(encoding="utf-8").splitlines()
         for number in sorted(number for number, count in lines.items() if count == 0):
             print(f"{name}:{number}: {text[number - 1].strip()}")
-    print(f"\n{WHY_NOT}")
+    print(f"\n{NEVER_REACHED}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="for what is built and counted; what was in it goes")
-    parser.add_argument("--suite", required=True, help="of the tests to run")
+    parser.add_argument("folder", type=Path, help="for the build and its counts; its contents are deleted")
+    parser.add_argument("--suite", required=True, help="the tests to run")
     options = parser.parse_args()
     folder = options.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    build_counting_extension(folder)
+    build_instrumented_extension(folder)
     passed = run_tests(folder, options.suite)
     counts = read_counts(folder)
     print_table(counts)

@@ -1,4 +1,4 @@
-// Which system calls of the extension fail, as tests/refusals.py says through ctypes.
+// Makes system calls of the extension fail as tests/programs/refusals.py requests through ctypes.
 #undef mprotect
 #undef mlock
 
@@ -15,11 +15,11 @@ static struct {
     bool is_armed;
     size_t num_calls;
     const char* calls[MAX_CALLS];
-    int errors[MAX_CALLS];  // 0: the call is made. Below 0: it is made for half of the pages, and fails then
-    int half_error;         // of the call that was let through to be made for half of its pages
+    int errors[MAX_CALLS];  // 0: success. Below 0: failure after half of the pages
+    int half_error;         // of a call that is made for half of its pages
 } demand;
 
-// The first calls from now on get these errors, all after them `later_error`.
+// Gives the next calls these errors, and all calls after them `later_error`.
 EXPORT void demand_arm(const int* errors, size_t num_errors, int later_error) {
     size_t i;
     for (i = 0; i < MAX_CALLS; i++) demand.errors[i] = i < num_errors ? errors[i] : later_error;
@@ -28,7 +28,7 @@ EXPORT void demand_arm(const int* errors, size_t num_errors, int later_error) {
     demand.is_armed = true;
 }
 
-// Returns how many calls there were.
+// Returns the number of calls since.
 EXPORT size_t demand_disarm(void) {
     demand.is_armed = false;
     return demand.num_calls;
@@ -39,7 +39,7 @@ EXPORT const char* demand_get_call(size_t index) { return demand.calls[index]; }
 bool fails_on_demand(const char* call) {
     size_t index = demand.num_calls;
     if (!demand.is_armed || index == MAX_CALLS) return false;
-    if (strcmp(call, "close") == 0) return false;  // a file that is not closed is lost, and what close says is ignored
+    if (strcmp(call, "close") == 0) return false;  // failing would leak the file, and the result of close() is ignored
     demand.calls[index] = call;
     demand.num_calls++;
     if (demand.errors[index] < 0) demand.half_error = -demand.errors[index];
@@ -48,7 +48,7 @@ bool fails_on_demand(const char* call) {
     return true;
 }
 
-// Takes the error of a call that is to fail half-way; 0 when it is to be made as it is.
+// Takes the error of a call that must fail after half of its pages; 0 if it must not.
 static int take_half(size_t* size) {
     int error = demand.half_error;
     size_t page_size = (size_t)sysconf(_SC_PAGESIZE);

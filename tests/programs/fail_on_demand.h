@@ -1,4 +1,4 @@
-// Comes before every source of the extension in the build of tests/exhaustive/test_refusals.py: system calls then fail on demand.
+// Included before every source of the extension by tests/exhaustive/test_refusals.py: makes system calls fail on demand.
 #ifndef FAIL_ON_DEMAND_H
 #define FAIL_ON_DEMAND_H
 

@@ -1,4 +1,4 @@
-"""Looks for leaks: makes every call again and again, those that work and those that fail.
+"""Looks for leaks: repeats every call, those that succeed and those that raise.
 
 python -m tests.programs.leaks --cycles 1000000
 """
@@ -26,7 +26,7 @@ from vmem import Protection, _vmem
 
 PAGE = vmem.get_page_size()
 LONG = 8 << 20  # long enough for a call that lets other threads run
-ZEROS = bytes(LONG)  # once: what allocators keep of so much when it goes is not ours
+ZEROS = bytes(LONG)  # made once: allocators keep memory when so much is freed, which would look like a leak
 
 Call = Callable[[], object]
 
@@ -160,14 +160,14 @@ def failing_calls(region: vmem.Region, released: vmem.Region) -> dict[str, tuple
     bad: int = Bad()  # type: ignore[assignment]
     text: int = "text"  # type: ignore[assignment]
     calls: dict[str, tuple[Call, type[BaseException]]] = {
-        "reserve nothing": (lambda: vmem.reserve(0), ValueError),
+        "reserve 0 bytes": (lambda: vmem.reserve(0), ValueError),
         "reserve text": (lambda: vmem.reserve(text), TypeError),
         "reserve with a bad name": (lambda: vmem.reserve(1, name=5), TypeError),  # type: ignore[arg-type]
         "reserve with a bad bool": (lambda: vmem.reserve(1, huge_pages=bad), KeyError),  # type: ignore[arg-type]
         "reserve with a bad alignment": (lambda: vmem.reserve(1, alignment=3), ValueError),
         "make with too few arguments": (lambda: _vmem.Region(1), TypeError),  # type: ignore[call-arg]
         "make without a type": (lambda: _vmem.reserve(int, 1, None, False, None), TypeError),  # type: ignore[type-var]
-        "protect with nonsense": (lambda: region.protect(99), ValueError),
+        "protect with a bad number": (lambda: region.protect(99), ValueError),
         "protect a viewed page": (lambda: region.protect(0, 0, PAGE), BufferError),
         "decommit a viewed page": (lambda: region.decommit(0, PAGE), BufferError),
         "discard a viewed page": (lambda: region.discard(0, PAGE), BufferError),
@@ -177,21 +177,21 @@ def failing_calls(region: vmem.Region, released: vmem.Region) -> dict[str, tuple
         "view with a bad bool": (lambda: region.view(0, 1, readonly=bad), KeyError),  # type: ignore[arg-type]
         "item beyond": (lambda: region[region.size], IndexError),
         "item far beyond": (lambda: region[1 << 70], IndexError),
-        "item beyond all digits": (lambda: region[1 << 20000], IndexError),
+        "item at an index too long to print": (lambda: region[1 << 20000], IndexError),
         "map when released": (released.map, ValueError),
         "uncommitted item": (lambda: region[8 * PAGE], ValueError),
         "uncommitted slice": (lambda: region[8 * PAGE :], ValueError),
-        "set an item to too much": (lambda: region.__setitem__(0, 256), ValueError),
+        "set an item to a too large number": (lambda: region.__setitem__(0, 256), ValueError),
         "set an item to text": (lambda: region.__setitem__(0, text), TypeError),
         "set a slice to text": (lambda: region.__setitem__(slice(0, 4), "text"), TypeError),  # type: ignore[call-overload]
-        "set a slice to too much": (lambda: region.__setitem__(slice(0, 4), b"12345"), ValueError),
-        "set steps to too much": (lambda: region.__setitem__(slice(0, 8, 2), b"12345"), ValueError),
+        "set a slice to too many bytes": (lambda: region.__setitem__(slice(0, 4), b"12345"), ValueError),
+        "set steps to too many bytes": (lambda: region.__setitem__(slice(0, 8, 2), b"12345"), ValueError),
         "slice with a bad end": (lambda: region[0:bad], KeyError),
         "delete an item": (lambda: region.__delitem__(0), TypeError),  # type: ignore[attr-defined]
         "item beyond the end of a view": (lambda: view[PAGE], IndexError),
         "iterate": (lambda: iter(region), TypeError),
         "copy": (lambda: copy.copy(region), TypeError),
-        "align to nothing": (lambda: vmem.align_forward(1, 0), ValueError),
+        "align to 0": (lambda: vmem.align_forward(1, 0), ValueError),
         "align too high": (lambda: vmem.align_forward((1 << 64) - 1, 8), ValueError),
         "align with one argument": (lambda: vmem.align_backward(1), TypeError),  # type: ignore[call-arg]
     }
@@ -209,7 +209,7 @@ def failing_calls(region: vmem.Region, released: vmem.Region) -> dict[str, tuple
         }
     for verb in ("discard", "prefault", "lock", "unlock", "view"):
         call = getattr(region, verb)
-        calls[f"{verb} what is not committed"] = (partial(call, 8 * PAGE, LONG), ValueError)
+        calls[f"{verb} uncommitted pages"] = (partial(call, 8 * PAGE, LONG), ValueError)
     return calls
 
 
@@ -247,7 +247,7 @@ def take_from_failing_iterator(made: vmem.Array[int]) -> None:
 
 
 def array_calls() -> dict[str, Call]:
-    """Each leaves its array as it was."""
+    """Each leaves its array unchanged."""
     made, twin, same = numbers(*range(100)), numbers(*range(100), typecode="q"), numbers(*range(100))
     floats, large = numbers(*range(100), typecode="d"), vmem.Array("b", capacity=LONG)
     items, data, plain = list(range(1000, 1100)), bytes(400), array.array("i", range(100))
@@ -305,7 +305,7 @@ def array_calls() -> dict[str, Call]:
         "copy of an array": lambda: (copy.copy(made), copy.deepcopy(made)),
         "pickle an array": lambda: pickle.dumps(made),
         "unpickle an array": lambda: pickle.loads(pickled),
-        "pickle an array in newer ways": lambda: pickle.loads(pickle.dumps(made, protocol=5)),
+        "pickle an array by protocol 5": lambda: pickle.loads(pickle.dumps(made, protocol=5)),
         "pickle an array out of band": lambda: pickle.dumps(made, 5, buffer_callback=lambda buffer: None),
         "unpickle an array out of band": lambda: pickle.loads(outside, buffers=[data]),
         "unpickle an array of another machine": lambda: (
@@ -313,7 +313,7 @@ def array_calls() -> dict[str, Call]:
             _vmem._rebuild_array(HeldArray, "i", ">q", data),
         ),
         "pickle an array with attributes": lambda: [pickle.loads(pickle.dumps(held, way)) for way in (2, 3, 5)],
-        "pickle an array as of old": lambda: pickle.loads(pickle.dumps(made, protocol=2)),
+        "pickle an array by protocol 2": lambda: pickle.loads(pickle.dumps(made, protocol=2)),
         "views of an array": lambda: (
             memoryview(made)[5:],
             memoryview(made).cast("B")[::2],
@@ -323,7 +323,7 @@ def array_calls() -> dict[str, Call]:
         "conversions of an array": lambda: (made.tolist(), made.tobytes(), made.buffer_info(), repr(made), len(floats)),
         "byteswap and reverse": in_turn(twin.byteswap, twin.byteswap, twin.reverse, twin.reverse),
         "attributes of an array": lambda: (made.typecode, made.itemsize, made.capacity, vmem.Array[int]),
-        "extend by what fails": lambda: take_from_failing_iterator(made),
+        "extend by a failing iterator": lambda: take_from_failing_iterator(made),
     }
 
 
@@ -346,29 +346,29 @@ def failing_array_calls() -> dict[str, tuple[Call, type[BaseException]]]:
     calls: dict[str, tuple[Call, type[BaseException]]] = {
         "Array() with a bad typecode": (lambda: vmem.Array("x"), ValueError),
         "Array() without a typecode": (lambda: vmem.Array(), TypeError),  # type: ignore[call-overload]
-        "Array() of text": (lambda: vmem.Array("i", wrong), TypeError),
-        "Array() of what does not fit": (lambda: vmem.Array("b", [1, 1000]), OverflowError),
+        "Array() of a wrong type": (lambda: vmem.Array("i", wrong), TypeError),
+        "Array() of a too large number": (lambda: vmem.Array("b", [1, 1000]), OverflowError),
         "Array() with a bad capacity": (lambda: vmem.Array("b", capacity=bad), KeyError),
         "Array() with too much capacity": (lambda: vmem.Array("b", capacity=1 << 62), ValueError),
         "Array() with too little capacity": (lambda: vmem.Array("b", [1, 2], capacity=1), vmem.OutOfMemoryError),
-        "append what is wrong": (lambda: made.append(wrong), TypeError),
-        "append too much": (lambda: made.append(1 << 40), OverflowError),
-        "extend by what is wrong": (lambda: made.extend(wrong), TypeError),
+        "append a wrong type": (lambda: made.append(wrong), TypeError),
+        "append a too large number": (lambda: made.append(1 << 40), OverflowError),
+        "extend by a wrong type": (lambda: made.extend(wrong), TypeError),
         "extend by another typecode": (lambda: made.extend(numbers(1, typecode="q")), TypeError),
-        "fromlist with what is wrong": (lambda: made.fromlist([1, wrong]), TypeError),
-        "frombytes with too few": (lambda: made.frombytes(b"123"), ValueError),
+        "fromlist with a wrong type": (lambda: made.fromlist([1, wrong]), TypeError),
+        "frombytes with half an item": (lambda: made.frombytes(b"123"), ValueError),
         "fromfile with too few": (lambda: made.fromfile(io.BytesIO(b"123"), 2), ValueError),
-        "fromfile with what is none": (lambda: made.fromfile(wrong, 2), AttributeError),
-        "insert what is wrong": (lambda: made.insert(0, wrong), TypeError),
-        "insert somewhere wrong": (lambda: made.insert(bad, 1), KeyError),
+        "fromfile with an object that is not a file": (lambda: made.fromfile(wrong, 2), AttributeError),
+        "insert a wrong type": (lambda: made.insert(0, wrong), TypeError),
+        "insert at a bad index": (lambda: made.insert(bad, 1), KeyError),
         "pop from beyond the end": (lambda: made.pop(5), IndexError),
-        "remove what is not there": (lambda: made.remove(77), ValueError),
-        "index of what is not there": (lambda: made.index(77), ValueError),
+        "remove a missing item": (lambda: made.remove(77), ValueError),
+        "index of a missing item": (lambda: made.index(77), ValueError),
         "item beyond the end": (lambda: made[5], IndexError),
         "item of an array with a bad index": (lambda: made[bad], KeyError),
-        "set an item of an array to what is wrong": (lambda: made.__setitem__(0, wrong), TypeError),
+        "set an item of an array to a wrong type": (lambda: made.__setitem__(0, wrong), TypeError),
         "set a slice of an array to a list": (lambda: made.__setitem__(slice(1), plain), TypeError),  # type: ignore[call-overload]
-        "set a stepping slice to too much": (lambda: made.__setitem__(slice(0, 3, 2), made), ValueError),
+        "set a stepping slice to too many items": (lambda: made.__setitem__(slice(0, 3, 2), made), ValueError),
         "concatenate with a list": (lambda: made + plain, TypeError),  # type: ignore[operator]
         "repeat too often": (lambda: made * (1 << 62), MemoryError),
         "compare with text": (lambda: made < text, TypeError),  # type: ignore[operator]
@@ -380,7 +380,7 @@ def failing_array_calls() -> dict[str, tuple[Call, type[BaseException]]]:
         "unpickle an array of too few bytes": (lambda: rebuild(vmem.Array, "i", "<i", b"123"), ValueError),
         "unpickle an array of text": (lambda: rebuild(vmem.Array, "i", "<i", text), TypeError),
         "unpickle an array of too large numbers": (lambda: rebuild(vmem.Array, "b", "<h", b"12"), OverflowError),
-        "subscript a view by what is wrong": (lambda: view[wrong], TypeError),
+        "subscript a view by a wrong type": (lambda: view[wrong], TypeError),
     }
     for name, grow in {
         "append": lambda: full.append(3),
@@ -397,7 +397,7 @@ def failing_array_calls() -> dict[str, tuple[Call, type[BaseException]]]:
         "delete": lambda: viewed.__delitem__(0),
         "delete a slice": lambda: viewed.__delitem__(slice(0, 2)),
         "delete steps": lambda: viewed.__delitem__(slice(None, None, 2)),
-        "repeat no times": lambda: viewed.__imul__(0),
+        "repeat 0 times": lambda: viewed.__imul__(0),
         "set a shorter slice": lambda: viewed.__setitem__(slice(0, 2), full[:1]),
     }.items():
         calls[f"{name} below a view"] = (shrink, BufferError)
@@ -405,7 +405,7 @@ def failing_array_calls() -> dict[str, tuple[Call, type[BaseException]]]:
 
 
 def leave_scope(arena: vmem.Arena, error: type[Exception] | None, view_too: bool) -> None:
-    """Leaves nothing allocated."""
+    """Rewinds the arena at the end."""
     with contextlib.suppress(KeyError, BufferError), arena.scope(), arena.scope():
         view = arena.alloc(100)
         if not view_too:
@@ -417,7 +417,7 @@ def leave_scope(arena: vmem.Arena, error: type[Exception] | None, view_too: bool
 
 
 def arena_calls() -> dict[str, Call]:
-    """Each rewinds what it takes."""
+    """Each rewinds its arena."""
     arena, far, trimmed = vmem.Arena(LONG), vmem.Arena(LONG), vmem.Arena(1 << 30)
     far.alloc(1000).release()
 
@@ -433,7 +433,7 @@ def arena_calls() -> dict[str, Call]:
         "Arena() of a subclass": lambda: HeldArena(PAGE),
         "Arena() and alloc": lambda: vmem.Arena(PAGE).alloc(10),
         "alloc and reset": in_turn(lambda: arena.alloc(100), arena.reset),
-        "alloc nothing": lambda: arena.alloc(0),
+        "alloc 0 bytes": lambda: arena.alloc(0),
         "alloc with options": in_turn(lambda: arena.alloc(num_bytes=100, align=256, zero=False), arena.reset),
         "alloc and cast": in_turn(lambda: arena.alloc(800).cast("d")[5:].tolist(), arena.reset),
         "alloc many": alloc_many,
@@ -458,11 +458,11 @@ def failing_arena_calls() -> dict[str, tuple[Call, type[BaseException]]]:
     left = arena.scope()
     left.__enter__()
     return {
-        "Arena() of nothing": (lambda: vmem.Arena(0), ValueError),
+        "Arena() of 0 bytes": (lambda: vmem.Arena(0), ValueError),
         "Arena() with a bad capacity": (lambda: vmem.Arena(bad), KeyError),
         "Arena() with a bad alignment": (lambda: vmem.Arena(1, alignment=3), ValueError),
         "alloc text": (lambda: arena.alloc(text), TypeError),
-        "alloc less than nothing": (lambda: arena.alloc(-1), ValueError),
+        "alloc a negative size": (lambda: arena.alloc(-1), ValueError),
         "alloc without a size": (lambda: arena.alloc(), TypeError),  # type: ignore[call-arg]
         "alloc with a wrong keyword": (lambda: arena.alloc(1, nothing=1), TypeError),  # type: ignore[call-arg]
         "alloc with a bad alignment": (lambda: arena.alloc(1, align=bad), KeyError),
@@ -492,7 +492,7 @@ def slow_structure_calls() -> dict[str, Call]:
 
 
 def slow_calls(region: vmem.Region) -> dict[str, Call]:
-    """Those that take so long that a hundredth must do."""
+    """Calls so slow that a hundredth of the cycles must do."""
     return {
         "reserve too much": refused(lambda: vmem.reserve(1 << 62), vmem.OutOfMemoryError),
         "reserve with an unpaired surrogate": refused(
@@ -526,7 +526,7 @@ def open_regions() -> tuple[vmem.Region, vmem.Region]:
 
 
 def all_calls() -> dict[str, tuple[Call, int]]:
-    """Every call, and by what its cycles are divided."""
+    """Every call, and the divisor of its number of cycles."""
     region, released = open_regions()
     calls = {name: (call, 1) for name, call in good_calls(region).items()}
     calls |= {name: (call, 1) for name, call in (array_calls() | arena_calls()).items()}
@@ -581,10 +581,10 @@ def measure_growth(call: Call, cycles: int) -> dict[str, int]:
 
 
 def find_growth(call: Call, cycles: int) -> dict[str, int]:
-    """What a number of calls leaves behind whenever they are made.
+    """The counts that grow each time the calls are repeated.
 
-    Python keeps some of what it has looked up, such as the names of methods, up to a limit, and without the GIL some
-    of what it has freed, now more and now less. A leak never ends.
+    Python caches lookups, such as the names of methods, up to a limit, and without the GIL it delays some frees. Such
+    growth ends; a leak does not.
     """
     growth = measure_growth(call, cycles)
     for _ in range(19):

@@ -1,7 +1,7 @@
 """Makes every system call of one public call fail, in a build of the extension whose system calls fail on demand.
 
-Run by test_refusals.py as a program of its own, with that build in the place of the installed one: a page that ranges()
-calls usable and the kernel does not ends it.
+Run by test_refusals.py as a program of its own, with that build in the place of the installed one: if ranges() reports
+a page as usable and the kernel does not allow it, the program ends by SIGSEGV.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from vmem import Protection, _vmem
 PAGE = vmem.get_page_size()
 MIB = 1 << 20
 
-# What each call can fail with. Of reading it does not matter what it is.
+# The errors of each call. Which error a read fails with makes no difference.
 ERRORS = {
     "mmap": (errno.ENOMEM, errno.EAGAIN, errno.EPERM),
     "munmap": (errno.ENOMEM, errno.EINVAL),
@@ -55,7 +55,7 @@ def class_of(error: int) -> type[Exception]:
 
 
 class Faults:
-    """The functions by which tests/programs/fail_on_demand.c is told what is to fail."""
+    """The functions of tests/programs/fail_on_demand.c that choose which calls fail."""
 
     def __init__(self) -> None:
         library = ctypes.CDLL(_vmem.__file__)
@@ -71,12 +71,12 @@ class Faults:
         self.arm_calls((ctypes.c_int * len(plan.errors))(*plan.errors), len(plan.errors), plan.later)
 
     def disarm(self) -> list[str]:
-        """The calls there were."""
+        """Lets calls succeed again, and returns the names of those that were made."""
         return [self.get_call(number).decode() for number in range(self.disarm_calls())]
 
 
 class Plan(NamedTuple):
-    """The errors of the first calls, and of all that come later. 0: none. Below 0: half of the pages are changed."""
+    """The errors of the first calls and of all later ones. 0: success. Below 0: failure after half of the pages."""
 
     errors: tuple[int, ...] = ()
     later: int = 0
@@ -88,7 +88,7 @@ class Plan(NamedTuple):
         return [self.error_of(index) for index in range(num_calls) if self.error_of(index)]
 
 
-# --- what there is before a call ---
+# --- the state before a call ---
 
 KINDS = {
     "w": Protection.READ_WRITE,
@@ -102,7 +102,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Layout:
-    """A region of parts of equal size, a letter each: one of KINDS, or a dot for what is only reserved."""
+    """A region of parts of equal size, a letter each: one of KINDS, or a dot for reserved pages."""
 
     parts: str
     part_size: int = PAGE
@@ -129,13 +129,13 @@ class Layout:
                 yield number * self.part_size + at
 
 
-# --- what there is after it ---
+# --- the state after it ---
 
 ZERO_PAGE = zlib.crc32(bytes(PAGE))
 
 
 class State(NamedTuple):
-    """Of each page whether it is committed and its protection; of the samples a checksum, None for what is hidden."""
+    """Whether each page is committed, and its protection; a checksum of each sample, None if it cannot be read."""
 
     pages: list[tuple[bool, Protection]]
     samples: dict[int, int | None]
@@ -152,7 +152,7 @@ def observe(region: vmem.Region, layout: Layout) -> State:
 
 
 def check_usable(region: vmem.Region, layout: Layout) -> None:
-    """Reads and writes what ranges() says can be read and written: at its ends, and in the samples."""
+    """Reads and writes where ranges() allows it: at the ends of every range, and in the samples."""
     places = {place for each in region.ranges() for place in (each.offset, each.offset + each.num_bytes - 1)}
     protections = {each.offset: each.protection for each in region.ranges()}
     starts = sorted(protections)
@@ -179,7 +179,7 @@ def allows(permissions: str, wanted: str) -> bool:
 
 
 def check_granted(region: vmem.Region) -> None:
-    """The kernel allows at least what ranges() says."""
+    """Checks that the kernel allows at least what ranges() reports."""
     granted = permissions_in(region.address, region.size)
     for start, end, permissions in expected_permissions(region):
         for first, last, allowed in granted:
@@ -188,14 +188,14 @@ def check_granted(region: vmem.Region) -> None:
 
 
 def resident_bytes(start: int, size: int) -> int:
-    """What is in memory of an address range. Its mappings may reach further: the kernel joins neighbours."""
+    """How much of an address range is resident. Its mappings may reach further: the kernel merges neighbours."""
     pages = (ctypes.c_ubyte * (size // PAGE))()
     assert ctypes.CDLL(None).mincore(ctypes.c_void_p(start), ctypes.c_size_t(size), pages) == 0
     return sum(page & 1 for page in pages) * PAGE
 
 
 def check_unmapped(start: int, size: int) -> None:
-    """The interpreter may have mapped something of its own there since."""
+    """Checks most of a range: the interpreter may have mapped memory of its own there since."""
     mapped = sum(min(last, start + size) - max(first, start) for first, last, _ in mappings_in(start, size))
     assert mapped <= size // 2, mapped
 
@@ -208,9 +208,9 @@ def num_files() -> int:
 
 
 class Explorer:
-    """Calls again and again, each time with other failures. Subclasses say what is called and what must come of it."""
+    """Repeats a call, each time with other failures. Subclasses make the call and check its effects."""
 
-    reads_too = True  # whether also all that is read fails, one by one, after another failure
+    reads_too = True  # whether reads fail too, one by one, after another failure
     makes_system_calls = True
     also_raised: tuple[type[Exception], ...] = ()
 
@@ -253,7 +253,7 @@ class Explorer:
         return [*errors, -errors[0]] if call in CAN_STOP_HALFWAY else errors
 
     def explore(self) -> set[str]:
-        """Every failure alone, and with every failure that can come after it. Returns what has failed."""
+        """Tries every failure alone, and with every later failure. Returns the names of the calls that failed."""
         names = set()
         for index, call in enumerate(self.run(Plan())):
             names.add(call)
@@ -264,7 +264,7 @@ class Explorer:
         return names
 
     def explore_second(self, first: Plan, calls: Sequence[str], is_brief: bool) -> set[str]:
-        """Briefly, when the same was done after another error of the same call."""
+        """Tries later failures: fewer if is_brief, when all were tried after another error of the same call."""
         names = set()
         for index in range(len(first.errors), len(calls)):
             call = calls[index]
@@ -285,9 +285,9 @@ class Verb(Explorer):
 
     layout: Layout
     call: Callable[[vmem.Region], object]
-    can_stop_halfway: bool = False  # then a first part is done; large ranges only
-    can_lose_contents: bool = False  # of locked pages the kernel says no in the middle, and has to be asked again
-    can_lose_protection: bool = False  # where the old one cannot be had again
+    can_stop_halfway: bool = False  # a failure leaves a first part done; large ranges only
+    can_lose_contents: bool = False  # the kernel discards up to a locked page, then needs another call
+    can_lose_protection: bool = False  # where the old one cannot be restored
     is_huge: bool = False
     is_named: bool = False
     also_raised: tuple[type[Exception], ...] = ()
@@ -358,7 +358,7 @@ class Verb(Explorer):
             assert checksum in (allowed | {ZERO_PAGE} if self.can_lose_contents else allowed), offset
 
     def check_hidden(self, revealed: dict[int, int | None]) -> None:
-        """What could be read neither before nor after the call."""
+        """Checks bytes that could be read neither before nor after the call."""
         if self.hidden is None:
             self.hidden = revealed
         assert revealed == self.hidden
@@ -397,7 +397,7 @@ class Reserve(Explorer):
 
 
 class InNewProcess(Explorer):
-    """The first call of a process, which finds out about it: each time in a process of its own."""
+    """The first call of a process, which also reads limits of the process: each try forks a process."""
 
     reads_too = False
 
@@ -417,12 +417,12 @@ class InNewProcess(Explorer):
 
 
 class FirstReserve(InNewProcess, Reserve):
-    """It counts the mappings."""
+    """Counts the mappings of the process."""
 
 
 @dataclass
 class Release(Explorer):
-    """A call that ends a region."""
+    """A call of release()."""
 
     layout: Layout
 
@@ -448,7 +448,7 @@ class Release(Explorer):
 
 @dataclass
 class Drop(Explorer):
-    """The last reference to something goes. Nobody can be told of a failure; the memory goes back all the same."""
+    """Drops the last reference to an object. A failure cannot be raised; the memory is given back all the same."""
 
     make: Callable[[], object]
     find: Callable[[Any], tuple[int, int]]  # its address and size
@@ -475,7 +475,7 @@ class Drop(Explorer):
 
 
 class Information(Explorer):
-    """A call of memory_info(): it tells what can be found out, and 0 for what cannot."""
+    """A call of memory_info(): a number is 0 if it cannot be read."""
 
     def try_once(self, plan: Plan) -> list[str]:
         calls, raised = self.call_with(plan, lambda: setattr(self, "info", vmem.memory_info()))
@@ -490,7 +490,7 @@ class Information(Explorer):
 
 # --- all of them ---
 
-# Larger ranges than 4 MiB are worked on piece by piece. A piece has 16 MiB, or ends with a gap.
+# Calls on more than 4 MiB work chunk by chunk. A chunk has 16 MiB, or ends at a gap.
 LARGE = 2 * MIB
 LARGE_FOR_GAPS = MIB
 
@@ -553,7 +553,7 @@ def verbs(part_size: int) -> dict[str, Callable[[], Explorer]]:
             lambda region: region.protect(Protection.READ_WRITE_EXECUTE, *inner(region)),
             can_lose_protection=True,
         ),
-        "lock": on_lockable(  # who may lock nothing is refused with EPERM, and told of the limit
+        "lock": on_lockable(  # with a limit of 0 it is EPERM, and the message names the limit
             ACCESSIBLE + "www", lambda region: region.lock(*inner(region)), also_raised=(vmem.OutOfMemoryError,)
         ),
         "unlock": on_lockable(
@@ -566,7 +566,7 @@ def verbs(part_size: int) -> dict[str, Callable[[], Explorer]]:
     }
 
 
-# A commit without prefaulting is never made piece by piece.
+# A commit without prefaulting is never split into chunks.
 SAME_IF_LARGE = {"commit, named", "commit, huge"}
 
 # Where memory is scattered, a map asks about single pages: too many calls to let each of them fail in its turn.

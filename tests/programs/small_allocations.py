@@ -1,6 +1,6 @@
-"""Lets each small allocation of one call fail in turn, and all from it on. Run by test_small_allocations.py.
+"""Makes each small allocation of one call fail, alone and with all later ones. Run by test_small_allocations.py.
 
-A call either does what it is for or raises MemoryError and leaves everything as it was.
+A call either succeeds, or raises MemoryError and changes nothing.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import vmem
 from tests.support.system import permissions_in
 from vmem import Protection, _vmem
 
-testcapi: Any = importlib.import_module("_testcapi")  # Python has no types for it
+testcapi: Any = importlib.import_module("_testcapi")  # it has no type hints
 
 PAGE = vmem.get_page_size()
-LARGE = 8 << 20  # a call on so much is marked, and done piece by piece
+LARGE = 8 << 20  # a call on so much works chunk by chunk, and allocates the mark of a long call
 MAX_ALLOCATIONS = 60
 
 Call = Callable[..., object]
@@ -32,11 +32,11 @@ class Case(NamedTuple):
     make: Callable[[], Subject]
     call: Call
     errors: tuple[type[Exception], ...] = ()
-    can_take_part: bool = False  # as array.array, it keeps what it had taken when an iterator ends with an exception
+    can_take_part: bool = False  # like array.array, keeps the items that an iterator yielded before it raised
 
 
 class Subject(NamedTuple):
-    """What a call is made on, and with what."""
+    """The object that a call is made on, and its arguments."""
 
     thing: Any
     arguments: tuple[Any, ...] = ()
@@ -50,7 +50,7 @@ class Subject(NamedTuple):
             return thing.tolist()
         return thing.used if isinstance(thing, _vmem.Arena) else None
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Raises BufferError if a pin or the mark of a long call was left behind."""
         for argument in self.arguments:
             if isinstance(argument, memoryview):
@@ -81,7 +81,7 @@ def numbers(*arguments: object, typecode: str = "i") -> Callable[[], Subject]:
 
 
 def full_array(*arguments: object) -> Callable[[], Subject]:
-    """It fills its memory, so that more of it needs a record."""
+    """An array that fills its committed pages, so that growing allocates a record."""
     return lambda: Subject(_vmem.Array("B", bytes(PAGE), capacity=LARGE), arguments)
 
 
@@ -123,7 +123,7 @@ def viewed_scope() -> Subject:
 
 
 def far_arena() -> Subject:
-    """Its mark is no small number, which Python would have ready."""
+    """An arena whose mark is too large for Python's cache of small integers."""
     made = vmem.Arena(1 << 20)
     made.alloc(1000)
     return Subject(made)
@@ -179,7 +179,7 @@ def region_cases() -> dict[str, Case]:
         "view, not committed": Case(small, lambda region: region.view(0, PAGE), (ValueError,)),
         "slice": Case(small, lambda region: region[PAGE : 2 * PAGE]),
         "slice, stepping": Case(small, lambda region: region[PAGE : 2 * PAGE : 2]),
-        "slice, put in": Case(small, lambda region: region.__setitem__(slice(PAGE, 2 * PAGE), b"y" * PAGE)),
+        "slice, assigned": Case(small, lambda region: region.__setitem__(slice(PAGE, 2 * PAGE), b"y" * PAGE)),
         "slice, copied with steps": Case(
             small, lambda region: region.__setitem__(slice(2 * PAGE - 1, PAGE - 1, -1), b"y" * PAGE)
         ),
@@ -249,7 +249,7 @@ def array_cases() -> dict[str, Case]:
         "get slice": Case(numbers(), lambda array: array[1:3]),
         "get slice, stepping": Case(numbers(), lambda array: array[::2]),
         "set slice, itself": Case(numbers(), lambda array: array.__setitem__(slice(None, None, -1), array)),
-        "put itself in": Case(numbers(), lambda array: array.__setitem__(slice(1, 1), array)),
+        "insert itself as a slice": Case(numbers(), lambda array: array.__setitem__(slice(1, 1), array)),
         "set slice, bad type": Case(
             numbers(ten), lambda array, items: array.__setitem__(slice(1), items), (TypeError,)
         ),
@@ -306,7 +306,7 @@ def arena_cases() -> dict[str, Case]:
 CASES = {**region_cases(), **array_cases(), **arena_cases()}
 
 
-def call_without(case: Case, subject: Subject, first: int, last: int) -> Exception | None:
+def call_without_allocations(case: Case, subject: Subject, first: int, last: int) -> Exception | None:
     """Makes the call while its allocations after `first`, up to `last`, fail; with 0 all after `first`."""
     restore = testcapi.remove_mem_hooks
     try:
@@ -320,15 +320,15 @@ def call_without(case: Case, subject: Subject, first: int, last: int) -> Excepti
 
 
 def is_lost_exception(error: Exception) -> bool:
-    """Python's own way to say that PyErr_SetString() had no memory. It does so for errors of array.array too."""
+    """Whether PyErr_SetString() had no memory, which Python reports so. Errors of array.array do the same."""
     return isinstance(error, SystemError) and str(error) == "error return without exception set"
 
 
 def check(case: Case, first: int, last: int, expected: object) -> bool:
-    """Whether the call could do without. Then it has done all that it does."""
+    """Whether the call succeeded without these allocations. It must have its full effect then."""
     subject = case.make()
     before = subject.describe()
-    error = call_without(case, subject, first, last)
+    error = call_without_allocations(case, subject, first, last)
     after = subject.describe()
     if error is None:
         assert after == expected, f"without allocation {first}: {after}, not {expected}"
@@ -336,7 +336,7 @@ def check(case: Case, first: int, last: int, expected: object) -> bool:
     error.__traceback__ = None
     if not case.can_take_part:
         assert after == before, f"allocation {first}: {before} became {after}"
-    subject.let_go()
+    subject.release()
     if isinstance(error, case.errors):
         return True
     if not (case.errors and is_lost_exception(error)):
@@ -345,9 +345,9 @@ def check(case: Case, first: int, last: int, expected: object) -> bool:
 
 
 def find_expected(case: Case) -> object:
-    """How a subject is after the call. What is made only once is there from now on."""
+    """The state after the call. Later calls find the objects that Python makes only once."""
     subject = case.make()
-    error = call_without(case, subject, 1 << 30, 0)
+    error = call_without_allocations(case, subject, 1 << 30, 0)
     assert isinstance(error, case.errors) if case.errors else error is None
     return subject.describe()
 

@@ -1,4 +1,4 @@
-"""A long random run of all calls of regions, arrays and arenas against their models.
+"""A long random run of all calls of regions, arrays and arenas, compared with their models.
 
 python -m tests.programs.soak --operations 1000000 --seed 1
 """
@@ -15,7 +15,7 @@ from tests.models.random_calls import ArenaCalls, ArrayCalls, RandomCalls, Regio
 
 
 def run(callers: Sequence[RandomCalls], num_operations: int) -> None:
-    """They take turns, so that their mappings lie among each other."""
+    """Calls them in turn, so that their mappings are interleaved."""
     for operation in range(num_operations):
         callers[operation % len(callers)].step()
     for caller in callers:
@@ -37,7 +37,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--operations", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
-    parser.add_argument("--check-every", type=int, default=50, help="how often everything is compared; 1 finds causes")
+    parser.add_argument(
+        "--check-every", type=int, default=50, help="calls between full comparisons; 1 finds the call at fault"
+    )
     arguments = parser.parse_args()
     callers = [kind(arguments.seed, arguments.check_every) for kind in (RegionCalls, ArrayCalls, ArenaCalls)]
     try:

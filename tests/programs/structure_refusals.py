@@ -14,21 +14,22 @@ from typing import Any
 
 import vmem
 from tests.programs.refusals import MIB, PAGE, Drop, Explorer, InNewProcess, Plan, explore_case
+from tests.support.buffers import address_of
 from tests.support.system import permissions_in, status_bytes
 
 ITEM = 4  # bytes, of typecode "i"
-SMALL = 4 * PAGE  # memory doubles from here, so that more is asked for than needed, and then less
-LARGE = 8 * MIB  # from here on for huge pages
-LONG = 17 * MIB  # given back in two pieces, of at most 16 MiB
+SMALL = 4 * PAGE  # growth doubles the memory from here: it first asks for more than needed, then for less
+LARGE = 8 * MIB  # growth ends at huge pages from here on
+LONG = 17 * MIB  # decommitted in two chunks, of at most 16 MiB
 CAPACITY = 64 * MIB
 
-# --- what the kernel says ---
+# --- the kernel's view ---
 
 
 def check_pages(start: int, size: int, used: int, is_clean: bool, *, has_hole: bool = False) -> int:
-    """Makes sure that the first pages can be used, and no others. Returns how many bytes they have.
+    """Checks that the first pages can be used, and no others. Returns how many bytes they have.
 
-    If it is not clean, others can be used too. A hole is what giving back leaves when it fails.
+    Unless is_clean, others may be usable too. has_hole allows the hole that a failed decommit leaves.
     """
     runs = permissions_in(start, size)
     first = runs[0][1] if runs[0][2] == "rw-p" else 0
@@ -48,16 +49,12 @@ def place_of_array(made: vmem.Array[Any]) -> tuple[int, int]:
 
 
 def place_of_arena(arena: vmem.Arena) -> tuple[int, int]:
-    """Nothing but its repr() tells before something is allocated."""
+    """Takes the address from repr(): there is no allocation yet."""
     return int(repr(arena).split(" at ")[1].split(":")[0], 16), arena.capacity
 
 
-def address_of(view: memoryview) -> int:
-    return ctypes.addressof(ctypes.c_char.from_buffer(view))
-
-
 def left_clean(plan: Plan, calls: list[str]) -> bool:
-    """Whether nothing can have failed that cleans up after another failure."""
+    """Whether no failure can have been in the cleanup after another failure."""
     return len(plan.failed(len(calls))) <= 1
 
 
@@ -65,7 +62,7 @@ def left_clean(plan: Plan, calls: list[str]) -> bool:
 
 
 def full_array(num_bytes: int) -> vmem.Array[int]:
-    """No item more fits into its memory."""
+    """An array that fills its committed pages."""
     made: vmem.Array[int] = vmem.Array("i", capacity=CAPACITY // ITEM)
     made.frombytes(bytes(range(1, 129)) * (num_bytes // 128))
     return made
@@ -73,12 +70,12 @@ def full_array(num_bytes: int) -> vmem.Array[int]:
 
 @dataclass
 class ArrayCall(Explorer):
-    """A live view of the first items sees what happens to them."""
+    """A call that changes an array. A live view observes its first items."""
 
     call: Callable[[vmem.Array[int]], object]
     num_bytes: int = SMALL
-    can_take_part: bool = False  # of an iterator
-    asks_for_less: bool = False  # when it is refused what it would like to have
+    can_take_part: bool = False  # keeps the items that an iterator yielded before the failure
+    asks_for_less: bool = False  # after a failure to commit more than it needs
     reads_too: bool = False  # to find the cause of a refusal, which is the same for all
 
     def __post_init__(self) -> None:
@@ -108,7 +105,7 @@ class ArrayCall(Explorer):
         view.release()
         made.clear()
         made.shrink_to_fit()
-        assert check_pages(*place_of_array(made), 0, True) == rounded(self.num_bytes), "what the view was of stays"
+        assert check_pages(*place_of_array(made), 0, True) == rounded(self.num_bytes), "exported pages stay committed"
         return calls
 
     def check(self, made: vmem.Array[int], raised: Exception | None, before: bytes, is_clean: bool) -> None:
@@ -127,10 +124,10 @@ class ArrayCall(Explorer):
 
 @dataclass
 class ShrinkToFit(Explorer):
-    """What was given back before it failed is gone, and can be had again; items are never touched."""
+    """Pages that were decommitted before a failure can be committed again. Items never change."""
 
     num_bytes: int
-    num_exported: int = 0  # of these bytes, which are only emptied
+    num_exported: int = 0  # of these bytes, whose pages are only discarded
     reads_too: bool = True
 
     def __post_init__(self) -> None:
@@ -148,7 +145,7 @@ class ShrinkToFit(Explorer):
         assert made.tobytes() == view.tobytes() == items
         is_clean = left_clean(plan, calls)
         check_pages(start, size, self.least, is_clean, has_hole=raised is not None)
-        if self.num_cases % 2:  # the rest of the pages goes with or without having been used again
+        if self.num_cases % 2:  # decommits the rest with and without using it in between
             made.frombytes(b"y" * self.num_bytes)
             assert made.tobytes() == items + b"y" * self.num_bytes
             check_pages(start, size, made.itemsize * len(made), is_clean)
@@ -166,7 +163,7 @@ class ShrinkToFit(Explorer):
 
 @dataclass
 class MakeArray(Explorer):
-    """From another one, or from nothing."""
+    """A call that makes an array, from another one or from nothing."""
 
     call: Callable[[vmem.Array[int]], vmem.Array[int]]
     reads_too: bool = False  # to find the cause of a refusal, which is the same for all
@@ -206,7 +203,7 @@ class MakeArray(Explorer):
 
 
 class MakeFirstArray(InNewProcess, MakeArray):
-    """It finds out how much memory there is, and counts the mappings."""
+    """Reads the size of the memory, and counts the mappings of the process."""
 
 
 # --- calls of an arena ---
@@ -214,12 +211,12 @@ class MakeFirstArray(InNewProcess, MakeArray):
 
 @dataclass
 class ArenaCall(Explorer):
-    """A live view of the first bytes sees that nothing happens to them."""
+    """A call of an arena. A live view observes that its first bytes do not change."""
 
     call: Callable[[vmem.Arena], memoryview | None]
     num_bytes: int = SMALL  # with the view
-    stale_bytes: int = 0  # of these, what has been taken back
-    asks_for_less: bool = False  # when it is refused what it would like to have
+    stale_bytes: int = 0  # of these, how many have been rewound
+    asks_for_less: bool = False  # after a failure to commit more than it needs
     reads_too: bool = False
 
     def __post_init__(self) -> None:
@@ -259,7 +256,7 @@ class ArenaCall(Explorer):
         self.taken = taken
 
     def check_taken(self, arena: vmem.Arena, before: int) -> None:
-        """It lies where it lies when nothing fails, reads zero and can be written."""
+        """Checks that the allocation lies where it does without failures, reads zero and can be written."""
         if self.used is None:
             self.used = arena.used
         assert arena.used == self.used
@@ -278,7 +275,7 @@ class ArenaCall(Explorer):
 
 
 class Trim(Explorer):
-    """As shrink_to_fit()."""
+    """Like ShrinkToFit."""
 
     def __init__(self, num_bytes: int) -> None:
         super().__init__()
@@ -332,8 +329,8 @@ class MakeArena(Explorer):
 # --- calls that make no system call ---
 
 
-class Quiet(Explorer):
-    """So that nothing can refuse them."""
+class WithoutSystemCalls(Explorer):
+    """Calls that make no system calls, so that they cannot fail."""
 
     makes_system_calls = False
 
@@ -395,7 +392,7 @@ BYTES = array.array("i", MANY).tobytes()
 
 
 def slowly(numbers: list[int]) -> Iterator[int]:
-    """An iterator that tells nothing of its length."""
+    """An iterator without a length hint."""
     yield from numbers
 
 
@@ -404,7 +401,7 @@ def alloc_in_scope(arena: vmem.Arena) -> None:
         arena.alloc(100)
 
 
-def put_in(made: vmem.Array[int], key: slice, items: vmem.Array[int]) -> None:
+def set_slice(made: vmem.Array[int], key: slice, items: vmem.Array[int]) -> None:
     made[key] = items
 
 
@@ -428,8 +425,8 @@ def array_cases() -> dict[str, Callable[[], Explorer]]:
         "fromfile": lambda: ArrayCall(lambda made: made.fromfile(io.BytesIO(BYTES), len(MANY))),
         "+=": lambda: ArrayCall(lambda made: made.__iadd__(more)),
         "*=": lambda: ArrayCall(lambda made: made.__imul__(3)),
-        "set slice": lambda: ArrayCall(lambda made: put_in(made, slice(3, 9), more)),
-        "set slice, itself": lambda: ArrayCall(lambda made: put_in(made, slice(3, 3), made)),
+        "set slice": lambda: ArrayCall(lambda made: set_slice(made, slice(3, 9), more)),
+        "set slice, itself": lambda: ArrayCall(lambda made: set_slice(made, slice(3, 3), made)),
         "shrink_to_fit": lambda: ShrinkToFit(SMALL),
         "shrink_to_fit, long": lambda: ShrinkToFit(LONG),
         "shrink_to_fit, exported": lambda: ShrinkToFit(2 * SMALL, SMALL),
@@ -449,7 +446,7 @@ def array_cases() -> dict[str, Callable[[], Explorer]]:
         "*": lambda: MakeArray(lambda source: source * 3),
         "pickle": lambda: MakeArray(lambda source: pickle.loads(pickle.dumps(source))),
         "drop array": lambda: Drop(lambda: full_array(LARGE), place_of_array),
-        "array without system calls": lambda: Quiet(lambda: full_array(SMALL), use_array),
+        "array without system calls": lambda: WithoutSystemCalls(lambda: full_array(SMALL), use_array),
     }
 
 
@@ -467,7 +464,7 @@ def arena_cases() -> dict[str, Callable[[], Explorer]]:
         "alloc in a scope": lambda: ArenaCall(alloc_in_scope),
         "trim": lambda: Trim(SMALL),
         "trim, long": lambda: Trim(LONG),
-        "arena without system calls": lambda: Quiet(arena_in_use, use_arena),
+        "arena without system calls": lambda: WithoutSystemCalls(arena_in_use, use_arena),
     }
 
 
