@@ -1,4 +1,4 @@
-"""An arena that is held against a list of bytearrays call by call, contents compared byte for byte."""
+"""An arena that is compared with a list of bytearrays after every call, byte for byte."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PAGE = vmem.get_page_size()
 
 
 class Allocation(NamedTuple):
-    """A live view, where in the arena it lies, and what it must hold."""
+    """A live view, its offset in the arena, and its expected contents."""
 
     view: memoryview
     start: int
@@ -31,12 +31,12 @@ class CheckedArena:
         self.alignment = alignment
         self.used = 0
         self.live: list[Allocation] = []
-        self.left = range(0)  # what scopes could not take back
+        self.orphaned = range(0)  # what scopes could not free at their end, because of live views
         self.marks = [0]
         self.was_refused = False
 
     def place(self, size: int, align: int | None) -> int:
-        """Where the next bytes lie. An arena begins with a page, so this holds for alignments up to a page."""
+        """The offset of the next allocation. An arena begins with a page, so this holds for alignments up to a page."""
         step = align or self.alignment
         return -(-self.used // step) * step
 
@@ -75,31 +75,35 @@ class CheckedArena:
         self.live.pop(number).view.release()
 
     def release_from(self, mark: int) -> None:
-        """What keeps an arena from going back to a mark."""
+        """Releases the views that prevent rewinding to a mark."""
         for number in reversed(range(len(self.live))):
             if self.live[number].end > mark:
                 self.release(number)
 
-    # --- going back ---
+    # --- rewinding ---
 
     def go_to(self, mark: int) -> None:
-        if mark < min(self.used, self.left.stop):
-            self.left = range(0)
+        if mark < min(self.used, self.orphaned.stop):
+            self.orphaned = range(0)
         self.used = mark
 
-    def take_what_is_left(self) -> None:
-        if self.left and self.left.stop == self.used and all(each.end <= self.left.start for each in self.live):
-            self.go_to(self.left.start)
+    def reclaim_orphaned(self) -> None:
+        if (
+            self.orphaned
+            and self.orphaned.stop == self.used
+            and all(each.end <= self.orphaned.start for each in self.live)
+        ):
+            self.go_to(self.orphaned.start)
 
-    def leave(self, mark: int) -> None:
-        joins = self.left and self.left.start <= mark <= self.left.stop
-        self.left = range(self.left.start if joins else mark, self.used)
+    def orphan_range(self, mark: int) -> None:
+        joins = self.orphaned and self.orphaned.start <= mark <= self.orphaned.stop
+        self.orphaned = range(self.orphaned.start if joins else mark, self.used)
 
     def mark(self) -> None:
         self.was_refused = False
         mark = self.arena.mark()
-        self.take_what_is_left()
-        self.left = range(0)
+        self.reclaim_orphaned()
+        self.orphaned = range(0)
         expect("mark", mark, self.used)
         self.marks.append(mark)
 
@@ -120,7 +124,7 @@ class CheckedArena:
         self.go_to(mark)
 
     def reset(self) -> None:
-        """With nothing alive."""
+        """Releases all views first."""
         self.release_from(0)
         self.rewind(0)
         assert self.used == 0
@@ -131,8 +135,8 @@ class CheckedArena:
         expect("committed after trim()", self.arena.committed, -(-self.used // PAGE) * PAGE)
 
     def scope(self, size: int, byte: int, fails: bool, keeps_view: bool) -> None:
-        """What it leaves behind goes with a later one. An exception on its way goes on, instead of a BufferError."""
-        self.take_what_is_left()
+        """Later scopes free what a live view keeps. An exception in the scope propagates instead of a BufferError."""
+        self.reclaim_orphaned()
         mark, start = self.used, self.place(size, None)
         expected: type[Exception] | None = KeyError if fails else BufferError if keeps_view else None
         if start + size > self.capacity:
@@ -153,7 +157,7 @@ class CheckedArena:
         self.was_refused = raised not in (None, KeyError)
         if keeps_view and view is not None:
             self.take(view, start, byte)
-            self.leave(mark)
+            self.orphan_range(mark)
 
     # --- checks ---
 
@@ -164,7 +168,7 @@ class CheckedArena:
             expect_bytes(f"allocation at {start}", bytes(view), bytes(contents))
 
     def end(self) -> None:
-        """Lets everything go."""
+        """Releases everything."""
         self.check_all()
         self.reset()
         self.trim()

@@ -1,4 +1,4 @@
-"""An array that is held against an array.array call by call, contents and live views compared byte for byte."""
+"""An array that is compared with an array.array after every call, contents and live views byte for byte."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class CheckedArray:
         return max((length for _, length in self.views), default=0)
 
     def change(self, action: Callable[[Any], object]) -> None:
-        """Does the same to both. The array may refuse what the model cannot know of: too little room, and views."""
+        """Does the same to both. Only the array raises if it would exceed its capacity or shrink below a view."""
         expected = self.model[:]
         result = attempt(action, expected)
         self.was_refused = True
@@ -80,9 +80,9 @@ class CheckedArray:
         self.change(lambda made: made.append(item))
 
     def extend(self, more: Sequence[float], is_interrupted: bool) -> None:
-        """What there is room for stays, and so does what an iterator gives before it fails."""
-        left = self.capacity - len(self.model)
-        self.was_refused = len(more) > left
+        """Items that fit the capacity stay, and so do items that an iterator yields before it fails."""
+        num_free = self.capacity - len(self.model)
+        self.was_refused = len(more) > num_free
         expected = vmem.OutOfMemoryError if self.was_refused else Interrupted if is_interrupted else None
         raised = None
         try:
@@ -90,7 +90,7 @@ class CheckedArray:
         except (vmem.OutOfMemoryError, Interrupted) as error:
             raised = type(error)
         expect("exception", raised, expected)
-        self.model.extend(more[:left])
+        self.model.extend(more[:num_free])
 
     def extend_with_an_array(self, more: Sequence[float]) -> None:
         self.change(lambda made: made.extend(self.same(made, more)))
@@ -161,7 +161,7 @@ class CheckedArray:
 
     def copy(self) -> None:
         self.make(copy.copy)
-        assert self.array == copy.copy(self.array) or self.model.typecode in "fd"  # there may be what is not a number
+        assert self.array == copy.copy(self.array) or self.model.typecode in "fd"  # there may be NaNs
 
     def pickle(self, protocol: int) -> None:
         self.make(lambda made: pickle.loads(pickle.dumps(made, protocol)))
@@ -200,7 +200,7 @@ class CheckedArray:
             expect_bytes(f"view of {length} items", view.tobytes(), self.model[:length].tobytes())
 
     def end(self) -> None:
-        """Lets everything go."""
+        """Releases everything."""
         self.check_all()
         for view, _ in self.views:
             view.release()

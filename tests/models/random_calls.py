@@ -1,4 +1,4 @@
-"""Random calls of a region, an array and an arena, each made of the real thing and of its model."""
+"""Random calls of a region, an array and an arena, each made on the real object and on its model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_VIEWS = 6  # more of them would pin everything
 
 
 class Checked(Protocol):
-    """Something that is held against its model."""
+    """An object that is compared with its model."""
 
     was_refused: bool
 
@@ -26,7 +26,7 @@ class Checked(Protocol):
 
 
 class RandomCalls:
-    """Draws calls and makes them, one after the other. Subclasses say of what, and how often each."""
+    """Draws calls and makes them, one after the other. Subclasses define the calls and how often each is made."""
 
     NAME: ClassVar[str]
     checked: Checked
@@ -89,7 +89,7 @@ class RegionCalls(RandomCalls):
         return len(self.checked.model.views)
 
     def offset(self) -> int:
-        """Next to page borders as often as anywhere. The last few are past the end."""
+        """Half of the time next to the start of a page. The last few offsets are past the end."""
         if self.chance(0.5):
             return self.numbers.randint(0, self.SIZE)
         return max(self.numbers.randint(0, self.NUM_PAGES) * PAGE + self.numbers.randint(-2, 2), 0)
@@ -111,7 +111,7 @@ class RegionCalls(RandomCalls):
         return slice(offset + num_bytes, offset or None, step)
 
     def data(self, length: int) -> bytes:
-        """The pattern makes bytes that went to a wrong place differ from those that belong there."""
+        """A pattern in which bytes written to a wrong place differ from the right ones."""
         part = self.numbers.randbytes(31)
         return (part * (length // len(part) + 1))[:length]
 
@@ -263,7 +263,7 @@ class ArrayCalls(RandomCalls):
         return part * self.numbers.choice((1, 1, 1, 1, 40, 150))
 
     def index(self) -> int:
-        """Near the ends as often as anywhere, and sometimes beyond them."""
+        """Mostly near the ends, and sometimes past them."""
         length = len(self.checked.model)
         near = self.numbers.randint(-3, 3)
         return self.numbers.choice((near, length + near, -length + near, self.numbers.randint(-length, length)))
@@ -292,7 +292,7 @@ class ArrayCalls(RandomCalls):
         self.checked.fromlist(self.items())
 
     def frombytes(self) -> None:
-        """Sometimes one byte more than there are items in them."""
+        """Sometimes one byte more than whole items."""
         self.checked.frombytes(self.numbers.randbytes(8 * self.numbers.randrange(100) + self.chance(0.05)))
 
     def insert(self) -> None:
@@ -323,7 +323,7 @@ class ArrayCalls(RandomCalls):
         self.checked.set_item(self.index(), self.item())
 
     def set_slice(self) -> None:
-        """Extended slices take only as many items as they have."""
+        """Extended slices accept only as many items as they have."""
         key, more = self.key(), self.items()
         if key.step not in (None, 1) and self.chance(0.8):
             length = len(range(*key.indices(len(self.checked.model))))
@@ -334,7 +334,7 @@ class ArrayCalls(RandomCalls):
         self.checked.set_slice_to_itself(self.key())
 
     def set_all_to_itself(self) -> None:
-        """The only way that fits extended slices."""
+        """The only extended slice that has as many items as the array."""
         self.checked.set_slice_to_itself(slice(None, None, -1))
 
     def reverse(self) -> None:
@@ -416,7 +416,7 @@ class ArrayCalls(RandomCalls):
 class ArenaCalls(RandomCalls):
     NAME = "arena"
     CAPACITY = 24 * PAGE
-    ALIGNMENTS = (1, 8, 16, 64, PAGE)  # not above a page, or it would depend on where the arena lies what fits
+    ALIGNMENTS = (1, 8, 16, 64, PAGE)  # above a page, padding would depend on the arena's address
 
     def __init__(self, seed: int, check_every: int) -> None:
         super().__init__(seed, check_every)
@@ -437,7 +437,7 @@ class ArenaCalls(RandomCalls):
         return max(self.numbers.randrange(8) * PAGE + self.numbers.randint(-2, 2), 0)
 
     def mark_to_rewind_to(self) -> int:
-        """Also marks that are further than the arena is now, and what is none."""
+        """Sometimes a mark past what is used now, or a number that is not a mark."""
         if self.chance(0.2):
             return self.numbers.randint(0, self.checked.used + 10)
         return self.numbers.choice(self.checked.marks)

@@ -1,4 +1,4 @@
-"""What a region is documented to do, in plain Python, and a region that is held against it call by call."""
+"""A model of the documented behaviour of a region, and a region that is compared with it after every call."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PERMISSIONS = {
 
 ON_LINUX = sys.platform == "linux"
 
-# Where there is swap, touched pages need not be in memory. The others than Linux are not asked.
+# With swap, touched pages need not be resident. Systems other than Linux are taken to have swap.
 HAS_SWAP = not ON_LINUX or len(Path("/proc/swaps").read_text().splitlines()) > 1
 
 # AddressSanitizer turns mlock() and munlock() into calls that do nothing.
@@ -92,7 +92,7 @@ class RegionModel:
         self.views: list[View] = []
         self.is_released = False
 
-    # --- what there is ---
+    # --- state ---
 
     def ranges(self) -> list[Range]:
         found: list[Range] = []
@@ -112,7 +112,7 @@ class RegionModel:
         return sum(page.is_locked for page in self.pages.values()) * PAGE
 
     def readable_parts(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """The parts of a range that can be read, page by page joined."""
+        """The parts of a range that can be read, neighbouring pages joined."""
         first = None
         for number in page_numbers(start, end):
             page = self.pages.get(number)
@@ -128,7 +128,7 @@ class RegionModel:
     def bytes_of(self, view: View) -> bytes:
         return bytes(self.contents[as_slice(view.offsets)])
 
-    # --- what is required ---
+    # --- requirements ---
 
     def require_open(self) -> None:
         require(not self.is_released, ValueError)
@@ -302,7 +302,7 @@ def expect_bytes(what: str, actual: bytes, expected: bytes) -> None:
 
 
 class CheckedRegion:
-    """A region and its model. Every call goes to both; what comes of it, and all that it touched, must be the same."""
+    """A region and its model. Every call is made on both; results, exceptions and affected bytes must be the same."""
 
     def __init__(self, num_pages: int) -> None:
         self.num_pages = num_pages
@@ -330,7 +330,7 @@ class CheckedRegion:
     # --- both ---
 
     def both(self, real: Callable[[], T], modelled: Callable[[], object]) -> T | None:
-        """What the region's call returned; None when it was rightly refused."""
+        """The result of the region's call, or None if both raise."""
         forbidden = raised = None
         result = None
         try:
@@ -347,7 +347,7 @@ class CheckedRegion:
 
     def both_on(self, offset: int, num_bytes: int, real: Callable[[], None], modelled: Callable[[], None]) -> None:
         self.both(real, modelled)
-        self.check_resident(offset, num_bytes)  # before the others touch the pages
+        self.check_resident(offset, num_bytes)  # before the other checks touch the pages
         self.check_part(offset - PAGE, offset + num_bytes + PAGE)
 
     # --- pages ---
@@ -424,7 +424,7 @@ class CheckedRegion:
         self.check_part(0, 0)
 
     def abandon(self) -> None:
-        """As `with` does when an exception leaves it: live views keep the memory."""
+        """Leaves `with` by an exception: live views keep the memory."""
         self.both(lambda: self.region.__exit__(KeyError, KeyError(), None), self.model.abandon)
         self.check_part(0, 0)
 
@@ -453,7 +453,7 @@ class CheckedRegion:
         )
 
     def copy(self, target: slice, source: slice) -> None:
-        """From slice to slice of one region: they may overlap."""
+        """From slice to slice of one region. They may overlap."""
         _, reach = self.model.find_slice(target)
         self.both_on(
             reach.start,
@@ -490,7 +490,7 @@ class CheckedRegion:
             self.keep(memory, offsets, page_numbers(reach.start, reach.stop), is_readonly)
 
     def view_of_view(self, number: int, key: slice) -> None:
-        """It pins as much as the one it was made from, also when that is released."""
+        """It pins as much as the view it is made from, also after that is released."""
         view = self.model.views[number]
         self.keep(view.memory[key], view.offsets[key], view.pinned, view.is_readonly)
 
@@ -512,7 +512,7 @@ class CheckedRegion:
         )
 
     def write_view(self, number: int, data: bytes) -> None:
-        """All of it, with the data repeated or cut."""
+        """Writes to all of it, with the data repeated or cut."""
         view = self.model.views[number]
         data = (data * (len(view.offsets) // max(len(data), 1) + 1))[: len(view.offsets)]
         if len(data) == len(view.offsets):
@@ -523,7 +523,7 @@ class CheckedRegion:
             self.check_view(view)
 
     def copy_view(self, target: int, number: int) -> None:
-        """From a live view into the region, which they may overlap."""
+        """From a live view into the region. They may overlap."""
         view = self.model.views[number]
         key = slice(target, target + len(view.offsets))
         self.both_on(
@@ -536,7 +536,7 @@ class CheckedRegion:
     # --- checks ---
 
     def check_part(self, start: int, end: int) -> None:
-        """What a call has touched, and what tells of everything at once."""
+        """Checks the bytes that a call affects, and the totals."""
         expect("released", self.region.released, self.model.is_released)
         expect("committed", self.region.committed, self.model.committed())
         if not self.model.is_released:
