@@ -1,4 +1,4 @@
-"""Arenas: what they allocate, how they go back, and what keeps them from it."""
+"""Arenas: allocating, rewinding, scopes, and the views that prevent rewinding."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_bad_arguments() -> None:
             call()
 
 
-def test_what_an_arena_says_of_itself(arena: vmem.Arena, page: int) -> None:
+def test_repr_and_attributes(arena: vmem.Arena, page: int) -> None:
     view = arena.alloc(100)
     assert repr(arena).endswith(f": {LARGE} bytes, 100 used, {page} committed, 1 view>")
     assert repr(arena).startswith("<vmem.Arena at 0x")
@@ -125,7 +125,7 @@ def test_alignment_of_all(page: int) -> None:
     assert address_of(close.alloc(3)) + 3 == address_of(close.alloc(3))
 
 
-def test_nothing_takes_nothing(arena: vmem.Arena) -> None:
+def test_an_allocation_of_0_bytes_uses_nothing(arena: vmem.Arena) -> None:
     for _ in range(3):
         view = arena.alloc(0)
         assert view.nbytes == 0
@@ -223,7 +223,7 @@ def test_bytes_that_need_not_be_zero(arena: vmem.Arena) -> None:
 
 
 @linux_only
-def test_memory_comes_as_it_is_used(arena: vmem.Arena, page: int) -> None:
+def test_memory_is_committed_as_it_is_allocated(arena: vmem.Arena, page: int) -> None:
     base = address_of(arena.alloc(1))
     assert arena.committed == page
     arena.alloc(10 * page)
@@ -260,7 +260,7 @@ def test_trim_gives_memory_back(arena: vmem.Arena, page: int) -> None:
 
 @pytest.mark.parametrize("num_bytes", [4 << 20, 12 << 20])
 def test_a_zeroed_allocation_touches_no_fresh_memory(arena: vmem.Arena, num_bytes: int, page: int) -> None:
-    """What the arena has never used, and what it has given back, is zero without being written."""
+    """Pages that the arena has never used, or has decommitted, are zero without being written."""
     for kept in (0, 1, page - 1, page, page + 1):
         arena.alloc(kept)[:] = b"k" * kept
         fresh = arena.alloc(num_bytes, align=1)
@@ -283,8 +283,8 @@ def resident_bytes(arena: vmem.Arena) -> int:
     return arena.map().resident or 0
 
 
-def test_steps_grow_up_to_a_limit(arena: vmem.Arena, page: int) -> None:
-    """An arena that grows little by little doubles up to 8 MiB, and from there on has no more than 10 MiB to spare."""
+def test_committed_memory_doubles_up_to_a_limit(arena: vmem.Arena, page: int) -> None:
+    """From 8 MiB on, it grows by 8 to 10 MiB."""
     large, huge_page = 8 << 20, 2 << 20
     sizes = [0]
     while arena.used < 6 * large:
@@ -298,7 +298,7 @@ def test_steps_grow_up_to_a_limit(arena: vmem.Arena, page: int) -> None:
 
 
 def test_large_steps_end_at_huge_pages(page: int) -> None:
-    """Up to the capacity."""
+    """Or at the capacity."""
     huge_page = 2 << 20
     made = vmem.Arena(64 << 20)
     made.alloc((8 << 20) + page)
@@ -339,10 +339,10 @@ def test_a_refused_commit_changes_nothing() -> None:
     assert printed.count("of an arena: the data limit (RLIMIT_DATA") == 3
 
 
-# --- going back ---
+# --- rewinding ---
 
 
-def test_rewinding_gives_the_same_bytes_again(arena: vmem.Arena) -> None:
+def test_memory_is_reused_after_a_rewind(arena: vmem.Arena) -> None:
     arena.alloc(100)
     mark = arena.mark()
     assert mark == arena.used == 100
@@ -399,7 +399,7 @@ def test_live_views_refuse_a_rewind(arena: vmem.Arena) -> None:
     assert arena.used == 0
 
 
-def test_views_from_before_the_mark_do_not_matter(arena: vmem.Arena) -> None:
+def test_views_from_before_the_mark_allow_a_rewind(arena: vmem.Arena) -> None:
     early = [arena.alloc(10) for _ in range(100)]
     mark = arena.mark()
     for _ in range(10):
@@ -433,7 +433,7 @@ def test_ctypes_and_slices_count_as_views(arena: vmem.Arena) -> None:
 # --- scopes ---
 
 
-def test_a_scope_takes_back_what_was_allocated_inside(arena: vmem.Arena) -> None:
+def test_a_scope_rewinds_what_was_allocated_inside(arena: vmem.Arena) -> None:
     arena.alloc(10)
     with arena.scope() as same:
         assert same is arena
@@ -451,7 +451,7 @@ def test_live_views_at_the_end_of_a_scope(arena: vmem.Arena) -> None:
     view[0] = 1
 
 
-def test_an_exception_is_kept_and_the_outer_scope_takes_all_back(arena: vmem.Arena) -> None:
+def test_an_exception_propagates_and_the_outer_scope_rewinds_all(arena: vmem.Arena) -> None:
     held: list[memoryview] = []
     with arena.scope():
         with pytest.raises(KeyError, match="mine"), arena.scope():
@@ -464,9 +464,7 @@ def test_an_exception_is_kept_and_the_outer_scope_takes_all_back(arena: vmem.Are
 
 
 @pytest.mark.parametrize("error", [KeyError, None], ids=["exception", "BufferError"])
-def test_what_a_failed_scope_left_goes_when_the_next_one_begins(
-    arena: vmem.Arena, error: type[Exception] | None
-) -> None:
+def test_the_next_scope_reclaims_orphaned_memory(arena: vmem.Arena, error: type[Exception] | None) -> None:
     early = arena.alloc(100)
     for _ in range(100):
         held: list[memoryview] = []
@@ -483,7 +481,7 @@ def test_what_a_failed_scope_left_goes_when_the_next_one_begins(
 
 
 def fail_with(arena: vmem.Arena, size: int) -> memoryview:
-    """A view from a scope that has failed."""
+    """A live view of memory that its scope orphaned, because an exception left the scope."""
     held: list[memoryview] = []
     with pytest.raises(KeyError), arena.scope():
         held.append(arena.alloc(size, align=1))
@@ -491,7 +489,7 @@ def fail_with(arena: vmem.Arena, size: int) -> memoryview:
     return held[0]
 
 
-def test_what_failed_scopes_left_stays_while_a_view_of_it_is_alive(arena: vmem.Arena) -> None:
+def test_orphaned_memory_stays_while_a_view_of_it_is_alive(arena: vmem.Arena) -> None:
     first, second = fail_with(arena, 10), fail_with(arena, 20)
     second.release()
     with arena.scope():
@@ -503,7 +501,7 @@ def test_what_failed_scopes_left_stays_while_a_view_of_it_is_alive(arena: vmem.A
         assert arena.used == 0
 
 
-def test_what_a_failed_scope_left_stays_below_later_allocations(arena: vmem.Arena) -> None:
+def test_orphaned_memory_below_later_allocations_stays(arena: vmem.Arena) -> None:
     fail_with(arena, 10).release()
     later = arena.alloc(5, align=1)
     for _ in range(2):
@@ -512,10 +510,10 @@ def test_what_a_failed_scope_left_stays_below_later_allocations(arena: vmem.Aren
         later.release()
     fail_with(arena, 20).release()
     with arena.scope():
-        assert arena.used == 15, "what came between was not the scope's"
+        assert arena.used == 15, "the later allocation does not belong to the scope"
 
 
-def test_what_only_looks_like_what_a_failed_scope_left(arena: vmem.Arena) -> None:
+def test_memory_allocated_after_a_reset_is_not_orphaned(arena: vmem.Arena) -> None:
     fail_with(arena, 10).release()
     arena.reset()
     arena.alloc(10, align=1)
@@ -523,7 +521,7 @@ def test_what_only_looks_like_what_a_failed_scope_left(arena: vmem.Arena) -> Non
         assert arena.used == 10
 
 
-def test_a_mark_is_never_behind_the_arena(arena: vmem.Arena) -> None:
+def test_a_scope_does_not_reclaim_memory_below_a_mark(arena: vmem.Arena) -> None:
     view = fail_with(arena, 10)
     assert arena.mark() == 10
     view.release()
@@ -535,8 +533,8 @@ def test_a_mark_is_never_behind_the_arena(arena: vmem.Arena) -> None:
     assert arena.used == 10
 
 
-def test_what_was_left_before_a_scope_stays_until_its_end(arena: vmem.Arena) -> None:
-    """Else its mark would be ahead of the arena, and it would not take back what was allocated inside."""
+def test_memory_orphaned_before_a_scope_stays_until_its_end(arena: vmem.Arena) -> None:
+    """Else the arena would be below the scope's mark, and the scope would not rewind what was allocated inside."""
     view = fail_with(arena, 100)
     dropped = arena.scope()
     dropped.__enter__()
@@ -549,14 +547,14 @@ def test_what_was_left_before_a_scope_stays_until_its_end(arena: vmem.Arena) -> 
         arena.alloc(50)
     assert arena.used == 100
     with arena.scope():
-        assert arena.used == 100, "one that has begun may still end"
+        assert arena.used == 100, "a scope that has begun can still end"
     del dropped
     gc.collect()
     with arena.scope():
         assert arena.used == 0
 
 
-def test_what_inner_scopes_left_goes_with_what_the_outer_one_left(arena: vmem.Arena) -> None:
+def test_memory_orphaned_by_inner_and_outer_scopes_is_reclaimed_at_once(arena: vmem.Arena) -> None:
     arena.alloc(10)
     held: list[memoryview] = []
     with pytest.raises(KeyError), arena.scope():
@@ -572,7 +570,7 @@ def test_what_inner_scopes_left_goes_with_what_the_outer_one_left(arena: vmem.Ar
         assert arena.used == 10
 
 
-def test_what_an_inner_scope_left_goes_within_the_outer_one(arena: vmem.Arena) -> None:
+def test_memory_orphaned_by_an_inner_scope_is_reclaimed_within_the_outer_one(arena: vmem.Arena) -> None:
     with arena.scope():
         arena.alloc(10)
         for _ in range(10):
@@ -595,7 +593,7 @@ def test_failed_scopes_in_a_loop_within_a_scope(arena: vmem.Arena) -> None:
     assert arena.used == 0
 
 
-def test_trimming_a_full_arena_forgets_nothing() -> None:
+def test_bytes_read_zero_after_a_trim_of_a_full_arena() -> None:
     arena = vmem.Arena(1)
     arena.alloc(arena.capacity, zero=False)[:] = b"x" * arena.capacity
     arena.trim()
@@ -621,7 +619,7 @@ def test_scopes_that_end_out_of_order(arena: vmem.Arena) -> None:
     assert arena.used == 0
     arena.alloc(100)
     inner.__exit__(None, None, None)
-    assert arena.used == 100, "it has ended before"
+    assert arena.used == 100, "the scope has ended before"
 
 
 def test_leaving_a_scope_again_once_its_views_are_gone(arena: vmem.Arena) -> None:
@@ -679,7 +677,7 @@ def test_views_keep_the_memory() -> None:
 
 @pytest.mark.many_addresses
 @linux_only
-def test_the_memory_goes_with_the_last_view() -> None:
+def test_the_last_view_releases_the_memory() -> None:
     gc.disable()
     try:
         views = [vmem.Arena(1 << 30, alignment=1 << 29).alloc(10) for _ in range(20)]

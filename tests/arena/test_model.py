@@ -21,13 +21,13 @@ pytestmark = pytest.mark.in_child
 CAPACITY = 12 * PAGE
 
 sizes = st.integers(0, 100) | st.sampled_from([PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, CAPACITY])
-# Not above a page: what is left out then depends on where the arena lies, which is another place every time.
+# Not above a page: padding would then depend on the arena's address, which differs every time.
 alignments = st.sampled_from([None, 1, 8, 16, 64, PAGE])
 numbers = st.integers(0, 2**20)
 
 
 class ArenaMachine(RuleBasedStateMachine):
-    """Every rule is one call, made of the arena and of its model."""
+    """Every rule is one call, made on the arena and on its model."""
 
     @initialize(alignment=st.sampled_from([1, 16, PAGE]))
     def make(self, alignment: int) -> None:
