@@ -32,10 +32,10 @@ def one_two() -> Iterator[int]:
 
 
 class Listed(list[int]):
-    """A list that does not tell its length."""
+    """A list whose len() raises."""
 
     def __len__(self) -> int:
-        raise KeyError("nobody asks")
+        raise KeyError("must not be called")
 
 
 INITIALIZERS: list[Callable[[Maker], object]] = [
@@ -80,7 +80,7 @@ def test_an_array_of_another_type_is_converted(typecode: str) -> None:
     agree(lambda make: make(array.array(typecode, [100] * 5)))
 
 
-def test_an_error_of_the_iterator_is_passed_on() -> None:
+def test_an_exception_of_the_iterator_propagates() -> None:
     def fail() -> Iterator[int]:
         yield 1
         raise KeyError("mine")
@@ -89,7 +89,7 @@ def test_an_error_of_the_iterator_is_passed_on() -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
-def test_what_refuses_its_buffer_is_iterated() -> None:
+def test_an_object_whose_buffer_raises_buffererror_is_iterated() -> None:
     class Refusing:
         def __buffer__(self, flags: int) -> memoryview:
             raise BufferError("not now")
@@ -104,7 +104,7 @@ def test_what_refuses_its_buffer_is_iterated() -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_another_error_of_a_buffer_is_passed_on(error: type[BaseException]) -> None:
+def test_other_exceptions_of_a_buffer_propagate(error: type[BaseException]) -> None:
     asked = 0
 
     class Failing:
@@ -118,7 +118,7 @@ def test_another_error_of_a_buffer_is_passed_on(error: type[BaseException]) -> N
 
     with pytest.raises(error, match="mine"):
         vmem.Array("i", Failing())
-    assert asked == 1, "it was ignored once"
+    assert asked == 1, "the exception was ignored once"
 
 
 def test_without_an_initializer() -> None:
@@ -141,7 +141,7 @@ def test_bad_typecodes(typecode: Any) -> None:
 
 
 @pytest.mark.parametrize("typecode", ["u", "w"])
-def test_there_are_no_arrays_of_characters(typecode: Any) -> None:
+def test_typecodes_of_characters_are_refused(typecode: Any) -> None:
     with pytest.raises(ValueError, match="bad typecode"):
         vmem.Array(typecode)
 
@@ -163,7 +163,7 @@ class Stranger:
     ("operand", "name"),
     [([1], "list"), (array.array("i"), "array.array"), (Stranger(), "Stranger"), (deque(), "collections.deque")],
 )
-def test_operands_that_are_no_arrays_are_named(operand: Any, name: str) -> None:
+def test_errors_name_the_type_of_an_operand_that_is_not_an_array(operand: Any, name: str) -> None:
     made = vmem.Array("i", [1, 2])
     refusals: dict[str, Callable[[], object]] = {
         f'can only extend array with array (not "{name}")': lambda: add_in_place(made, operand),
@@ -177,7 +177,7 @@ def test_operands_that_are_no_arrays_are_named(operand: Any, name: str) -> None:
     assert made.tolist() == [1, 2]
 
 
-def test_typecode_and_initializer_have_no_names() -> None:
+def test_typecode_and_initializer_are_positional_only() -> None:
     for keywords in ({"typecode": "b"}, {"initializer": [1]}, {"size": 4}):
         with pytest.raises(TypeError):
             vmem.Array("b", **keywords)
@@ -186,7 +186,7 @@ def test_typecode_and_initializer_have_no_names() -> None:
 
 
 @pytest.mark.parametrize("typecode", TYPECODES)
-def test_what_an_array_says_of_itself(typecode: str) -> None:
+def test_attributes_are_read_only(typecode: str) -> None:
     made: vmem.Array[Any] = vmem.Array(typecode, [1])
     assert (made.typecode, made.itemsize) == (typecode, struct.calcsize(typecode))
     for name in ("typecode", "itemsize", "capacity"):
@@ -219,7 +219,7 @@ def test_it_is_a_mutable_sequence() -> None:
         case [first, *rest]:
             assert (first, rest) == (1, [2, 3])
         case _:
-            pytest.fail("it is no sequence to match")
+            pytest.fail("it does not match a pattern of sequences")
 
 
 def test_generic_aliases() -> None:
@@ -286,7 +286,7 @@ def test_repr() -> None:
 def test_repr_of_a_subclass() -> None:
     class Tape(vmem.Array[int]):
         def tolist(self) -> list[int]:
-            raise AssertionError("nobody asks")
+            raise AssertionError("must not be called")
 
     assert repr(Tape("b", [1])) == "Tape('b', [1])"
 
@@ -351,7 +351,7 @@ def test_copies_are_independent() -> None:
         agree(act)
 
 
-def test_copies_in_containers_are_shared_as_their_originals_are() -> None:
+def test_deepcopy_copies_a_shared_array_once() -> None:
     made = vmem.Array("b", [1])
     first, second = copy.deepcopy([made, made])
     assert first is second
@@ -362,7 +362,7 @@ def test_copies_in_containers_are_shared_as_their_originals_are() -> None:
 
 
 class Tape(vmem.Array[int]):
-    """One with attributes."""
+    """A subclass with attributes."""
 
     label: str
 
@@ -409,10 +409,10 @@ def test_a_subclass_that_skips_super() -> None:
     assert made.tolist() == [1, 2, 3]
 
 
-def test_overridden_methods_are_not_called_while_it_is_made() -> None:
+def test_the_constructor_calls_no_overridden_methods() -> None:
     class Strict(vmem.Array[int]):
         def _refuse(self, *arguments: object) -> Any:
-            raise AssertionError("nobody asks")
+            raise AssertionError("must not be called")
 
         append = extend = frombytes = fromlist = tolist = tobytes = __iter__ = __len__ = __getitem__ = _refuse
 

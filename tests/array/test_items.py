@@ -1,4 +1,4 @@
-"""Items, slices and what fits into them: each does what array.array does."""
+"""Items, slices and the values that they accept: each does what array.array does."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.support.twin_arrays import TYPECODES, Maker, agree, changed
 
 
 class Real:
-    """What has only __float__."""
+    """An object with __float__() only."""
 
     def __float__(self) -> float:
         return 1.5
 
 
 class Broken:
-    """What fails when it is asked for a number."""
+    """An object that raises when it is converted to a number."""
 
     def __index__(self) -> int:
         raise KeyError("mine")
@@ -57,23 +57,23 @@ WAYS: dict[str, Callable[[Any, Any], object]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_fits(way: str) -> None:
+def test_values_of_items(way: str) -> None:
     for value in VALUES:
         agree(changed(lambda made, value=value: WAYS[way](made, value)))  # type: ignore[misc]
 
 
-def test_what_fits_into_a_new_array() -> None:
+def test_values_of_items_of_a_new_array() -> None:
     for value in VALUES:
         agree(lambda make, value=value: make([value]))  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("typecode", TYPECODES)
-def test_all_bytes_come_back(typecode: str) -> None:
+def test_tobytes_returns_the_initial_bytes(typecode: str) -> None:
     data = bytes(range(256)) * 8
     made: vmem.Array[Any] = vmem.Array(typecode, data)
     assert made.tobytes() == data
     assert made.tolist() == memoryview(data).cast(typecode).tolist() or typecode in "fd"  # type: ignore[call-overload]
-    if typecode not in "fd":  # what is no number there changes when it is read
+    if typecode not in "fd":  # a NaN may change when it is read
         assert vmem.Array(typecode, list(made)) == made
 
 
@@ -105,7 +105,7 @@ def test_every_item(typecode: str) -> None:
     assert made.tolist() == list(range(99, -1, -1))
 
 
-def test_which_of_two_mistakes_is_told() -> None:
+def test_which_of_two_errors_is_raised() -> None:
     for index in (5, -6, "a"):
         for item in ("a", 1.5, None, 2**70):
             agree(changed(lambda made, index=index, item=item: operator.setitem(made, index, item)))  # type: ignore[misc]
@@ -113,7 +113,7 @@ def test_which_of_two_mistakes_is_told() -> None:
         agree(changed(lambda made, value=value: operator.setitem(made, slice(None, None, 0), value)))  # type: ignore[misc]
 
 
-def test_deleting_from_everywhere() -> None:
+def test_deleting_at_every_index() -> None:
     for index in range(-5, 5):
         agree(changed(lambda made, index=index: operator.delitem(made, index), range(5)))  # type: ignore[misc]
 
@@ -199,7 +199,7 @@ def test_only_arrays_of_the_same_type_are_assigned(typecode: str) -> None:
 
 
 @pytest.mark.parametrize("value", [[1], (1,), b"a", 1, None, "a", memoryview(b"a"), iter([1])], ids=type_name)
-def test_nothing_else_is_assigned(value: object) -> None:
+def test_other_objects_cannot_be_assigned_to_slices(value: object) -> None:
     for part in (slice(1, 2), slice(None, None, 2)):
         agree(changed(lambda made, part=part: operator.setitem(made, part, value)))  # type: ignore[misc]
 

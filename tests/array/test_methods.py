@@ -1,4 +1,4 @@
-"""Methods and operators with names: each does what array.array does."""
+"""Methods and operators: each does what array.array does."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_extend() -> None:
 
 
 @pytest.mark.parametrize("typecode", TYPECODES)
-def test_arrays_of_other_types_are_no_extension(typecode: str) -> None:
+def test_extending_by_arrays_of_other_types(typecode: str) -> None:
     def act(make: Maker, way: Callable[[Any, Any], object]) -> object:
         made = make([1, 2])
         return outcome(lambda _: way(made, make.of(typecode, [3, 4])), make), made
@@ -67,7 +67,7 @@ def test_arrays_of_other_types_are_no_extension(typecode: str) -> None:
         agree(lambda make, way=way: act(make, way))  # type: ignore[misc]
 
 
-def test_what_an_iterator_gave_before_it_failed_stays() -> None:
+def test_items_that_an_iterator_yields_before_it_raises_stay() -> None:
     def act(make: Maker) -> object:
         def fail() -> Any:
             yield from (7, 8)
@@ -81,7 +81,7 @@ def test_what_an_iterator_gave_before_it_failed_stays() -> None:
 
 @pytest.mark.parametrize("typecode", TYPECODES)
 def test_buffers_of_the_same_format_are_copied_at_once(typecode: str) -> None:
-    """All or nothing, where an iterator would leave what came before the array is full."""
+    """All items or none, whereas those of an iterator are added until the array is full."""
     data = memoryview(array.array(typecode, range(10)))
     for items in (data, data[2:5], data[5:5], np.arange(4, dtype=typecode)):
         made: vmem.Array[Any] = vmem.Array(typecode, [1])
@@ -263,7 +263,7 @@ class Failing:
 
 
 class Generous:
-    """A file that gives more than it is asked for."""
+    """A file whose read() returns more than requested."""
 
     def read(self, size: int) -> bytes:
         return bytes(2 * size)
@@ -278,7 +278,7 @@ def test_files_that_fail() -> None:
 
 
 @pytest.mark.parametrize("typecode", TYPECODES)
-def test_files_bring_items_back(typecode: str, tmp_path: Path) -> None:
+def test_fromfile_reads_what_tofile_wrote(typecode: str, tmp_path: Path) -> None:
     made: vmem.Array[Any] = vmem.Array(typecode, [number % 100 for number in range(50_000)])
     with (tmp_path / "items").open("wb") as writing:
         made.tofile(writing)
@@ -303,7 +303,7 @@ class Writing:
 
 
 class Growing(Writing):
-    """A file into which writing makes the array longer."""
+    """A file whose write() extends the array."""
 
     def __init__(self, made: Any, sizes: list[int]) -> None:
         super().__init__(sizes)
@@ -312,10 +312,10 @@ class Growing(Writing):
     def write(self, data: bytes) -> None:
         super().write(data)
         self.made.extend(range(100))
-        assert len(self.sizes) < 100, "it has no end"
+        assert len(self.sizes) < 100, "tofile() does not end"
 
 
-def test_tofile_writes_what_there_was() -> None:
+def test_tofile_leaves_out_items_that_are_added_meanwhile() -> None:
     def act(make: Maker) -> object:
         made, pieces = make([1] * 70_000), list[int]()
         made.tofile(Growing(made, pieces))
@@ -325,7 +325,7 @@ def test_tofile_writes_what_there_was() -> None:
 
 
 class Shrinking(Writing):
-    """A file into which writing takes items off the end of the array, and their memory."""
+    """A file whose write() removes items from the end of the array, and their memory."""
 
     def __init__(self, made: vmem.Array[int], sizes: list[int], num_items: int) -> None:
         super().__init__(sizes)
@@ -358,11 +358,11 @@ def test_tofile_stops_at_the_end_of_an_array_that_shrinks(num_items: int, expect
     assert sizes == expected
 
 
-def test_tofile_does_not_follow_an_array_that_grows() -> None:
+def test_tofile_ends_while_the_array_doubles() -> None:
     class Doubling(Writing):
         def write(self, data: bytes) -> None:
             super().write(data)
-            assert len(self.sizes) < 5, "it has no end"
+            assert len(self.sizes) < 5, "tofile() does not end"
             made.extend(made)
 
     for num_items in (65_535, 65_536, 65_537, 200_000):
@@ -423,7 +423,7 @@ def test_repetition(items: tuple[int, ...]) -> None:
 
 
 @pytest.mark.many_addresses
-def test_repetition_past_all_memory() -> None:
+def test_repetition_beyond_the_address_space() -> None:
     for exponent in range(40, 63):
         made = vmem.Array("d", [1, 2, 3])
         for call in (operator.mul, multiply_in_place):

@@ -45,19 +45,19 @@ def test_an_empty_view_stays_empty() -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
-def test_a_subclass_that_hands_its_buffer_on() -> None:
-    class Handing(vmem.Array[int]):
+def test_a_subclass_with_buffer_methods() -> None:
+    class Forwarding(vmem.Array[int]):
         def __buffer__(self, flags: int) -> memoryview:
             return super().__buffer__(flags)
 
         def __release_buffer__(self, buffer: memoryview) -> None:
             super().__release_buffer__(buffer)
 
-    made = Handing("b", [1, 2, 3])
+    made = Forwarding("b", [1, 2, 3])
     view = memoryview(made)
     with pytest.raises(BufferError, match="1 view reaches further"):
         made.pop()
-    view.release()  # an exception in there would be one that nobody can catch, which fails the test
+    view.release()  # an exception in __release_buffer__() would be unraisable, which fails the test
     assert bytes(made) == b"\1\2\3"
     made.pop()
 
@@ -69,7 +69,7 @@ def test_views_stay_valid_up_to_the_capacity(page: int) -> None:
     capacity = 64 * page
     made = vmem.Array("d", [1.5, 2.5], capacity=capacity)
     address = made.buffer_info()[0]
-    anything: Any = made  # NumPy's types know no buffers before Python 3.12
+    anything: Any = made  # NumPy's type hints do not accept it before Python 3.12
     view, shared, frombuffer = memoryview(made), np.asarray(made), np.frombuffer(anything, dtype="f8")
     numbers = (ctypes.c_double * 2).from_buffer(made)
     out_of_band = pickle.PickleBuffer(made)
@@ -111,7 +111,7 @@ GROWING: dict[str, Change] = {
 
 @pytest.mark.parametrize("typecode", "bhid")
 @pytest.mark.parametrize("name", GROWING)
-def test_what_does_not_shrink_works_under_views(name: str, typecode: str) -> None:
+def test_calls_that_do_not_shrink_work_under_views(name: str, typecode: str) -> None:
     made: vmem.Array[Any] = vmem.Array(typecode, range(10))
     free: vmem.Array[Any] = vmem.Array(typecode, range(10))
     view, shared = memoryview(made), np.asarray(made)
@@ -182,7 +182,7 @@ def test_shrinking_below_a_view_is_refused(name: str, view: str) -> None:
 
 @pytest.mark.parametrize("name", SHRINKING)
 def test_shrinking_down_to_a_view_works(name: str) -> None:
-    """Views of the first item do not mind as long as there is a first item."""
+    """A view of the first item allows every call that keeps at least one item."""
     made, free = vmem.Array("i", [5]), vmem.Array("i", [5])
     view = memoryview(made)
     made.extend(range(1, 10))
@@ -240,7 +240,7 @@ def test_views_in_any_order() -> None:
         views.pop(length).release()
 
 
-def test_nothing_happens_when_there_is_nothing_to_shrink() -> None:
+def test_calls_that_remove_nothing_work_under_views() -> None:
     made = vmem.Array("i", range(10))
     view = memoryview(made)
     del made[10:]
