@@ -46,7 +46,7 @@ def test_everything_by_default(region: vmem.Region, page: int) -> None:
     assert region.committed == 0
 
 
-def test_what_is_not_committed_is_no_error(region: vmem.Region, page: int) -> None:
+def test_uncommitted_pages_are_not_an_error(region: vmem.Region, page: int) -> None:
     region.decommit()
     region.commit(10 * page, page)
     region.decommit(11 * page, 5 * page)

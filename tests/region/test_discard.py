@@ -74,7 +74,7 @@ def test_physical_memory_goes_back(region: vmem.Region, page: int) -> None:
 @linux_only
 @pytest.mark.exact_memory
 @pytest.mark.whole_system
-def test_the_promise_of_memory_stays() -> None:
+def test_the_commit_charge_stays() -> None:
     with vmem.reserve(1 << 34) as region:
         region.commit(0, 1 << 32)
         region[0 : 1 << 26] = b"x" * (1 << 26)
@@ -93,7 +93,7 @@ def test_the_kernel_keeps_the_pages_as_they_are(region: vmem.Region, page: int) 
     assert permissions_in(region.address, region.size) == before
 
 
-def test_a_range_larger_than_one_piece_of_work(page: int) -> None:
+def test_a_range_larger_than_one_chunk(page: int) -> None:
     with vmem.reserve(1 << 30) as region:
         region.commit(0, 1 << 28)
         for offset in range(0, 1 << 28, 1 << 22):
@@ -189,7 +189,7 @@ def test_locked_pages_are_discarded_and_stay_locked(region: vmem.Region, page: i
 
 @linux_only
 @pytest.mark.exact_memory
-def test_a_data_limit_that_was_reached_does_not_refuse_it() -> None:
+def test_discarding_works_at_the_data_limit() -> None:
     """Decommitting and committing again can be refused then: others may have taken the memory meanwhile."""
     run_python(
         """

@@ -32,8 +32,8 @@ def advised(region: vmem.Region) -> list[int]:
     return numbers
 
 
-@pytest.mark.skipif(HUGE_PAGE != 0, reason="this system has huge pages; the other tests look at them")
-def test_systems_without_them() -> None:
+@pytest.mark.skipif(HUGE_PAGE != 0, reason="this system has huge pages")
+def test_systems_without_huge_pages() -> None:
     with pytest.raises(NotImplementedError, match="this system does not tell of huge pages for ordinary memory"):
         vmem.reserve(1, huge_pages=True)
 
@@ -45,7 +45,7 @@ def test_their_size_is_what_the_kernel_says() -> None:
 
 
 @needs_huge_pages
-def test_the_region_says_so() -> None:
+def test_the_attribute_huge_pages() -> None:
     assert vmem.reserve(1, huge_pages=True).huge_pages is True
     assert vmem.Region(1, huge_pages=True).huge_pages is True
     assert vmem.reserve(1).huge_pages is False

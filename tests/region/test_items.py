@@ -43,7 +43,7 @@ def test_items_outside(abc: vmem.Region) -> None:
 
 
 @pytest.mark.parametrize("number", [10**5000, -(10**5000)], ids=["above", "below"])
-def test_numbers_that_python_does_not_write(abc: vmem.Region, number: int) -> None:
+def test_numbers_too_long_to_print(abc: vmem.Region, number: int) -> None:
     with pytest.raises(IndexError, match=r"^a region's index must be between .*, got an integer of 16610 bits$"):
         abc[number]
     with pytest.raises(ValueError, match=r"^a byte must be between 0 and 255, got an integer of 16610 bits$"):
@@ -59,7 +59,7 @@ def test_items_that_are_not_committed(abc: vmem.Region, page: int) -> None:
             abc[index] = 0
 
 
-def test_values_that_are_no_bytes(abc: vmem.Region) -> None:
+def test_values_that_are_not_bytes(abc: vmem.Region) -> None:
     for value in (256, -1, 2**64, -(2**64)):
         with pytest.raises(ValueError, match=f"a byte must be between 0 and 255, got {value}"):
             abc[0] = value

@@ -177,7 +177,7 @@ def test_pages_that_cannot_be_read_are_refused(region: vmem.Region, page: int, p
 
 
 @linux_only
-def test_views_do_not_mind(region: vmem.Region, page: int) -> None:
+def test_viewed_pages_can_be_locked_and_unlocked(region: vmem.Region, page: int) -> None:
     region.commit(0, page)
     view = region[0:6]
     region.lock(0, page)
@@ -198,7 +198,7 @@ def read_locked():
             return int(line.split()[1]) * 1024
 
 def limit_locks(limit):
-    '''From now on this process may lock so much, and not what root may.'''
+    '''Sets RLIMIT_MEMLOCK, and drops root's right to exceed it.'''
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, limit))
     if os.geteuid() == 0:
         os.setgroups([])
@@ -206,7 +206,7 @@ def limit_locks(limit):
         os.setuid(65534)
 
 def refuse(offset, num_bytes):
-    '''What the error says, after a look at what must not have changed.'''
+    '''Returns the message of a lock that fails, and checks that it changes nothing.'''
     ranges, locked = region.ranges(), read_locked()
     try:
         region.lock(offset, num_bytes)
@@ -229,15 +229,15 @@ def expected_refusal(num_bytes: int, offset: int, limit: int, locked: int) -> st
 
 
 @linux_only
-def test_the_limit_of_locked_memory_where_all_that_comes_is_locked() -> None:
+def test_the_limit_of_locked_memory_under_mlockall() -> None:
     printed = run_python(
         UNPRIVILEGED
         + """
 import ctypes
-LOCK_WHAT_COMES = 2  # MCL_FUTURE
+MCL_FUTURE = 2
 mlockall = ctypes.CDLL(None).mlockall
 limit_locks(4 << 20)
-assert mlockall(LOCK_WHAT_COMES) == 0
+assert mlockall(MCL_FUTURE) == 0
 for reserve in (vmem.reserve, vmem.Arena):
     try:
         reserve(1 << 30)
@@ -302,7 +302,7 @@ print(refuse(5 * page + 1, 11 * page))
 
 @linux_only
 @pytest.mark.parametrize("num_bytes", [1, 1 << 25])
-def test_a_limit_of_nothing(num_bytes: int) -> None:
+def test_a_limit_of_zero(num_bytes: int) -> None:
     """The system gives another error then than when there is too little left."""
     printed = run_python(
         UNPRIVILEGED
@@ -343,7 +343,7 @@ assert read_locked() == 1 << 22
 
 
 @linux_only
-def test_a_fork_takes_no_locks_along() -> None:
+def test_a_forked_child_has_no_locks() -> None:
     """What the parent had locked is not, so the child's refused call has to take it back like all others."""
     run_python(
         UNPRIVILEGED
@@ -369,7 +369,7 @@ assert read_locked() == 4 * page
 @pytest.mark.many_addresses
 @linux_only
 @pytest.mark.parametrize("verb", ["lock", "unlock"])
-def test_the_last_mappings_are_left_alone(verb: str) -> None:
+def test_it_keeps_the_headroom_of_mappings(verb: str) -> None:
     printed = run_python(
         """
         import sys, vmem

@@ -39,7 +39,7 @@ VERBS: dict[str, Verb] = {
 }
 EXCLUSIVE = ("decommit", "discard")
 
-# How much of it each verb works on. Pages that nobody touched cost no memory.
+# How much of it each verb works on. Pages that were never touched cost no memory.
 LARGE = 1 << 30 if sys.maxsize > 2**32 else 1 << 28  # what 32 bits can name twice
 SIZES = dict.fromkeys(VERBS, 64 * MIB) | dict.fromkeys((*EXCLUSIVE, "count the resident part of"), LARGE)
 SIZES |= dict.fromkeys(("lock", "unlock"), lockable_bytes(64 * MIB))
@@ -75,7 +75,7 @@ def region_for(verb: str) -> Iterator[vmem.Region]:
 
 
 def fill(region: vmem.Region, size: int) -> None:
-    """Commits, with a byte in every stride that tells where it is."""
+    """Commits, and writes the number of every stride, from 1, to its first byte."""
     region.commit(0, size)
     for offset in range(0, size, STRIDE):
         region[offset] = offset // STRIDE + 1

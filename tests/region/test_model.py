@@ -50,7 +50,7 @@ def repeated(part: bytes, length: int) -> bytes:
 
 
 class RegionMachine(RuleBasedStateMachine):
-    """Every rule is one call, made of the region and of its model."""
+    """Every rule is one call, made on the region and on its model."""
 
     # Most calls are refused by a region that has nothing, or not enough in one piece.
     @initialize(protections=st.lists(protections, min_size=NUM_PAGES, max_size=NUM_PAGES), part=data)
@@ -205,7 +205,7 @@ def test_random_calls() -> None:
 
 
 def test_a_record_of_many_ranges() -> None:
-    """Thousands of ranges that come, join, split and go, against a set of page numbers."""
+    """Thousands of ranges are added, merged, split and removed, and compared with a set of page numbers."""
     numbers = random.Random(20)
     num_pages = 6000
     committed: set[int] = set()

@@ -1,4 +1,4 @@
-"""Names of regions, and what the system makes of them."""
+"""Names of regions, and how the kernel shows them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.system import details_in
 
 
 class Title(str):
-    """A str that lies about itself."""
+    """A str whose overridden methods return wrong values."""
 
     __slots__ = ()
 
@@ -52,7 +52,7 @@ NAMES = {
 
 
 def kernel_shows_names() -> bool:
-    """Whether the kernel takes a name for memory, which it does from 5.17 on if it is configured so."""
+    """Whether the kernel accepts names for memory, as it can from 5.17 on (CONFIG_ANON_VMA_NAME)."""
     if sys.platform != "linux":
         return False
     set_vma, anonymous_name = 0x53564D41, ctypes.c_ulong(0)

@@ -63,7 +63,7 @@ def test_the_memory_is_written_not_only_read() -> None:
         assert status_bytes("RssAnon") - before >= 1 << 27
 
 
-def test_a_range_larger_than_one_piece_of_work() -> None:
+def test_a_range_larger_than_one_chunk() -> None:
     unit = 1 << 22  # no smaller than huge pages, which some systems put under memory without being asked
     with vmem.reserve(1 << 30, alignment=unit) as region:
         region.commit(0, 1 << 28)
@@ -89,7 +89,7 @@ def test_pages_that_cannot_be_written_are_refused(region: vmem.Region, page: int
     assert region.resident() == 2 * page
 
 
-# Native code has unmapped a page meanwhile, which the system tells like a lack of memory.
+# Native code has unmapped a page meanwhile, which the system reports like a lack of memory.
 UNMAP = """
 import ctypes, vmem
 region = vmem.reserve(1 << 30)
@@ -168,7 +168,7 @@ def test_pages_that_cannot_be_written_are_left_alone(region: vmem.Region, page: 
     region.commit(2 * page, 12 * page, prefault=True)
     expected = [2, 3, 6, 7, 8, 9, 10, 11, 12, 13]
     if sys.platform == "win32" and protection == Protection.NO_ACCESS:
-        expected.remove(10)  # what nobody may read is in nobody's working set there
+        expected.remove(10)  # pages without access are in no working set there
     assert resident_pages(region) == expected
     assert [each for each in region.ranges() if each.committed] == [
         Range(2 * page, 2 * page, True, Protection.READ_WRITE),
@@ -181,7 +181,7 @@ def test_pages_that_cannot_be_written_are_left_alone(region: vmem.Region, page: 
     assert region[10 * page] == 5
 
 
-def test_many_gaps_and_more_than_one_piece_of_work(page: int) -> None:
+def test_many_gaps_and_more_than_one_chunk(page: int) -> None:
     with vmem.reserve(1 << 30) as region:
         for offset in range(0, 1 << 27, 1 << 24):
             region.commit(offset, page)

@@ -421,11 +421,11 @@ needs_machine_code = pytest.mark.skipif(not MACHINE_CODE, reason=f"no machine co
         pytest.param("READ_WRITE", "execute", marks=needs_machine_code),
     ],
 )
-def test_a_raw_touch_that_breaks_it_faults(protection: str, touch: str) -> None:
+def test_raw_access_against_the_protection_faults(protection: str, touch: str) -> None:
     run_python_to_death(START + f"region.protect(Protection.{protection}, 0, 1)\nprint('ready', flush=True)\n{touch}()")
 
 
-def test_raw_touches_that_are_allowed_do_not() -> None:
+def test_raw_access_that_is_allowed_does_not_fault() -> None:
     run_python(
         START
         + """
@@ -581,7 +581,7 @@ region[0] = 1
 
 @pytest.mark.many_addresses
 @linux_only
-def test_the_last_mappings_are_left_alone() -> None:
+def test_it_keeps_the_headroom_of_mappings() -> None:
     printed = run_python(
         """
         import vmem
