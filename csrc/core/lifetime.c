@@ -207,7 +207,7 @@ void reservation_release_if_unused(Reservation* reservation) {
 
 // --- the end of the owner ---
 
-static void free_reservation(Reservation* reservation) {
+void reservation_destroy(Reservation* reservation) {
     unmap_or_discard(reservation);
     spans_free(&reservation->spans);
     busy_free(&reservation->busy);
@@ -220,14 +220,13 @@ void reservation_dealloc_owner(Reservation* reservation, PyObject* owner, PyObje
     PyTypeObject* type = Py_TYPE(owner);
     PyObject_GC_UnTrack(owner);
     if (weakrefs) PyObject_ClearWeakRefs(owner);
-    free_reservation(reservation);
+    reservation_destroy(reservation);
     freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
     free_object(owner);
     Py_DECREF(type);
 }
 
-int reservation_traverse_owner(Reservation* reservation, PyObject* owner, visitproc visit, void* arg) {
-    Py_VISIT(Py_TYPE(owner));
+int reservation_traverse(Reservation* reservation, visitproc visit, void* arg) {
     Py_VISIT(reservation->pin_type);
     Py_VISIT(reservation->out_of_memory_error);
     return 0;

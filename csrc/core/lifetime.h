@@ -32,11 +32,15 @@ int reservation_release_deferred(Reservation* reservation);
 // Unmaps a released reservation once no view and no call uses it any more. Never raises.
 void reservation_release_if_unused(Reservation* reservation);
 
+// Unmaps what is left and frees the record, for owners that allocate it on its own. Never raises.
+void reservation_destroy(Reservation* reservation);
+
 // All of the owner's tp_dealloc, except for members of its own. Never raises. There can be no pins any more, since each
 // holds a reference to the owner.
 void reservation_dealloc_owner(Reservation* reservation, PyObject* owner, PyObject* weakrefs);
 
-// All of the owner's tp_traverse, except for members of its own. There is nothing to clear.
-int reservation_traverse_owner(Reservation* reservation, PyObject* owner, visitproc visit, void* arg);
+// Visits what a reservation holds: a part of the owner's tp_traverse, which also visits its type. There is nothing to
+// clear.
+int reservation_traverse(Reservation* reservation, visitproc visit, void* arg);
 
 #endif

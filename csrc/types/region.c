@@ -116,7 +116,8 @@ static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywor
 
 static int region_traverse(Region* self, visitproc visit, void* arg) {
     Py_VISIT(self->name);  // a subclass of str can refer to anything
-    return reservation_traverse_owner(&self->reservation, (PyObject*)self, visit, arg);
+    Py_VISIT(Py_TYPE((PyObject*)self));
+    return reservation_traverse(&self->reservation, visit, arg);
 }
 
 // Breaks cycles through the name. The memory is unmapped with the last reference.

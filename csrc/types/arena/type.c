@@ -327,7 +327,8 @@ static PyObject* arena_new(PyTypeObject* type, PyObject* args, PyObject* keyword
 }
 
 static int arena_traverse(Arena* self, visitproc visit, void* arg) {
-    return reservation_traverse_owner(&self->reservation, (PyObject*)self, visit, arg);
+    Py_VISIT(Py_TYPE((PyObject*)self));
+    return reservation_traverse(&self->reservation, visit, arg);
 }
 
 static void arena_dealloc(Arena* self) {

@@ -329,6 +329,9 @@ PyDoc_STRVAR(buffer_info_doc,
 
 PyDoc_STRVAR(release_buffer_doc, "__release_buffer__($self, buffer, /)\n--\n\nDoes nothing: views end by themselves.");
 
+PyDoc_STRVAR(sizeof_doc,
+             "__sizeof__($self, /)\n--\n\nThe size of the object and of what it has on the heap, in bytes.");
+
 PyDoc_STRVAR(copy_doc, "__copy__($self, /)\n--\n\nA new array with the same items.");
 
 PyDoc_STRVAR(deepcopy_doc, "__deepcopy__($self, memo, /)\n--\n\nA new array with the same items.");

@@ -27,6 +27,7 @@ PyObject* array_insert(Array* self, PyObject* const* args, Py_ssize_t num_args) 
     if (num_args != 2) return PyErr_Format(PyExc_TypeError, "insert expected 2 arguments, got %zd", num_args);
     if (convert_ssize(args[0], &index) < 0) return NULL;
     if (self->type->set(item, args[1]) < 0) return NULL;
+    if (array_prepare_growth(self, 1) < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
     if (index < 0) index = index + self->length < 0 ? 0 : index + self->length;
     if (index > self->length) index = self->length;
@@ -54,11 +55,7 @@ PyObject* array_fromlist(Array* self, PyObject* list) {
             status = -1;
         }
     }
-    if (status == 0) {
-        Py_BEGIN_CRITICAL_SECTION(self);
-        status = array_splice(self, self->length, 0, items, num_items);
-        Py_END_CRITICAL_SECTION();
-    }
+    if (status == 0) status = array_append_memory(self, items, num_items);
     PyMem_Free(items);
     return none_unless(status < 0);
 }
@@ -194,9 +191,7 @@ PyObject* array_frombytes(Array* self, PyObject* object) {
     } else if (buffer.len % self->type->size != 0) {
         PyErr_SetString(PyExc_ValueError, "bytes length not a multiple of item size");
     } else {
-        Py_BEGIN_CRITICAL_SECTION(self);
-        status = array_splice(self, self->length, 0, buffer.buf, buffer.len / self->type->size);
-        Py_END_CRITICAL_SECTION();
+        status = array_append_memory(self, buffer.buf, buffer.len / self->type->size);
     }
     PyBuffer_Release(&buffer);
     return none_unless(status < 0);
@@ -245,6 +240,7 @@ PyObject* array_tofile(Array* self, PyObject* file) {
 }
 
 PyObject* array_buffer_info(Array* self, PyObject* Py_UNUSED(ignored)) {
+    if (array_reserve(self) < 0) return NULL;
     return Py_BuildValue("(Nn)", PyLong_FromVoidPtr(self->items), self->length);
 }
 
@@ -255,6 +251,20 @@ PyObject* array_buffer_info(Array* self, PyObject* Py_UNUSED(ignored)) {
 PyObject* array_release_buffer(Array* Py_UNUSED(self), PyObject* Py_UNUSED(buffer)) { Py_RETURN_NONE; }
 
 // --- copies ---
+
+// As in array.array: the object and what it has on the heap. Reserved memory is shown by map().
+PyObject* array_sizeof(Array* self, PyObject* Py_UNUSED(ignored)) {
+    PyObject* size = PyObject_CallMethod((PyObject*)&PyBaseObject_Type, "__sizeof__", "O", self);
+    size_t on_heap = 0;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    on_heap = self->place ? sizeof(Place) : (size_t)(self->num_allocated * self->type->size);
+    Py_END_CRITICAL_SECTION();
+    PyObject* heap_size = size ? PyLong_FromSize_t(on_heap) : NULL;
+    PyObject* sum = heap_size ? PyNumber_Add(size, heap_size) : NULL;
+    Py_XDECREF(heap_size);
+    Py_XDECREF(size);
+    return sum;
+}
 
 PyObject* array_copy(Array* self, PyObject* Py_UNUSED(ignored)) {
     Array* copy = array_new_like(self, self->length);
@@ -270,5 +280,6 @@ static size_t count_used(PyObject* owner) {
 }
 
 PyObject* array_map(Array* self, PyObject* Py_UNUSED(ignored)) {
-    return snapshot_map(array_find_state(self), &self->reservation, Py_None, count_used);
+    if (array_reserve(self) < 0) return NULL;
+    return snapshot_map(array_find_state(self), &self->place->reservation, Py_None, count_used);
 }

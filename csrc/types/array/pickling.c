@@ -113,7 +113,7 @@ PyObject* array_reduce_ex(Array* self, PyObject* object) {
     int is_own = has_own_reduce(self);
     if (is_own < 0) return NULL;
     if (is_own) return PyObject_CallMethod((PyObject*)self, "__reduce__", NULL);
-    return protocol < 3 ? array_reduce(self, NULL) : reduce_to_memory(self, protocol >= 5);
+    return protocol < 3 ? array_reduce(self, NULL) : reduce_to_memory(self, protocol >= 5 && self->place);
 }
 
 // --- unpickling ---

@@ -181,10 +181,13 @@ static int set_slice(Array* self, PyObject* key, PyObject* object) {
         PyErr_BadArgument();
         return -1;
     }
+    Slice expected = slice;
+    fit_slice(self, &expected);
+    if (array_prepare_growth(self, other->length - expected.length) < 0) return -1;
     Py_BEGIN_CRITICAL_SECTION2(self, other);
     fit_slice(self, &slice);
     if (slice.step == 1)
-        status = array_splice(self, slice.start, slice.length, array_item(other, 0), other->length);
+        status = array_splice_array(self, slice.start, slice.length, other);
     else if (other->length == 0)  // array.array deletes then, where a list refuses
         status = slice.length > 0 ? delete_stepping(self, &slice) : 0;
     else
@@ -370,14 +373,18 @@ PyObject* array_concat_in_place(Array* self, PyObject* object) {
     return array_extend(self, object) < 0 ? NULL : Py_NewRef((PyObject*)self);
 }
 
+// How many items repeating adds. A number that overflows is refused like one beyond the capacity.
+static Py_ssize_t count_repeated(const Array* array, Py_ssize_t count) {
+    if (count <= 1) return 0;
+    return array->length <= PY_SSIZE_T_MAX / count ? array->length * (count - 1) : PY_SSIZE_T_MAX;
+}
+
 // Repeats the items in place.
 static int repeat(Array* array, Py_ssize_t count) {
     Py_ssize_t length = array->length;
     if (count <= 0) return array_splice(array, 0, length, NULL, 0);
     if (length == 0 || count == 1) return 0;
-    // A number that overflows is refused like one beyond the capacity.
-    Py_ssize_t num_new = length <= PY_SSIZE_T_MAX / count ? length * (count - 1) : PY_SSIZE_T_MAX;
-    if (array_splice(array, length, 0, NULL, num_new) < 0) return -1;
+    if (array_splice(array, length, 0, NULL, count_repeated(array, count)) < 0) return -1;
     size_t size = (size_t)(length * array->type->size), end = size * (size_t)count;
     char* items = array_item(array, 0);
     for (size_t done = size; done < end;) {  // twice as much at every step
@@ -390,6 +397,7 @@ static int repeat(Array* array, Py_ssize_t count) {
 
 PyObject* array_repeat_in_place(Array* self, Py_ssize_t count) {
     int status;
+    if (array_prepare_growth(self, count_repeated(self, count)) < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
     status = repeat(self, count);
     Py_END_CRITICAL_SECTION();
@@ -400,7 +408,9 @@ PyObject* array_repeat(Array* self, Py_ssize_t count) {
     Py_ssize_t length = self->length;  // once: other threads may change it
     if (count > 0 && length > PY_SSIZE_T_MAX / 2 / self->type->size / count) {
         const char* message = "cannot make an array of %zd times %zd items: the address space is too small";
-        raise_capacity_exceeded(self->reservation.out_of_memory_error, PyUnicode_FromFormat(message, count, length));
+        ModuleState* state = array_find_state(self);
+        if (state && module_check_loaded(state) == 0)
+            raise_capacity_exceeded(state->out_of_memory_error, PyUnicode_FromFormat(message, count, length));
         return NULL;
     }
     Array* product = array_new_like(self, count > 0 ? length * count : 0);
@@ -439,7 +449,7 @@ static Py_ssize_t count_equal_bytes(Array* one, Array* other) {
     Py_ssize_t length = one->length < other->length ? one->length : other->length;
     size_t size = (size_t)one->type->size;
     const char *items = array_item(one, 0), *others = array_item(other, 0);
-    if (memcmp(items, others, (size_t)length * size) == 0)
+    if (length == 0 || memcmp(items, others, (size_t)length * size) == 0)
         num_equal = length;
     else
         while (num_equal < length &&

@@ -1,33 +1,19 @@
-// The memory of an Array: creating, growing, splicing, shrinking. Functions that fail return -1 or NULL with an
+// The items of an Array: creating, growing, splicing, shrinking. Functions that fail return -1 or NULL with an
 // exception and change nothing, unless they say otherwise.
 #ifndef VMEM_ARRAY_STORAGE_H
 #define VMEM_ARRAY_STORAGE_H
 
-#include "core/reservation.h"
 #include "python/module.h"
-#include "types/array/item_types.h"
-
-typedef struct Array {
-    PyObject_HEAD
-    Reservation reservation;
-    const ItemType* type;
-    char* items;                 // where they begin
-    Py_ssize_t length;           // in items
-    Py_ssize_t committed_items;  // how many items the committed memory holds
-    Py_ssize_t capacity;         // how many items the reservation holds
-    size_t exported_end;  // the offset up to which a buffer was ever exported: consumers may keep pointers to there
-    size_t high_water;    // the offset up to which pages are known to have been written
-    PyObject* weakrefs;
-} Array;
+#include "types/array/array.h"
 
 // --- creating and deallocating ---
 
-// An empty array of a type that is Array or a subclass of it. A capacity of -1 is the default one, which is raised to
-// `min_capacity` where that is more.
+// An empty array of a type that is Array or a subclass of it, for at least `min_capacity` items. A capacity of -1 is
+// the default one; only another one, or many items, reserve memory at once, which runs audit hooks.
 Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
                  Py_ssize_t min_capacity);
 
-// An empty array of the same item type, whose capacity is at least `min_capacity`.
+// An empty one of the same item type, for at least so many items.
 Array* array_new_like(Array* array, Py_ssize_t min_capacity);
 
 void array_dealloc(Array* self);
@@ -35,28 +21,46 @@ void array_dealloc(Array* self);
 // Identifies the type. Defined in type.c.
 extern PyMethodDef array_methods[];
 
-// Raises ValueError for a capacity that no array can have.
-int array_check_capacity(const ItemType* type, size_t capacity);
-
-// The state of the module that made a type, or the type of an array.
+// The state of the module that made a type, or the type of an array. NULL, or -1, with an exception when it was
+// unloaded.
 ModuleState* array_state_of_type(PyTypeObject* type);
 ModuleState* array_find_state(Array* array);
 
 // Whether an object is an Array, of this or of another import of the module.
 bool array_check(PyObject* object);
 
+// --- memory ---
+
+// Gives the items an address that never changes. Does nothing when they have one. Runs audit hooks: the caller holds no
+// lock.
+int array_reserve(Array* array);
+
+// Must come before any call that adds items, with the number of those, while the caller holds no lock: reserves memory
+// when the array outgrows the heap, so that no audit hook runs in the middle of a change.
+int array_prepare_growth(Array* array, Py_ssize_t num_items);
+
+// How many items the array can ever hold.
+Py_ssize_t array_find_capacity(Array* array);
+
+// Frees, decommits or discards memory that holds no items. The caller holds no lock.
+int array_shrink_to_fit(Array* array);
+
 // --- items ---
 
-// The address of the item at an index, or of where it would be.
-char* array_item(const Array* array, Py_ssize_t index);
-
-// Replaces `num_removed` items from `start` on by `num_items` from `items`, or leaves them uninitialized where that is
-// NULL. The new items may be the array's own if they are all of them, or if they are put at the end. BufferError when
-// the array would end before the end of a live view. The caller holds the array's lock.
+// Replaces `num_removed` items from `start` on by `num_items` from `items`; without values where that is NULL. The new
+// items may not be the array's own. BufferError when a view shows what would no longer be there. The caller holds the
+// array's lock, and has prepared for the growth.
 int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items);
+
+// The same with all items of an array, which may be the same one if they replace all of it, or are put at its end, or
+// anywhere in it. The caller holds both locks.
+int array_splice_array(Array* array, Py_ssize_t start, Py_ssize_t num_removed, Array* other);
 
 // Raises BufferError when a view reaches beyond so many items. The caller holds the array's lock.
 int array_check_shrinks(const Array* array, Py_ssize_t length);
+
+// Copies items from memory that is not the array's own to the end. The caller holds no lock.
+int array_append_memory(Array* array, const char* items, Py_ssize_t num_items);
 
 // Converts one object to an item, and appends it.
 int array_append_object(Array* array, PyObject* object);
@@ -65,8 +69,5 @@ int array_append_object(Array* array, PyObject* object);
 // array.array.
 int array_extend(Array* array, PyObject* iterable);
 int array_extend_from_iterator(Array* array, PyObject* iterable);
-
-// Decommits or discards the pages that hold no items.
-int array_shrink_to_fit(Array* array);
 
 #endif

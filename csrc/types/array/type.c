@@ -6,6 +6,7 @@
 #include "types/array/docs.h"
 #include "types/array/methods.h"
 #include "types/array/pickling.h"
+#include "types/array/place.h"
 #include "types/array/sequence.h"
 #include "types/array/storage.h"
 
@@ -29,7 +30,7 @@ static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* argum
     if (convert_typecode(typecode, &arguments->type) < 0) return -1;
     if (capacity == Py_None) return 0;
     if (convert_size(capacity, "capacity", &num_items) < 0) return -1;
-    if (array_check_capacity(arguments->type, num_items) < 0) return -1;
+    if (place_check_capacity(arguments->type, num_items) < 0) return -1;
     arguments->capacity = (Py_ssize_t)num_items;
     return 0;
 }
@@ -100,14 +101,18 @@ static PyObject* array_new_object(PyTypeObject* python_type, PyObject* args, PyO
 }
 
 static int array_traverse(Array* self, visitproc visit, void* arg) {
-    return reservation_traverse_owner(&self->reservation, (PyObject*)self, visit, arg);
+    Py_VISIT(Py_TYPE((PyObject*)self));
+    return self->place ? reservation_traverse(&self->place->reservation, visit, arg) : 0;
 }
 
 static int array_getbuffer(Array* self, Py_buffer* view, int flags) {
     int status;
+    if (view) view->obj = NULL;
+    if (array_reserve(self) < 0) return -1;
+    Place* place = self->place;
     Py_BEGIN_CRITICAL_SECTION(self);
-    status = view_export(&self->reservation, &self->length, self->type->typecode, self->type->size, view, flags);
-    if (status == 0 && self->exported_end < (size_t)view->len) self->exported_end = (size_t)view->len;
+    status = view_export(&place->reservation, &self->length, self->type->typecode, self->type->size, view, flags);
+    if (status == 0 && place->exported_end < (size_t)view->len) place->exported_end = (size_t)view->len;
     Py_END_CRITICAL_SECTION();
     return status;
 }
@@ -138,7 +143,8 @@ static PyObject* array_get_itemsize(Array* self, void* Py_UNUSED(closure)) {
 }
 
 static PyObject* array_get_capacity(Array* self, void* Py_UNUSED(closure)) {
-    return PyLong_FromSsize_t(self->capacity);
+    Py_ssize_t capacity = array_find_capacity(self);
+    return capacity < 0 ? NULL : PyLong_FromSsize_t(capacity);
 }
 
 // --- tables ---
@@ -164,6 +170,7 @@ PyMethodDef array_methods[] = {
     {"buffer_info", (PyCFunction)array_buffer_info, METH_NOARGS, buffer_info_doc},
     {"map", (PyCFunction)array_map, METH_NOARGS, map_doc},
     {"__release_buffer__", (PyCFunction)array_release_buffer, METH_O | METH_COEXIST, release_buffer_doc},
+    {"__sizeof__", (PyCFunction)array_sizeof, METH_NOARGS, sizeof_doc},
     {"__copy__", (PyCFunction)array_copy, METH_NOARGS, copy_doc},
     {"__deepcopy__", (PyCFunction)array_deepcopy, METH_O, deepcopy_doc},
     {"__reduce__", (PyCFunction)array_reduce, METH_NOARGS, reduce_doc},

@@ -1,0 +1,177 @@
+#include "types/array/place.h"
+
+#include "core/growth.h"
+#include "core/lifetime.h"
+#include "core/page_ops.h"
+
+static const OwnerKind ARRAY = {
+    .noun = "array",
+    .article = "an",
+    .when_addresses_run_out = "ask for a smaller capacity",
+    .when_mappings_run_out = "keep fewer arrays and arenas",
+    .when_commit_runs_out_of_mappings = "keep fewer arrays and arenas",
+};
+
+// --- capacity ---
+
+int place_check_capacity(const ItemType* type, size_t capacity) {
+    if (capacity <= (size_t)(PY_SSIZE_T_MAX / 2 / type->size)) return 0;
+    PyErr_Format(PyExc_ValueError, "capacity must be at most %zd items of %zd bytes, got %zu",
+                 PY_SSIZE_T_MAX / 2 / type->size, type->size, capacity);
+    return -1;
+}
+
+// As much as physical memory, but only a small share of the addresses that are left, so that ten thousand arrays leave
+// enough for everything else.
+static size_t default_size(ModuleState* state) {
+    VmemAddressSpace space;
+    if (state->physical_memory == 0) {
+        VmemMemoryInfo info;
+        vmem_get_memory_info(&info);
+        state->physical_memory = info.total > 0 ? info.total : UINT64_MAX;
+    }
+    vmem_get_address_space(&space);
+    uint64_t size = state->physical_memory;
+    uint64_t share = (space.total - space.used) / 4096;
+    if (size > share) size = share;
+    if (space.limit != VMEM_UNLIMITED) {
+        uint64_t limited_share = space.limit > space.used ? (space.limit - space.used) / 8 : 0;
+        if (size > limited_share) size = limited_share;
+    }
+    size = size < PY_SSIZE_T_MAX / 2 ? size : PY_SSIZE_T_MAX / 2;
+    return vmem_align_forward((size_t)size, vmem_get_page_size());
+}
+
+Py_ssize_t place_default_capacity(ModuleState* state, const ItemType* type) {
+    return (Py_ssize_t)default_size(state) / type->size;
+}
+
+int place_raise_full(PyObject* out_of_memory_error, Py_ssize_t capacity, Py_ssize_t length) {
+    const char* message = "cannot grow an array with a capacity of %zd items to %zd; make it with a larger capacity=";
+    return raise_capacity_exceeded(out_of_memory_error, PyUnicode_FromFormat(message, capacity, length));
+}
+
+// --- opening and closing ---
+
+static int raise_place_full(const Array* array, Py_ssize_t length) {
+    return place_raise_full(array->place->reservation.out_of_memory_error, array->place->capacity, length);
+}
+
+static void count_allocated(Array* array, size_t usable) {
+    array->num_allocated = (Py_ssize_t)usable / array->type->size;
+    if (array->num_allocated > array->place->capacity) array->num_allocated = array->place->capacity;
+}
+
+// The caller holds the array's lock.
+static int move_items(Array* array, Place* place) {
+    size_t num_bytes = array_num_bytes(array);
+    if (array->length > place->capacity)  // an audit hook, or another thread, has made it longer
+        return place_raise_full(place->reservation.out_of_memory_error, place->capacity, array->length);
+    if (growth_commit_to(&place->reservation, num_bytes) < 0) return -1;
+    if (num_bytes > 0) memcpy(place->reservation.base, array->items, num_bytes);
+    PyMem_Free(array->items);
+    array->items = place->reservation.base;
+    array->place = place;
+    place->high_water = num_bytes;
+    count_allocated(array, growth_committed_end(&place->reservation));
+    return 0;
+}
+
+int place_open(ModuleState* state, Array* array, Py_ssize_t capacity) {
+    if (array->place) return 0;
+    if (module_check_loaded(state) < 0) return -1;
+    ReservationOptions options = {.num_bytes = capacity > 0 ? (size_t)(capacity * array->type->size) : 1,
+                                  .align = 1,
+                                  .name = Py_None,
+                                  .owner_is_gc = Py_TYPE((PyObject*)array) != state->array_type};
+    if (reservation_audit(state, &options) < 0) return -1;
+    Place* place = PyMem_Calloc(1, sizeof(Place));
+    int status;
+    if (!place) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    place->capacity = capacity;
+    status = reservation_open(&place->reservation, state, (PyObject*)array, &ARRAY, &PRIVATE_MEMORY, &options);
+    if (status == 0) {
+        Py_BEGIN_CRITICAL_SECTION(array);
+        if (!array->place) status = move_items(array, place);  // else another thread or a hook was first
+        Py_END_CRITICAL_SECTION();
+    }
+    if (array->place != place) place_close(place);
+    return status;
+}
+
+void place_close(Place* place) {
+    reservation_destroy(&place->reservation);
+    PyMem_Free(place);
+}
+
+// --- growing ---
+
+int place_ensure(Array* array, Py_ssize_t length) {
+    Reservation* reservation = &array->place->reservation;
+    if (length > array->place->capacity) return raise_place_full(array, length);
+    size_t end = (size_t)(length * array->type->size);
+    if (busy_check_usable(&reservation->busy, (ByteRange){array_num_bytes(array), end}, "grow into") < 0) return -1;
+    if (growth_commit_to(reservation, end) < 0) return -1;
+    // Where a call is at work, it may be about to decommit the pages behind those that are needed.
+    count_allocated(array, busy_anywhere(&reservation->busy) ? end : growth_committed_end(reservation));
+    return 0;
+}
+
+// Pages below the high water mark have been written, and are resident.
+void place_prefault(Array* array, Py_ssize_t length) {
+    Place* place = array->place;
+    size_t used = array_num_bytes(array), end = (size_t)(length * array->type->size);
+    if (place->high_water < used) place->high_water = used;
+    if (place->high_water >= end) return;
+    growth_prefault(&place->reservation, place->high_water, end);
+    place->high_water = end;
+}
+
+// --- shrinking ---
+
+int place_check_shrinks(const Array* array, Py_ssize_t length) {
+    const PinList* pins = &array->place->reservation.pins;
+    if (!pins->first) return 0;
+    size_t kept = (size_t)(length * array->type->size);
+    if (pins_end(pins) <= kept) return 0;
+    size_t num_views = pins_count_from(pins, kept);
+    PyErr_Format(PyExc_BufferError,
+                 num_views == 1 ? "cannot shrink this array from %zd to %zd items: %zu view reaches further; release "
+                                  "or delete it first, with every array and slice made from it"
+                                : "cannot shrink this array from %zd to %zd items: %zu views reach further; release "
+                                  "or delete them first, with every array and slice made from them",
+                 array->length, length, num_views);
+    return -1;
+}
+
+// Returns where the items end. From now on, growing has to commit, and so finds the mark of the call that gives pages
+// back.
+static size_t forget_spare_items(Array* array) {
+    array->num_allocated = array->length;
+    array->place->high_water = array_num_bytes(array);
+    return array->place->high_water;
+}
+
+static ByteRange claim_exported(PyObject* owner) {
+    Array* array = (Array*)owner;
+    size_t usable = growth_committed_end(&array->place->reservation), exported_end = array->place->exported_end;
+    return (ByteRange){forget_spare_items(array), exported_end < usable ? exported_end : usable};
+}
+
+static ByteRange claim_never_exported(PyObject* owner) {
+    Array* array = (Array*)owner;
+    size_t used = forget_spare_items(array), exported_end = array->place->exported_end;
+    return (ByteRange){used > exported_end ? used : exported_end, array->place->reservation.size};
+}
+
+// Pages that were ever exported are discarded, never decommitted: np.ndarray(buffer=array) releases the Py_buffer and
+// keeps the pointer, and reads zeros then instead of ending in SIGSEGV.
+int place_shrink_to_fit(Array* array) {
+    static const Unused exported = {claim_exported, NULL}, never_exported = {claim_never_exported, NULL};
+    Reservation* reservation = &array->place->reservation;
+    if (page_ops_run_unused(reservation, PAGE_OP_DISCARD, &exported) < 0) return -1;
+    return page_ops_run_unused(reservation, PAGE_OP_DECOMMIT, &never_exported);
+}

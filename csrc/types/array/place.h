@@ -1,0 +1,38 @@
+// The reserved memory of an Array: made when the array outgrows the heap, when its address is first given out, or at
+// once for a given capacity. Functions return -1 with an exception, and what fails has changed nothing.
+#ifndef VMEM_ARRAY_PLACE_H
+#define VMEM_ARRAY_PLACE_H
+
+#include "python/module.h"
+#include "types/array/array.h"
+
+// Raises ValueError for a capacity that no array can have.
+int place_check_capacity(const ItemType* type, size_t capacity);
+
+// How many items an array can hold for which no capacity was given, as things stand now.
+Py_ssize_t place_default_capacity(ModuleState* state, const ItemType* type);
+
+// Reserves memory for so many items and moves the array's items there. Does nothing when that has been done. Runs audit
+// hooks: the caller holds no lock.
+int place_open(ModuleState* state, Array* array, Py_ssize_t capacity);
+
+// Unmaps the memory of an array that is being deallocated. Never raises.
+void place_close(Place* place);
+
+// Commits memory for so many items. The caller holds the array's lock. No Python code runs when it succeeds.
+int place_ensure(Array* array, Py_ssize_t length);
+
+// Makes the pages of items resident that are about to be written for the first time. Best effort. Under the array's
+// lock.
+void place_prefault(Array* array, Py_ssize_t length);
+
+// Raises BufferError when a view reaches beyond so many items. The caller holds the array's lock.
+int place_check_shrinks(const Array* array, Py_ssize_t length);
+
+// Decommits or discards the pages that hold no items. The caller holds no lock.
+int place_shrink_to_fit(Array* array);
+
+// Raises that an array cannot grow to so many items. Returns -1.
+int place_raise_full(PyObject* out_of_memory_error, Py_ssize_t capacity, Py_ssize_t length);
+
+#endif
