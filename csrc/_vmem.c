@@ -83,6 +83,8 @@ static int module_exec(PyObject* module) {
     if (add_type(module, &state->region_type, &region_spec, true) < 0) return -1;
     if (add_type(module, &state->array_type, &array_spec, true) < 0) return -1;
     if (add_type(module, &state->arena_type, &arena_spec, true) < 0) return -1;
+    state->rebuild_array = PyObject_GetAttrString(module, "_rebuild_array");
+    if (!state->rebuild_array) return -1;
     return c_api_add(module);
 }
 
@@ -98,6 +100,7 @@ static int module_traverse(PyObject* module, visitproc visit, void* arg) {
     Py_VISIT(state->out_of_memory_error);
     Py_VISIT(state->audit);
     Py_VISIT(state->make_map);
+    Py_VISIT(state->rebuild_array);
     return 0;
 }
 
@@ -113,6 +116,7 @@ static int module_clear(PyObject* module) {
     Py_CLEAR(state->out_of_memory_error);
     Py_CLEAR(state->audit);
     Py_CLEAR(state->make_map);
+    Py_CLEAR(state->rebuild_array);
     return 0;
 }
 

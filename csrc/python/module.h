@@ -15,6 +15,7 @@ typedef struct ModuleState {
     PyObject* out_of_memory_error;
     PyObject* audit;           // sys.audit
     PyObject* make_map;        // what map() calls; NULL until it is set
+    PyObject* rebuild_array;   // the module's function, for pickles
     uint64_t physical_memory;  // in bytes; 0 until it is first needed
 } ModuleState;
 

@@ -329,6 +329,12 @@ PyDoc_STRVAR(buffer_info_doc,
 
 PyDoc_STRVAR(release_buffer_doc, "__release_buffer__($self, buffer, /)\n--\n\nDoes nothing: views end by themselves.");
 
+PyDoc_STRVAR(to_numpy_doc,
+             "__array__($self, /, dtype=None, *, copy=None)\n--\n\n"
+             "A NumPy array of the items, without a copy unless `dtype` or `copy` ask for one.\n\n"
+             "NumPy uses the buffer protocol where it can, and calls this when memory was refused: then it raises\n"
+             "OutOfMemoryError, where NumPy would copy the items one by one.");
+
 PyDoc_STRVAR(sizeof_doc,
              "__sizeof__($self, /)\n--\n\nThe size of the object and of what it has on the heap, in bytes.");
 

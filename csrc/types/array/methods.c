@@ -1,5 +1,6 @@
 #include "types/array/methods.h"
 
+#include "python/arguments.h"
 #include "core/snapshot.h"
 #include "types/array/sequence.h"
 
@@ -251,6 +252,33 @@ PyObject* array_buffer_info(Array* self, PyObject* Py_UNUSED(ignored)) {
 PyObject* array_release_buffer(Array* Py_UNUSED(self), PyObject* Py_UNUSED(buffer)) { Py_RETURN_NONE; }
 
 // --- copies ---
+
+// Calls numpy.asarray(view, dtype), or numpy.array() where `copy` is given.
+static PyObject* make_numpy_array(PyObject* view, PyObject* dtype, PyObject* copy) {
+    PyObject* numpy = PyImport_ImportModule("numpy");
+    PyObject* make = numpy ? PyObject_GetAttrString(numpy, copy == Py_None ? "asarray" : "array") : NULL;
+    PyObject* args = make ? Py_BuildValue("(OO)", view, dtype) : NULL;
+    PyObject* keywords = args ? PyDict_New() : NULL;
+    PyObject* made = NULL;
+    if (keywords && (copy == Py_None || PyDict_SetItemString(keywords, "copy", copy) == 0))
+        made = PyObject_Call(make, args, keywords);
+    Py_XDECREF(keywords);
+    Py_XDECREF(args);
+    Py_XDECREF(make);
+    Py_XDECREF(numpy);
+    return made;
+}
+
+PyObject* array_to_numpy(Array* self, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords) {
+    static const Signature signature = {"__array__", 2, 1, {"dtype", "copy"}};
+    PyObject* parsed[2];
+    if (parse_arguments(&signature, args, num_args, keywords, parsed) < 0) return NULL;
+    PyObject* view = PyMemoryView_FromObject((PyObject*)self);
+    if (!view) return NULL;
+    PyObject* made = make_numpy_array(view, parsed[0] ? parsed[0] : Py_None, parsed[1] ? parsed[1] : Py_None);
+    Py_DECREF(view);
+    return made;
+}
 
 // As in array.array: the object and what it has on the heap. Reserved memory is shown by map().
 PyObject* array_sizeof(Array* self, PyObject* Py_UNUSED(ignored)) {

@@ -24,6 +24,7 @@ PyObject* array_fromfile(Array* self, PyObject* const* args, Py_ssize_t num_args
 PyObject* array_tofile(Array* self, PyObject* file);
 PyObject* array_buffer_info(Array* self, PyObject* ignored);
 PyObject* array_release_buffer(Array* self, PyObject* buffer);
+PyObject* array_to_numpy(Array* self, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords);
 PyObject* array_sizeof(Array* self, PyObject* ignored);
 PyObject* array_copy(Array* self, PyObject* ignored);
 PyObject* array_deepcopy(Array* self, PyObject* memo);

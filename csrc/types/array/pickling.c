@@ -58,12 +58,21 @@ static PyObject* import_from(const char* module_name, const char* name) {
     return object;
 }
 
-// A subclass may override __getstate__(), so this can run any Python code.
-static PyObject* get_state(Array* self) { return PyObject_CallMethod((PyObject*)self, "__getstate__", NULL); }
+// What a subclass adds to a pickle. It may override __getstate__(), so this can run any Python code.
+static PyObject* get_state(Array* self, const ModuleState* module_state) {
+    if (Py_TYPE((PyObject*)self) == module_state->array_type) return Py_NewRef(Py_None);
+    return PyObject_CallMethod((PyObject*)self, "__getstate__", NULL);
+}
+
+static ModuleState* find_loaded_state(Array* self) {
+    ModuleState* state = array_find_state(self);
+    return state && module_check_loaded(state) == 0 ? state : NULL;
+}
 
 // A list of numbers, which pickles of every protocol can hold.
 PyObject* array_reduce(Array* self, PyObject* Py_UNUSED(ignored)) {
-    PyObject* state = get_state(self);
+    ModuleState* module_state = find_loaded_state(self);
+    PyObject* state = module_state ? get_state(self, module_state) : NULL;
     PyObject* items = state ? array_tolist(self, NULL) : NULL;
     PyObject* reduced = NULL;
     if (items) reduced = Py_BuildValue("(O(sO)O)", Py_TYPE((PyObject*)self), self->type->typecode, items, state);
@@ -80,15 +89,31 @@ static PyObject* make_pickle_buffer(Array* self) {
     return buffer;
 }
 
-static PyObject* reduce_to_memory(Array* self, bool in_buffer) {
+// The size is that of the pickled items, whatever happens to the array meanwhile. -1 with an exception.
+static Py_ssize_t count_items(PyObject* items, const ItemType* type) {
+    Py_buffer buffer;
+    if (PyBytes_Check(items)) return PyBytes_Size(items) / type->size;
+    if (PyObject_GetBuffer(items, &buffer, PyBUF_FULL_RO) < 0) return -1;
+    Py_ssize_t num_items = buffer.len / type->size;
+    PyBuffer_Release(&buffer);
+    return num_items;
+}
+
+static PyObject* build_reduced(Array* self, PyObject* rebuild, PyObject* items, PyObject* state) {
     Layout layout = describe_layout(self->type);
-    PyObject* rebuild = import_from("vmem._vmem", "_rebuild_array");
-    PyObject* state = rebuild ? get_state(self) : NULL;
+    Py_ssize_t num_items = count_items(items, self->type);
+    if (num_items < 0) return NULL;
+    return Py_BuildValue("(O(OssOn)O)", rebuild, Py_TYPE((PyObject*)self), self->type->typecode, layout.text, items,
+                         num_items, state);
+}
+
+static PyObject* reduce_to_memory(Array* self, bool in_buffer) {
+    ModuleState* module_state = find_loaded_state(self);
+    PyObject* rebuild = module_state ? Py_XNewRef(module_state->rebuild_array) : NULL;
+    PyObject* state = rebuild ? get_state(self, module_state) : NULL;
     PyObject *items = NULL, *reduced = NULL;
     if (state) items = in_buffer ? make_pickle_buffer(self) : array_tobytes(self, NULL);
-    if (items)
-        reduced = Py_BuildValue("(O(OssO)O)", rebuild, Py_TYPE((PyObject*)self), self->type->typecode, layout.text,
-                                items, state);
+    if (items) reduced = build_reduced(self, rebuild, items, state);
     Py_XDECREF(items);
     Py_XDECREF(state);
     Py_XDECREF(rebuild);
@@ -104,6 +129,7 @@ static int has_own_reduce(Array* self) {
     return is_own;
 }
 
+// Items on the heap are copied: to export them would reserve memory for good.
 PyObject* array_reduce_ex(Array* self, PyObject* object) {
     PyObject* number = PyNumber_Index(object);
     if (!number) return NULL;
@@ -118,16 +144,27 @@ PyObject* array_reduce_ex(Array* self, PyObject* object) {
 
 // --- unpickling ---
 
+// The number of items that a pickle holds. Old pickles do not say it. Returns -1 with an exception.
+static int check_num_items(const Py_buffer* buffer, const ItemType* type, PyObject* stated) {
+    if (buffer->len % type->size != 0) {
+        PyErr_Format(PyExc_ValueError, "pickled items of %zd bytes each cannot take %zd bytes", type->size,
+                     buffer->len);
+        return -1;
+    }
+    if (!stated) return 0;
+    Py_ssize_t num_items = PyNumber_AsSsize_t(stated, PyExc_OverflowError);
+    if (num_items == -1 && PyErr_Occurred()) return -1;
+    if (num_items == buffer->len / type->size) return 0;
+    PyErr_Format(PyExc_ValueError, "the pickle is of %zd items of %zd bytes, but its buffer has %zd bytes", num_items,
+                 type->size, buffer->len);
+    return -1;
+}
+
 // An array of a class with the items of a buffer.
 static Array* take_items(ModuleState* state, PyTypeObject* python_type, const ItemType* type, const Py_buffer* buffer,
                          bool is_swapped) {
     Py_ssize_t num_items = buffer->len / type->size;
     int status;
-    if (buffer->len % type->size != 0) {
-        PyErr_Format(PyExc_ValueError, "pickled items of %zd bytes each cannot take %zd bytes", type->size,
-                     buffer->len);
-        return NULL;
-    }
     Array* made = array_new(state, python_type, type, -1, num_items);
     if (!made) return NULL;
     Py_BEGIN_CRITICAL_SECTION(made);
@@ -148,7 +185,7 @@ static Array* convert_items(ModuleState* state, PyTypeObject* python_type, const
 }
 
 const char array_rebuild_doc[] = PyDoc_STR(
-    "_rebuild_array(cls, typecode, layout, items, /)\n--\n\n"
+    "_rebuild_array(cls, typecode, layout, items, num_items=None, /)\n--\n\n"
     "Make an array of the numbers in the buffer `items`, whose layout is a format of the struct module. For pickle.");
 
 PyObject* array_rebuild(PyObject* module, PyObject* const* args, Py_ssize_t num_args) {
@@ -156,8 +193,8 @@ PyObject* array_rebuild(PyObject* module, PyObject* const* args, Py_ssize_t num_
     const ItemType *type, *stored;
     bool is_swapped;
     Py_buffer buffer;
-    if (num_args != 4)
-        return PyErr_Format(PyExc_TypeError, "_rebuild_array() takes exactly 4 arguments (%zd given)", num_args);
+    if (num_args != 4 && num_args != 5)
+        return PyErr_Format(PyExc_TypeError, "_rebuild_array() takes 4 or 5 arguments (%zd given)", num_args);
     if (!PyType_Check(args[0]) || !PyType_IsSubtype((PyTypeObject*)args[0], state->array_type))
         return PyErr_Format(PyExc_TypeError, "%R is not a subclass of Array", args[0]);
     if (convert_typecode(args[1], &type) < 0) return NULL;
@@ -165,8 +202,10 @@ PyObject* array_rebuild(PyObject* module, PyObject* const* args, Py_ssize_t num_
     PyTypeObject* python_type = (PyTypeObject*)args[0];
     bool needs_conversion = !item_type_matches(type, stored->typecode);
     if (PyObject_GetBuffer(args[3], &buffer, PyBUF_SIMPLE) < 0) return NULL;
-    Array* made = needs_conversion ? take_items(state, state->array_type, stored, &buffer, is_swapped)
-                                   : take_items(state, python_type, type, &buffer, is_swapped);
+    Array* made = NULL;
+    if (check_num_items(&buffer, stored, num_args == 5 ? args[4] : NULL) == 0)
+        made = needs_conversion ? take_items(state, state->array_type, stored, &buffer, is_swapped)
+                                : take_items(state, python_type, type, &buffer, is_swapped);
     PyBuffer_Release(&buffer);
     if (!made || !needs_conversion) return (PyObject*)made;
     Array* converted = convert_items(state, python_type, type, made);

@@ -170,6 +170,7 @@ PyMethodDef array_methods[] = {
     {"buffer_info", (PyCFunction)array_buffer_info, METH_NOARGS, buffer_info_doc},
     {"map", (PyCFunction)array_map, METH_NOARGS, map_doc},
     {"__release_buffer__", (PyCFunction)array_release_buffer, METH_O | METH_COEXIST, release_buffer_doc},
+    {"__array__", AS_KEYWORDS(array_to_numpy), to_numpy_doc},
     {"__sizeof__", (PyCFunction)array_sizeof, METH_NOARGS, sizeof_doc},
     {"__copy__", (PyCFunction)array_copy, METH_NOARGS, copy_doc},
     {"__deepcopy__", (PyCFunction)array_deepcopy, METH_O, deepcopy_doc},
