@@ -1,5 +1,7 @@
 #include "types/array/methods.h"
 
+#include "types/array/filling.h"
+
 #include "python/arguments.h"
 #include "core/snapshot.h"
 #include "types/array/sequence.h"

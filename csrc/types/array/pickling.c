@@ -1,5 +1,7 @@
 #include "types/array/pickling.h"
 
+#include "types/array/filling.h"
+
 #include "python/arguments.h"
 #include "types/array/methods.h"
 

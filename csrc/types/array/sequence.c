@@ -1,5 +1,7 @@
 #include "types/array/sequence.h"
 
+#include "types/array/filling.h"
+
 #include "core/errors.h"
 
 // --- operands ---

@@ -179,45 +179,6 @@ int array_splice_array(Array* array, Py_ssize_t start, Py_ssize_t num_removed, A
 
 // --- filling ---
 
-static int extend_from_array(Array* array, Array* other) {
-    if (array->type != other->type) {
-        PyErr_SetString(PyExc_TypeError, "can only extend with array of same kind");
-        return -1;
-    }
-    if (array_prepare_growth(array, other->length) < 0) return -1;
-    int status;
-    Py_BEGIN_CRITICAL_SECTION2(array, other);
-    status = array_splice_array(array, array->length, 0, other);
-    Py_END_CRITICAL_SECTION2();
-    return status;
-}
-
-int array_append_memory(Array* array, const char* items, Py_ssize_t num_items) {
-    int status;
-    if (array_prepare_growth(array, num_items) < 0) return -1;
-    Py_BEGIN_CRITICAL_SECTION(array);
-    status = array_splice(array, array->length, 0, items, num_items);
-    Py_END_CRITICAL_SECTION();
-    return status;
-}
-
-// Copies all items of a buffer at once if it has the same item type. Returns 1 when it did, 0 for other objects, -1
-// with an exception.
-static int extend_from_buffer(Array* array, PyObject* object) {
-    Py_buffer buffer;
-    int status = 0;
-    if (!PyObject_CheckBuffer(object)) return 0;
-    if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0) {
-        if (!PyErr_ExceptionMatches(PyExc_BufferError)) return -1;
-        PyErr_Clear();
-        return 0;
-    }
-    if (buffer.ndim == 1 && item_type_matches(array->type, buffer.format) && PyBuffer_IsContiguous(&buffer, 'C'))
-        status = array_append_memory(array, buffer.buf, buffer.len / array->type->size) < 0 ? -1 : 1;
-    PyBuffer_Release(&buffer);
-    return status;
-}
-
 int array_append_object(Array* array, PyObject* object) {
     char item[MAX_ITEM_SIZE];
     int status;
@@ -229,25 +190,11 @@ int array_append_object(Array* array, PyObject* object) {
     return status;
 }
 
-// Signals are handled between so many items, so that Ctrl-C stops an iterator that never ends.
-#define ITEMS_BETWEEN_SIGNALS 4096
-
-int array_extend_from_iterator(Array* array, PyObject* iterable) {
-    PyObject* iterator = PyObject_GetIter(iterable);
-    PyObject* object;
-    int status = 0;
-    if (!iterator) return -1;
-    for (size_t count = 1; status == 0 && (object = PyIter_Next(iterator)); count++) {
-        status = array_append_object(array, object);
-        Py_DECREF(object);
-        if (status == 0 && count % ITEMS_BETWEEN_SIGNALS == 0) status = PyErr_CheckSignals();
-    }
-    Py_DECREF(iterator);
-    return status < 0 || PyErr_Occurred() ? -1 : 0;
-}
-
-int array_extend(Array* array, PyObject* iterable) {
-    if (array_check(iterable)) return extend_from_array(array, (Array*)iterable);
-    int status = extend_from_buffer(array, iterable);
-    return status != 0 ? (status < 0 ? -1 : 0) : array_extend_from_iterator(array, iterable);
+int array_append_memory(Array* array, const char* items, Py_ssize_t num_items) {
+    int status;
+    if (array_prepare_growth(array, num_items) < 0) return -1;
+    Py_BEGIN_CRITICAL_SECTION(array);
+    status = array_splice(array, array->length, 0, items, num_items);
+    Py_END_CRITICAL_SECTION();
+    return status;
 }

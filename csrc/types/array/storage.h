@@ -65,9 +65,4 @@ int array_append_memory(Array* array, const char* items, Py_ssize_t num_items);
 // Converts one object to an item, and appends it.
 int array_append_object(Array* array, PyObject* object);
 
-// Appends all items of an iterable, by copying memory where it can. What an iterator gave before an error stays, as in
-// array.array.
-int array_extend(Array* array, PyObject* iterable);
-int array_extend_from_iterator(Array* array, PyObject* iterable);
-
 #endif

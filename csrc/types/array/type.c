@@ -4,6 +4,7 @@
 #include "core/views.h"
 #include "python/arguments.h"
 #include "types/array/docs.h"
+#include "types/array/filling.h"
 #include "types/array/methods.h"
 #include "types/array/pickling.h"
 #include "types/array/place.h"
@@ -39,12 +40,8 @@ static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* argum
 // exception.
 static Py_ssize_t count_buffer_items(PyObject* object) {
     Py_buffer buffer;
-    if (!PyObject_CheckBuffer(object)) return 0;
-    if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0) {
-        if (!PyErr_ExceptionMatches(PyExc_BufferError)) return -1;
-        PyErr_Clear();
-        return 0;
-    }
+    int status = array_get_buffer(object, &buffer);
+    if (status <= 0) return status;
     Py_ssize_t num_items = buffer.itemsize > 0 ? buffer.len / buffer.itemsize : 0;
     PyBuffer_Release(&buffer);
     return num_items;
@@ -69,7 +66,7 @@ static int initialize(Array* self, PyObject* initializer) {
         return -1;
     }
     if (array_check(initializer) && ((Array*)initializer)->type != self->type)
-        return array_extend_from_iterator(self, initializer);
+        return array_extend_converting(self, (Array*)initializer);
     if (!PyBytes_Check(initializer) && !PyByteArray_Check(initializer)) return array_extend(self, initializer);
     PyObject* nothing = array_frombytes(self, initializer);
     Py_XDECREF(nothing);
