@@ -18,6 +18,7 @@ whole pages: a range covers every page that holds one or more of its bytes. Ever
 
 # How the package is laid out, from the bottom:
 #   _vmem           the extension
+#   _broken         what to say when the extension cannot be imported
 #   _format         numbers as text
 #   _types          Protection and the records; imported on first use
 #   _about          the version, and the folders of the headers and of the files for build tools
@@ -30,10 +31,16 @@ whole pages: a range covers every page that holds one or more of its bytes. Ever
 
 from _collections_abc import MutableSequence  # collections.abc, by the name that startup has loaded
 
+try:
+    from vmem._vmem import _C_API as _C_API  # other extensions look for it here
+except ImportError as error:
+    from vmem._broken import explain
+
+    raise ImportError(explain(error), name="vmem._vmem") from error
+
 from vmem._about import __version__, get_include
 from vmem._memory import memory_info
 from vmem._region import Region, reserve
-from vmem._vmem import _C_API as _C_API  # other extensions look for it here
 from vmem._vmem import (
     Arena,
     Array,

@@ -513,6 +513,10 @@ class Region(_vmem.Region):
             "pickle a copy, bytes(region[a:b]), or an array of NumPy over region[a:b]"
         )
 
+    def __array__(self, *_arguments: object, **_keywords: object) -> "NoReturn":
+        # Without this NumPy makes an array of one object.
+        raise TypeError("a region is not a buffer, but region[a:b] is one: numpy.asarray(region[a:b]) shares its bytes")
+
     def __repr__(self) -> str:
         name = "" if self.name is None else f" {self.name!r}"
         if self.released:
