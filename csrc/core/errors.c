@@ -20,13 +20,14 @@ VmemResult result_of(int error) {
 
 // "cannot commit 4096 bytes at offset 8192 of a region"
 static PyObject* describe_request(const Request* request) {
+    const OwnerKind* owner = request->owner_kind;
+    if (request->kind == REQUEST_RANGE)
+        return PyUnicode_FromFormat("cannot %s %zu bytes at offset %zu of %s %s", request->verb, request->num_bytes,
+                                    request->offset, owner->article, owner->noun);
     if (request->align > 1)
         return PyUnicode_FromFormat("cannot %s %zu bytes aligned to %zu", request->verb, request->num_bytes,
                                     request->align);
-    if (request->kind == REQUEST_ADDRESSES)
-        return PyUnicode_FromFormat("cannot %s %zu bytes", request->verb, request->num_bytes);
-    return PyUnicode_FromFormat("cannot %s %zu bytes at offset %zu of %s %s", request->verb, request->num_bytes,
-                                request->offset, request->owner_kind->article, request->owner_kind->noun);
+    return PyUnicode_FromFormat("cannot %s %zu bytes%s", request->verb, request->num_bytes, owner->reserved_for);
 }
 
 static bool exceeds(uint64_t used, uint64_t num_bytes, uint64_t limit) {

@@ -46,19 +46,6 @@ static int align_for_huge_pages(size_t* align) {
     return 0;
 }
 
-static int check_num_bytes(size_t num_bytes, size_t page_size) {
-    if (num_bytes == 0) {
-        PyErr_SetString(PyExc_ValueError, "num_bytes must be at least 1, got 0");
-        return -1;
-    }
-    if (num_bytes > (size_t)PY_SSIZE_T_MAX - page_size) {
-        PyErr_Format(PyExc_ValueError, "num_bytes must be at most %zd, got %zu", PY_SSIZE_T_MAX - (Py_ssize_t)page_size,
-                     num_bytes);
-        return -1;
-    }
-    return 0;
-}
-
 int reservation_audit(ModuleState* state, const ReservationOptions* options) {
     unsigned long long num_bytes = options->num_bytes;
     if (module_audit(state, Py_BuildValue("(sKO)", "vmem.reserve", num_bytes, options->name)) < 0) return -1;
@@ -87,7 +74,6 @@ int reservation_open(Reservation* reservation, ModuleState* state, PyObject* own
                      const Backing* backing, const ReservationOptions* options) {
     size_t align = options->align;
     initialize(reservation, state, owner, owner_kind, backing, options);
-    if (check_num_bytes(options->num_bytes, reservation->page_size) < 0) return -1;
     if (options->huge_pages && align_for_huge_pages(&align) < 0) return -1;
     reservation->label = make_label(options->name);
     if (!reservation->label && PyErr_Occurred()) return -1;

@@ -5,9 +5,12 @@
 #include "core/reservation.h"
 #include "python/module.h"
 
+// Sizes are rounded up to pages, and must then fit Py_ssize_t.
+#define MAX_RESERVATION ((size_t)PY_SSIZE_T_MAX - vmem_get_page_size())
+
 // What a user asks for.
 typedef struct ReservationOptions {
-    size_t num_bytes;
+    size_t num_bytes;  // from 1 to MAX_RESERVATION
     size_t align;
     bool huge_pages;
     PyObject* name;    // str or None

@@ -34,31 +34,47 @@ static int check_is_integer(PyObject* object, const char* what) {
     return PyIndex_Check(object) ? 0 : raise_wrong_type(object, what, "an integer");
 }
 
+// A size that may be too large for a size_t: then the number is returned, a new reference. NULL without an exception for
+// one that fits, with one for an object that is not a size.
+static PyObject* convert_to_number(PyObject* object, const char* what, size_t* result) {
+    if (check_is_integer(object, what) < 0) return NULL;
+    PyObject* number = PyNumber_Index(object);
+    if (!number) return NULL;
+    *result = PyLong_AsSize_t(number);
+    bool fits = *result != (size_t)-1 || !PyErr_Occurred();
+    if (!fits && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        int sign;
+        PyErr_Clear();
+        if (PyLong_AsLongAndOverflow(number, &sign) >= 0 || sign > 0) return number;
+        raise_wrong_integer(number, PyExc_ValueError, "%s must not be negative", what);
+    }
+    Py_DECREF(number);
+    return NULL;
+}
+
 int convert_size(PyObject* object, const char* what, size_t* result) {
     if (PyLong_CheckExact(object)) {  // the usual case, three times as fast
         *result = PyLong_AsSize_t(object);
         if (*result != (size_t)-1 || !PyErr_Occurred()) return 0;
         PyErr_Clear();
     }
-    if (check_is_integer(object, what) < 0) return -1;
-    PyObject* number = PyNumber_Index(object);
-    if (!number) return -1;
-    size_t size = PyLong_AsSize_t(number);
-    if (size == (size_t)-1 && PyErr_Occurred()) {
-        if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
-            int sign;
-            PyErr_Clear();
-            if (PyLong_AsLongAndOverflow(number, &sign) < 0 && sign <= 0)
-                raise_wrong_integer(number, PyExc_ValueError, "%s must not be negative", what);
-            else
-                raise_wrong_integer(number, PyExc_ValueError, "%s must be at most %zu", what, SIZE_MAX);
-        }
-        Py_DECREF(number);
-        return -1;
-    }
+    PyObject* number = convert_to_number(object, what, result);
+    if (!number) return PyErr_Occurred() ? -1 : 0;
+    raise_wrong_integer(number, PyExc_ValueError, "%s must be at most %zu", what, SIZE_MAX);
     Py_DECREF(number);
-    *result = size;
-    return 0;
+    return -1;
+}
+
+int convert_size_in_range(PyObject* object, const char* what, SizeRange range, size_t* result) {
+    PyObject* number = convert_to_number(object, what, result);
+    if (!number && PyErr_Occurred()) return -1;
+    if (!number && *result >= range.least && *result <= range.most) return 0;
+    if (!number) number = PyLong_FromSize_t(*result);
+    if (number)
+        raise_wrong_integer(number, PyExc_ValueError, "%s must be from %zu to %zu%s", what, range.least, range.most,
+                            range.unit);
+    Py_XDECREF(number);
+    return -1;
 }
 
 int convert_index(PyObject* object, const char* what, Py_ssize_t* result) {

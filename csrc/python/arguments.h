@@ -12,6 +12,15 @@ int raise_wrong_type(PyObject* object, const char* what, const char* wanted);
 // ValueError.
 int convert_size(PyObject* object, const char* what, size_t* result);
 
+// The same for a size from `least` to `most`. The message has these two and, after them, `unit`, such as " bytes".
+typedef struct SizeRange {
+    size_t least;
+    size_t most;
+    const char* unit;
+} SizeRange;
+
+int convert_size_in_range(PyObject* object, const char* what, SizeRange range, size_t* result);
+
 // Converts an index, which may be negative and which error messages call `what`. Returns -1 with TypeError or
 // IndexError.
 int convert_index(PyObject* object, const char* what, Py_ssize_t* result);

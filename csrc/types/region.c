@@ -19,6 +19,7 @@ typedef struct Region {
 static const OwnerKind REGION = {
     .noun = "region",
     .article = "a",
+    .reserved_for = "",
     .when_addresses_run_out = "reserve less",
     .when_mappings_run_out = "release what is not needed",
     .when_commit_runs_out_of_mappings = "commit larger neighbouring ranges",
@@ -61,7 +62,8 @@ static int convert_options(const ReserveArguments* arguments, ReservationOptions
     options->align = 1;
     options->owner_is_gc = true;
     options->name = arguments->name;
-    if (convert_size(arguments->num_bytes, "num_bytes", &options->num_bytes) < 0) return -1;
+    SizeRange range = {1, MAX_RESERVATION, " bytes"};
+    if (convert_size_in_range(arguments->num_bytes, "num_bytes", range, &options->num_bytes) < 0) return -1;
     if (arguments->alignment != Py_None && convert_alignment(arguments->alignment, "alignment", &options->align) < 0)
         return -1;
     int huge_pages = PyObject_IsTrue(arguments->huge_pages);

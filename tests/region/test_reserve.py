@@ -93,7 +93,7 @@ def test_other_types_are_refused(number: int) -> None:
 
 @pytest.mark.parametrize("number", [0, -1, -(2**63), -(2**100)])
 def test_numbers_below_1_are_refused(number: int) -> None:
-    with pytest.raises(ValueError, match=f"num_bytes must (be at least 1|not be negative), got {number}"):
+    with pytest.raises(ValueError, match=f"num_bytes must (be from 1 to [0-9]+ bytes|not be negative), got {number}"):
         vmem.reserve(number)
 
 

@@ -251,6 +251,7 @@ static PyObject* arena_map(Arena* self, PyObject* Py_UNUSED(ignored)) {
 static const OwnerKind ARENA = {
     .noun = "arena",
     .article = "an",
+    .reserved_for = " for an arena",
     .when_addresses_run_out = "ask for a smaller capacity",
     .when_mappings_run_out = "keep fewer arrays and arenas",
     .when_commit_runs_out_of_mappings = "keep fewer arrays and arenas",
@@ -299,12 +300,9 @@ static int parse_arena(PyObject* args, PyObject* keywords, size_t* capacity, siz
     PyObject *capacity_object, *alignment_object = NULL;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|$O:Arena", names, &capacity_object, &alignment_object))
         return -1;
-    if (convert_size(capacity_object, "capacity", capacity) < 0) return -1;
-    if (alignment_object && convert_alignment(alignment_object, "alignment", alignment) < 0) return -1;
-    size_t most = (size_t)PY_SSIZE_T_MAX - vmem_get_page_size();
-    if (*capacity > 0 && *capacity <= most) return 0;
-    PyErr_Format(PyExc_ValueError, "capacity must be from 1 to %zu bytes, got %zu", most, *capacity);
-    return -1;
+    SizeRange range = {1, MAX_RESERVATION, " bytes"};
+    if (convert_size_in_range(capacity_object, "capacity", range, capacity) < 0) return -1;
+    return alignment_object ? convert_alignment(alignment_object, "alignment", alignment) : 0;
 }
 
 static PyObject* arena_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {

@@ -1,24 +1,41 @@
 #include "types/array/place.h"
 
+#include <stdio.h>
+
 #include "core/growth.h"
 #include "core/lifetime.h"
 #include "core/page_ops.h"
+#include "python/arguments.h"
 
 static const OwnerKind ARRAY = {
     .noun = "array",
     .article = "an",
+    .reserved_for = " for an array",
     .when_addresses_run_out = "ask for a smaller capacity",
+    .when_mappings_run_out = "keep fewer arrays and arenas",
+    .when_commit_runs_out_of_mappings = "keep fewer arrays and arenas",
+};
+
+// An array for which no capacity was asked.
+static const OwnerKind DEFAULT_ARRAY = {
+    .noun = "array",
+    .article = "an",
+    .reserved_for = " for an array",
+    .when_addresses_run_out = "release what is not needed",
     .when_mappings_run_out = "keep fewer arrays and arenas",
     .when_commit_runs_out_of_mappings = "keep fewer arrays and arenas",
 };
 
 // --- capacity ---
 
-int place_check_capacity(const ItemType* type, size_t capacity) {
-    if (capacity <= (size_t)(PY_SSIZE_T_MAX / 2 / type->size)) return 0;
-    PyErr_Format(PyExc_ValueError, "capacity must be at most %zd items of %zd bytes, got %zu",
-                 PY_SSIZE_T_MAX / 2 / type->size, type->size, capacity);
-    return -1;
+int place_convert_capacity(const ItemType* type, PyObject* object, Py_ssize_t* capacity) {
+    char unit[40];
+    size_t num_items;
+    snprintf(unit, sizeof(unit), " items of %d bytes", (int)type->size);
+    SizeRange range = {0, (size_t)(PY_SSIZE_T_MAX / 2 / type->size), unit};
+    if (convert_size_in_range(object, "capacity", range, &num_items) < 0) return -1;
+    *capacity = (Py_ssize_t)num_items;
+    return 0;
 }
 
 // As much as physical memory, but only a small share of the addresses that are left, so that ten thousand arrays leave
@@ -46,15 +63,24 @@ Py_ssize_t place_default_capacity(ModuleState* state, const ItemType* type) {
     return (Py_ssize_t)default_size(state) / type->size;
 }
 
-int place_raise_full(PyObject* out_of_memory_error, Py_ssize_t capacity, Py_ssize_t length) {
-    const char* message = "cannot grow an array with a capacity of %zd items to %zd; make it with a larger capacity=";
-    return raise_capacity_exceeded(out_of_memory_error, PyUnicode_FromFormat(message, capacity, length));
+// A larger capacity is no advice where a limit forbids it.
+static bool can_reserve_more(size_t num_bytes) {
+    VmemAddressSpace space;
+    vmem_get_address_space(&space);
+    return space.limit == VMEM_UNLIMITED || (space.limit > space.used && num_bytes <= space.limit - space.used);
+}
+
+int place_raise_full(PyObject* out_of_memory_error, const ItemType* type, Py_ssize_t capacity, Py_ssize_t length) {
+    bool fits = length <= PY_SSIZE_T_MAX / type->size && can_reserve_more((size_t)(length * type->size));
+    const char* advice = fits ? "make it with a larger capacity=" : "raise the address space limit (ulimit -v)";
+    const char* message = "cannot grow an array with a capacity of %zd items to %zd; %s";
+    return raise_capacity_exceeded(out_of_memory_error, PyUnicode_FromFormat(message, capacity, length, advice));
 }
 
 // --- opening and closing ---
 
 static int raise_place_full(const Array* array, Py_ssize_t length) {
-    return place_raise_full(array->place->reservation.out_of_memory_error, array->place->capacity, length);
+    return place_raise_full(array->place->reservation.out_of_memory_error, array->type, array->place->capacity, length);
 }
 
 static void count_allocated(Array* array, size_t usable) {
@@ -66,7 +92,7 @@ static void count_allocated(Array* array, size_t usable) {
 static int move_items(Array* array, Place* place) {
     size_t num_bytes = array_num_bytes(array);
     if (array->length > place->capacity)  // an audit hook, or another thread, has made it longer
-        return place_raise_full(place->reservation.out_of_memory_error, place->capacity, array->length);
+        return place_raise_full(place->reservation.out_of_memory_error, array->type, place->capacity, array->length);
     if (growth_commit_to(&place->reservation, num_bytes) < 0) return -1;
     if (num_bytes > 0) memcpy(place->reservation.base, array->items, num_bytes);
     PyMem_Free(array->items);
@@ -77,7 +103,7 @@ static int move_items(Array* array, Place* place) {
     return 0;
 }
 
-int place_open(ModuleState* state, Array* array, Py_ssize_t capacity) {
+int place_open(ModuleState* state, Array* array, Py_ssize_t capacity, bool is_default) {
     if (array->place) return 0;
     if (module_check_loaded(state) < 0) return -1;
     ReservationOptions options = {.num_bytes = capacity > 0 ? (size_t)(capacity * array->type->size) : 1,
@@ -92,7 +118,8 @@ int place_open(ModuleState* state, Array* array, Py_ssize_t capacity) {
         return -1;
     }
     place->capacity = capacity;
-    status = reservation_open(&place->reservation, state, (PyObject*)array, &ARRAY, &PRIVATE_MEMORY, &options);
+    status = reservation_open(&place->reservation, state, (PyObject*)array, is_default ? &DEFAULT_ARRAY : &ARRAY,
+                              &PRIVATE_MEMORY, &options);
     if (status == 0) {
         Py_BEGIN_CRITICAL_SECTION(array);
         if (!array->place) status = move_items(array, place);  // else another thread or a hook was first

@@ -6,15 +6,15 @@
 #include "python/module.h"
 #include "types/array/array.h"
 
-// Raises ValueError for a capacity that no array can have.
-int place_check_capacity(const ItemType* type, size_t capacity);
+// A capacity given by Python code, which is from 0 to what addresses can name.
+int place_convert_capacity(const ItemType* type, PyObject* object, Py_ssize_t* capacity);
 
 // How many items an array can hold for which no capacity was given, as things stand now.
 Py_ssize_t place_default_capacity(ModuleState* state, const ItemType* type);
 
 // Reserves memory for so many items and moves the array's items there. Does nothing when that has been done. Runs audit
 // hooks: the caller holds no lock.
-int place_open(ModuleState* state, Array* array, Py_ssize_t capacity);
+int place_open(ModuleState* state, Array* array, Py_ssize_t capacity, bool is_default);
 
 // Unmaps the memory of an array that is being deallocated. Never raises.
 void place_close(Place* place);
@@ -33,6 +33,6 @@ int place_check_shrinks(const Array* array, Py_ssize_t length);
 int place_shrink_to_fit(Array* array);
 
 // Raises that an array cannot grow to so many items. Returns -1.
-int place_raise_full(PyObject* out_of_memory_error, Py_ssize_t capacity, Py_ssize_t length);
+int place_raise_full(PyObject* out_of_memory_error, const ItemType* type, Py_ssize_t capacity, Py_ssize_t length);
 
 #endif

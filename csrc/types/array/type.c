@@ -22,7 +22,6 @@ typedef struct ArrayArguments {
 static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* arguments) {
     static char* names[] = {"", "", "capacity", NULL};
     PyObject *typecode, *capacity = Py_None;
-    size_t num_items;
     arguments->initializer = NULL;
     arguments->capacity = -1;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$O:Array", names, &typecode, &arguments->initializer,
@@ -30,10 +29,7 @@ static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* argum
         return -1;
     if (convert_typecode(typecode, &arguments->type) < 0) return -1;
     if (capacity == Py_None) return 0;
-    if (convert_size(capacity, "capacity", &num_items) < 0) return -1;
-    if (place_check_capacity(arguments->type, num_items) < 0) return -1;
-    arguments->capacity = (Py_ssize_t)num_items;
-    return 0;
+    return place_convert_capacity(arguments->type, capacity, &arguments->capacity);
 }
 
 // How many items an array.array, a NumPy array or another buffer has; 0 when the object is not a buffer, -1 with an
