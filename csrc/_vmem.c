@@ -13,6 +13,7 @@
 #include "types/arena/type.h"
 #include "types/array/pickling.h"
 #include "types/array/sequence.h"
+#include "types/array/storage.h"
 #include "types/array/type.h"
 #include "types/c_api.h"
 #include "types/region.h"
@@ -83,6 +84,7 @@ static int module_exec(PyObject* module) {
     if (add_type(module, &state->region_type, &region_spec, true) < 0) return -1;
     if (add_type(module, &state->array_type, &array_spec, true) < 0) return -1;
     if (add_type(module, &state->arena_type, &arena_spec, true) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "ARRAY_HEAP_BYTES", VMEM_ARRAY_HEAP_BYTES) < 0) return -1;
     state->rebuild_array = PyObject_GetAttrString(module, "_rebuild_array");
     if (!state->rebuild_array) return -1;
     return c_api_add(module);

@@ -188,7 +188,7 @@ def test_states_that_change_the_array(name: str, protocol: int) -> None:
     made = Restless("i", range(10), capacity=500)
     made.action = lambda: ACTIONS[name](made)
     _, arguments, _ = made.__reduce_ex__(protocol)
-    items = arguments[-1] if protocol < 3 else memoryview(arguments[-1]).cast("B").cast("i").tolist()
+    items = arguments[-1] if protocol < 3 else memoryview(arguments[3]).cast("B").cast("i").tolist()
     assert items == made.tolist()
 
 
@@ -202,7 +202,8 @@ def test_an_audit_hook_that_changes_what_is_unpickled() -> None:
     run_python(
         """
         import pickle, sys, vmem
-        source, refused = vmem.Array("i", range(1000)), []
+        source, refused = vmem.Array("i", range(100_000)), []
+        source.buffer_info()  # gives it an address, and so buffers out of band
         data = pickle.dumps(source, 5, buffer_callback=lambda buffer: None)
         def hook(event, arguments):
             if event == "vmem.reserve" and not refused:
@@ -213,7 +214,7 @@ def test_an_audit_hook_that_changes_what_is_unpickled() -> None:
                 source[0] = 7
         sys.addaudithook(hook)
         again = pickle.loads(data, buffers=[source])
-        assert again.tolist() == [7, *range(1, 1000)] and len(refused) == 1, refused
+        assert again.tolist() == [7, *range(1, 100_000)] and len(refused) == 1, refused
         source.clear()
         """
     )
@@ -223,7 +224,7 @@ def test_an_audit_hook_that_refuses_what_is_unpickled() -> None:
     run_python(
         """
         import pickle, sys, vmem
-        source = vmem.Array("i", range(1000))
+        source = vmem.Array("i", range(100_000))
         data = pickle.dumps(source, 5, buffer_callback=lambda buffer: None)
         def hook(event, arguments):
             if event == "vmem.reserve":

@@ -15,7 +15,7 @@ import pytest
 
 import vmem
 from tests.support.buffers import address_of, dump_out_of_band
-from tests.support.marks import linux_only
+from tests.support.marks import linux_only, on_heap_only
 from tests.support.processes import run_python
 from tests.support.twin_arrays import TYPECODES
 from vmem import _vmem
@@ -55,14 +55,27 @@ def test_old_protocols_carry_numbers() -> None:
 
 
 def test_newer_protocols_carry_memory() -> None:
-    made = vmem.Array("h", [1, -2])
+    made = vmem.Array("h", [1, -2], capacity=2)
     for protocol in (3, 4):
         rebuild, arguments, state = made.__reduce_ex__(protocol)
         assert rebuild is _vmem._rebuild_array
-        assert (arguments, state) == ((vmem.Array, "h", OWN_ORDER + "h", struct.pack("2h", 1, -2)), None)
+        assert (arguments, state) == ((vmem.Array, "h", OWN_ORDER + "h", struct.pack("2h", 1, -2), 2), None)
     for protocol in (5, 6, 1000):
-        *arguments, items = made.__reduce_ex__(protocol)[1]
+        *arguments, items, num_items = made.__reduce_ex__(protocol)[1]
         assert (type(items), address_of(items)) == (pickle.PickleBuffer, made.buffer_info()[0])
+        assert num_items == 2
+
+
+@on_heap_only
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_pickling_gives_no_address_to_small_arrays(protocol: int) -> None:
+    made = vmem.Array("h", [1, -2])
+    before = made.__sizeof__()
+    data, buffers = pickle.dumps(made, protocol), []
+    assert pickle.loads(data) == made
+    if protocol >= 5:
+        assert pickle.dumps(made, protocol, buffer_callback=buffers.append)
+    assert (made.__sizeof__(), buffers) == (before, [])
 
 
 @pytest.mark.parametrize("protocol", [3, 4, 5])
@@ -108,7 +121,7 @@ def test_a_pickle_with_more_items_than_an_array_holds_by_default_is_read() -> No
 
 @pytest.mark.parametrize("typecode", TYPECODES)
 def test_out_of_band_nothing_is_copied(typecode: str) -> None:
-    made: vmem.Array[Any] = vmem.Array(typecode, range(100))
+    made: vmem.Array[Any] = vmem.Array(typecode, range(100), capacity=100)
     data, (buffer,) = dump_out_of_band(made)
     assert len(data) < 200
     assert (address_of(buffer), memoryview(buffer).nbytes) == (made.buffer_info()[0], 100 * made.itemsize)
@@ -138,7 +151,7 @@ def test_nothing_stays_pinned_when_a_pickle_is_written() -> None:
 
 def test_a_pickler_keeps_what_it_has_pickled() -> None:
     """So do those of NumPy's arrays. The docs warn of this."""
-    made = vmem.Array("i", [1, 2, 3])
+    made = vmem.Array("i", [1, 2, 3], capacity=3)
     pickler = pickle.Pickler(io.BytesIO(), 5)
     pickler.dump(made)
     with pytest.raises(BufferError):
@@ -243,10 +256,10 @@ def test_wrong_arguments_are_refused(error: type[Exception], message: str, chang
         _vmem._rebuild_array(*arguments)
 
 
-@pytest.mark.parametrize("count", [0, 3, 5])
+@pytest.mark.parametrize("count", [0, 3, 6])
 def test_wrong_numbers_of_arguments_are_refused(count: int) -> None:
-    arguments: Any = [vmem.Array, "i", "<i", b"", None][:count]
-    with pytest.raises(TypeError, match=f"exactly 4 arguments \\({count} given\\)"):
+    arguments: Any = [vmem.Array, "i", "<i", b"", 0, None][:count]
+    with pytest.raises(TypeError, match=f"takes 4 or 5 arguments \\({count} given\\)"):
         _vmem._rebuild_array(*arguments)
 
 
@@ -257,9 +270,22 @@ def test_protocols_that_are_no_integers_are_refused(protocol: Any) -> None:
 
 
 def test_a_buffer_that_is_missing() -> None:
-    data, _ = dump_out_of_band(vmem.Array("i", [1]))
+    data, _ = dump_out_of_band(vmem.Array("i", [1], capacity=1))
     with pytest.raises(pickle.UnpicklingError, match="buffers"):
         pickle.loads(data)
+
+
+@pytest.mark.parametrize("num_bytes", [0, 4, 36, 44, 4096])
+def test_a_buffer_of_another_size_is_refused(num_bytes: int) -> None:
+    data, (buffer,) = dump_out_of_band(vmem.Array("i", range(10), capacity=10))
+    with pytest.raises(ValueError, match=f"the pickle is of 10 items of 4 bytes, but its buffer has {num_bytes} bytes"):
+        pickle.loads(data, buffers=[(buffer.raw().tobytes() * 103)[:num_bytes]])
+
+
+@pytest.mark.parametrize("num_items", ["2", 2.0])
+def test_a_number_of_items_that_is_not_an_integer_is_refused(num_items: object) -> None:
+    with pytest.raises(TypeError):
+        _vmem._rebuild_array(vmem.Array, "h", OWN_ORDER + "h", b"1234", num_items)  # type: ignore[arg-type]
 
 
 # --- subclasses ---

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
+from vmem import _vmem
+
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
+on_heap_only = pytest.mark.skipif(
+    _vmem.ARRAY_HEAP_BYTES < 1024, reason="this build keeps no array of that size on the heap"
+)
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork, signals nor resource limits")
 
 

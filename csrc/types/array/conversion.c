@@ -1,5 +1,5 @@
-// Numbers go through an intermediate array of the widest type of their kind. So there is one loop for each source type, and
-// one for each target type and kind, in place of one for each pair.
+// Numbers go through an intermediate array of the widest type of their kind. So there is one loop for each source type,
+// and one for each target type, in place of one for each pair.
 #include "types/array/conversion.h"
 
 #include <limits.h>

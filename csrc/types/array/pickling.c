@@ -153,7 +153,7 @@ static int check_num_items(const Py_buffer* buffer, const ItemType* type, PyObje
                      buffer->len);
         return -1;
     }
-    if (!stated) return 0;
+    if (!stated || stated == Py_None) return 0;
     Py_ssize_t num_items = PyNumber_AsSsize_t(stated, PyExc_OverflowError);
     if (num_items == -1 && PyErr_Occurred()) return -1;
     if (num_items == buffer->len / type->size) return 0;

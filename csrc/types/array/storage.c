@@ -2,11 +2,6 @@
 
 #include "types/array/place.h"
 
-// Items stay on the heap up to this size, unless their address is given out. Tests are built with others.
-#ifndef VMEM_ARRAY_HEAP_BYTES
-#define VMEM_ARRAY_HEAP_BYTES (64 << 10)
-#endif
-
 // --- creating and deallocating ---
 
 void array_dealloc(Array* self) {
@@ -32,6 +27,17 @@ static bool fits_on_heap(const ItemType* type, Py_ssize_t num_items) {
     return num_items <= VMEM_ARRAY_HEAP_BYTES / type->size;
 }
 
+static int reallocate(Array* array, Py_ssize_t num_items) {
+    char* items = PyMem_Realloc(array->items, (size_t)num_items * (size_t)array->type->size);
+    if (!items) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    array->items = items;
+    array->num_allocated = num_items;
+    return 0;
+}
+
 // Reserves memory for a new array, which a capacity was given for, or which begins with many items.
 static int reserve_at_once(ModuleState* state, Array* array, Py_ssize_t capacity, Py_ssize_t min_capacity) {
     bool is_default = capacity < 0;
@@ -47,8 +53,12 @@ Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* 
     Array* self = (Array*)alloc(python_type, 0);
     if (!self) return NULL;
     self->type = type;
-    if (capacity < 0 && fits_on_heap(type, min_capacity)) return self;
-    if (reserve_at_once(state, self, capacity, min_capacity) < 0) Py_CLEAR(self);
+    int status = 0;
+    if (capacity >= 0 || !fits_on_heap(type, min_capacity))
+        status = reserve_at_once(state, self, capacity, min_capacity);
+    else if (min_capacity > 0)
+        status = reallocate(self, min_capacity);
+    if (status < 0) Py_CLEAR(self);
     return self;
 }
 
@@ -94,17 +104,6 @@ static Py_ssize_t choose_allocation(const Array* array, Py_ssize_t length) {
     if (array->num_allocated == 0 && length > 1) return length;
     Py_ssize_t chosen = length + length / 2 + 4;
     return chosen > limit && length <= limit ? limit : chosen;
-}
-
-static int reallocate(Array* array, Py_ssize_t num_items) {
-    char* items = PyMem_Realloc(array->items, (size_t)num_items * (size_t)array->type->size);
-    if (!items) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    array->items = items;
-    array->num_allocated = num_items;
-    return 0;
 }
 
 // Another thread may have used up what array_prepare_growth() had found: then the heap holds a little more than its

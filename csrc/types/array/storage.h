@@ -6,6 +6,11 @@
 #include "python/module.h"
 #include "types/array/array.h"
 
+// Items stay on the heap up to this size, unless their address is given out. Tests are built with others.
+#ifndef VMEM_ARRAY_HEAP_BYTES
+#define VMEM_ARRAY_HEAP_BYTES (64 << 10)
+#endif
+
 // --- creating and deallocating ---
 
 // An empty array of a type that is Array or a subclass of it, for at least `min_capacity` items. A capacity of -1 is
