@@ -36,7 +36,7 @@ region = vmem.reserve(1 << 30)
 region.commit(0, 8_000_000)
 numbers = np.frombuffer(region.view(0, 8_000_000), dtype=np.float64)
 numbers[:] = np.arange(1_000_000)
-counts = vmem.Array("q", range(1000))
+counts = vmem.Array("q", range(100_000))
 
 buffers: list[pickle.PickleBuffer] = []
 data = pickle.dumps([numbers, counts], protocol=5, buffer_callback=buffers.append)
@@ -53,7 +53,7 @@ except BufferError as error:
 else:
     raise AssertionError("items in use by a PickleBuffer were removed")
 del buffers
-del counts[1000:]
+del counts[100_000:]
 
 # --- unpickling copies only the items of an Array, which has its own memory ---
 

@@ -99,7 +99,7 @@ def test_read_only_views_make_read_only_arrays(region: vmem.Region) -> None:
 
 
 def test_an_array_of_ours_is_copied_once_from_what_was_received(region: vmem.Region) -> None:
-    data, (sent,) = dump_out_of_band(vmem.Array("i", range(100)))
+    data, (sent,) = dump_out_of_band(vmem.Array("i", range(100), capacity=100))
     region[0:400] = sent
     again = pickle.loads(data, buffers=[region[0:400]])
     region.release()

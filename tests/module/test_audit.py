@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.support.marks import on_heap_only
 from tests.support.processes import run_python
 
 START = """
@@ -127,25 +128,78 @@ array = vmem.Array("d", [1, 2], capacity=7)
 vmem.Arena(1 << 20)
 assert events == [("vmem.reserve", 56, None), ("vmem.reserve", 1 << 20, None)], events
 events.clear()
-copies = array[:1], array + array, array * 2
-assert [event[0] for event in events] == ["vmem.reserve"] * 3, events
-array.append(3)
-array[0] = 5
-assert len(events) == 3
+large = vmem.Array("d", bytes(1 << 20), capacity=1 << 20)
+copies = large[:10_000], large + large, large * 2
+assert [event[0] for event in events] == ["vmem.reserve"] * 4, events
+large.append(3)
+large[0] = 5
+assert len(events) == 4
+"""
+    )
+
+
+@on_heap_only
+@pytest.mark.parametrize(
+    "call",
+    [
+        "memoryview(array)", "array.buffer_info()", "array.map()", "array.extend(bytes(1 << 17))",
+        "array.frombytes(bytes(1 << 17))", "array.fromlist([0] * (1 << 17))", "array.__imul__(1 << 16)",
+        "array.__setitem__(slice(0, 0), large)",
+        "array.extend(itertools.repeat(0, 1 << 17))",
+    ],
+)  # fmt: skip
+def test_a_small_array_reserves_when_it_is_first_shown_or_outgrows_the_heap(call: str) -> None:
+    """A hook can veto that: then nothing has changed, but for the items that an iterator gave before."""
+    run(
+        f"""
+import itertools
+large = vmem.Array("B", bytes(1 << 17))
+events.clear()
+array = vmem.Array("B", b"abc")
+copies = array[:1], array + array, array * 2, vmem.Array("B", array)
+assert not events
+act(fail)
+expect(PermissionError, "vetoed", lambda: {call})
+assert array[:3].tobytes() == b"abc" and len(array) <= 1 << 16
+del array[3:]
+events.clear()
+{call}
+assert [event[0] for event in events if event[1] > 1 << 20] == ["vmem.reserve"]
+events.clear()
+{call}
+assert not [event for event in events if event[1] > 1 << 20]
+"""
+    )
+
+
+@on_heap_only
+def test_a_hook_may_change_the_array_that_is_being_reserved() -> None:
+    run(
+        """
+for change in ("array.clear()", "array.extend(range(50))", "array.extend(range(1 << 17))", "memoryview(array)",
+               "array.shrink_to_fit()", "array.reverse()"):
+    for use in ("memoryview(array)", "array.extend(range(1 << 17))", "array.__imul__(20)"):
+        array = vmem.Array("I", range(1000))
+        act(lambda *arguments: exec(change))
+        exec(use)
+        early = memoryview(array)
+        assert early.tolist() == array.tolist()
+        array.extend(range(1 << 18))
+        assert early.tolist() == array[: len(early)].tolist()
 """
     )
 
 
 @pytest.mark.parametrize(
-    "call", ["array[:5]", "array + array", "3 * array", "copy.copy(array)", "pickle.loads(pickled)"]
+    "call", ["array[: 1 << 17]", "array + array", "3 * array", "copy.copy(array)", "pickle.loads(pickled)"]
 )
 def test_a_hook_may_change_the_array_that_is_copied(call: str) -> None:
     run(
         f"""
 import copy, pickle
-array = vmem.Array("B", bytes(1 << 17), capacity=1 << 18)
+array = vmem.Array("B", bytes(1 << 18), capacity=1 << 19)
 pickled = pickle.dumps(array)
-for change in (array.clear, lambda: array.frombytes(bytes(1 << 16)), fail):
+for change in (array.clear, lambda: array.frombytes(bytes(1 << 17)), fail):
     act(lambda *arguments: change())
     try:
         made = {call}
@@ -157,8 +211,8 @@ for change in (array.clear, lambda: array.frombytes(bytes(1 << 16)), fail):
         made.append(1)
     array.append(1)
     assert array.pop() == 1
-    del array[1 << 16 :]
-    array.frombytes(bytes((1 << 16) - len(array)))
+    del array[1 << 18 :]
+    array.frombytes(bytes((1 << 18) - len(array)))
 """
     )
 
@@ -166,7 +220,8 @@ for change in (array.clear, lambda: array.frombytes(bytes(1 << 16)), fail):
 @pytest.mark.parametrize(
     "call",
     [
-        "array[:]", "array[:5]", "array[1000:]", "array[-2000:-1]", "array[::3]", "array[::-1]", "array[9000:5:-7]",
+        "array[:]", "array[:35_000]", "array[1000:]", "array[-40_000:-1]", "array[::3]", "array[::-1]",
+        "array[190_000:5:-3]",
         "array + array", "array * 3", "copy.copy(array)", "copy.deepcopy(array)", "vmem.Array('H', array)",
         "vmem.Array('I', array)",
     ],
@@ -179,7 +234,7 @@ import copy
 
 def fill():
     array.clear()
-    array.extend(range(60_000))
+    array.extend([*range(60_000)] * 4)
 
 def cut(length):
     del array[length:]
