@@ -9,9 +9,11 @@ need these modules. See README.md. The file is not called array.py, because it w
 from __future__ import annotations
 
 import array
+import ctypes
 import functools
 import json
 import mmap
+import timeit
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -25,6 +27,7 @@ from side_by_side import (
     Measurable,
     Row,
     Work,
+    call_yardstick,
     compare_works,
     format_size,
     make_parser,
@@ -38,6 +41,7 @@ from side_by_side import (
 import vmem
 
 NUM_ITEMS = 1_000
+ONE_FLOAT = (1.5,)
 
 # Makes an empty array of floats.
 MakeArray = Callable[[], "vmem.Array[float] | array.array[float]"]
@@ -81,6 +85,52 @@ def list_making() -> Iterator[Comparison]:
         items = bytes(num_bytes)
         work = f"Array('B', {format_size(num_bytes)} of bytes), vs mmap.mmap + write"
         yield compare_works(work, make_of_bytes(items), map_and_write(items), None)
+
+
+# --- small arrays ---
+
+# The setup, with Array for the type, and what is repeated.
+SMALL_WORKS = [
+    ("Array('d')", "", "Array('d')", 1.3),
+    ("Array('d', ten floats)", "ten = [float(i) for i in range(10)]", "Array('d', ten)", 1.3),
+    ("a[10:20]", "a = Array('d', range(200))", "a[10:20]", 1.5),
+    ("a[:] of 200 items", "a = Array('d', range(200))", "a[:]", 1.5),
+    ("a + a of 200 items", "a = Array('d', range(200))", "a + a", 1.5),
+    ("a * 3 of 200 items", "a = Array('d', range(200))", "a * 3", 1.5),
+    ("copy.copy(a) of 200 items", "import copy; a = Array('d', range(200))", "copy.copy(a)", 1.5),
+    (
+        "pickling and unpickling 200 items",
+        "import pickle; a = Array('d', range(200))",
+        "pickle.loads(pickle.dumps(a, 5))",
+        1.5,
+    ),
+    ("200 appends to an empty array", "", "append = Array('d').append\nfor _ in range(200): append(1.5)", 0.8),
+]
+
+
+def time_statement(statement: str, setup: str, array_type: type) -> Work:
+    """The statement in a loop of its own, without the cost of a function call."""
+    timer = timeit.Timer(statement, setup or "pass", perf_counter_ns, {"Array": array_type})
+    return lambda iterations: timer.timeit(iterations) / iterations
+
+
+def show_first(iterations: int) -> float:
+    start = perf_counter_ns()
+    for _ in repeat(None, iterations):
+        memoryview(vmem.Array("d", ONE_FLOAT))
+    return (perf_counter_ns() - start) / iterations
+
+
+def reserve_as_much(iterations: int) -> float:
+    num_bytes = ctypes.c_size_t(vmem.Array("d").capacity * 8)
+    return call_yardstick("reserve_use_and_release", iterations, num_bytes, ctypes.c_size_t(vmem.get_page_size()))
+
+
+def list_small() -> Iterator[Comparison]:
+    for work, setup, statement, target in SMALL_WORKS:
+        ours, theirs = (time_statement(statement, setup, each) for each in (vmem.Array, array.array))
+        yield compare_works(f"{work}, vs array.array", ours, theirs, target)
+    yield compare_works("an array and its first memoryview, vs C", show_first, reserve_as_much, 1.4, needs="C")
 
 
 # --- items ---
@@ -240,6 +290,7 @@ def list_filling(num_bytes: int) -> Iterator[Measurable]:
 
 def list_comparisons(num_bytes: int) -> Iterator[Measurable]:
     yield from list_making()
+    yield from list_small()
     yield from list_items()
     yield from list_filling(num_bytes)
 

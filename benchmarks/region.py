@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import mmap
-import os
 import random
 import subprocess
 import sys
@@ -26,9 +25,9 @@ from side_by_side import (
     MIB,
     Comparison,
     Work,
+    call_yardstick,
     compare_works,
     format_size,
-    load_c,
     make_parser,
     parse_with_size,
     report,
@@ -53,20 +52,6 @@ for attribute in attributes:
     getattr(imported, attribute)
 print(time.perf_counter_ns() - start)
 """
-
-# --- yardsticks in C ---
-
-
-def call_yardstick(name: str, iterations: int, *arguments: object) -> float:
-    """Calls a function of yardstick.c. Raises OSError if it fails."""
-    function = load_c("yardstick.c")[name]
-    function.restype = ctypes.c_double
-    nanoseconds = float(function(ctypes.c_size_t(iterations), *arguments))
-    if nanoseconds < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"yardstick {name}: {os.strerror(error)}")
-    return nanoseconds
-
 
 # --- reserving ---
 

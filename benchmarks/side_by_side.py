@@ -185,6 +185,17 @@ def leave_out_what_lacks(comparisons: Iterable[Measurable]) -> list[Measurable]:
     return found
 
 
+def call_yardstick(name: str, iterations: int, *arguments: object) -> float:
+    """Calls a function of yardstick.c. Raises OSError if it fails."""
+    function = load_c("yardstick.c")[name]
+    function.restype = ctypes.c_double
+    nanoseconds = float(function(ctypes.c_size_t(iterations), *arguments))
+    if nanoseconds < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"yardstick {name}: {os.strerror(error)}")
+    return nanoseconds
+
+
 def settle_iterations(work: Work) -> int:
     """Returns how many iterations of `work` take one sample's time."""
     iterations = 1

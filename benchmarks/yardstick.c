@@ -57,6 +57,18 @@ double reserve_and_release(size_t iterations, size_t num_bytes) {
     return nanoseconds_each(start, iterations);
 }
 
+// What an array and its first view need of the system at least: addresses, and one page that is written to.
+double reserve_use_and_release(size_t iterations, size_t num_bytes, size_t page_size) {
+    int64_t start = now();
+    for (size_t i = 0; i < iterations; i++) {
+        char* ptr = reserve(num_bytes);
+        if (!ptr || commit(ptr, page_size) != 0) return -1;
+        *ptr = 1;
+        if (munmap(ptr, num_bytes) != 0) return -1;
+    }
+    return nanoseconds_each(start, iterations);
+}
+
 // `ptr` is reserved, and stays so.
 double commit_touch_and_decommit(size_t iterations, char* ptr, const char* bytes, size_t num_pages, size_t page_size) {
     size_t num_bytes = num_pages * page_size;

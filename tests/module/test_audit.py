@@ -143,7 +143,8 @@ assert len(events) == 4
     "call",
     [
         "memoryview(array)", "array.buffer_info()", "array.map()", "array.extend(bytes(1 << 17))",
-        "array.frombytes(bytes(1 << 17))", "array.fromlist([0] * (1 << 17))", "array.__imul__(1 << 16).__delitem__(slice(3, None))",
+        "array.frombytes(bytes(1 << 17))", "array.fromlist([0] * (1 << 17))",
+        "array.__imul__(1 << 16).__delitem__(slice(3, None))",
         "array.__setitem__(slice(0, 0), large)",
         "array.extend(itertools.repeat(0, 1 << 17))",
     ],
