@@ -17,6 +17,8 @@ typedef struct ModuleState {
     PyObject* make_map;        // what map() calls; NULL until it is set
     PyObject* rebuild_array;   // the module's function, for pickles
     uint64_t physical_memory;  // in bytes; 0 until it is first needed
+    size_t default_size;       // in bytes: what an array reserves by default
+    int default_size_uses;     // how often that may still be used before it is computed again
 } ModuleState;
 
 // The class in C behind a type that may be a subclass written in Python: the first base, or the type itself, with this

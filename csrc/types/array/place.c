@@ -40,7 +40,7 @@ int place_convert_capacity(const ItemType* type, PyObject* object, Py_ssize_t* c
 
 // As much as physical memory, but only a small share of the addresses that are left, so that ten thousand arrays leave
 // enough for everything else.
-static size_t default_size(ModuleState* state) {
+static size_t compute_default_size(ModuleState* state) {
     VmemAddressSpace space;
     if (state->physical_memory == 0) {
         VmemMemoryInfo info;
@@ -59,8 +59,22 @@ static size_t default_size(ModuleState* state) {
     return vmem_align_forward((size_t)size, vmem_get_page_size());
 }
 
+// Asking how many addresses are used costs as much as reserving some. So one answer serves so many arrays, which
+// together take less than a fiftieth of the addresses.
+#define DEFAULT_SIZE_USES 64
+
+static Py_ssize_t next_default_capacity(ModuleState* state, const ItemType* type) {
+    if (state->default_size_uses <= 0) {
+        state->default_size = compute_default_size(state);
+        state->default_size_uses = DEFAULT_SIZE_USES;
+    }
+    state->default_size_uses--;
+    return (Py_ssize_t)state->default_size / type->size;
+}
+
 Py_ssize_t place_default_capacity(ModuleState* state, const ItemType* type) {
-    return (Py_ssize_t)default_size(state) / type->size;
+    state->default_size_uses = 0;
+    return (Py_ssize_t)compute_default_size(state) / type->size;
 }
 
 // A larger capacity is no advice where a limit forbids it.
@@ -103,7 +117,7 @@ static int move_items(Array* array, Place* place) {
     return 0;
 }
 
-int place_open(ModuleState* state, Array* array, Py_ssize_t capacity, bool is_default) {
+static int open_place(ModuleState* state, Array* array, Py_ssize_t capacity, bool is_default) {
     if (array->place) return 0;
     if (module_check_loaded(state) < 0) return -1;
     ReservationOptions options = {.num_bytes = capacity > 0 ? (size_t)(capacity * array->type->size) : 1,
@@ -127,6 +141,34 @@ int place_open(ModuleState* state, Array* array, Py_ssize_t capacity, bool is_de
     }
     if (array->place != place) place_close(place);
     return status;
+}
+
+int place_open(ModuleState* state, Array* array, Py_ssize_t capacity) {
+    return open_place(state, array, capacity, false);
+}
+
+// Many addresses may have been taken, or a limit set, since the default size was computed.
+static int retry_with_current_size(ModuleState* state, Array* array, Py_ssize_t capacity, Py_ssize_t min_capacity) {
+    PyObject *type, *value, *traceback;
+    if (!PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;
+    PyErr_Fetch(&type, &value, &traceback);
+    Py_ssize_t smaller = place_default_capacity(state, array->type);
+    if (smaller < min_capacity) smaller = min_capacity;
+    if (smaller >= capacity) {
+        PyErr_Restore(type, value, traceback);
+        return -1;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    return open_place(state, array, smaller, true);
+}
+
+int place_open_default(ModuleState* state, Array* array, Py_ssize_t min_capacity) {
+    Py_ssize_t capacity = next_default_capacity(state, array->type);
+    if (capacity < min_capacity) capacity = min_capacity;
+    if (open_place(state, array, capacity, true) == 0) return 0;
+    return retry_with_current_size(state, array, capacity, min_capacity);
 }
 
 void place_close(Place* place) {

@@ -14,7 +14,10 @@ Py_ssize_t place_default_capacity(ModuleState* state, const ItemType* type);
 
 // Reserves memory for so many items and moves the array's items there. Does nothing when that has been done. Runs audit
 // hooks: the caller holds no lock.
-int place_open(ModuleState* state, Array* array, Py_ssize_t capacity, bool is_default);
+int place_open(ModuleState* state, Array* array, Py_ssize_t capacity);
+
+// The same for a default capacity, or `min_capacity` where that is more.
+int place_open_default(ModuleState* state, Array* array, Py_ssize_t min_capacity);
 
 // Unmaps the memory of an array that is being deallocated. Never raises.
 void place_close(Place* place);

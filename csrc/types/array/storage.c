@@ -40,10 +40,8 @@ static int reallocate(Array* array, Py_ssize_t num_items) {
 
 // Reserves memory for a new array, which a capacity was given for, or which begins with many items.
 static int reserve_at_once(ModuleState* state, Array* array, Py_ssize_t capacity, Py_ssize_t min_capacity) {
-    bool is_default = capacity < 0;
-    if (is_default) capacity = place_default_capacity(state, array->type);
-    if (capacity < min_capacity) capacity = min_capacity;
-    return place_open(state, array, capacity, is_default);
+    if (capacity < 0) return place_open_default(state, array, min_capacity);
+    return place_open(state, array, capacity < min_capacity ? min_capacity : capacity);
 }
 
 Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
@@ -81,7 +79,7 @@ Py_ssize_t array_find_capacity(Array* array) {
 int array_reserve(Array* array) {
     if (array->place) return 0;
     ModuleState* state = array_find_state(array);
-    return state ? place_open(state, array, array_find_capacity(array), true) : -1;
+    return state ? place_open_default(state, array, array->length) : -1;
 }
 
 int array_prepare_growth(Array* array, Py_ssize_t num_items) {
@@ -95,7 +93,7 @@ int array_prepare_growth(Array* array, Py_ssize_t num_items) {
     if (overflows || length + num_items > capacity)
         return place_raise_full(state->out_of_memory_error, array->type, capacity,
                                 overflows ? PY_SSIZE_T_MAX : length + num_items);
-    return place_open(state, array, capacity, true);
+    return place_open_default(state, array, length + num_items);
 }
 
 // Grows by half, so that appending takes constant time on average; but gets what a new array begins with exactly.
