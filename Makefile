@@ -10,8 +10,14 @@ SOURCES = $(shell find csrc benchmarks src/vmem -name '*.[chp]*' -not -path '*/_
 C_FILES = $(shell find csrc tests benchmarks examples -name '*.[ch]') $(wildcard .ci/*.c)
 SCRIPTS = $(shell grep -lE '^\#(!/usr/bin/env bash| shellcheck shell=bash)' $(wildcard .ci/*))
 
+# HEAP_BYTES=0 or HEAP_BYTES=64 makes arrays leave the heap so early that all tests run with items in reserved memory.
+ifdef HEAP_BYTES
+VENV := $(VENV)-heap-$(HEAP_BYTES)
+export CFLAGS += -O2 -DVMEM_ARRAY_HEAP_BYTES=$(HEAP_BYTES)
+endif
+
 SANITIZED = $(VENV)-sanitized
-SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g -U_FORTIFY_SOURCE
+SANITIZE = -DVMEM_ARRAY_HEAP_BYTES=64 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g -U_FORTIFY_SOURCE
 SANITIZED_RUN = CFLAGS="$(SANITIZE)" LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:allocator_may_return_null=1 $(SANITIZED)/bin/python
 
