@@ -50,3 +50,21 @@ void growth_prefault(const Reservation* reservation, size_t start, size_t end) {
     if (end > LARGE || end <= start || end - start <= FEW_PAGES * reservation->page_size) return;
     vmem_prefault(reservation->base + start, end - start);
 }
+
+static int commit_to(Reservation* reservation, size_t end) {
+    int status;
+    Py_BEGIN_CRITICAL_SECTION(reservation->owner);
+    status = growth_commit_to(reservation, end);
+    Py_END_CRITICAL_SECTION();
+    return status;
+}
+
+int growth_prepare_prefaulted(Reservation* reservation, size_t start, size_t end) {
+    if (commit_to(reservation, end) < 0) return -1;
+    return page_ops_run(reservation, PAGE_OP_PREFAULT, start, end - start);
+}
+
+int growth_prepare_locked(Reservation* reservation, size_t end) {
+    if (commit_to(reservation, end) < 0) return -1;
+    return page_ops_run(reservation, PAGE_OP_LOCK, 0, end);
+}

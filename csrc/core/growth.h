@@ -15,4 +15,9 @@ size_t growth_committed_end(const Reservation* reservation);
 // is faster than a fault for each page. Best effort.
 void growth_prefault(const Reservation* reservation, size_t start, size_t end);
 
+// Commits memory up to `end`, and makes the part from `start` on resident, or locks all of it. The caller holds no
+// lock.
+int growth_prepare_prefaulted(Reservation* reservation, size_t start, size_t end);
+int growth_prepare_locked(Reservation* reservation, size_t end);
+
 #endif

@@ -34,8 +34,8 @@ static int check_is_integer(PyObject* object, const char* what) {
     return PyIndex_Check(object) ? 0 : raise_wrong_type(object, what, "an integer");
 }
 
-// A size that may be too large for a size_t: then the number is returned, a new reference. NULL without an exception for
-// one that fits, with one for an object that is not a size.
+// Converts a size. Returns NULL, with an exception for an object that is not a size; but for one that does not fit a
+// size_t, the number, a new reference.
 static PyObject* convert_to_number(PyObject* object, const char* what, size_t* result) {
     if (check_is_integer(object, what) < 0) return NULL;
     PyObject* number = PyNumber_Index(object);

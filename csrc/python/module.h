@@ -22,8 +22,8 @@ typedef struct ModuleState {
 } ModuleState;
 
 // The class in C behind a type that may be a subclass written in Python: the first base, or the type itself, with this
-// table of methods. NULL when there is none. The table identifies the class, also that of another import of the module. A
-// function would not do: linkers may merge functions of equal code.
+// table of methods. NULL when there is none. The table identifies the class, also that of another import of the
+// module. A function would not do: linkers may merge functions of equal code.
 PyTypeObject* type_find_base(PyTypeObject* type, const PyMethodDef* methods);
 
 // The state of the module that made that class. A subclass written in Python belongs to no module.

@@ -1,6 +1,7 @@
 #include "types/arena/storage.h"
 
 #include "core/growth.h"
+#include "core/page_ops.h"
 
 // --- allocating ---
 
@@ -93,4 +94,30 @@ void arena_reclaim_orphaned(Arena* arena) {
     if (arena->orphaned.start < arena->highest_mark) return;
     if (pins_count_newest_from(&arena->reservation.pins, arena->orphaned.start) == 0)
         arena_rewind_to(arena, arena->orphaned.start);
+}
+
+// --- preparing ---
+
+static int find_next_bytes(const Arena* arena, size_t num_bytes, ByteRange* next) {
+    size_t used = arena->used;
+    if (num_bytes > arena->reservation.size - used) return raise_does_not_fit(arena, num_bytes, 1);
+    *next = (ByteRange){used, used + num_bytes};
+    return 0;
+}
+
+int arena_prefault(Arena* arena, size_t num_bytes) {
+    ByteRange next = {0, 0};
+    if (find_next_bytes(arena, num_bytes, &next) < 0) return -1;
+    return growth_prepare_prefaulted(&arena->reservation, next.start, next.end);
+}
+
+int arena_lock(Arena* arena, size_t num_bytes) {
+    ByteRange next = {0, 0};
+    if (find_next_bytes(arena, num_bytes, &next) < 0) return -1;
+    return growth_prepare_locked(&arena->reservation, next.end);
+}
+
+int arena_unlock(Arena* arena) {
+    Reservation* reservation = &arena->reservation;
+    return page_ops_run(reservation, PAGE_OP_UNLOCK, 0, growth_committed_end(reservation));
 }

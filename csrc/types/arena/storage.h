@@ -35,4 +35,9 @@ void arena_orphan_range(Arena* arena, size_t mark);
 // Frees the orphaned range, if it is the last in the arena and its views are gone.
 void arena_reclaim_orphaned(Arena* arena);
 
+// Commits memory for the next bytes and makes it resident, or locks everything up to there. The caller holds no lock.
+int arena_prefault(Arena* arena, size_t num_bytes);
+int arena_lock(Arena* arena, size_t num_bytes);
+int arena_unlock(Arena* arena);
+
 #endif

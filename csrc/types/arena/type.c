@@ -194,6 +194,87 @@ static PyObject* arena_trim(Arena* self, PyObject* Py_UNUSED(ignored)) {
     return page_ops_run_unused(&self->reservation, PAGE_OP_DECOMMIT, &unused) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+// --- memory for what comes next ---
+
+PyDoc_STRVAR(prefault_doc,
+             "prefault($self, num_bytes, /)\n--\n\n"
+             "Get memory for the next allocations now, so that using them causes no page fault.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "num_bytes : int\n"
+             "    How many bytes will be allocated, with what alignment needs in between.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    Another thread is in trim().\n"
+             "OutOfMemoryError\n"
+             "    The arena is too small, or the system has no memory for so much.\n"
+             "ValueError, TypeError\n"
+             "    A wrong argument.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> arena = vmem.Arena(1 << 30)\n"
+             ">>> arena.prefault(1 << 20)\n"
+             ">>> view = arena.alloc(1000)  # no page fault");
+
+static PyObject* arena_prefault_method(Arena* self, PyObject* object) {
+    size_t num_bytes;
+    if (convert_size(object, "num_bytes", &num_bytes) < 0) return NULL;
+    return arena_prefault(self, num_bytes) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyDoc_STRVAR(
+    lock_doc,
+    "lock($self, num_bytes=0, /)\n--\n\n"
+    "Keep what is allocated, and the next bytes, in physical memory: never in swap.\n\n"
+    "The locks stay until unlock(), or until trim() gives the memory back. Memory beyond is not locked.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "num_bytes : int, default 0\n"
+    "    How many bytes will be allocated.\n\n"
+    "Raises\n"
+    "------\n"
+    "BufferError\n"
+    "    Another thread is in trim().\n"
+    "OutOfMemoryError\n"
+    "    The arena is too small, the system has no memory for so much, or the process may not lock it (ulimit -l).\n"
+    "ValueError, TypeError\n"
+    "    A wrong argument.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> arena = vmem.Arena(1 << 30)\n"
+    ">>> arena.lock(1 << 16)\n"
+    ">>> arena.unlock()");
+
+static PyObject* arena_lock_method(Arena* self, PyObject* const* args, Py_ssize_t num_args) {
+    size_t num_bytes = 0;
+    if (num_args > 1) return PyErr_Format(PyExc_TypeError, "lock expected at most 1 argument, got %zd", num_args);
+    if (num_args == 1 && convert_size(args[0], "num_bytes", &num_bytes) < 0) return NULL;
+    return arena_lock(self, num_bytes) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyDoc_STRVAR(unlock_doc,
+             "unlock($self, /)\n--\n\n"
+             "End all locks of the arena's memory.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    Another thread is in a long call on the same memory.\n"
+             "OutOfMemoryError\n"
+             "    The process has too many mappings.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> arena = vmem.Arena(1 << 30)\n"
+             ">>> arena.lock(1 << 16)\n"
+             ">>> arena.unlock()");
+
+static PyObject* arena_unlock_method(Arena* self, PyObject* Py_UNUSED(ignored)) {
+    return arena_unlock(self) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
 // --- scopes ---
 
 PyDoc_STRVAR(
@@ -399,6 +480,9 @@ PyMethodDef arena_methods[] = {
     {"scope", (PyCFunction)arena_scope, METH_NOARGS, scope_doc},
     {"reset", (PyCFunction)arena_reset, METH_NOARGS, reset_doc},
     {"trim", (PyCFunction)arena_trim, METH_NOARGS, trim_doc},
+    {"prefault", (PyCFunction)arena_prefault_method, METH_O, prefault_doc},
+    {"lock", AS_FASTCALL(arena_lock_method), lock_doc},
+    {"unlock", (PyCFunction)arena_unlock_method, METH_NOARGS, unlock_doc},
     {"map", (PyCFunction)arena_map, METH_NOARGS, map_doc},
     {"__reduce__", (PyCFunction)arena_reduce, METH_NOARGS, arena_reduce_doc},
     {NULL, NULL, 0, NULL},

@@ -206,6 +206,62 @@ PyDoc_STRVAR(shrink_to_fit_doc,
              ">>> array.clear()\n"
              ">>> array.shrink_to_fit()");
 
+PyDoc_STRVAR(prefault_doc,
+             "prefault($self, num_items, /)\n--\n\n"
+             "Get memory for the next items now, so that adding them causes no page fault.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "num_items : int\n"
+             "    How many items will be added.\n\n"
+             "Raises\n"
+             "------\n" RAISED_BY_GROWING
+             "ValueError, TypeError\n"
+             "    A wrong argument.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('d')\n"
+             ">>> array.prefault(1000)\n"
+             ">>> array.extend(range(1000))  # no page fault");
+
+PyDoc_STRVAR(
+    lock_doc,
+    "lock($self, num_items=0, /)\n--\n\n"
+    "Keep the memory of the items, and of the next items, in physical memory: never in swap.\n\n"
+    "The locks stay until unlock(), or until shrink_to_fit() gives the memory back. Items beyond are not locked.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "num_items : int, default 0\n"
+    "    How many items will be added.\n\n"
+    "Raises\n"
+    "------\n" RAISED_BY_GROWING
+    "    Or the process may not lock so much memory (ulimit -l).\n"
+    "ValueError, TypeError\n"
+    "    A wrong argument.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> array = vmem.Array('d')\n"
+    ">>> array.lock(1000)\n"
+    ">>> array.extend(range(1000))  # no page fault, and no swapping\n"
+    ">>> array.unlock()");
+
+PyDoc_STRVAR(unlock_doc,
+             "unlock($self, /)\n--\n\n"
+             "End all locks of the array's memory.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    Another thread is in a long call on the same memory.\n"
+             "OutOfMemoryError\n"
+             "    The process has too many mappings.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('d', [1.5])\n"
+             ">>> array.lock()\n"
+             ">>> array.unlock()");
+
 PyDoc_STRVAR(reverse_doc,
              "reverse($self, /)\n--\n\n"
              "Reverse the order of the items.\n\n"

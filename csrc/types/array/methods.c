@@ -4,6 +4,7 @@
 
 #include "python/arguments.h"
 #include "core/snapshot.h"
+#include "types/array/place.h"
 #include "types/array/sequence.h"
 
 static PyObject* none_unless(bool failed) { return failed ? NULL : Py_NewRef(Py_None); }
@@ -140,6 +141,35 @@ PyObject* array_clear_method(Array* self, PyObject* Py_UNUSED(ignored)) {
 
 PyObject* array_shrink_to_fit_method(Array* self, PyObject* Py_UNUSED(ignored)) {
     return none_unless(array_shrink_to_fit(self) < 0);
+}
+
+// --- memory for what comes next ---
+
+// A number of items. More than a Py_ssize_t can hold are more than any capacity.
+static int convert_num_items(PyObject* object, Py_ssize_t* num_items) {
+    size_t number;
+    if (convert_size(object, "num_items", &number) < 0) return -1;
+    *num_items = number < (size_t)PY_SSIZE_T_MAX ? (Py_ssize_t)number : PY_SSIZE_T_MAX;
+    return 0;
+}
+
+PyObject* array_prefault(Array* self, PyObject* object) {
+    Py_ssize_t num_items;
+    if (convert_num_items(object, &num_items) < 0) return NULL;
+    if (array_reserve(self) < 0) return NULL;
+    return none_unless(place_prefault_next(self, num_items) < 0);
+}
+
+PyObject* array_lock(Array* self, PyObject* const* args, Py_ssize_t num_args) {
+    Py_ssize_t num_items = 0;
+    if (num_args > 1) return PyErr_Format(PyExc_TypeError, "lock expected at most 1 argument, got %zd", num_args);
+    if (num_args == 1 && convert_num_items(args[0], &num_items) < 0) return NULL;
+    if (array_reserve(self) < 0) return NULL;
+    return none_unless(place_lock(self, num_items) < 0);
+}
+
+PyObject* array_unlock(Array* self, PyObject* Py_UNUSED(ignored)) {
+    return none_unless(self->place && place_unlock(self) < 0);
 }
 
 // --- the order of items and bytes ---

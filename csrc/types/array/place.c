@@ -85,7 +85,7 @@ static bool can_reserve_more(size_t num_bytes) {
 }
 
 int place_raise_full(PyObject* out_of_memory_error, const ItemType* type, Py_ssize_t capacity, Py_ssize_t length) {
-    bool fits = length <= PY_SSIZE_T_MAX / type->size && can_reserve_more((size_t)(length * type->size));
+    bool fits = can_reserve_more(length <= PY_SSIZE_T_MAX / type->size ? (size_t)(length * type->size) : SIZE_MAX);
     const char* advice = fits ? "make it with a larger capacity=" : "raise the address space limit (ulimit -v)";
     const char* message = "cannot grow an array with a capacity of %zd items to %zd; %s";
     return raise_capacity_exceeded(out_of_memory_error, PyUnicode_FromFormat(message, capacity, length, advice));
@@ -197,6 +197,35 @@ void place_prefault(Array* array, Py_ssize_t length) {
     if (place->high_water >= end) return;
     growth_prefault(&place->reservation, place->high_water, end);
     place->high_water = end;
+}
+
+// --- preparing ---
+
+// The offsets at which the items end now, and after so many more. Raises when the capacity is exceeded.
+static int find_next_bytes(Array* array, Py_ssize_t num_items, ByteRange* next) {
+    Py_ssize_t length = array->length;
+    if (num_items > array->place->capacity - length)
+        return raise_place_full(array, num_items > PY_SSIZE_T_MAX - length ? PY_SSIZE_T_MAX : length + num_items);
+    next->start = (size_t)(length * array->type->size);
+    next->end = (size_t)((length + num_items) * array->type->size);
+    return 0;
+}
+
+int place_prefault_next(Array* array, Py_ssize_t num_items) {
+    ByteRange next = {0, 0};
+    if (find_next_bytes(array, num_items, &next) < 0) return -1;
+    return growth_prepare_prefaulted(&array->place->reservation, next.start, next.end);
+}
+
+int place_lock(Array* array, Py_ssize_t num_items) {
+    ByteRange next = {0, 0};
+    if (find_next_bytes(array, num_items, &next) < 0) return -1;
+    return growth_prepare_locked(&array->place->reservation, next.end);
+}
+
+int place_unlock(Array* array) {
+    Reservation* reservation = &array->place->reservation;
+    return page_ops_run(reservation, PAGE_OP_UNLOCK, 0, growth_committed_end(reservation));
 }
 
 // --- shrinking ---

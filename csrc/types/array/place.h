@@ -32,6 +32,11 @@ void place_prefault(Array* array, Py_ssize_t length);
 // Raises BufferError when a view reaches beyond so many items. The caller holds the array's lock.
 int place_check_shrinks(const Array* array, Py_ssize_t length);
 
+// Makes memory for the next items resident, or locks the items' memory and that. The caller holds no lock.
+int place_prefault_next(Array* array, Py_ssize_t num_items);
+int place_lock(Array* array, Py_ssize_t num_items);
+int place_unlock(Array* array);
+
 // Decommits or discards the pages that hold no items. The caller holds no lock.
 int place_shrink_to_fit(Array* array);
 
