@@ -123,4 +123,4 @@ def test_interruptions_are_not_refusals(error: type[BaseException]) -> None:
     if not hasattr(memoryview, "__buffer__"):
         return  # before Python 3.12 nothing calls Refusing.__buffer__
     with pytest.raises(error):
-        vmem.Array("f", Refusing(error))  # type: ignore[arg-type]
+        vmem.Array("f", Refusing(error))

@@ -71,7 +71,8 @@ def test_newer_protocols_carry_memory() -> None:
 def test_pickling_gives_no_address_to_small_arrays(protocol: int) -> None:
     made = vmem.Array("h", [1, -2])
     before = made.__sizeof__()
-    data, buffers = pickle.dumps(made, protocol), []
+    buffers: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(made, protocol)
     assert pickle.loads(data) == made
     if protocol >= 5:
         assert pickle.dumps(made, protocol, buffer_callback=buffers.append)
