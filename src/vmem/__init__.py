@@ -33,10 +33,10 @@ from _collections_abc import MutableSequence  # collections.abc, by the name tha
 
 try:
     from vmem._vmem import _C_API as _C_API  # other extensions look for it here
-except ImportError as error:
+except ImportError as _error:
     from vmem._broken import explain
 
-    raise ImportError(explain(error), name="vmem._vmem") from error
+    raise ImportError(explain(_error), name="vmem._vmem") from _error
 
 from vmem._about import __version__, get_include
 from vmem._memory import memory_info
