@@ -178,7 +178,7 @@ def test_the_capacity_is_what_would_be_reserved_now() -> None:
 @pytest.mark.parametrize(
     "call",
     ["memoryview(small)", "small.buffer_info()", "small.map()", "np.asarray(small)", "np.array(small)",
-     "np.asarray(small, dtype='f4')", "np.sum(small)", "small.extend(bytes(1 << 17))"],
+     "np.asarray(small, dtype='f4')", "np.sum(small)", "small.extend(large)"],
 )  # fmt: skip
 def test_what_needs_addresses_raises_and_changes_nothing(call: str) -> None:
     """NumPy copies the items one by one when it gets no buffer: it must hear of the refusal."""
@@ -186,7 +186,7 @@ def test_what_needs_addresses_raises_and_changes_nothing(call: str) -> None:
         f"""
         import resource, numpy as np, vmem
         from vmem import _vmem
-        small = vmem.Array("B", b"abc" * 4)
+        small, large = vmem.Array("B", b"abc" * 4), bytes(1 << 17)
         used = _vmem.get_limits()["address_space_used"]
         resource.setrlimit(resource.RLIMIT_AS, (used, -1))
         for _ in range(2):
@@ -200,7 +200,7 @@ def test_what_needs_addresses_raises_and_changes_nothing(call: str) -> None:
             assert small.tobytes() == b"abc" * 4 and small[0] == 97
         resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
         assert bytes(memoryview(small)) == b"abc" * 4
-        small.extend(bytes(1 << 17))
+        small.extend(large)
         """
     )
 

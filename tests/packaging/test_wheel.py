@@ -39,7 +39,7 @@ ADDED_BY_SETUPTOOLS = re.compile(r"PKG-INFO|setup\.cfg|(src/)?pyvmem\.egg-info/.
 # The benchmarks that `vmem bench` runs. Those of the header need its sources.
 PACKAGED_BENCHMARKS = re.compile(r"benchmarks/(?!header)\w+\.(py|c)")
 
-MAX_WHEEL_BYTES = 150_000
+MAX_WHEEL_BYTES = 250_000
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 STABLE_ABI_TAG = "cp311-abi3"
