@@ -241,12 +241,14 @@ VMEM_API VmemResult vmem_commit(void* ptr, size_t num_bytes);
 //   systems         mmap(MAP_FIXED, PROT_NONE); VirtualFree(MEM_DECOMMIT)
 VMEM_API VmemResult vmem_decommit(void* ptr, size_t num_bytes);
 
-// Change the access to the pages that hold one or more bytes of [ptr, ptr + num_bytes).
+// Change the access to the pages that hold one or more bytes of [ptr, ptr + num_bytes). Taking write access away can end
+// the commit charge (Linux ends that of pages that were never written): granting it again can then be refused.
 //   ptr, num_bytes  committed, inside one reservation; num_bytes in bytes, > 0
 //   protection      one of the six; a processor that cannot separate two kinds of access grants both, so that execute
 //                   may include read
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_ACCESS_DENIED (a policy against writable code),
-//                   VMEM_ERROR_OUT_OF_MEMORY (mapping limit; some of the pages may have changed)
+//                   VMEM_ERROR_OUT_OF_MEMORY (mapping limit, and for write access commit limit and data limit; some of
+//                   the pages may have changed)
 //   threads         safe on disjoint pages
 //   systems         mprotect; VirtualProtect
 VMEM_API VmemResult vmem_protect(void* ptr, size_t num_bytes, VmemProtection protection);

@@ -21,7 +21,7 @@ VmemResult result_of(int error) {
 // "cannot commit 4096 bytes at offset 8192 of a region"
 static PyObject* describe_request(const Request* request) {
     const OwnerKind* owner = request->owner_kind;
-    if (request->kind == REQUEST_RANGE)
+    if (request->kind != REQUEST_ADDRESSES)
         return PyUnicode_FromFormat("cannot %s %zu bytes at offset %zu of %s %s", request->verb, request->num_bytes,
                                     request->offset, owner->article, owner->noun);
     if (request->align > 1)
@@ -41,8 +41,12 @@ static bool exceeds(uint64_t used, uint64_t num_bytes, uint64_t limit) {
 #define COMMIT_TOLERANCE ((uint64_t)256 << 20)
 
 static const char* mapping_advice(const Request* request) {
-    return request->new_memory ? request->owner_kind->when_commit_runs_out_of_mappings
-                               : request->owner_kind->when_mappings_run_out;
+    bool commits = request->new_memory && request->kind != REQUEST_ACCESS;
+    return commits ? request->owner_kind->when_commit_runs_out_of_mappings : request->owner_kind->when_mappings_run_out;
+}
+
+static const char* memory_advice(const Request* request) {
+    return request->kind == REQUEST_ACCESS ? "make less memory writable" : "commit less";
 }
 
 static const char* address_advice(const Request* request) {
@@ -82,20 +86,19 @@ static PyObject* describe_cause(const Request* request, const VmemLimits* limits
         return PyUnicode_FromFormat("no free range of addresses is large enough; %s", address_advice(request));
     if (exceeds(limits->data_used, request->new_memory, limits->data_limit))
         return PyUnicode_FromFormat(
-            "the data limit (RLIMIT_DATA, ulimit -d) is %llu bytes and this process uses %llu; commit less, or raise "
-            "the limit",
-            (unsigned long long)limits->data_limit, (unsigned long long)limits->data_used);
+            "the data limit (RLIMIT_DATA, ulimit -d) is %llu bytes and this process uses %llu; %s, or raise the limit",
+            (unsigned long long)limits->data_limit, (unsigned long long)limits->data_used, memory_advice(request));
     if (exceeds(0, request->new_memory, limits->largest_commit))
         return PyUnicode_FromFormat(
             "one commit cannot be larger than memory and swap together, %llu bytes, while vm.overcommit_memory is 0; "
-            "commit less at a time, as it is needed",
-            (unsigned long long)limits->largest_commit);
+            "%s at a time, as it is needed",
+            (unsigned long long)limits->largest_commit, memory_advice(request));
     if (request->new_memory &&
         exceeds(limits->commit_used, request->new_memory + COMMIT_TOLERANCE, limits->commit_limit))
         return PyUnicode_FromFormat(
-            "the system's commit limit is %llu bytes and %llu are committed by all processes together; commit less, "
-            "or raise it (vm.overcommit_ratio on Linux, a larger page file on Windows)",
-            (unsigned long long)limits->commit_limit, (unsigned long long)limits->commit_used);
+            "the system's commit limit is %llu bytes and %llu are committed by all processes together; %s, or raise it "
+            "(vm.overcommit_ratio on Linux, a larger page file on Windows)",
+            (unsigned long long)limits->commit_limit, (unsigned long long)limits->commit_used, memory_advice(request));
     if (request->new_locks)
         return PyUnicode_FromString(
             "this process may not lock more memory; lock less, or run it with the privilege to (CAP_IPC_LOCK on "

@@ -8,6 +8,7 @@
 
 typedef enum RequestKind {
     REQUEST_RANGE,     // an operation on a range of a reservation
+    REQUEST_ACCESS,    // the same, on committed pages: `new_memory` is what becomes writable
     REQUEST_ADDRESSES  // reserving addresses: there is no offset yet
 } RequestKind;
 
@@ -20,7 +21,7 @@ typedef struct Request {
     size_t num_bytes;
     size_t align;          // mentioned when it is more than 1
     size_t new_addresses;  // how many bytes of addresses the system was asked for
-    size_t new_memory;     // how many bytes of memory it was asked to commit
+    size_t new_memory;     // how many bytes of memory it was asked to account for: to commit, or to make writable again
     size_t new_locks;      // how many bytes of memory it was asked to lock
 } Request;
 

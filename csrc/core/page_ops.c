@@ -167,6 +167,17 @@ static bool has_protection(const Reservation* reservation, Pages pages, VmemProt
     return true;
 }
 
+// How many bytes the system accounts for again when they become writable: read-only pages do not count towards the data
+// limit, and those that were never written need not be charged.
+static size_t count_writable_again(const Reservation* reservation, Pages pages, VmemProtection protection) {
+    size_t num_bytes = 0;
+    Run run;
+    if (!can_write(protection)) return 0;
+    while (next_run(reservation, &pages, &run))
+        if (!can_write(run.state.protection)) num_bytes += run.pages.end - run.pages.start;
+    return num_bytes;
+}
+
 static int check_views_allow(const Reservation* reservation, Pages pages, VmemProtection protection) {
     const PinList* pins = &reservation->pins;
     if (!can_read(protection)) return pins_check_none(pins, pages, "take access from");
@@ -192,6 +203,8 @@ int page_ops_protect(Reservation* reservation, size_t offset, size_t num_bytes, 
     if (has_protection(reservation, pages, protection)) return 0;
 
     Request request = request_at(reservation, "protect", offset, num_bytes);
+    request.kind = REQUEST_ACCESS;
+    request.new_memory = count_writable_again(reservation, pages, protection);
     Py_ssize_t max_mappings, min_mappings = min_mappings_of_change(reservation, pages, &max_mappings);
     if (reservation_check_mappings(reservation, min_mappings, &request) < 0) return -1;
     if (spans_prepare(&reservation->spans, SPANS_FOR_CHANGE) < 0) return -1;
@@ -343,6 +356,7 @@ static void record_discard(LongCall* call) {
 // On some systems a discard that fails leaves the pages decommitted.
 static void record_failed_discard(LongCall* call) {
     if (call->result == VMEM_SUCCESS || !vmem_get_capabilities().discard_can_lose_commit) return;
+    call->request.new_memory = call->chunk.end - call->chunk.start;  // it was to be committed again
     spans_clear(&call->reservation->spans, call->chunk.start, call->chunk.end);
 }
 

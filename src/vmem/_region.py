@@ -331,7 +331,8 @@ class Region(_vmem.Region):
         BufferError
             Live views need the access that would be removed, or another thread is at work on these pages.
         OutOfMemoryError
-            Too many mappings would be needed. Nothing has changed then.
+            Too many mappings would be needed, or pages that become writable again would exceed the data or commit
+            limit; the message says which. Nothing has changed then.
         OSError
             The system refused, for example by a policy against code that is writable. Nothing has changed then, unless
             the policy also forbids the protection that was there before; `ranges` shows the result.
@@ -341,6 +342,9 @@ class Region(_vmem.Region):
 
         Notes
         -----
+        Taking write access away ends the promise that a commit makes: the system may stop accounting for the pages, and
+        granting write access again can be refused, as a commit can.
+
         Before memory is made executable, an auditing event ``vmem.protect`` is raised with arguments ``region``,
         ``protection``, ``offset`` and ``num_bytes``.
 

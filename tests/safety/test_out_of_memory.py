@@ -149,6 +149,77 @@ def test_commit_limit() -> None:
     assert "vm.overcommit_ratio" in printed
 
 
+@linux_only
+@pytest.mark.exact_memory
+def test_write_access_that_was_given_up_is_refused_for_the_data_limit() -> None:
+    """Read-only pages do not count, so write access has to be granted like a commit. Nothing is lost by a refusal."""
+    printed = run_python(
+        """
+        import resource, vmem
+        from vmem import Protection, _vmem
+        size = 1 << 28
+        region = vmem.reserve(2 * size)
+        region.commit(0, size)
+        region[0] = 9
+        region.protect(Protection.READ, 0, size - 4096)
+        limit = _vmem.get_limits()["data_used"] + (1 << 24)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        before = region.ranges()
+        for protection in (Protection.READ_WRITE, Protection.READ_WRITE_EXECUTE):
+            try:
+                region.protect(protection, 0, size)
+            except vmem.OutOfMemoryError as error:
+                print(error)
+                assert f"is {limit} bytes" in str(error)
+            else:
+                raise SystemExit("the limit was passed")
+        assert region.ranges() == before and region[0] == 9
+        region.protect(Protection.READ_EXECUTE, 0, size)
+        region.protect(Protection.READ_WRITE, 0, 1 << 20)
+        """
+    )
+    assert printed.count("cannot protect 268435456 bytes at offset 0 of a region: the data limit (RLIMIT_DATA") == 2
+    assert "make less memory writable, or raise the limit" in printed
+
+
+@pytest.mark.many_addresses
+@linux_only
+@root_only
+@pytest.mark.whole_system
+@pytest.mark.exact_memory
+def test_write_access_that_was_given_up_is_refused_for_the_commit_limit() -> None:
+    with setting("overcommit_memory", "2"):
+        printed = run_python(
+            """
+            import vmem
+            from vmem import Protection, _vmem
+            def get_left():
+                limits = _vmem.get_limits()
+                return limits["commit_limit"] - limits["commit_used"]
+            region, other = vmem.reserve(1 << 44), vmem.reserve(1 << 44)
+            size = get_left() // 4 * 3 // 4096 * 4096
+            region.commit(0, size)
+            region.protect(Protection.READ, 0, size)
+            if get_left() < size:
+                print("still charged")  # before Linux 6.1, which keeps the charge
+            else:
+                other.commit(0, size)
+                try:
+                    region.protect(Protection.READ_WRITE, 0, size)
+                except vmem.OutOfMemoryError as error:
+                    print(error)
+                other.release()
+            region.protect(Protection.READ_WRITE, 0, size)
+            region[0] = 1
+            """
+        )
+    assert printed == "still charged\n" or re.search(
+        r"cannot protect \d+ bytes at offset 0 of a region: the system's commit limit is \d+ bytes and \d+ are committed "
+        r"by all processes together; make less memory writable, or raise it",
+        printed,
+    )
+
+
 @pytest.mark.many_addresses
 @linux_only
 @root_only
