@@ -200,7 +200,8 @@ typedef struct VmemAddressSpace {
 // Reserve a range of addresses without committing any of it.
 //   num_bytes       in bytes, > 0; the system rounds it up to whole pages
 //   returns         the first address, a multiple of vmem_get_allocation_granularity(); NULL on failure
-//   fails           zero or too many bytes, no free addresses, address space limit, mapping limit
+//   fails           zero or too many bytes, no free addresses, address space limit, mapping limit. Some systems call a
+//                   size that they cannot provide invalid: errno can be EINVAL then
 //   threads         safe
 //   systems         mmap(PROT_NONE); VirtualAlloc(MEM_RESERVE, PAGE_NOACCESS)
 VMEM_API void* vmem_reserve(size_t num_bytes);

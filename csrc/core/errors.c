@@ -10,11 +10,13 @@ int system_error(void) {
 #endif
 }
 
-VmemResult result_of(int error) {
+VmemResult result_of_reserve(int error) {
 #ifdef _WIN32
     return error == ERROR_ACCESS_DENIED ? VMEM_ERROR_ACCESS_DENIED : VMEM_ERROR_OUT_OF_MEMORY;
 #else
-    return error == ENOMEM || error == EAGAIN ? VMEM_ERROR_OUT_OF_MEMORY : VMEM_ERROR_SYSTEM;
+    bool is_about_size = error == ENOMEM || error == EAGAIN || error == EINVAL || error == EOVERFLOW;
+    if (is_about_size) return VMEM_ERROR_OUT_OF_MEMORY;
+    return error == ENOSYS ? VMEM_ERROR_UNSUPPORTED : VMEM_ERROR_SYSTEM;
 #endif
 }
 

@@ -87,7 +87,7 @@ int reservation_open(Reservation* reservation, ModuleState* state, PyObject* own
     reservation->base = backing->reserve(backing, options->num_bytes, align);
     if (!reservation->base) {
         int error = system_error();
-        raise_refused(reservation->out_of_memory_error, &request, result_of(error), error);
+        raise_refused(reservation->out_of_memory_error, &request, result_of_reserve(error), error);
         return -1;
     }
     reservation->size = size;

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import vmem
-from tests.programs.refusals import MIB, PAGE, Drop, Explorer, InNewProcess, Plan, explore_case
+from tests.programs.refusals import MIB, PAGE, Drop, Explorer, InNewProcess, Plan, class_of_reserve, explore_case
 from tests.support.buffers import address_of
 from tests.support.system import permissions_in, status_bytes
 
@@ -167,6 +167,7 @@ class MakeArray(Explorer):
 
     call: Callable[[vmem.Array[int]], vmem.Array[int]]
     reads_too: bool = False  # to find the cause of a refusal, which is the same for all
+    also_raised: tuple[type[Exception], ...] = (vmem.OutOfMemoryError,)  # for every error of the call that reserves
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -309,6 +310,9 @@ class MakeArena(Explorer):
 
     def make(self) -> None:
         self.arena = vmem.Arena(CAPACITY, alignment=64)
+
+    def class_of(self, error: int) -> type[Exception]:
+        return class_of_reserve(error)
 
     def try_once(self, plan: Plan) -> list[str]:
         addresses = status_bytes("VmSize")

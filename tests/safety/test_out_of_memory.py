@@ -214,8 +214,8 @@ def test_write_access_that_was_given_up_is_refused_for_the_commit_limit() -> Non
             """
         )
     assert printed == "still charged\n" or re.search(
-        r"cannot protect \d+ bytes at offset 0 of a region: the system's commit limit is \d+ bytes and \d+ are committed "
-        r"by all processes together; make less memory writable, or raise it",
+        r"cannot protect \d+ bytes at offset 0 of a region: the system's commit limit is \d+ bytes and \d+ are "
+        r"committed by all processes together; make less memory writable, or raise it",
         printed,
     )
 
