@@ -59,8 +59,8 @@ RULES THAT HOLD FOR EVERY FUNCTION
               return NULL. Invalid arguments are detected before any system call; nothing here asserts or aborts. When a
               system call fails, errno (GetLastError() on Windows) is what that call set. Otherwise it is unchanged,
               after success too.
-    threads   There is no shared state: every function may be called from every thread at any time. The caller orders
-              calls that work on the same pages.
+    threads   Every function may be called from every thread at any time. The caller orders calls that work on the same
+              pages. The only shared state is what Linux was found to do with advice, an atomic int.
     memory    No function allocates memory, and none uses more than 8 KiB of stack.
     fork      A child process has the same reservations, with its own copy of their contents.
 
@@ -257,18 +257,20 @@ VMEM_API VmemResult vmem_protect(void* ptr, size_t num_bytes, VmemProtection pro
 // Drop the contents of the pages that hold one or more bytes of [ptr, ptr + num_bytes): they stay committed, read zero,
 // and take no physical memory until they are touched again.
 //   ptr, num_bytes  committed, readable and writable, inside one reservation; num_bytes in bytes, > 0
-//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for locked pages before Linux 5.18), VMEM_ERROR_OUT_OF_MEMORY
-//                   (with VmemCapabilities.discard_can_lose_commit the pages are decommitted then)
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for locked pages before Linux 5.18 and on emulators that cannot
+//                   discard them), VMEM_ERROR_OUT_OF_MEMORY (with VmemCapabilities.discard_can_lose_commit the pages are
+//                   decommitted then)
 //   threads         safe on disjoint pages
-//   systems         Linux: madvise(MADV_DONTNEED), locked pages too; other POSIX: mmap(MAP_FIXED), which unlocks;
-//                   Windows: VirtualFree(MEM_DECOMMIT) and VirtualAlloc(MEM_COMMIT)
+//   systems         Linux: madvise(MADV_DONTNEED), locked pages too; other POSIX, and Linux where madvise is denied or
+//                   does nothing: mmap(MAP_FIXED), which unlocks, and mprotect; Windows: VirtualFree(MEM_DECOMMIT) and
+//                   VirtualAlloc(MEM_COMMIT)
 VMEM_API VmemResult vmem_discard(void* ptr, size_t num_bytes);
 
 // Give the pages that hold one or more bytes of [ptr, ptr + num_bytes) physical memory now, not when they are touched.
 //   ptr, num_bytes  committed, readable and writable, inside one reservation; num_bytes in bytes, > 0
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY. Contents never change
 //   threads         safe, also on the same pages
-//   systems         Linux 5.14: madvise(MADV_POPULATE_WRITE); else one access per page
+//   systems         Linux 5.14: madvise(MADV_POPULATE_WRITE), where it populates; else one access per page
 VMEM_API VmemResult vmem_prefault(void* ptr, size_t num_bytes);
 
 // Keep the pages that hold one or more bytes of [ptr, ptr + num_bytes) in physical memory, out of swap.
@@ -929,8 +931,10 @@ static VmemResult vmem__os_lock(void* ptr, size_t size) {
     return vmem__posix_result_of(VMEM_FAIL("mlock") ? -1 : mlock(ptr, size));
 }
 
+static int vmem__posix_munlock(void* ptr, size_t size) { return VMEM_FAIL("munlock") ? -1 : munlock(ptr, size); }
+
 static VmemResult vmem__os_unlock(void* ptr, size_t size) {
-    return vmem__posix_result_of(VMEM_FAIL("munlock") ? -1 : munlock(ptr, size));
+    return vmem__posix_result_of(vmem__posix_munlock(ptr, size));
 }
 
 // mincore(), whose declaration differs between systems. It fills in a byte for each page, of which the lowest bit says
@@ -944,8 +948,7 @@ static inline VmemResult vmem__posix_count_resident(uintptr_t start, size_t size
     while (done < num_pages) {
         size_t count = num_pages - done < sizeof pages ? num_pages - done : sizeof pages;
         void* ptr = vmem__pointer(start + done * page_size);
-        if (VMEM_FAIL("mincore") || system_mincore(ptr, count * page_size, pages) != 0)
-            return vmem__posix_last_result();
+        if (system_mincore(ptr, count * page_size, pages) != 0) return vmem__posix_last_result();
         for (i = 0; i < count; i++) resident += (pages[i] & 1) ? page_size : 0;
         done += count;
     }
@@ -1062,21 +1065,119 @@ static int vmem__linux_madvise(void* ptr, size_t size, int advice) {
     return VMEM_FAIL("madvise") ? -1 : madvise(ptr, size, advice);
 }
 
+static int vmem__linux_mincore(void* ptr, size_t size, char* pages) {
+    return VMEM_FAIL("mincore") ? -1 : mincore(ptr, size, (unsigned char*)pages);
+}
+
+static bool vmem__linux_is_denied(int error) { return error == ENOSYS || error == EPERM; }
+
+// What madvise() does here. A filter of system calls can deny it, and emulators such as QEMU's user mode answer 0 to
+// advice that they do not follow.
+enum {
+    VMEM__ADVICE_TRIED = 1,
+    VMEM__ADVICE_EXISTS = 2,            // madvise() is not denied
+    VMEM__ADVICE_IS_HONEST = 4,         // advice that does not exist is refused
+    VMEM__ADVICE_DISCARDS = 8,          // MADV_DONTNEED
+    VMEM__ADVICE_DISCARDS_LOCKED = 16,  // MADV_DONTNEED_LOCKED
+    VMEM__ADVICE_POPULATES = 32         // MADV_POPULATE_WRITE
+};
+#define VMEM__MADV_NONEXISTENT 0x7ffffffe
+
+static bool vmem__linux_page_is_resident(char* page, size_t page_size) {
+    char pages[64] = {
+        1};  // more than one, because emulators with large pages write a byte for each page of the machine
+    return vmem__linux_mincore(page, page_size, pages) == 0 && (pages[0] & 1) != 0;
+}
+
+// Whether advice drops what is written to a page. Clears `*is_certain` if it fails for a reason that may pass.
+static bool vmem__linux_drops(volatile char* page, size_t page_size, int advice, bool* is_certain) {
+    *page = 1;
+    if (vmem__linux_madvise(vmem__pointer((uintptr_t)page), page_size, advice) == 0) return *page == 0;
+    if (errno != EINVAL) *is_certain = false;
+    return false;
+}
+
+// Tries advice on a page that is committed as those of a reservation are. Returns 0 if it cannot tell.
+static int vmem__linux_try_advice_on(char* page, size_t page_size) {
+    int found = VMEM__ADVICE_TRIED;
+    bool is_refused = vmem__linux_madvise(page, page_size, VMEM__MADV_NONEXISTENT) != 0, is_certain = true;
+    if (is_refused && vmem__linux_is_denied(errno)) return found;
+    found |= VMEM__ADVICE_EXISTS;
+    if (is_refused) found |= VMEM__ADVICE_IS_HONEST;
+    if (vmem__linux_drops(page, page_size, VMEM__MADV_DONTNEED, &is_certain)) found |= VMEM__ADVICE_DISCARDS;
+    if (vmem__linux_drops(page, page_size, VMEM__MADV_DONTNEED_LOCKED, &is_certain))
+        found |= VMEM__ADVICE_DISCARDS_LOCKED;
+    vmem__linux_madvise(page, page_size, VMEM__MADV_DONTNEED);
+    if (!vmem__linux_page_is_resident(page, page_size) &&
+        vmem__linux_madvise(page, page_size, VMEM__MADV_POPULATE_WRITE) == 0 &&
+        vmem__linux_page_is_resident(page, page_size))
+        found |= VMEM__ADVICE_POPULATES;
+    return is_certain ? found : 0;
+}
+
+// Returns 0 if it cannot tell, or if there is no page to be had. After mlockall() new pages are locked, and MADV_DONTNEED fails.
+static int vmem__linux_try_advice(void) {
+    size_t page_size = vmem__os_page_size();
+    char* page = (char*)vmem__posix_map(NULL, page_size, 0);
+    int found = 0;
+    if (page == (char*)MAP_FAILED) return 0;
+    if (vmem__posix_mprotect(page, page_size, PROT_READ | PROT_WRITE) == 0 && vmem__posix_munlock(page, page_size) == 0)
+        found = vmem__linux_try_advice_on(page, page_size);
+    vmem__posix_munmap(page, page_size);
+    return found;
+}
+
+// What was found when it was first needed; 0 before. Threads that try at the same time find the same.
+static int vmem__linux_advice;
+
+static int vmem__linux_find_advice(void) {
+    int error = errno, found = __atomic_load_n(&vmem__linux_advice, __ATOMIC_RELAXED);
+    if (found == 0) {
+        found = vmem__linux_try_advice();
+        __atomic_store_n(&vmem__linux_advice, found, __ATOMIC_RELAXED);
+        errno = error;
+    }
+    // If that cannot be told now, what nearly every system does is assumed.
+    return found ? found : VMEM__ADVICE_EXISTS | VMEM__ADVICE_DISCARDS | VMEM__ADVICE_DISCARDS_LOCKED;
+}
+
+// Tries again: a process can deny itself system calls at any time.
+static int vmem__linux_find_advice_again(void) {
+    __atomic_store_n(&vmem__linux_advice, 0, __ATOMIC_RELAXED);
+    return vmem__linux_find_advice();
+}
+
 // MADV_DONTNEED fails with EINVAL for locked pages. Before Linux 5.18 no advice discards those.
-static VmemResult vmem__os_discard(void* ptr, size_t size) {
+static VmemResult vmem__linux_discard_by_advice(void* ptr, size_t size, int found) {
     int error = errno;
     int status = vmem__linux_madvise(ptr, size, VMEM__MADV_DONTNEED);
-    if (status != 0 && errno == EINVAL) status = vmem__linux_madvise(ptr, size, VMEM__MADV_DONTNEED_LOCKED);
+    if (status != 0 && errno == EINVAL && (found & VMEM__ADVICE_DISCARDS_LOCKED))
+        status = vmem__linux_madvise(ptr, size, VMEM__MADV_DONTNEED_LOCKED);
     if (status != 0) return vmem__posix_last_result();
     errno = error;
     return VMEM_SUCCESS;
 }
 
+// Where madvise() cannot discard, fresh memory is mapped, as on macOS.
+static VmemResult vmem__os_discard(void* ptr, size_t size) {
+    int error = errno, found = vmem__linux_find_advice();
+    if (found & VMEM__ADVICE_DISCARDS) {
+        VmemResult result = vmem__linux_discard_by_advice(ptr, size, found);
+        int advice_error = errno;
+        if (result == VMEM_SUCCESS || !vmem__linux_is_denied(advice_error)) return result;
+        found = vmem__linux_find_advice_again();
+        errno = advice_error;
+        if (found & VMEM__ADVICE_DISCARDS) return result;
+        errno = error;
+    }
+    return vmem__posix_remap_and_commit(ptr, size);
+}
+
 // At the mapping limit nothing can be mapped. The memory can still be returned, and usually the access be removed.
 static VmemResult vmem__os_decommit(void* ptr, size_t size) {
     VmemResult result = vmem__posix_remap(ptr, size);
-    int error = errno;
-    if (result != VMEM_ERROR_OUT_OF_MEMORY || vmem__os_discard(ptr, size) != VMEM_SUCCESS) {
+    int error = errno, found = result == VMEM_ERROR_OUT_OF_MEMORY ? vmem__linux_find_advice() : 0;
+    if (!(found & VMEM__ADVICE_DISCARDS) || vmem__linux_discard_by_advice(ptr, size, found) != VMEM_SUCCESS) {
         errno = error;
         return result;
     }
@@ -1085,12 +1186,13 @@ static VmemResult vmem__os_decommit(void* ptr, size_t size) {
     return VMEM_DECOMMIT_INCOMPLETE;
 }
 
-// With zero bytes, EINVAL can only mean that the kernel lacks the advice. With more it can have other causes.
 static VmemResult vmem__os_prefault(void* ptr, size_t size) {
     int error = errno;
-    if (vmem__linux_madvise(ptr, 0, VMEM__MADV_POPULATE_WRITE) == 0)
-        return vmem__posix_result_of(vmem__linux_madvise(ptr, size, VMEM__MADV_POPULATE_WRITE));
-    errno = error;
+    if (vmem__linux_find_advice() & VMEM__ADVICE_POPULATES) {
+        int status = vmem__linux_madvise(ptr, size, VMEM__MADV_POPULATE_WRITE);
+        if (status == 0 || !vmem__linux_is_denied(errno)) return vmem__posix_result_of(status);
+        errno = error;
+    }
     vmem__touch(ptr, size, vmem__os_page_size());
     return VMEM_SUCCESS;
 }
@@ -1104,10 +1206,6 @@ static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
     VmemResult result = vmem__posix_result_of(
         VMEM_FAIL("prctl") ? -1 : prctl(VMEM__PR_SET_VMA, VMEM__PR_SET_VMA_ANON_NAME, ptr, (unsigned long)size, name));
     return result == VMEM_ERROR_INVALID_ARGUMENT ? VMEM_ERROR_UNSUPPORTED : result;  // the kernel lacks them
-}
-
-static int vmem__linux_mincore(void* ptr, size_t size, char* pages) {
-    return mincore(ptr, size, (unsigned char*)pages);
 }
 
 static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
@@ -1358,9 +1456,11 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
 }
 
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
-    int error = errno;
+    int error = errno, found = vmem__linux_find_advice();
     capabilities->system = "Linux";
-    capabilities->can_reserve = capabilities->can_count_resident = capabilities->can_advise_huge_pages = true;
+    capabilities->can_reserve = capabilities->can_count_resident = true;
+    capabilities->can_advise_huge_pages = (found & VMEM__ADVICE_EXISTS) != 0;
+    capabilities->discard_can_lose_commit = capabilities->discard_unlocks = (found & VMEM__ADVICE_DISCARDS) == 0;
     capabilities->can_set_name = capabilities->can_query = true;
     capabilities->tells_available_memory = capabilities->tells_mapping_limit = true;
     capabilities->commit_is_a_promise = vmem__linux_read_number("/proc/sys/vm/overcommit_memory", 0) == 2;
@@ -1547,7 +1647,9 @@ static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
     return VMEM_ERROR_UNSUPPORTED;
 }
 
-static int vmem__macos_mincore(void* ptr, size_t size, char* pages) { return mincore(ptr, size, pages); }
+static int vmem__macos_mincore(void* ptr, size_t size, char* pages) {
+    return VMEM_FAIL("mincore") ? -1 : mincore(ptr, size, pages);
+}
 
 static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
     return vmem__posix_count_resident(start, size, num_resident, vmem__macos_mincore);
@@ -1697,7 +1799,9 @@ static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
 int mincore(void*, size_t, char*);
 #endif
 
-static int vmem__bsd_mincore(void* ptr, size_t size, char* pages) { return mincore(ptr, size, pages); }
+static int vmem__bsd_mincore(void* ptr, size_t size, char* pages) {
+    return VMEM_FAIL("mincore") ? -1 : mincore(ptr, size, pages);
+}
 
 static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident) {
     return vmem__posix_count_resident(start, size, num_resident, vmem__bsd_mincore);

@@ -150,7 +150,9 @@ void raise_refused(PyObject* out_of_memory_error, const Request* request, VmemRe
         vmem_get_limits(&limits);
         raise_out_of_memory(out_of_memory_error, request, describe_cause(request, &limits, error));
     } else if (result == VMEM_ERROR_UNSUPPORTED) {
-        PyErr_Format(PyExc_NotImplementedError, "cannot %s: %s", request->verb, vmem_result_message(result));
+        PyObject* what = describe_request(request);
+        if (what) PyErr_Format(PyExc_NotImplementedError, "%U: %s", what, vmem_result_message(result));
+        Py_XDECREF(what);
     } else {
         raise_os_error(request, result, error);
     }

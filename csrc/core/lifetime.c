@@ -36,10 +36,15 @@ static char* make_label(PyObject* name) {
 // Huge pages lie at multiples of their size, so the reservation has to begin at one.
 static int align_for_huge_pages(size_t* align) {
     size_t huge_page_size = vmem_get_huge_page_size();
-    if (huge_page_size == 0 || !vmem_get_capabilities().can_advise_huge_pages) {
+    if (huge_page_size == 0) {
         PyErr_SetString(PyExc_NotImplementedError,
                         "cannot reserve with huge_pages=True: this system has no huge pages for ordinary memory; "
                         "get_huge_page_size() is 0 here");
+        return -1;
+    }
+    if (!vmem_get_capabilities().can_advise_huge_pages) {
+        PyErr_SetString(PyExc_NotImplementedError,
+                        "cannot reserve with huge_pages=True: this process may not ask for them; madvise() is denied");
         return -1;
     }
     if (*align < huge_page_size) *align = huge_page_size;

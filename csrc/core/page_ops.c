@@ -52,6 +52,8 @@ static void decommit_gaps(Reservation* reservation, Pages pages) {
     while (next_gap(reservation, &pages, &gap)) decommit_pages(reservation, gap);
 }
 
+static bool has_hints(const Reservation* reservation) { return reservation->huge_pages || reservation->label; }
+
 // Decommitting drops huge page advice and names, so they are applied with every commit. Their failure is ignored.
 static void apply_hints(const Reservation* reservation, void* ptr, size_t size) {
     if (reservation->huge_pages) vmem_advise_huge_pages(ptr, size);
@@ -346,11 +348,15 @@ static bool are_fresh(const Reservation* reservation, Pages pages) {
     return true;
 }
 
-// Systems that discard by mapping or committing the pages again reset their protection and locks. Asking for the
+// Systems that discard by mapping or committing the pages again reset their protection, locks and hints. Asking for the
 // capabilities costs more than looking at the record, so it comes second.
 static void record_discard(LongCall* call) {
-    if (are_fresh(call->reservation, call->chunk) || !vmem_get_capabilities().discard_unlocks) return;
-    spans_set(&call->reservation->spans, call->chunk.start, call->chunk.end, FRESH);
+    Reservation* reservation = call->reservation;
+    Pages chunk = call->chunk;
+    if (are_fresh(reservation, chunk) && !has_hints(reservation)) return;
+    if (!vmem_get_capabilities().discard_unlocks) return;
+    apply_hints(reservation, reservation->base + chunk.start, chunk.end - chunk.start);
+    spans_set(&reservation->spans, chunk.start, chunk.end, FRESH);
 }
 
 // On some systems a discard that fails leaves the pages decommitted.

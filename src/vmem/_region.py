@@ -246,7 +246,7 @@ class Region(_vmem.Region):
         BufferError
             Views of bytes on these pages are alive, or another thread is at work on them. Nothing has changed then.
         OutOfMemoryError
-            The system refused (not on Linux). The pages are decommitted then.
+            The system refused (not on Linux, unless ``madvise`` is denied). The pages are decommitted then.
         OSError
             The system refused for another reason. The contents of a first part may be lost then.
         ValueError
@@ -254,8 +254,9 @@ class Region(_vmem.Region):
 
         Notes
         -----
-        On Linux locked pages stay locked; elsewhere discarded pages are unlocked and become READ_WRITE. If a signal
-        handler raises an exception, such as KeyboardInterrupt, the contents of a first part are lost.
+        On Linux locked pages stay locked; elsewhere, and where ``madvise`` is denied, discarded pages are unlocked and
+        become READ_WRITE. If a signal handler raises an exception, such as KeyboardInterrupt, the contents of a first
+        part are lost.
 
         Examples
         --------

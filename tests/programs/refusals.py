@@ -260,10 +260,16 @@ class Explorer:
         errors = list(ERRORS[call])
         return [*errors, -errors[0]] if call in CAN_STOP_HALFWAY else errors
 
+    def warm_up(self) -> None:
+        """What the first calls of a process find out: how many mappings it has, and what advice does here."""
+        with vmem.reserve(PAGE) as region:
+            region.commit()
+            region.discard()
+
     def explore(self) -> set[str]:
         """Tries every failure alone, and with every later failure. Returns the names of the calls that failed."""
         names = set()
-        self.run(Plan())  # the first call of a process also counts its mappings, which InNewProcess is for
+        self.warm_up()
         for index, call in enumerate(self.run(Plan())):
             names.add(call)
             for number, error in enumerate(self.errors_of(call)):
@@ -412,6 +418,9 @@ class InNewProcess(Explorer):
     """The first call of a process, which also reads limits of the process: each try forks a process."""
 
     reads_too = False
+
+    def warm_up(self) -> None:
+        """In the parent there must be no call."""
 
     def try_once(self, plan: Plan) -> list[str]:
         reading, writing = os.pipe()

@@ -203,6 +203,12 @@ class MakeArray(Explorer):
         assert made.tobytes() == self.expected + array.array("i", range(PAGE)).tobytes()
 
 
+class MakeSmallArray(MakeArray):
+    """Its items are on the heap."""
+
+    makes_system_calls = False
+
+
 class MakeFirstArray(InNewProcess, MakeArray):
     """Reads the size of the memory, and counts the mappings of the process."""
 
@@ -435,9 +441,11 @@ def array_cases() -> dict[str, Callable[[], Explorer]]:
         "shrink_to_fit, long": lambda: ShrinkToFit(LONG),
         "shrink_to_fit, exported": lambda: ShrinkToFit(2 * SMALL, SMALL),
         "shrink_to_fit, exported, long": lambda: ShrinkToFit(2 * LONG, LONG, reads_too=False),
-        "Array()": lambda: MakeArray(lambda _: vmem.Array("i"), reads_too=True),
+        "Array()": lambda: MakeSmallArray(lambda _: vmem.Array("i")),
         "Array(), first": lambda: MakeFirstArray(lambda _: vmem.Array("i", TEN)),
-        "Array(), capacity": lambda: MakeArray(lambda _: vmem.Array("i", TEN, capacity=CAPACITY // ITEM)),
+        "Array(), capacity": lambda: MakeArray(
+            lambda _: vmem.Array("i", TEN, capacity=CAPACITY // ITEM), reads_too=True
+        ),
         "Array(), iterator": lambda: MakeArray(lambda _: vmem.Array("i", slowly(MANY))),
         "Array(), bytes": lambda: MakeArray(lambda _: vmem.Array("i", BYTES)),
         "Array(), buffer": lambda: MakeArray(lambda _: vmem.Array("i", plain)),

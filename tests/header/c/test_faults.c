@@ -1,7 +1,8 @@
 // Makes the system calls of vmem.h fail, each alone and several together, and checks the results. Linux only.
 // Prints each check that fails, then "N checks, M failed".
 //
-// Search for >>hook, >>files, >>checks, >>fixture, >>sequences, >>operations, >>decommit, >>control groups, >>main.
+// Search for >>hook, >>files, >>checks, >>fixture, >>sequences, >>operations, >>decommit, >>advice, >>control groups,
+// >>main.
 
 #include <stdbool.h>
 
@@ -34,8 +35,10 @@ static struct {
     bool is_counting;
     size_t num_calls;
     const char* calls[MAX_CALLS];
-    int errors[MAX_CALLS];  // 0: the call is made
-    int last_error;         // of the call that failed last
+    int errors[MAX_CALLS];    // 0: the call is made
+    int last_error;           // of the call that failed last
+    const char* denied_call;  // fails with this error whenever it is made; NULL for none
+    int denied_error;
 } hook;
 
 static bool fails(const char* call) {
@@ -43,8 +46,12 @@ static bool fails(const char* call) {
     if (!hook.is_counting || index == MAX_CALLS) return false;
     hook.calls[index] = call;
     hook.num_calls++;
-    if (hook.errors[index] == 0) return false;
-    errno = hook.last_error = hook.errors[index];
+    if (hook.denied_call && strcmp(call, hook.denied_call) == 0)
+        errno = hook.last_error = hook.denied_error;
+    else if (hook.errors[index] != 0)
+        errno = hook.last_error = hook.errors[index];
+    else
+        return false;
     return true;
 }
 
@@ -363,13 +370,6 @@ static void check_discarded(char* subject, VmemResult result) {
 
 static VmemResult run_prefault(char* subject) { return vmem_prefault(subject, pages(NUM_SUBJECT)); }
 
-// The first call only tests whether the kernel has the advice. If it does not, pages are touched.
-static VmemResult expect_prefault(int* error) {
-    if (call_failed(1)) return result_of(hook.last_error);
-    *error = UNTOUCHED;
-    return VMEM_SUCCESS;
-}
-
 static void check_prefaulted(char* subject, VmemResult result) {
     size_t num_resident = 0;
     check_unchanged(subject, result);
@@ -568,7 +568,7 @@ static const Operation operations[] = {
     {"vmem_decommit", true, 4, run_decommit, expect_decommit, check_decommitted},
     {"vmem_protect", true, 2, run_protect, expect_result_of_last, check_unchanged},
     {"vmem_discard", true, 3, run_discard, expect_discard, check_discarded},
-    {"vmem_prefault", true, 3, run_prefault, expect_prefault, check_prefaulted},
+    {"vmem_prefault", true, 2, run_prefault, expect_result_of_last, check_prefaulted},
     {"vmem_lock", true, 2, run_lock, expect_result_of_last, check_unchanged},
     {"vmem_unlock", true, 2, run_unlock, expect_result_of_last, check_unchanged},
     {"vmem_advise_huge_pages", true, 2, run_advise_huge_pages, expect_unsupported_for_invalid, check_unchanged},
@@ -586,6 +586,7 @@ static const Operation operations[] = {
 
 static void test_every_failure(void) {
     size_t i;
+    REQUIRE(vmem__linux_find_advice() & VMEM__ADVICE_POPULATES);  // found out before any call is counted
     for (i = 0; i < sizeof operations / sizeof operations[0]; i++) {
         memset(hook.errors, 0, sizeof hook.errors);
         run_sequences(&operations[i], 0, 0);
@@ -691,6 +692,123 @@ static void test_decommit_at_the_mapping_limit(void) {
     if (get_limits().mapping_limit > 100000) return;  // too many to reach in reasonable time
     subject = make_fixture(true);
     CHECK(succeeds_in_child(decommit_at_the_mapping_limit, subject));
+    end_fixture(subject);
+}
+
+// >>advice ------------------------------------------------------------------------------------------------------------
+
+static VmemResult run_without_advice(VmemResult (*run)(char* subject), char* subject, int error) {
+    VmemResult result;
+    vmem__linux_advice = 0;
+    memset(subject, 1, pages(NUM_SUBJECT));
+    hook.denied_call = "madvise";
+    hook.denied_error = error;
+    errno = UNTOUCHED;
+    start_counting();
+    result = run(subject);
+    hook.is_counting = false;
+    hook.denied_call = NULL;
+    return result;
+}
+
+static void test_denied_advice(void) {
+    static const int errors[] = {ENOSYS, EPERM};
+    char* subject = make_fixture(true);
+    size_t num_resident = 0, i;
+    for (i = 0; i < 2; i++) {
+        VmemCapabilities capabilities;
+        CHECK(run_without_advice(run_discard, subject, errors[i]) == VMEM_SUCCESS && errno == UNTOUCHED);
+        CHECK(vmem__linux_advice == VMEM__ADVICE_TRIED);
+        CHECK(pages_are(subject, NUM_SUBJECT, 0));
+        capabilities = vmem_get_capabilities();
+        CHECK(capabilities.discard_unlocks && capabilities.discard_can_lose_commit);
+        CHECK(!capabilities.can_advise_huge_pages);
+        CHECK(run_without_advice(run_prefault, subject, errors[i]) == VMEM_SUCCESS && errno == UNTOUCHED);
+        CHECK(vmem_count_resident(subject, pages(NUM_SUBJECT), &num_resident) == VMEM_SUCCESS);
+        CHECK(num_resident == pages(NUM_SUBJECT) && pages_are(subject, NUM_SUBJECT, 1));
+    }
+    vmem__linux_advice = 0;
+    CHECK(vmem_discard(subject, pages(NUM_SUBJECT)) == VMEM_SUCCESS);
+    CHECK(!vmem_get_capabilities().discard_unlocks);
+    end_fixture(subject);
+}
+
+// The process denies itself madvise() after it was tried. It is tried again: by the second call, since the first fails.
+static void test_advice_denied_later(void) {
+    char* subject = make_fixture(true);
+    size_t i;
+    CHECK(vmem__linux_find_advice() & VMEM__ADVICE_DISCARDS);
+    for (i = 0; i < MAX_CALLS; i++) hook.errors[i] = 0;
+    hook.errors[0] = hook.errors[4] = ENOSYS;  // madvise; mmap, mprotect, munlock; madvise
+    errno = UNTOUCHED;
+    start_counting();
+    CHECK(vmem_discard(subject, pages(NUM_SUBJECT)) == VMEM_SUCCESS);
+    hook.is_counting = false;
+    CHECK(errno == UNTOUCHED && strcmp(hook.calls[4], "madvise") == 0);
+    CHECK(pages_are(subject, NUM_SUBJECT, 0) && vmem__linux_advice == VMEM__ADVICE_TRIED);
+
+    hook.errors[4] = 0;  // only the first was denied: the advice is followed, so the failure is that of the call
+    memset(subject, 1, pages(NUM_SUBJECT));
+    vmem__linux_advice = 0;
+    vmem__linux_find_advice();
+    start_counting();
+    CHECK(vmem_discard(subject, pages(NUM_SUBJECT)) == VMEM_ERROR_UNSUPPORTED && errno == ENOSYS);
+    hook.is_counting = false;
+    CHECK(pages_are(subject, NUM_SUBJECT, 1));
+    memset(hook.errors, 0, sizeof hook.errors);
+    end_fixture(subject);
+}
+
+// Each system call by which advice is tried fails. What cannot be found out is assumed, or done in the safe way.
+static void test_failures_while_advice_is_tried(void) {
+    static const int errors[] = {ENOMEM, EAGAIN, EINVAL, EPERM};
+    char* subject = make_fixture(true);
+    Mappings before = count_mappings(), after;
+    size_t num_calls = 1, i, j;
+    for (i = 0; i < num_calls; i++) {
+        for (j = 0; j < sizeof errors / sizeof errors[0]; j++) {
+            memset(hook.errors, 0, sizeof hook.errors);
+            memset(subject, 1, pages(NUM_SUBJECT));
+            vmem__linux_advice = 0;
+            start_counting();
+            vmem__linux_find_advice();
+            num_calls = hook.num_calls;
+            REQUIRE(strcmp(hook.calls[num_calls - 1], "munmap") == 0 && hook.num_calls > 8);
+            if (i == num_calls - 1) break;  // a page that cannot be unmapped stays
+            vmem__linux_advice = 0;
+            hook.errors[i] = errors[j];
+            start_counting();
+            errno = UNTOUCHED;
+            CHECK(vmem_discard(subject, pages(NUM_SUBJECT)) == VMEM_SUCCESS && errno == UNTOUCHED);
+            hook.is_counting = false;
+            CHECK(pages_are(subject, NUM_SUBJECT, 0));
+        }
+    }
+    memset(hook.errors, 0, sizeof hook.errors);
+    hook.is_counting = false;
+    vmem__linux_advice = 0;
+    after = count_mappings();
+    CHECK(after.count == before.count && after.size == before.size);
+    end_fixture(subject);
+}
+
+// A system that answers 0 to whatever it does not know.
+static void test_advice_that_is_not_followed(void) {
+    char* subject = make_fixture(true);
+    CHECK(vmem__linux_find_advice() & VMEM__ADVICE_IS_HONEST);
+    vmem__linux_advice = VMEM__ADVICE_TRIED | VMEM__ADVICE_EXISTS;
+    CHECK(vmem_discard(subject, pages(NUM_SUBJECT)) == VMEM_SUCCESS);
+    CHECK(pages_are(subject, NUM_SUBJECT, 0));
+    CHECK(vmem_get_capabilities().discard_unlocks);
+    memset(subject, 1, pages(NUM_SUBJECT));
+    vmem__linux_advice |= VMEM__ADVICE_DISCARDS;
+    if (vmem_lock(subject, 1) == VMEM_SUCCESS && get_limits().lock_used > 0) {  // sanitizers lock nothing
+        errno = UNTOUCHED;
+        CHECK(vmem_discard(subject, 1) == VMEM_ERROR_INVALID_ARGUMENT && errno == EINVAL);
+        CHECK(pages_are(subject, NUM_SUBJECT, 1));
+        CHECK(vmem_unlock(subject, 1) == VMEM_SUCCESS);
+    }
+    vmem__linux_advice = 0;
     end_fixture(subject);
 }
 
@@ -883,6 +1001,10 @@ int main(void) {
     test_queries_of_all_addresses();
     test_limits_without_files();
     test_decommit_at_the_mapping_limit();
+    test_denied_advice();
+    test_advice_denied_later();
+    test_failures_while_advice_is_tried();
+    test_advice_that_is_not_followed();
     test_control_groups();
     return report();
 }

@@ -71,7 +71,7 @@ static bool is_power_of_two(size_t value) { return value != 0 && (value & (value
 
 // >>emulators ---------------------------------------------------------------------------------------------------------
 
-// QEMU's user mode may ignore madvise(MADV_DONTNEED). Its mincore() supports neither pages without access nor pages
+// The mincore() of QEMU's user mode supports neither pages without access nor pages
 // larger than those of the host, which are also the ones that its /proc/self/maps lists.
 #if defined(__linux__)
 
@@ -81,15 +81,6 @@ static char* map_two_pages(int protection) {
     REQUIRE(base != (char*)MAP_FAILED);
     REQUIRE(mprotect(base, pages(2), protection) == 0);
     return base;
-}
-
-static bool system_discards(void) {
-    char* base = map_two_pages(PROT_READ | PROT_WRITE);
-    bool discards;
-    fill_pages(base, 2, 1);
-    discards = madvise(base, pages(1), 4) == 0 && pages_are(base, 1, 0) && pages_are(base + pages(1), 1, 1);
-    munmap(base, pages(2));
-    return discards;
 }
 
 static bool system_counts_resident(void) {
@@ -119,8 +110,6 @@ static bool system_lists_whole_pages(void) {
 }
 
 #else
-
-static bool system_discards(void) { return true; }
 
 static bool system_lists_whole_pages(void) { return true; }
 
@@ -217,13 +206,13 @@ static void test_protect(void) {
     release_pages(base, 2);
 }
 
-static void test_discard(bool discards) {
+static void test_discard(void) {
     char* base = commit_pages(4);
     fill_pages(base, 4, 1);
     CHECK(vmem_discard(base + pages(2) - 1, 2) == VMEM_SUCCESS);
     CHECK(pages_are(base, 1, 1));
     CHECK(pages_are(base + pages(3), 1, 1));
-    if (discards) CHECK(pages_are(base + pages(1), 2, 0));
+    CHECK(pages_are(base + pages(1), 2, 0));
     fill_pages(base + pages(1), 2, 2);  // they are still committed
     CHECK(pages_are(base + pages(1), 2, 2));
     release_pages(base, 4);
@@ -241,6 +230,23 @@ static void test_prefault(bool counts_resident) {
     CHECK(base[0] == 1 && base[1] == 0);
     CHECK(pages_are(base + pages(1), 3, 0));
     release_pages(base, 4);
+}
+
+// Either the contents of locked pages are gone, or the call says that they are not.
+static void test_discarding_locked_pages(void) {
+    char* base = commit_pages(2);
+    VmemResult result;
+    fill_pages(base, 2, 1);
+    if (vmem_lock(base, 1) == VMEM_SUCCESS) {
+        result = vmem_discard(base, 1);
+        CHECK(result == VMEM_SUCCESS || result == VMEM_ERROR_INVALID_ARGUMENT);
+        CHECK(pages_are(base, 1, result == VMEM_SUCCESS ? 0 : 1));
+        CHECK(vmem_unlock(base, 1) == VMEM_SUCCESS);
+    }
+    CHECK(vmem_discard(base, 1) == VMEM_SUCCESS);
+    CHECK(pages_are(base, 1, 0));
+    CHECK(pages_are(base + pages(1), 1, 1));
+    release_pages(base, 2);
 }
 
 static void test_lock(void) {
@@ -606,9 +612,7 @@ static void test_memory_info_and_limits(void) {
 // >>main --------------------------------------------------------------------------------------------------------------
 
 static void test_everything(const char* program) {
-    bool discards = system_discards(), counts_resident = system_counts_resident();
-    bool lists_whole_pages = system_lists_whole_pages();
-    if (!discards) printf("omitted: this system does not discard\n");
+    bool counts_resident = system_counts_resident(), lists_whole_pages = system_lists_whole_pages();
     if (!counts_resident) printf("omitted: this system does not count resident pages\n");
     if (!lists_whole_pages) printf("omitted: this system lists mappings of parts of pages\n");
     test_sizes();
@@ -617,7 +621,8 @@ static void test_everything(const char* program) {
     test_odd_sizes();
     test_reserve_aligned();
     test_protect();
-    test_discard(discards);
+    test_discard();
+    test_discarding_locked_pages();
     test_prefault(counts_resident);
     test_lock();
     test_advice_and_names();

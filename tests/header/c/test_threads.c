@@ -285,8 +285,11 @@ int main(int argc, char** argv) {
     test_prefaulting_the_same_pages();
     if (argc == 1) test_stacks();  // sanitizers use stack too
     missing_call = "madvise";      // makes prefaulting touch every page
+    vmem__linux_advice = 0;        // all threads find that out
     test_prefaulting_the_same_pages();
+    test_disjoint_pages();
     missing_call = "ioctl";  // makes queries read /proc/self/maps, which takes long
+    vmem__linux_advice = 0;
     num_rounds = 4;
     test_disjoint_pages();
     return report();
