@@ -28,7 +28,8 @@ HOW TO USE IT
 FUNCTIONS
     reserve     vmem_reserve, vmem_reserve_aligned, vmem_release
     commit      vmem_commit, vmem_decommit, vmem_discard, vmem_prefault
-    manage      vmem_protect, vmem_lock, vmem_unlock, vmem_advise_huge_pages, vmem_set_name
+    manage      vmem_protect, vmem_lock, vmem_lock_on_fault, vmem_unlock, vmem_advise_huge_pages, vmem_advise_fork,
+                vmem_advise_dump, vmem_set_name
     ask         vmem_query, vmem_count_resident, vmem_get_memory_info, vmem_get_address_space, vmem_get_limits,
                 vmem_get_capabilities, vmem_get_page_size, vmem_get_allocation_granularity, vmem_get_huge_page_size,
                 vmem_result_message
@@ -62,11 +63,14 @@ RULES THAT HOLD FOR EVERY FUNCTION
     threads   Every function may be called from every thread at any time. The caller orders calls that work on the same
               pages. The only shared state is what Linux was found to do with advice, an atomic int.
     memory    No function allocates memory, and none uses more than 8 KiB of stack.
-    fork      A child process has the same reservations, with its own copy of their contents.
+    dumps     Core dumps contain what is committed, and not what is only reserved, where the system can tell them apart.
+    fork      A child process has the same reservations, with its own copy of their contents, unless vmem_advise_fork()
+              said otherwise.
 
 SYSTEMS
                 reserve                        commit                   decommit
     Linux       mmap(PROT_NONE)                mprotect                 mmap(MAP_FIXED, PROT_NONE)
+                and madvise(MADV_DONTDUMP)     and MADV_DODUMP          and MADV_DONTDUMP
     macOS, BSD  mmap(PROT_NONE)                mprotect                 mmap(MAP_FIXED, PROT_NONE)
     Windows     VirtualAlloc(MEM_RESERVE)      VirtualAlloc(MEM_COMMIT) VirtualFree(MEM_DECOMMIT)
     other       NULL                           VMEM_ERROR_UNSUPPORTED   VMEM_ERROR_UNSUPPORTED
@@ -131,6 +135,13 @@ typedef enum VmemProtection VMEM__AS_INT {
     VMEM_READ_WRITE_EXECUTE = 5
 } VmemProtection;
 
+// What a forked child process gets of memory.
+typedef enum VmemFork VMEM__AS_INT {
+    VMEM_FORK_COPY = 0,  // its contents, as a copy
+    VMEM_FORK_NONE = 1,  // nothing: the addresses are not mapped, and accessing them is a fault
+    VMEM_FORK_ZERO = 2   // fresh memory that reads zero
+} VmemFork;
+
 // What a range of addresses is used for.
 typedef enum VmemState VMEM__AS_INT {
     VMEM_FREE = 0,      // not mapped
@@ -161,6 +172,9 @@ typedef struct VmemCapabilities {
     bool calls_span_reservations;  // one call may cover parts of two adjacent reservations
     bool discard_can_lose_commit;  // a failed vmem_discard() leaves the pages decommitted
     bool discard_unlocks;          // vmem_discard() unlocks its pages
+    bool can_lock_on_fault;        // vmem_lock_on_fault()
+    bool can_advise_fork;          // vmem_advise_fork(), on macOS without VMEM_FORK_ZERO
+    bool can_advise_dump;          // vmem_advise_dump()
 } VmemCapabilities;
 
 // A limit that is not set, or that the system does not have.
@@ -203,7 +217,7 @@ typedef struct VmemAddressSpace {
 //   fails           zero or too many bytes, no free addresses, address space limit, mapping limit. Some systems call a
 //                   size that they cannot provide invalid: errno can be EINVAL then
 //   threads         safe
-//   systems         mmap(PROT_NONE); VirtualAlloc(MEM_RESERVE, PAGE_NOACCESS)
+//   systems         mmap(PROT_NONE), on Linux with madvise(MADV_DONTDUMP); VirtualAlloc(MEM_RESERVE, PAGE_NOACCESS)
 VMEM_API void* vmem_reserve(size_t num_bytes);
 
 // Reserve a range of addresses whose first one is a multiple of `align`.
@@ -230,7 +244,7 @@ VMEM_API VmemResult vmem_release(void* ptr, size_t num_reserved_bytes);
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (commit limit, data limit, mapping limit).
 //                   Pages that were committed before keep their contents; some of the others may be committed then
 //   threads         safe on disjoint pages
-//   systems         mprotect; VirtualAlloc(MEM_COMMIT)
+//   systems         mprotect, on Linux with madvise(MADV_DODUMP); VirtualAlloc(MEM_COMMIT)
 VMEM_API VmemResult vmem_commit(void* ptr, size_t num_bytes);
 
 // Decommit the pages that hold one or more bytes of [ptr, ptr + num_bytes): contents gone, memory and charge returned.
@@ -239,7 +253,7 @@ VMEM_API VmemResult vmem_commit(void* ptr, size_t num_bytes);
 //                   RLIMIT_AS: contents and memory are gone and the pages can be committed again, but the commit charge
 //                   and locks remain, and accessing the pages may not fault. VMEM_ERROR_OUT_OF_MEMORY on other systems
 //   threads         safe on disjoint pages
-//   systems         mmap(MAP_FIXED, PROT_NONE); VirtualFree(MEM_DECOMMIT)
+//   systems         mmap(MAP_FIXED, PROT_NONE), on Linux with madvise(MADV_DONTDUMP); VirtualFree(MEM_DECOMMIT)
 VMEM_API VmemResult vmem_decommit(void* ptr, size_t num_bytes);
 
 // Change the access to the pages that hold one or more bytes of [ptr, ptr + num_bytes). Taking write access away can end
@@ -281,6 +295,14 @@ VMEM_API VmemResult vmem_prefault(void* ptr, size_t num_bytes);
 //   systems         mlock; VirtualLock. Locks do not nest: one unlock ends all of them, and so does decommitting
 VMEM_API VmemResult vmem_lock(void* ptr, size_t num_bytes);
 
+// Lock the pages that hold one or more bytes of [ptr, ptr + num_bytes) as vmem_lock() does, but each one only when it
+// gets physical memory, which is when it is touched.
+//   ptr, num_bytes  committed, with access, inside one reservation; num_bytes in bytes, > 0
+//   fails           as vmem_lock(), or VMEM_ERROR_UNSUPPORTED. RLIMIT_MEMLOCK applies to all of the pages
+//   threads         safe on disjoint pages
+//   systems         Linux 4.4: mlock2(MLOCK_ONFAULT); elsewhere unsupported
+VMEM_API VmemResult vmem_lock_on_fault(void* ptr, size_t num_bytes);
+
 // Unlock the pages that hold one or more bytes of [ptr, ptr + num_bytes). It is not an error if they are not locked.
 //   ptr, num_bytes  committed, inside one reservation; num_bytes in bytes, > 0
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit)
@@ -295,6 +317,25 @@ VMEM_API VmemResult vmem_unlock(void* ptr, size_t num_bytes);
 //   threads         safe on disjoint pages
 //   systems         Linux: madvise(MADV_HUGEPAGE); elsewhere unsupported
 VMEM_API VmemResult vmem_advise_huge_pages(void* ptr, size_t num_bytes);
+
+// Choose what child processes that are forked from now on get of the pages that hold one or more bytes of
+// [ptr, ptr + num_bytes). Decommitting removes the advice.
+//   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
+//   inheritance     one of the three
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit), VMEM_ERROR_UNSUPPORTED
+//   threads         safe on disjoint pages
+//   systems         Linux: madvise(MADV_DONTFORK), from 4.14 on MADV_WIPEONFORK; FreeBSD, NetBSD, OpenBSD: minherit;
+//                   macOS: vm_inherit, which has no zero; elsewhere unsupported
+VMEM_API VmemResult vmem_advise_fork(void* ptr, size_t num_bytes, VmemFork inheritance);
+
+// Choose whether core dumps contain the pages that hold one or more bytes of [ptr, ptr + num_bytes). Committed pages are
+// dumped unless this says otherwise. Committing, also of pages that are committed, and decommitting remove the advice.
+//   ptr, num_bytes  committed, inside one reservation; num_bytes in bytes, > 0
+//   is_dumped       whether they are contained
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit), VMEM_ERROR_UNSUPPORTED
+//   threads         safe on disjoint pages
+//   systems         Linux 3.4: madvise(MADV_DONTDUMP); FreeBSD: madvise(MADV_NOCORE); elsewhere unsupported
+VMEM_API VmemResult vmem_advise_dump(void* ptr, size_t num_bytes, bool is_dumped);
 
 // Name the pages that hold one or more bytes of [ptr, ptr + num_bytes) in the system's list of mappings. Decommitting
 // removes the name.
@@ -461,6 +502,7 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #if defined(VMEM__LINUX)
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
 #if defined(VMEM__MACOS)
@@ -519,8 +561,11 @@ static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protec
 static VmemResult vmem__os_discard(void* ptr, size_t size);
 static VmemResult vmem__os_prefault(void* ptr, size_t size);
 static VmemResult vmem__os_lock(void* ptr, size_t size);
+static VmemResult vmem__os_lock_on_fault(void* ptr, size_t size);
 static VmemResult vmem__os_unlock(void* ptr, size_t size);
 static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size);
+static VmemResult vmem__os_advise_fork(void* ptr, size_t size, VmemFork inheritance);
+static VmemResult vmem__os_advise_dump(void* ptr, size_t size, bool is_dumped);
 static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name);  // NULL or a valid name
 static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident);
 static VmemResult vmem__os_query(uintptr_t address, VmemRange* range);  // the address is the start of a page
@@ -711,6 +756,22 @@ static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
     return VMEM_ERROR_UNSUPPORTED;
 }
 
+// There is no fork.
+static VmemResult vmem__os_advise_fork(void* ptr, size_t size, VmemFork inheritance) {
+    (void)ptr, (void)size, (void)inheritance;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_advise_dump(void* ptr, size_t size, bool is_dumped) {
+    (void)ptr, (void)size, (void)is_dumped;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_lock_on_fault(void* ptr, size_t size) {
+    (void)ptr, (void)size;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
 // PSAPI_WORKING_SET_EX_INFORMATION, the parameter of QueryWorkingSetEx().
 typedef struct vmem__WorkingSetPage {
     void* address;
@@ -833,6 +894,10 @@ static void vmem__os_get_limits(VmemLimits* limits) {
 // decommit would add mappings for as long as the reservation lives.
 static void* vmem__posix_map(void* ptr, size_t size, int flags);
 
+// Leaves memory that was just mapped out of core dumps, or puts memory that was just committed into them, where the
+// system would write zeros for memory without access. It cannot fail: errno is unchanged.
+static void vmem__posix_set_dumped(void* ptr, size_t size, bool is_dumped);
+
 // Where strict C99 hides both names, the block of the system defines the number.
 #if defined(MAP_ANONYMOUS)
 #define VMEM__MAP_ANONYMOUS MAP_ANONYMOUS
@@ -866,7 +931,9 @@ static size_t vmem__os_allocation_granularity(void) { return vmem__os_page_size(
 
 static void* vmem__os_reserve(size_t size) {
     void* ptr = vmem__posix_map(NULL, size, 0);
-    return ptr == MAP_FAILED ? NULL : ptr;
+    if (ptr == MAP_FAILED) return NULL;
+    vmem__posix_set_dumped(ptr, size, false);
+    return ptr;
 }
 
 // Unmaps [start, end), which may be empty.
@@ -914,11 +981,17 @@ static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protec
     return vmem__posix_result_of(vmem__posix_mprotect(ptr, size, vmem__posix_protection(protection)));
 }
 
-static VmemResult vmem__os_commit(void* ptr, size_t size) { return vmem__os_protect(ptr, size, VMEM_READ_WRITE); }
+static VmemResult vmem__os_commit(void* ptr, size_t size) {
+    VmemResult result = vmem__os_protect(ptr, size, VMEM_READ_WRITE);
+    if (result == VMEM_SUCCESS) vmem__posix_set_dumped(ptr, size, true);
+    return result;
+}
 
 // Maps fresh memory in place of the old. Unlike madvise() and mprotect() this also returns the commit charge.
 static VmemResult vmem__posix_remap(void* ptr, size_t size) {
-    return vmem__posix_map(ptr, size, MAP_FIXED) == MAP_FAILED ? vmem__posix_last_result() : VMEM_SUCCESS;
+    if (vmem__posix_map(ptr, size, MAP_FIXED) == MAP_FAILED) return vmem__posix_last_result();
+    vmem__posix_set_dumped(ptr, size, false);
+    return VMEM_SUCCESS;
 }
 
 // Discards where MADV_FREE and MADV_DONTNEED may keep the old contents.
@@ -1035,6 +1108,7 @@ static inline uint64_t vmem__posix_total_memory(void) { return 0; }
 #if !defined(__USE_MISC) && !defined(_GNU_SOURCE) && !defined(_BSD_SOURCE) && !defined(__ANDROID__)
 int mincore(void*, size_t, unsigned char*);
 int madvise(void*, size_t, int);
+long syscall(long, ...);
 #endif
 
 // Without MAP_NORESERVE, with which the kernel would never charge the memory, not even when it is committed.
@@ -1048,16 +1122,27 @@ static void* vmem__os_reserve_aligned(size_t size, size_t align) { return vmem__
 // Constants of the kernel that the C library's headers may lack.
 #if defined(__hppa__)
 #define VMEM__MADV_HUGEPAGE 67
+#define VMEM__MADV_DONTDUMP 69
+#define VMEM__MADV_DODUMP 70
+#define VMEM__MADV_WIPEONFORK 71
+#define VMEM__MADV_KEEPONFORK 72
 #else
 #define VMEM__MADV_HUGEPAGE 14
+#define VMEM__MADV_DONTDUMP 16
+#define VMEM__MADV_DODUMP 17
+#define VMEM__MADV_WIPEONFORK 18
+#define VMEM__MADV_KEEPONFORK 19
 #endif
 #if defined(__alpha__)
 #define VMEM__MADV_DONTNEED 6
 #else
 #define VMEM__MADV_DONTNEED 4
 #endif
+#define VMEM__MADV_DONTFORK 10
+#define VMEM__MADV_DOFORK 11
 #define VMEM__MADV_POPULATE_WRITE 23
 #define VMEM__MADV_DONTNEED_LOCKED 24
+#define VMEM__MLOCK_ONFAULT 1
 #define VMEM__PR_SET_VMA 0x53564d41
 #define VMEM__PR_SET_VMA_ANON_NAME 0ul
 
@@ -1067,6 +1152,15 @@ static int vmem__linux_madvise(void* ptr, size_t size, int advice) {
 
 static int vmem__linux_mincore(void* ptr, size_t size, char* pages) {
     return VMEM_FAIL("mincore") ? -1 : mincore(ptr, size, (unsigned char*)pages);
+}
+
+// The kernel writes no memory to core files that was never touched, but gdb's gcore writes all that is mapped, unless it
+// has the flag that MADV_DONTDUMP sets. Reserved pages that have it are merged only with such pages, so that decommitting
+// has to set it again.
+static void vmem__posix_set_dumped(void* ptr, size_t size, bool is_dumped) {
+    int error = errno;
+    vmem__linux_madvise(ptr, size, is_dumped ? VMEM__MADV_DODUMP : VMEM__MADV_DONTDUMP);
+    errno = error;
 }
 
 static bool vmem__linux_is_denied(int error) { return error == ENOSYS || error == EPERM; }
@@ -1182,6 +1276,7 @@ static VmemResult vmem__os_decommit(void* ptr, size_t size) {
         return result;
     }
     vmem__posix_mprotect(ptr, size, PROT_NONE);
+    vmem__posix_set_dumped(ptr, size, false);
     errno = error;
     return VMEM_DECOMMIT_INCOMPLETE;
 }
@@ -1200,6 +1295,54 @@ static VmemResult vmem__os_prefault(void* ptr, size_t size) {
 static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
     VmemResult result = vmem__posix_result_of(vmem__linux_madvise(ptr, size, VMEM__MADV_HUGEPAGE));
     return result == VMEM_ERROR_INVALID_ARGUMENT ? VMEM_ERROR_UNSUPPORTED : result;  // the kernel lacks them
+}
+
+// Unlike huge pages, this is not a mere hint: a system that does not follow it must not say so.
+static VmemResult vmem__linux_follow(void* ptr, size_t size, int advice) {
+    VmemResult result = vmem__posix_result_of(vmem__linux_madvise(ptr, size, advice));
+    if (result == VMEM_ERROR_INVALID_ARGUMENT || result == VMEM_ERROR_ACCESS_DENIED) return VMEM_ERROR_UNSUPPORTED;
+    return result;
+}
+
+// What can be unsupported comes first, so that nothing has changed then. Kernels without MADV_WIPEONFORK need no
+// MADV_KEEPONFORK.
+static VmemResult vmem__os_advise_fork(void* ptr, size_t size, VmemFork inheritance) {
+    int error = errno;
+    VmemResult result;
+    if (!(vmem__linux_find_advice() & VMEM__ADVICE_IS_HONEST)) return VMEM_ERROR_UNSUPPORTED;
+    if (inheritance == VMEM_FORK_NONE) return vmem__linux_follow(ptr, size, VMEM__MADV_DONTFORK);
+    result =
+        vmem__linux_follow(ptr, size, inheritance == VMEM_FORK_ZERO ? VMEM__MADV_WIPEONFORK : VMEM__MADV_KEEPONFORK);
+    if (result != VMEM_SUCCESS && (inheritance == VMEM_FORK_ZERO || result != VMEM_ERROR_UNSUPPORTED)) return result;
+    errno = error;
+    return vmem__linux_follow(ptr, size, VMEM__MADV_DOFORK);
+}
+
+static VmemResult vmem__os_advise_dump(void* ptr, size_t size, bool is_dumped) {
+    if (!(vmem__linux_find_advice() & VMEM__ADVICE_IS_HONEST)) return VMEM_ERROR_UNSUPPORTED;
+    return vmem__linux_follow(ptr, size, is_dumped ? VMEM__MADV_DODUMP : VMEM__MADV_DONTDUMP);
+}
+
+// C libraries have mlock2() since glibc 2.27 and musl 1.2.6.
+#if defined(SYS_mlock2)
+static int vmem__linux_mlock2(void* ptr, size_t size, int flags) {
+    return VMEM_FAIL("mlock2") ? -1 : (int)syscall(SYS_mlock2, ptr, size, flags);
+}
+#else
+static int vmem__linux_mlock2(void* ptr, size_t size, int flags) {
+    (void)ptr, (void)size, (void)flags;
+    errno = ENOSYS;
+    return -1;
+}
+#endif
+
+// With zero bytes there is nothing to lock.
+static bool vmem__linux_can_lock_on_fault(void) {
+    return vmem__linux_mlock2(NULL, 0, VMEM__MLOCK_ONFAULT) == 0 || !vmem__linux_is_denied(errno);
+}
+
+static VmemResult vmem__os_lock_on_fault(void* ptr, size_t size) {
+    return vmem__posix_result_of(vmem__linux_mlock2(ptr, size, VMEM__MLOCK_ONFAULT));
 }
 
 static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
@@ -1461,6 +1604,8 @@ static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
     capabilities->can_reserve = capabilities->can_count_resident = true;
     capabilities->can_advise_huge_pages = (found & VMEM__ADVICE_EXISTS) != 0;
     capabilities->discard_can_lose_commit = capabilities->discard_unlocks = (found & VMEM__ADVICE_DISCARDS) == 0;
+    capabilities->can_advise_fork = capabilities->can_advise_dump = (found & VMEM__ADVICE_IS_HONEST) != 0;
+    capabilities->can_lock_on_fault = vmem__linux_can_lock_on_fault();
     capabilities->can_set_name = capabilities->can_query = true;
     capabilities->tells_available_memory = capabilities->tells_mapping_limit = true;
     capabilities->commit_is_a_promise = vmem__linux_read_number("/proc/sys/vm/overcommit_memory", 0) == 2;
@@ -1626,6 +1771,8 @@ static void* vmem__posix_map(void* ptr, size_t size, int flags) {
 
 static size_t vmem__os_huge_page_size(void) { return 0; }
 
+static void vmem__posix_set_dumped(void* ptr, size_t size, bool is_dumped) { (void)ptr, (void)size, (void)is_dumped; }
+
 static void* vmem__os_reserve_aligned(size_t size, size_t align) { return vmem__posix_reserve_and_trim(size, align); }
 
 static VmemResult vmem__os_decommit(void* ptr, size_t size) { return vmem__posix_remap(ptr, size); }
@@ -1644,6 +1791,24 @@ static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
 
 static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
     (void)ptr, (void)size, (void)name;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_advise_fork(void* ptr, size_t size, VmemFork inheritance) {
+    const vm_inherit_t value = inheritance == VMEM_FORK_COPY ? VM_INHERIT_COPY : VM_INHERIT_NONE;
+    if (inheritance == VMEM_FORK_ZERO) return VMEM_ERROR_UNSUPPORTED;
+    if (VMEM_FAIL("vm_inherit") || vm_inherit(mach_task_self(), (vm_address_t)ptr, size, value) != KERN_SUCCESS)
+        return VMEM_ERROR_SYSTEM;
+    return VMEM_SUCCESS;
+}
+
+static VmemResult vmem__os_advise_dump(void* ptr, size_t size, bool is_dumped) {
+    (void)ptr, (void)size, (void)is_dumped;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_lock_on_fault(void* ptr, size_t size) {
+    (void)ptr, (void)size;
     return VMEM_ERROR_UNSUPPORTED;
 }
 
@@ -1687,6 +1852,7 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
     capabilities->system = "macOS";
     capabilities->can_query = capabilities->tells_available_memory = capabilities->can_count_resident = true;
+    capabilities->can_advise_fork = true;
     capabilities->can_reserve = capabilities->calls_span_reservations = true;
     capabilities->discard_can_lose_commit = capabilities->discard_unlocks = true;
 }
@@ -1724,22 +1890,34 @@ static void vmem__os_get_limits(VmemLimits* limits) { vmem__posix_get_limits(lim
 
 // >>os bsd ------------------------------------------------------------------------------------------------------------
 //
-// Also compiled for Unix systems without a block of their own. They are reported as "other" and work as OpenBSD does.
+// Also compiled for Unix systems without a block of their own. They are reported as "other" and work as OpenBSD does,
+// without minherit().
 
 #if defined(VMEM__BSD)
 
 #if defined(__FreeBSD__)
 #define VMEM__BSD_NAME "FreeBSD"
 #define VMEM__BSD_HAS_MINCORE 1
+#define VMEM__BSD_HAS_MINHERIT 1
+#define VMEM__BSD_INHERIT_ZERO 3
+#define VMEM__BSD_HAS_NOCORE 1
 #elif defined(__NetBSD__)
 #define VMEM__BSD_NAME "NetBSD"
 #define VMEM__BSD_HAS_MINCORE 1
+#define VMEM__BSD_HAS_MINHERIT 1
+#define VMEM__BSD_INHERIT_ZERO 4
+#define VMEM__BSD_HAS_NOCORE 0
 #elif defined(__OpenBSD__)
 #define VMEM__BSD_NAME "OpenBSD"
 #define VMEM__BSD_HAS_MINCORE 0
+#define VMEM__BSD_HAS_MINHERIT 1
+#define VMEM__BSD_INHERIT_ZERO 3
+#define VMEM__BSD_HAS_NOCORE 0
 #else
 #define VMEM__BSD_NAME "other"
 #define VMEM__BSD_HAS_MINCORE 0
+#define VMEM__BSD_HAS_MINHERIT 0
+#define VMEM__BSD_HAS_NOCORE 0
 #endif
 
 #if !defined(VMEM__MAP_ANONYMOUS)
@@ -1759,6 +1937,8 @@ static void* vmem__posix_map(void* ptr, size_t size, int flags) {
 }
 
 static size_t vmem__os_huge_page_size(void) { return 0; }
+
+static void vmem__posix_set_dumped(void* ptr, size_t size, bool is_dumped) { (void)ptr, (void)size, (void)is_dumped; }
 
 // mmap() of FreeBSD and NetBSD aligns.
 #if defined(MAP_ALIGNED)
@@ -1789,6 +1969,54 @@ static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
 
 static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
     (void)ptr, (void)size, (void)name;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+#if VMEM__BSD_HAS_MINHERIT
+
+// Declared here where strict POSIX makes <sys/mman.h> hide it.
+#if (defined(__NetBSD__) && !defined(_NETBSD_SOURCE)) || (!defined(__NetBSD__) && !__BSD_VISIBLE)
+int minherit(void*, size_t, int);
+#endif
+
+static VmemResult vmem__os_advise_fork(void* ptr, size_t size, VmemFork inheritance) {
+    static const int values[] = {1, 2, VMEM__BSD_INHERIT_ZERO};
+    return vmem__posix_result_of(VMEM_FAIL("minherit") ? -1 : minherit(ptr, size, values[inheritance]));
+}
+
+#else
+
+static VmemResult vmem__os_advise_fork(void* ptr, size_t size, VmemFork inheritance) {
+    (void)ptr, (void)size, (void)inheritance;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+#endif
+
+#if VMEM__BSD_HAS_NOCORE
+
+#if !__BSD_VISIBLE
+int madvise(void*, size_t, int);
+#endif
+#define VMEM__BSD_MADV_NOCORE 8
+#define VMEM__BSD_MADV_CORE 9
+
+static VmemResult vmem__os_advise_dump(void* ptr, size_t size, bool is_dumped) {
+    int advice = is_dumped ? VMEM__BSD_MADV_CORE : VMEM__BSD_MADV_NOCORE;
+    return vmem__posix_result_of(VMEM_FAIL("madvise") ? -1 : madvise(ptr, size, advice));
+}
+
+#else
+
+static VmemResult vmem__os_advise_dump(void* ptr, size_t size, bool is_dumped) {
+    (void)ptr, (void)size, (void)is_dumped;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+#endif
+
+static VmemResult vmem__os_lock_on_fault(void* ptr, size_t size) {
+    (void)ptr, (void)size;
     return VMEM_ERROR_UNSUPPORTED;
 }
 
@@ -1824,6 +2052,8 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
     capabilities->system = VMEM__BSD_NAME;
     capabilities->can_count_resident = VMEM__BSD_HAS_MINCORE != 0;
+    capabilities->can_advise_fork = VMEM__BSD_HAS_MINHERIT != 0;
+    capabilities->can_advise_dump = VMEM__BSD_HAS_NOCORE != 0;
     capabilities->can_reserve = capabilities->calls_span_reservations = true;
     capabilities->discard_can_lose_commit = capabilities->discard_unlocks = true;
 }
@@ -1880,9 +2110,21 @@ static VmemResult vmem__os_prefault(void* ptr, size_t size) { return vmem__os_re
 
 static VmemResult vmem__os_lock(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
 
+static VmemResult vmem__os_lock_on_fault(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
+
 static VmemResult vmem__os_unlock(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
 
 static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
+
+static VmemResult vmem__os_advise_fork(void* ptr, size_t size, VmemFork inheritance) {
+    (void)inheritance;
+    return vmem__os_release(ptr, size);
+}
+
+static VmemResult vmem__os_advise_dump(void* ptr, size_t size, bool is_dumped) {
+    (void)is_dumped;
+    return vmem__os_release(ptr, size);
+}
 
 static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name) {
     (void)name;
@@ -2000,6 +2242,12 @@ VMEM_API VmemResult vmem_lock(void* ptr, size_t num_bytes) {
     return vmem__os_lock(vmem__pointer(pages.start), pages.size);
 }
 
+VMEM_API VmemResult vmem_lock_on_fault(void* ptr, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_lock_on_fault(vmem__pointer(pages.start), pages.size);
+}
+
 VMEM_API VmemResult vmem_unlock(void* ptr, size_t num_bytes) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
@@ -2010,6 +2258,19 @@ VMEM_API VmemResult vmem_advise_huge_pages(void* ptr, size_t num_bytes) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_advise_huge_pages(vmem__pointer(pages.start), pages.size);
+}
+
+VMEM_API VmemResult vmem_advise_fork(void* ptr, size_t num_bytes, VmemFork inheritance) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if ((unsigned)inheritance > VMEM_FORK_ZERO) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_advise_fork(vmem__pointer(pages.start), pages.size, inheritance);
+}
+
+VMEM_API VmemResult vmem_advise_dump(void* ptr, size_t num_bytes, bool is_dumped) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_advise_dump(vmem__pointer(pages.start), pages.size, is_dumped);
 }
 
 VMEM_API VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name) {
@@ -2032,8 +2293,8 @@ VMEM_API VmemResult vmem_query(const void* ptr, VmemRange* range) {
 }
 
 VMEM_API VmemCapabilities vmem_get_capabilities(void) {
-    VmemCapabilities capabilities = {"other", false, false, false, false, false,
-                                     false,   false, false, false, false, false};
+    VmemCapabilities capabilities = {"other", false, false, false, false, false, false, false,
+                                     false,   false, false, false, false, false, false};
     vmem__os_get_capabilities(&capabilities);
     return capabilities;
 }

@@ -95,13 +95,13 @@ print(*add(1))
 
 
 def test_pages_for_many_items_are_prefaulted(failing_build: Path) -> None:
-    """But no pages that are committed already, and no pages for few items."""
+    """But no pages that are committed already, and no pages for few items. Committing takes one madvise() for dumps."""
     printed = run_with(failing_build, "-c", LIST_CALLS_FOR_ITEMS)
     new, again, after, few = (line.split() for line in printed.split("\n")[:-1])
-    assert "madvise" in new
+    assert new.count("madvise") > new.count("mprotect")
     assert again == []
-    assert "madvise" in after
-    assert set(few) == {"mprotect"}
+    assert after.count("madvise") > after.count("mprotect")
+    assert few == ["mprotect", "madvise"] * (len(few) // 2)
 
 
 @pytest.mark.parametrize("case", sample(CASES, SAMPLES & set(CASES)))

@@ -37,6 +37,15 @@ static int number_of_state(VmemState state) {
     return -1;
 }
 
+static int number_of_fork(VmemFork inheritance) {
+    switch (inheritance) {
+        case VMEM_FORK_COPY: return 0;
+        case VMEM_FORK_NONE: return 1;
+        case VMEM_FORK_ZERO: return 2;
+    }
+    return -1;
+}
+
 // An integer that is not a value of the enum must not become one by the conversion.
 int main(void) {
     volatile int wrong[] = {-1, 7, 8, 99, 0x7fffffff};
@@ -47,6 +56,7 @@ int main(void) {
         if (number_of_result((VmemResult)wrong[i]) != -1 || (int)(VmemResult)wrong[i] != wrong[i]) return 2;
         if (number_of_protection((VmemProtection)wrong[i]) != -1) return 3;
         if (number_of_state((VmemState)wrong[i]) != -1) return 4;
+        if (number_of_fork((VmemFork)wrong[i]) != -1) return 6;
         if (vmem_protect((void*)&i, 1, (VmemProtection)wrong[i]) != VMEM_ERROR_INVALID_ARGUMENT) return 5;
     }
     return 0;

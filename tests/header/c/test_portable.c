@@ -270,6 +270,12 @@ static void test_advice_and_names(void) {
     fill_pages(base, 2, 1);
     CHECK(result == VMEM_SUCCESS || result == VMEM_ERROR_UNSUPPORTED);
     CHECK(result == VMEM_ERROR_UNSUPPORTED || vmem_get_capabilities().can_advise_huge_pages);
+    result = vmem_advise_fork(base, pages(2), VMEM_FORK_NONE);
+    CHECK(result == (vmem_get_capabilities().can_advise_fork ? VMEM_SUCCESS : VMEM_ERROR_UNSUPPORTED));
+    CHECK(vmem_advise_fork(base, pages(2), VMEM_FORK_COPY) == result);
+    result = vmem_advise_dump(base, pages(2), false);
+    CHECK(result == (vmem_get_capabilities().can_advise_dump ? VMEM_SUCCESS : VMEM_ERROR_UNSUPPORTED));
+    CHECK(vmem_advise_dump(base, pages(2), true) == result);
     result = vmem_set_name(base, pages(2), "portable test");
     CHECK(result == VMEM_SUCCESS || result == VMEM_ERROR_UNSUPPORTED);
     CHECK(result == VMEM_ERROR_UNSUPPORTED || vmem_get_capabilities().can_set_name);
@@ -293,6 +299,9 @@ static void check_range_refused(char* ptr, size_t num_bytes) {
     CHECK_REFUSED(vmem_discard(ptr, num_bytes));
     CHECK_REFUSED(vmem_prefault(ptr, num_bytes));
     CHECK_REFUSED(vmem_lock(ptr, num_bytes));
+    CHECK_REFUSED(vmem_lock_on_fault(ptr, num_bytes));
+    CHECK_REFUSED(vmem_advise_fork(ptr, num_bytes, VMEM_FORK_NONE));
+    CHECK_REFUSED(vmem_advise_dump(ptr, num_bytes, false));
     CHECK_REFUSED(vmem_unlock(ptr, num_bytes));
     CHECK_REFUSED(vmem_advise_huge_pages(ptr, num_bytes));
     CHECK_REFUSED(vmem_set_name(ptr, num_bytes, NULL));

@@ -27,8 +27,11 @@ static void test_operations_are_unsupported(void) {
     CHECK_UNSUPPORTED(vmem_discard(page, 1));
     CHECK_UNSUPPORTED(vmem_prefault(page, 1));
     CHECK_UNSUPPORTED(vmem_lock(page, 1));
+    CHECK_UNSUPPORTED(vmem_lock_on_fault(page, 1));
     CHECK_UNSUPPORTED(vmem_unlock(page, 1));
     CHECK_UNSUPPORTED(vmem_advise_huge_pages(page, 1));
+    CHECK_UNSUPPORTED(vmem_advise_fork(page, 1, VMEM_FORK_NONE));
+    CHECK_UNSUPPORTED(vmem_advise_dump(page, 1, false));
     CHECK_UNSUPPORTED(vmem_set_name(page, 1, "name"));
     CHECK_UNSUPPORTED(vmem_count_resident(page, 1, &num_resident));
     CHECK_UNSUPPORTED(vmem_query(page, &range));
@@ -39,6 +42,7 @@ static void test_invalid_arguments_are_refused(void) {
     CHECK_REFUSED(vmem_release(NULL, 1));
     CHECK_REFUSED(vmem_commit(memory, 0));
     CHECK_REFUSED(vmem_protect(memory, 1, (VmemProtection)6));
+    CHECK_REFUSED(vmem_advise_fork(memory, 1, (VmemFork)3));
     CHECK_REFUSED(vmem_set_name(memory, 1, "["));
     CHECK_REFUSED(vmem_count_resident(memory, 1, NULL));
     CHECK_REFUSED(vmem_query(memory, NULL));
@@ -56,7 +60,8 @@ static void test_defaults(void) {
     memset(&limits, 0, sizeof limits);
     CHECK(strcmp(capabilities.system, "other") == 0);
     CHECK(!capabilities.can_reserve && !capabilities.can_count_resident && !capabilities.can_advise_huge_pages);
-    CHECK(!capabilities.can_set_name && !capabilities.can_query);
+    CHECK(!capabilities.can_set_name && !capabilities.can_query && !capabilities.can_lock_on_fault);
+    CHECK(!capabilities.can_advise_fork && !capabilities.can_advise_dump);
     CHECK(vmem_get_page_size() == 4096);
     CHECK(vmem_get_allocation_granularity() == 4096);
     CHECK(vmem_get_huge_page_size() == 0);

@@ -33,6 +33,13 @@ void* second_user_reserve_and_commit(size_t num_bytes);
 #define UNTOUCHED EDOM
 
 // Invalid arguments are detected before any system call, so errno is unchanged.
+#define CHECK_KEEPS_ERRNO(expression) \
+    do {                              \
+        errno = UNTOUCHED;            \
+        CHECK(expression);            \
+        CHECK(errno == UNTOUCHED);    \
+    } while (0)
+
 #define CHECK_REFUSED(call)                           \
     do {                                              \
         errno = UNTOUCHED;                            \
@@ -1444,6 +1451,73 @@ static void test_huge_page_advice_in_smaps(void) {
     release_pages(base, 4);
 }
 
+// What is only reserved is left out of core dumps, at first and after it was committed. " dd" is "do not dump".
+static void test_dump_advice_in_smaps(void) {
+    char* base = reserve_pages(6);
+    size_t before = count_mappings();
+    CHECK(has_flag(base, " dd"));
+    CHECK(vmem_commit(base + pages(1), pages(4)) == VMEM_SUCCESS);
+    CHECK(has_flag(base, " dd") && !has_flag(base + pages(1), " dd") && has_flag(base + pages(5), " dd"));
+    CHECK(vmem_decommit(base + pages(2), 1) == VMEM_SUCCESS);
+    CHECK(!has_flag(base + pages(1), " dd") && has_flag(base + pages(2), " dd") && !has_flag(base + pages(3), " dd"));
+    CHECK(vmem_protect(base + pages(1), 1, VMEM_NO_ACCESS) == VMEM_SUCCESS);
+    CHECK(!has_flag(base + pages(1), " dd"));
+    CHECK(vmem_advise_dump(base + pages(3), 1, false) == VMEM_SUCCESS);
+    CHECK(has_flag(base + pages(3), " dd") && !has_flag(base + pages(4), " dd"));
+    CHECK(vmem_advise_dump(base + pages(3), 1, true) == VMEM_SUCCESS);
+    CHECK(!has_flag(base + pages(3), " dd"));
+    CHECK(vmem_decommit(base, pages(6)) == VMEM_SUCCESS);
+    CHECK(has_flag(base + pages(3), " dd"));
+    CHECK(count_mappings() == before);
+    release_pages(base, 6);
+}
+
+static void check_pages_of_child(char* base) {
+    CHECK(pages_are(base, 1, 1));
+    CHECK(pages_are(base + pages(1), 1, 0));
+    CHECK(page_is(base + pages(2), VMEM_FREE, VMEM_NO_ACCESS));
+    CHECK(pages_are(base + pages(3), 1, 1));
+    CHECK(pages_are(base + pages(4), 1, 1));
+}
+
+static void touch_third_page(char* base) { base[pages(2)] = 1; }
+
+static void test_fork_advice(void) {
+    char* base = commit_pages(6);
+    fill_pages(base, 6, 1);
+    CHECK_KEEPS_ERRNO(vmem_advise_fork(base + pages(1), 1, VMEM_FORK_ZERO) == VMEM_SUCCESS);
+    CHECK_KEEPS_ERRNO(vmem_advise_fork(base + pages(2), 1, VMEM_FORK_NONE) == VMEM_SUCCESS);
+    CHECK(vmem_advise_fork(base + pages(3), 1, VMEM_FORK_ZERO) == VMEM_SUCCESS);
+    CHECK_KEEPS_ERRNO(vmem_advise_fork(base + pages(3), 1, VMEM_FORK_COPY) == VMEM_SUCCESS);
+    CHECK(vmem_advise_fork(base + pages(4), 1, VMEM_FORK_NONE) == VMEM_SUCCESS);
+    CHECK(vmem_advise_fork(base + pages(4), 1, VMEM_FORK_COPY) == VMEM_SUCCESS);
+    CHECK(succeeds_in_child(check_pages_of_child, base));
+    CHECK(faults_in_child(touch_third_page, base));
+    CHECK(pages_are(base, 6, 1));
+    CHECK(vmem_advise_fork(base + pages(2), 1, VMEM_FORK_ZERO) == VMEM_SUCCESS);
+    CHECK(!faults_in_child(touch_third_page, base));
+    CHECK_REFUSED(vmem_advise_fork(base, 1, (VmemFork)3));
+    CHECK_REFUSED(vmem_advise_fork(base, 1, (VmemFork)-1));
+    release_pages(base, 6);
+}
+
+// Pages get physical memory when they are touched, and are locked then.
+static void test_locking_on_fault(void) {
+    char* base = commit_pages(4);
+    size_t num_resident = 99;
+    CHECK(vmem_get_capabilities().can_lock_on_fault);
+    CHECK_KEEPS_ERRNO(vmem_lock_on_fault(base + pages(1), pages(2)) == VMEM_SUCCESS);
+    CHECK(has_flag(base + pages(1), " lo") && !has_flag(base, " lo") && !has_flag(base + pages(3), " lo"));
+    CHECK(vmem_count_resident(base, pages(4), &num_resident) == VMEM_SUCCESS && num_resident == 0);
+    base[pages(1)] = 1;
+    CHECK(vmem_count_resident(base, pages(4), &num_resident) == VMEM_SUCCESS && num_resident == pages(1));
+    if (LOCKS_WORK) {
+        CHECK(vmem_unlock(base, pages(4)) == VMEM_SUCCESS);
+        CHECK(!has_flag(base + pages(1), " lo"));
+    }
+    release_pages(base, 4);
+}
+
 static void test_names_in_proc_maps(void) {
     char* base = commit_pages(4);
     if (vmem_set_name(base + pages(2) - 1, 2, "one & two") == VMEM_SUCCESS) {
@@ -1566,6 +1640,9 @@ static void test_linux(void) {
     test_locks_in_proc_status();
     test_lock_limit();
     test_huge_page_advice_in_smaps();
+    test_dump_advice_in_smaps();
+    test_fork_advice();
+    test_locking_on_fault();
     test_names_in_proc_maps();
     test_query_of_other_mappings();
     test_query_of_a_released_range();
