@@ -51,6 +51,24 @@ static int align_for_huge_pages(size_t* align) {
     return 0;
 }
 
+static int check_advice(const ReservationOptions* options) {
+    if (options->fork == VMEM_FORK_COPY && !options->is_secret) return 0;
+    VmemCapabilities capabilities = vmem_get_capabilities();
+    bool can_wipe = capabilities.can_advise_fork && strcmp(capabilities.system, "macOS") != 0;
+    if (options->fork != VMEM_FORK_COPY && !can_wipe) {
+        PyErr_Format(PyExc_NotImplementedError,
+                     "cannot reserve with fork='%s': this system cannot keep memory from forked processes that way",
+                     options->fork == VMEM_FORK_NONE ? "none" : "zero");
+        return -1;
+    }
+    if (options->is_secret && !capabilities.can_advise_dump) {
+        PyErr_SetString(PyExc_NotImplementedError,
+                        "cannot reserve with dump=False: this system cannot leave memory out of core dumps");
+        return -1;
+    }
+    return 0;
+}
+
 int reservation_audit(ModuleState* state, const ReservationOptions* options) {
     unsigned long long num_bytes = options->num_bytes;
     if (module_audit(state, Py_BuildValue("(sKO)", "vmem.reserve", num_bytes, options->name)) < 0) return -1;
@@ -68,6 +86,9 @@ static void initialize(Reservation* reservation, ModuleState* state, PyObject* o
     reservation->page_size = vmem_get_page_size();
     reservation->released = true;  // until it has addresses
     reservation->huge_pages = options->huge_pages;
+    reservation->fork = options->fork;
+    reservation->process = options->fork == VMEM_FORK_NONE ? get_process_id() : 0;
+    reservation->is_secret = options->is_secret;
     spans_init(&reservation->spans);
     reservation->pins = (PinList){NULL, reservation->page_size, owner_kind};
     reservation->busy = (BusyList){NULL, owner_kind, reservation};
@@ -80,6 +101,7 @@ int reservation_open(Reservation* reservation, ModuleState* state, PyObject* own
     size_t align = options->align;
     initialize(reservation, state, owner, owner_kind, backing, options);
     if (options->huge_pages && align_for_huge_pages(&align) < 0) return -1;
+    if (check_advice(options) < 0) return -1;
     reservation->label = make_label(options->name);
     if (!reservation->label && PyErr_Occurred()) return -1;
 
@@ -168,7 +190,7 @@ int reservation_release(Reservation* reservation) {
     Request request = request_at(reservation, "release", 0, reservation->size);
     VmemLimits limits;
     int error = 0;
-    if (reservation->released) return 0;
+    if (reservation_is_released(reservation)) return 0;
     if (busy_check_changeable(&reservation->busy, all, "release") < 0) return -1;
     if (pins_check_none(&reservation->pins, all, "release") < 0) return -1;
     Py_ssize_t mapping_cost = find_mapping_cost(reservation);

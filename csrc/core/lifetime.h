@@ -13,7 +13,9 @@ typedef struct ReservationOptions {
     size_t num_bytes;  // from 1 to MAX_RESERVATION
     size_t align;
     bool huge_pages;
-    PyObject* name;    // str or None
+    PyObject* name;  // str or None
+    VmemFork fork;
+    bool is_secret;    // committed memory is left out of core dumps
     bool owner_is_gc;  // whether the owner can be part of a reference cycle
 } ReservationOptions;
 

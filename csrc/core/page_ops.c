@@ -4,7 +4,7 @@
 #include "core/mapping_cost.h"
 
 // The properties of freshly committed pages.
-static const PageState FRESH = {VMEM_READ_WRITE, false};
+static const PageState FRESH = {VMEM_READ_WRITE, UNLOCKED};
 
 // --- runs of pages with equal properties ---
 
@@ -52,12 +52,21 @@ static void decommit_gaps(Reservation* reservation, Pages pages) {
     while (next_gap(reservation, &pages, &gap)) decommit_pages(reservation, gap);
 }
 
-static bool has_hints(const Reservation* reservation) { return reservation->huge_pages || reservation->label; }
+static bool has_advice(const Reservation* reservation) {
+    return reservation->huge_pages || reservation->label || reservation->fork != VMEM_FORK_COPY ||
+           reservation->is_secret;
+}
 
-// Decommitting drops huge page advice and names, so they are applied with every commit. Their failure is ignored.
-static void apply_hints(const Reservation* reservation, void* ptr, size_t size) {
+// Decommitting drops all advice, so it is applied with every commit. Huge pages and names are hints, whose failure is
+// ignored. Memory that would end up in a forked process or a core dump against its owner's will must not be used.
+static VmemResult apply_advice(const Reservation* reservation, void* ptr, size_t size) {
+    VmemResult result = VMEM_SUCCESS;
     if (reservation->huge_pages) vmem_advise_huge_pages(ptr, size);
     if (reservation->label) vmem_set_name(ptr, size, reservation->label);
+    // Never VMEM_FORK_NONE: a view that is alive in the forked process would lose its memory.
+    if (reservation->fork != VMEM_FORK_COPY) result = vmem_advise_fork(ptr, size, VMEM_FORK_ZERO);
+    if (result == VMEM_SUCCESS && reservation->is_secret) result = vmem_advise_dump(ptr, size, false);
+    return result;
 }
 
 // Commits every gap in the record, and only those: committed pages keep their protection. When one fails, the gaps up
@@ -68,12 +77,13 @@ static VmemResult commit_gaps(Reservation* reservation, Pages pages, int* error)
     while (next_gap(reservation, &rest, &gap)) {
         char* ptr = reservation->base + gap.start;
         VmemResult result = backing->commit(backing, ptr, gap.end - gap.start);
-        *error = system_error();
+        if (result == VMEM_SUCCESS && has_advice(reservation))
+            result = apply_advice(reservation, ptr, gap.end - gap.start);
         if (result != VMEM_SUCCESS) {
+            *error = system_error();
             decommit_gaps(reservation, (Pages){pages.start, gap.end});
             return result;
         }
-        apply_hints(reservation, ptr, gap.end - gap.start);
     }
     return VMEM_SUCCESS;
 }
@@ -353,9 +363,9 @@ static bool are_fresh(const Reservation* reservation, Pages pages) {
 static void record_discard(LongCall* call) {
     Reservation* reservation = call->reservation;
     Pages chunk = call->chunk;
-    if (are_fresh(reservation, chunk) && !has_hints(reservation)) return;
+    if (are_fresh(reservation, chunk) && !has_advice(reservation)) return;
     if (!vmem_get_capabilities().discard_unlocks) return;
-    apply_hints(reservation, reservation->base + chunk.start, chunk.end - chunk.start);
+    apply_advice(reservation, reservation->base + chunk.start, chunk.end - chunk.start);
     spans_set(&reservation->spans, chunk.start, chunk.end, FRESH);
 }
 
@@ -368,7 +378,7 @@ static void record_failed_discard(LongCall* call) {
 
 // --- lock and unlock ---
 
-static void record_locks(Reservation* reservation, Pages pages, bool locked) {
+static void record_locks(Reservation* reservation, Pages pages, LockKind locked) {
     Run run;
     while (next_run(reservation, &pages, &run)) {
         run.state.locked = locked;
@@ -384,7 +394,7 @@ static void forget_locks_of_parent(Reservation* reservation) {
     const Span* span = spans_find(&reservation->spans, 0);
     while (span) {
         Pages pages = {span->start, span->end};
-        if (span->state.locked) record_locks(reservation, pages, false);
+        if (span->state.locked) record_locks(reservation, pages, UNLOCKED);
         span = spans_find(&reservation->spans, pages.end);
     }
     reservation->lock_process = process;
@@ -409,18 +419,37 @@ static VmemResult lock_chunk(LongCall* call, void* ptr, size_t num_bytes) {
     return vmem_lock(ptr, num_bytes);
 }
 
+static VmemResult lock_chunk_on_fault(LongCall* call, void* ptr, size_t num_bytes) {
+    (void)call;
+    return vmem_lock_on_fault(ptr, num_bytes);
+}
+
 static void record_lock(LongCall* call) {
-    record_locks(call->reservation, call->pages, true);
+    record_locks(call->reservation, call->pages, LOCKED);
     charge_mappings(call);
 }
 
-// Includes the chunk that failed: a part of it may be locked.
+static void record_lock_on_fault(LongCall* call) {
+    record_locks(call->reservation, call->pages, LOCKED_ON_FAULT);
+    charge_mappings(call);
+}
+
+// Includes the chunk that failed: a part of it may be locked. Pages that were locked in the other way are locked as they
+// were; where that fails, they stay locked in one of the two.
 static void undo_lock(LongCall* call) {
     Reservation* reservation = call->reservation;
     Pages pages = {call->pages.start, call->chunk.end};
     Run run;
-    while (next_run(reservation, &pages, &run))
-        if (!run.state.locked) vmem_unlock(reservation->base + run.pages.start, run.pages.end - run.pages.start);
+    while (next_run(reservation, &pages, &run)) {
+        char* ptr = reservation->base + run.pages.start;
+        size_t size = run.pages.end - run.pages.start;
+        if (!run.state.locked)
+            vmem_unlock(ptr, size);
+        else if (run.state.locked == LOCKED)
+            vmem_lock(ptr, size);
+        else
+            vmem_lock_on_fault(ptr, size);
+    }
 }
 
 static int start_unlock(LongCall* call) {
@@ -433,7 +462,7 @@ static VmemResult unlock_chunk(LongCall* call, void* ptr, size_t num_bytes) {
     return vmem_unlock(ptr, num_bytes);
 }
 
-static void record_unlock(LongCall* call) { record_locks(call->reservation, call->chunk, false); }
+static void record_unlock(LongCall* call) { record_locks(call->reservation, call->chunk, UNLOCKED); }
 
 // --- counting resident memory ---
 
@@ -504,6 +533,18 @@ static const Operation OPERATIONS[] = {
             .find_chunk = long_call_find_committed,
             .work = lock_chunk,
             .on_success = record_lock,
+            .on_failure = undo_lock,
+        },
+    [PAGE_OP_LOCK_ON_FAULT] =
+        {
+            .verb = "lock",
+            .changes = true,
+            .check = reservation_check_readable,
+            .plan = plan_change,
+            .start = start_lock,
+            .find_chunk = long_call_find_committed,
+            .work = lock_chunk_on_fault,
+            .on_success = record_lock_on_fault,
             .on_failure = undo_lock,
         },
     [PAGE_OP_UNLOCK] =

@@ -22,6 +22,7 @@ typedef enum PageOperation {
     PAGE_OP_DECOMMIT,
     PAGE_OP_DISCARD,
     PAGE_OP_LOCK,
+    PAGE_OP_LOCK_ON_FAULT,
     PAGE_OP_UNLOCK,
     PAGE_OP_COUNT_RESIDENT
 } PageOperation;

@@ -22,9 +22,15 @@ Request request_at(const Reservation* reservation, const char* verb, size_t offs
 
 // --- checks ---
 
+bool reservation_is_released(Reservation* reservation) {
+    if (reservation->fork == VMEM_FORK_NONE && !reservation->released && reservation->process != get_process_id())
+        reservation->released = true;
+    return reservation->released;
+}
+
 int reservation_check_open(Reservation* reservation) {
     busy_anywhere(&reservation->busy);
-    if (!reservation->released) return 0;
+    if (!reservation_is_released(reservation)) return 0;
     PyErr_Format(PyExc_ValueError, "this %s of %zu bytes has been released", reservation->owner_kind->noun,
                  reservation->size);
     return -1;
@@ -111,7 +117,7 @@ int reservation_check_writable(Reservation* reservation, size_t offset, size_t n
 
 size_t reservation_count_committed(Reservation* reservation) {
     busy_anywhere(&reservation->busy);  // recovers what a fork interrupted
-    return reservation->released ? 0 : reservation->spans.num_bytes;
+    return reservation_is_released(reservation) ? 0 : reservation->spans.num_bytes;
 }
 
 int reservation_check_mappings(const Reservation* reservation, Py_ssize_t growth, const Request* request) {

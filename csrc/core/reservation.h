@@ -22,7 +22,11 @@ typedef struct Reservation {
     size_t page_size;
     bool released;    // no longer usable; unmapped when the last view and the last call in progress have ended
     bool huge_pages;  // committed pages are advised to be huge
-    char* label;      // the name of committed pages in the system's list of mappings; NULL for none
+    VmemFork
+        fork;      // what forked processes get of committed pages; with "none" they are wiped, and it is released there
+    long process;  // the process that it belongs to, where forked ones do not get it
+    bool is_secret;  // committed pages are left out of core dumps
+    char* label;     // the name of committed pages in the system's list of mappings; NULL for none
     SpanMap spans;
     long lock_process;  // the process that made the recorded locks: a forked child does not inherit them
     PinList pins;
@@ -33,6 +37,10 @@ typedef struct Reservation {
 } Reservation;
 
 // --- checks ---
+
+// Whether it is released. In a forked process that does not get it, it is from the first call on; the memory, which reads
+// zero there, is unmapped with the last reference to its owner, so that views that are alive stay valid.
+bool reservation_is_released(Reservation* reservation);
 
 // Raises ValueError when it is released. All other checks require this one, or the next, to have passed.
 int reservation_check_open(Reservation* reservation);

@@ -32,7 +32,7 @@ typedef struct Snapshot {
 static void add_extents(Snapshot* snapshot, const Span* span, size_t extent_size, bool has_locks) {
     for (size_t start = span->start; start < span->end; snapshot->num_extents++) {
         size_t end = span->end - start > extent_size ? start + extent_size : span->end;
-        PageState state = {span->state.protection, span->state.locked && has_locks};
+        PageState state = {span->state.protection, has_locks && span->state.locked ? LOCKED : UNLOCKED};
         snapshot->extents[snapshot->num_extents] = (Extent){{start, end}, state, 0};
         start = end;
     }

@@ -24,10 +24,12 @@ static inline Pages pages_holding(size_t page_size, size_t start, size_t end) {
     return (Pages){vmem_align_backward(start, page_size), vmem_align_forward(end, page_size)};
 }
 
+typedef enum LockKind { UNLOCKED, LOCKED, LOCKED_ON_FAULT } LockKind;
+
 // Pages that differ in one of these are in different mappings (VMAs) of the process.
 typedef struct PageState {
     VmemProtection protection;
-    bool locked;
+    LockKind locked;
 } PageState;
 
 typedef struct Span {

@@ -46,7 +46,7 @@ static int convert_two_sizes(const char* function, PyObject* const* args, Py_ssi
 // --- creating and releasing ---
 
 PyDoc_STRVAR(region_doc,
-             "Region(num_bytes, alignment, huge_pages, name, /)\n--\n\n"
+             "Region(num_bytes, alignment, huge_pages, name, fork='copy', dump=True, /)\n--\n\n"
              "A range of reserved addresses. vmem.Region is the documented class over this one.");
 
 // The arguments of reserve().
@@ -55,7 +55,22 @@ typedef struct ReserveArguments {
     PyObject* alignment;
     PyObject* huge_pages;
     PyObject* name;
+    PyObject* fork;  // NULL when it is not given, as `dump`
+    PyObject* dump;
 } ReserveArguments;
+
+static int convert_fork(PyObject* object, VmemFork* fork) {
+    static const char* const names[] = {"copy", "none", "zero"};
+    *fork = VMEM_FORK_COPY;
+    if (!object) return 0;
+    if (!PyUnicode_Check(object)) return raise_wrong_type(object, "fork", "'copy', 'none' or 'zero'");
+    for (int i = 0; i < 3; i++) {
+        *fork = (VmemFork)i;
+        if (PyUnicode_CompareWithASCIIString(object, names[i]) == 0) return 0;
+    }
+    PyErr_Format(PyExc_ValueError, "fork must be 'copy', 'none' or 'zero', got %R", object);
+    return -1;
+}
 
 // This can run Python code, so it comes before any state is read.
 static int convert_options(const ReserveArguments* arguments, ReservationOptions* options) {
@@ -69,6 +84,10 @@ static int convert_options(const ReserveArguments* arguments, ReservationOptions
     int huge_pages = PyObject_IsTrue(arguments->huge_pages);
     if (huge_pages < 0) return -1;
     options->huge_pages = huge_pages;
+    if (convert_fork(arguments->fork, &options->fork) < 0) return -1;
+    int dump = arguments->dump ? PyObject_IsTrue(arguments->dump) : 1;
+    if (dump < 0) return -1;
+    options->is_secret = !dump;
     if (options->name != Py_None && !PyUnicode_Check(options->name))
         return raise_wrong_type(options->name, "name", "a str or None");
     return 0;
@@ -90,27 +109,29 @@ static PyObject* reserve(ModuleState* state, PyTypeObject* type, const ReserveAr
 }
 
 const char region_reserve_doc[] = PyDoc_STR(
-    "reserve(cls, num_bytes, alignment, huge_pages, name, /)\n--\n\n"
+    "reserve(cls, num_bytes, alignment, huge_pages, name, fork='copy', dump=True, /)\n--\n\n"
     "A new region of a class, which is Region or a subclass of it. Cheaper than calling the class.");
 
 PyObject* region_reserve_function(PyObject* module, PyObject* const* args, Py_ssize_t num_args) {
     ModuleState* state = PyModule_GetState(module);
-    if (num_args != 5)
-        return PyErr_Format(PyExc_TypeError, "reserve() takes exactly 5 arguments (%zd given)", num_args);
+    if (num_args < 5 || num_args > 7)
+        return PyErr_Format(PyExc_TypeError, "reserve() takes 5 to 7 arguments (%zd given)", num_args);
     if (!PyType_Check(args[0]) || !PyType_IsSubtype((PyTypeObject*)args[0], state->region_type))
         return PyErr_Format(PyExc_TypeError, "%R is not a subclass of Region", args[0]);
-    ReserveArguments arguments = {args[1], args[2], args[3], args[4]};
+    ReserveArguments arguments = {args[1], args[2], args[3], args[4], NULL, NULL};
+    if (num_args > 5) arguments.fork = args[5];
+    if (num_args > 6) arguments.dump = args[6];
     return reserve(state, (PyTypeObject*)args[0], &arguments);
 }
 
 static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
-    ReserveArguments arguments;
+    ReserveArguments arguments = {NULL, NULL, NULL, NULL, NULL, NULL};
     if (keywords && PyDict_Size(keywords) > 0) {
         PyErr_SetString(PyExc_TypeError, "Region() takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "OOOO:Region", &arguments.num_bytes, &arguments.alignment, &arguments.huge_pages,
-                          &arguments.name))
+    if (!PyArg_ParseTuple(args, "OOOO|OO:Region", &arguments.num_bytes, &arguments.alignment, &arguments.huge_pages,
+                          &arguments.name, &arguments.fork, &arguments.dump))
         return NULL;
     ModuleState* state = find_state(type);
     return state ? reserve(state, type, &arguments) : NULL;
@@ -222,6 +243,10 @@ static PyObject* region_discard(Region* self, PyObject* const* args, Py_ssize_t 
 
 static PyObject* region_lock(Region* self, PyObject* const* args, Py_ssize_t num_args) {
     return run_operation(self, "lock", PAGE_OP_LOCK, args, num_args);
+}
+
+static PyObject* region_lock_on_fault(Region* self, PyObject* const* args, Py_ssize_t num_args) {
+    return run_operation(self, "_lock_on_fault", PAGE_OP_LOCK_ON_FAULT, args, num_args);
 }
 
 static PyObject* region_unlock(Region* self, PyObject* const* args, Py_ssize_t num_args) {
@@ -627,7 +652,7 @@ static PyObject* region_get_huge_pages(Region* self, void* Py_UNUSED(closure)) {
 static PyObject* region_get_released(Region* self, void* Py_UNUSED(closure)) {
     bool released;
     Py_BEGIN_CRITICAL_SECTION(self);
-    released = self->reservation.released;
+    released = reservation_is_released(&self->reservation);
     Py_END_CRITICAL_SECTION();
     return PyBool_FromLong(released);
 }
@@ -654,6 +679,7 @@ PyMethodDef region_methods[] = {
     {"decommit", AS_FASTCALL(region_decommit), NULL},
     {"discard", AS_FASTCALL(region_discard), NULL},
     {"lock", AS_FASTCALL(region_lock), NULL},
+    {"_lock_on_fault", AS_FASTCALL(region_lock_on_fault), NULL},
     {"unlock", AS_FASTCALL(region_unlock), NULL},
     {"protect", AS_FASTCALL(region_protect), NULL},
     {"resident", AS_FASTCALL(region_resident), NULL},

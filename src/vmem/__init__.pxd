@@ -22,6 +22,11 @@ cdef extern from "vmem.h" nogil:
         VMEM_READ_EXECUTE
         VMEM_READ_WRITE_EXECUTE
 
+    ctypedef enum VmemFork:
+        VMEM_FORK_COPY
+        VMEM_FORK_NONE
+        VMEM_FORK_ZERO
+
     ctypedef enum VmemState:
         VMEM_FREE
         VMEM_RESERVED
@@ -46,6 +51,9 @@ cdef extern from "vmem.h" nogil:
         bint calls_span_reservations
         bint discard_can_lose_commit
         bint discard_unlocks
+        bint can_lock_on_fault
+        bint can_advise_fork
+        bint can_advise_dump
 
     ctypedef struct VmemLimits:
         uint64_t address_space_limit
@@ -80,8 +88,11 @@ cdef extern from "vmem.h" nogil:
     VmemResult vmem_discard(void* ptr, size_t num_bytes)
     VmemResult vmem_prefault(void* ptr, size_t num_bytes)
     VmemResult vmem_lock(void* ptr, size_t num_bytes)
+    VmemResult vmem_lock_on_fault(void* ptr, size_t num_bytes)
     VmemResult vmem_unlock(void* ptr, size_t num_bytes)
     VmemResult vmem_advise_huge_pages(void* ptr, size_t num_bytes)
+    VmemResult vmem_advise_fork(void* ptr, size_t num_bytes, VmemFork inheritance)
+    VmemResult vmem_advise_dump(void* ptr, size_t num_bytes, bint is_dumped)
     VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name)
     VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident)
     VmemResult vmem_query(const void* ptr, VmemRange* range)

@@ -6,7 +6,7 @@ from vmem._arguments import to_protection, to_range
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import NoReturn, Self, SupportsIndex
+    from typing import Literal, NoReturn, Self, SupportsIndex
 
     from vmem._types import Range
 
@@ -17,6 +17,8 @@ def reserve(
     alignment: "SupportsIndex | None" = None,
     huge_pages: bool = False,
     name: str | None = None,
+    fork: "Literal['copy', 'none', 'zero']" = "copy",
+    dump: bool = True,
 ) -> "Region":
     """Reserve a range of addresses, without committing any memory to it.
 
@@ -38,6 +40,12 @@ def reserve(
     name : str, optional
         Shown by `repr`. Where the system supports it (Linux 5.17, if so configured), up to 79 ASCII characters of it
         are also shown beside committed memory in ``/proc/self/maps``.
+    fork : {'copy', 'none', 'zero'}, default 'copy'
+        What a process that is forked gets of committed memory: its contents, as a copy; nothing, so that the region is
+        released there; or memory that reads zero. The last two make forking cheaper, and keep secrets.
+    dump : bool, default True
+        Whether core dumps contain committed memory. False is for secrets. Memory that is only reserved is left out of
+        them anyway, where the system can tell.
 
     Returns
     -------
@@ -50,7 +58,8 @@ def reserve(
     OSError
         The system refused for another reason.
     NotImplementedError
-        `huge_pages` on a system without huge pages for ordinary memory: `get_huge_page_size()` is 0 there.
+        `huge_pages` on a system without huge pages for ordinary memory: `get_huge_page_size()` is 0 there. `fork` or
+        `dump` where the system cannot do that.
     TypeError, ValueError
         An argument is wrong.
 
@@ -66,7 +75,7 @@ def reserve(
     (1099511627776, 0, True)
     """
     # The extension checks the arguments. Region(...) would take twice as long, because it goes through type.__call__().
-    return _vmem.reserve(Region, num_bytes, alignment, huge_pages, name)
+    return _vmem.reserve(Region, num_bytes, alignment, huge_pages, name, fork, dump)
 
 
 class Region(_vmem.Region):
@@ -95,6 +104,10 @@ class Region(_vmem.Region):
         Ask the system to back committed memory with huge pages where it can.
     name : str, optional
         Shown by `repr`, and by some systems beside the memory.
+    fork : {'copy', 'none', 'zero'}, default 'copy'
+        What a process that is forked gets of committed memory.
+    dump : bool, default True
+        Whether core dumps contain committed memory.
 
     Attributes
     ----------
@@ -134,8 +147,10 @@ class Region(_vmem.Region):
         alignment: "SupportsIndex | None" = None,
         huge_pages: bool = False,
         name: str | None = None,
+        fork: "Literal['copy', 'none', 'zero']" = "copy",
+        dump: bool = True,
     ) -> "Self":
-        return super().__new__(cls, num_bytes, alignment, huge_pages, name)
+        return super().__new__(cls, num_bytes, alignment, huge_pages, name, fork, dump)
 
     def commit(
         self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None, *, prefault: bool = False
@@ -361,7 +376,9 @@ class Region(_vmem.Region):
         """
         _vmem.Region.protect(self, to_protection(protection), *to_range(self, offset, num_bytes))
 
-    def lock(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> None:
+    def lock(
+        self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None, *, on_fault: bool = False
+    ) -> None:
         """Lock the pages that hold one or more bytes of a range in physical memory: they are never written to swap.
 
         Pages without physical memory are populated. Locks do not nest: one `unlock` ends them all, and so does
@@ -373,6 +390,8 @@ class Region(_vmem.Region):
             Where the range begins, in bytes from the start of the region.
         num_bytes : int, optional
             How many bytes it covers. By default everything up to the end of the region.
+        on_fault : bool, default False
+            Do not populate the pages now: each one is locked when it is first touched.
 
         Raises
         ------
@@ -381,6 +400,8 @@ class Region(_vmem.Region):
         OutOfMemoryError
             The process would have more locked memory than it may; the message says how much that is. Nothing has
             changed then.
+        NotImplementedError
+            `on_fault` on a system that cannot do that: all but Linux.
         OSError
             The system refused for another reason. Nothing has changed then.
         ValueError
@@ -396,7 +417,11 @@ class Region(_vmem.Region):
         ...     region[0:32] = bytes(32)
         ...     region.unlock(0, 32)
         """
-        _vmem.Region.lock(self, *to_range(self, offset, num_bytes))
+        start, size = to_range(self, offset, num_bytes)
+        if on_fault:
+            self._lock_on_fault(start, size)
+        else:
+            _vmem.Region.lock(self, start, size)
 
     def unlock(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> None:
         """Unlock the pages that hold one or more bytes of a range. Pages that are not locked are skipped.

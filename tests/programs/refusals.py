@@ -33,6 +33,7 @@ ERRORS = {
     "mprotect": (errno.ENOMEM, errno.EACCES),
     "madvise": (errno.ENOMEM, errno.EAGAIN, errno.EINVAL),
     "mlock": (errno.ENOMEM, errno.EAGAIN, errno.EPERM),
+    "mlock2": (errno.ENOMEM, errno.EAGAIN, errno.EPERM, errno.ENOSYS),
     "munlock": (errno.ENOMEM,),
     "mincore": (errno.EAGAIN, errno.ENOSYS),
     "prctl": (errno.EINVAL, errno.ENOMEM, errno.EBADF),
@@ -305,6 +306,7 @@ class Verb(Explorer):
     can_lose_protection: bool = False  # where the old one cannot be restored
     is_huge: bool = False
     is_named: bool = False
+    is_secret: bool = False
     also_raised: tuple[type[Exception], ...] = ()
     reads_too: bool = False  # to find the cause of a refusal, which is the same for all verbs
 
@@ -314,7 +316,12 @@ class Verb(Explorer):
         self.hidden: dict[int, int | None] | None = None
 
     def make(self) -> vmem.Region:
-        return self.layout.make(huge_pages=self.is_huge, name="refused" if self.is_named else None)
+        return self.layout.make(
+            huge_pages=self.is_huge,
+            name="refused" if self.is_named else None,
+            fork="zero" if self.is_secret else "copy",
+            dump=not self.is_secret,
+        )
 
     def try_once(self, plan: Plan) -> list[str]:
         locked = locked_by_process()
@@ -552,6 +559,12 @@ def verbs(part_size: int) -> dict[str, Callable[[], Explorer]]:
         "commit": on_gaps(GAPS, lambda region: region.commit(*inner(region)), reads_too=not is_large),
         "commit, named": on_gaps(GAPS, lambda region: region.commit(*inner(region)), is_named=True),
         "commit, huge": on_gaps(".w..r.", lambda region: region.commit(), is_named=True, is_huge=True),
+        "commit, secret": on_gaps(  # advice that is invalid is what the kernel lacks
+            FEW_GAPS,
+            lambda region: region.commit(*inner(region)),
+            is_secret=True,
+            also_raised=(NotImplementedError,),
+        ),
         "commit and prefault": on_gaps(FEW_GAPS, lambda region: region.commit(*inner(region), prefault=True)),
         "decommit": on(
             ALL_KINDS, lambda region: region.decommit(*inner(region)), can_stop_halfway=is_large, can_lose_contents=True
@@ -577,6 +590,11 @@ def verbs(part_size: int) -> dict[str, Callable[[], Explorer]]:
         "lock": on_lockable(  # with a limit of 0 it is EPERM, and the message names the limit
             ACCESSIBLE + "www", lambda region: region.lock(*inner(region)), also_raised=(vmem.OutOfMemoryError,)
         ),
+        "lock on fault": on_lockable(
+            ACCESSIBLE + "www",
+            lambda region: region.lock(*inner(region), on_fault=True),
+            also_raised=(vmem.OutOfMemoryError,),
+        ),
         "unlock": on_lockable(
             "lwlrlxn" + "lll", lambda region: region.unlock(*inner(region)), can_stop_halfway=is_large
         ),
@@ -588,7 +606,7 @@ def verbs(part_size: int) -> dict[str, Callable[[], Explorer]]:
 
 
 # A commit without prefaulting is never split into chunks.
-SAME_IF_LARGE = {"commit, named", "commit, huge"}
+SAME_IF_LARGE = {"commit, named", "commit, huge", "commit, secret"}
 
 # Where memory is scattered, a map asks about single pages: too many calls to let each of them fail in its turn.
 TOO_LONG_IF_LARGE = {"map"}

@@ -71,6 +71,42 @@ def test_locked_pages_get_memory(region: vmem.Region, page: int) -> None:
 
 
 @linux_only
+def test_locking_on_fault_populates_nothing(region: vmem.Region, page: int) -> None:
+    region.commit(0, 8 * page)
+    before = status_bytes("VmLck")
+    region.lock(2 * page, 4 * page, on_fault=True)
+    assert locked_pages(region) == [2, 3, 4, 5]
+    assert status_bytes("VmLck") - before == 4 * page
+    assert region.resident(0, 8 * page) == 0
+    region[3 * page] = 7
+    assert region.resident(0, 8 * page) == page
+    assert [(part.num_bytes // page, part.locked) for part in region.map().parts if part.locked and part.committed] in (
+        [(4, True)],
+        [(1, True), (1, True), (2, True)],
+    )
+    region.discard(3 * page, page)
+    assert region[3 * page] == 0
+    assert locked_pages(region) == [2, 3, 4, 5]
+    region.unlock(0, 8 * page)
+    assert locked_pages(region) == []
+
+
+@linux_only
+def test_both_kinds_of_locks_on_the_same_pages(region: vmem.Region, page: int) -> None:
+    """The last call decides. They count once, and one unlock ends both."""
+    region.commit(0, 8 * page)
+    before = status_bytes("VmLck")
+    region.lock(0, 4 * page, on_fault=True)
+    region.lock(2 * page, 4 * page)
+    assert region.resident(0, 8 * page) == 4 * page
+    region.lock(0, 6 * page, on_fault=True)
+    assert locked_pages(region) == [0, 1, 2, 3, 4, 5]
+    assert status_bytes("VmLck") - before == 6 * page
+    region.unlock(0, 6 * page)
+    assert status_bytes("VmLck") == before
+
+
+@linux_only
 def test_locks_do_not_add_up(region: vmem.Region, page: int) -> None:
     region.commit(0, 4 * page)
     before = status_bytes("VmLck")
@@ -316,6 +352,27 @@ region.decommit()
         str(num_bytes),
     )
     assert printed.strip() == expected_refusal(num_bytes, vmem.get_page_size(), 0, 0)
+
+
+@linux_only
+def test_the_limit_of_locked_memory_counts_what_is_locked_on_fault(page: int) -> None:
+    printed = run_python(
+        """
+        import resource, os, vmem
+        page = vmem.get_page_size()
+        region = vmem.reserve(64 * page)
+        region.commit()
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (8 * page, 8 * page))
+        os.setuid(65534) if os.geteuid() == 0 else None
+        region.lock(0, 2 * page)
+        try:
+            region.lock(2 * page, 16 * page, on_fault=True)
+        except vmem.OutOfMemoryError as error:
+            print(error)
+        region.lock(2 * page, 6 * page, on_fault=True)
+        """
+    )
+    assert f"cannot lock {16 * page} bytes at offset {2 * page} of a region: the locked memory limit (" in printed
 
 
 @linux_only
