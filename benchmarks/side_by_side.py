@@ -22,8 +22,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Literal, Protocol, TypeVar
 
 from vmem import __version__, memory_info
@@ -66,6 +67,7 @@ class Row:
     target: float | None
     pairs: int
     unit: Unit = "ns"
+    busy: bool = False  # whether other programs had the processor for a large part of the time
 
     @property
     def ok(self) -> bool | None:
@@ -225,6 +227,27 @@ def summarize(work: str, pairs: Sequence[tuple[float, float]], target: float | N
     return Row(work, ours, theirs, ratio, lower, upper, target, len(pairs), unit)
 
 
+# Samples that waited for the processor so large a part of their time, in seconds beyond the resolution of the clock of
+# processes, say little about the work.
+BUSY_SHARE = 0.1
+CLOCK_RESOLUTION = 0.05
+
+
+def count_processor_seconds() -> float:
+    """Returns the processor time of this process and of its children that have ended."""
+    return sum(os.times()[:4])
+
+
+def measure(comparison: Measurable, num_pairs: int) -> list[Row]:
+    """Measures a comparison, and finds whether the machine was busy meanwhile. Windows does not count children."""
+    start, start_of_work = perf_counter(), count_processor_seconds()
+    rows = comparison.measure(num_pairs)
+    elapsed, worked = perf_counter() - start, count_processor_seconds() - start_of_work
+    counts_children = sys.platform != "win32"
+    is_busy = counts_children and elapsed - worked > BUSY_SHARE * elapsed + CLOCK_RESOLUTION
+    return [replace(row, busy=is_busy) for row in rows]
+
+
 def measure_all(comparisons: Iterable[Measurable], divisor: int) -> list[Row]:
     """Measures all comparisons, with a fraction of their pairs, but at least five.
 
@@ -236,7 +259,7 @@ def measure_all(comparisons: Iterable[Measurable], divisor: int) -> list[Row]:
     try:
         for number, comparison in enumerate(measurable, 1):
             show_progress(f"{number} of {len(measurable)}: {comparison.work}")
-            rows += comparison.measure(max(comparison.pairs // divisor, 5))
+            rows += measure(comparison, max(comparison.pairs // divisor, 5))
     finally:
         gc.enable()
         show_progress("")
@@ -273,6 +296,12 @@ def format_size(num_bytes: int) -> str:
     return f"{num_bytes} bytes"
 
 
+def format_verdict(row: Row) -> str:
+    if row.ok is None:
+        return ""
+    return "yes" if row.ok else "busy" if row.busy else "NO"
+
+
 def format_row(row: Row) -> list[str]:
     """Returns the cells of one line of the table."""
     return [
@@ -282,7 +311,7 @@ def format_row(row: Row) -> list[str]:
         f"{row.ratio:.2f}x",
         f"{row.lower_quartile:.2f}-{row.upper_quartile:.2f}",
         "" if row.target is None else f"<= {row.target:.2f}x",
-        "" if row.ok is None else "yes" if row.ok else "NO",
+        format_verdict(row),
     ]
 
 
@@ -300,8 +329,8 @@ def format_table(rows: Sequence[Row], most_columns: int) -> str:
 def describe_ratios(rows: Sequence[Row]) -> str:
     """Returns the notes under the table."""
     lines = ["Each ratio is a median over adjacent pairs, not the quotient of the columns."]
-    if any(row.ok is False for row in rows):
-        lines.append("A NO on a busy machine says little: run again when it is idle.")
+    if any(row.ok is False and row.busy for row in rows):
+        lines.append("busy: the target was missed while other programs used the processor; run again when it is idle.")
     return "\n".join(lines)
 
 

@@ -372,9 +372,9 @@ def test_the_table_of_the_benchmark(bench: Bench) -> None:
     assert machine == bench.machine
     assert [line.split("|")[1].strip() for line in lines] == [row["work"] for row in bench.rows]
     answers = {line.split("|")[-2].strip() for line in lines}
-    assert answers <= {"yes", "NO"}
+    assert answers <= {"yes", "NO", "busy"}
     assert footer.startswith("Each ratio is a median over adjacent pairs, ")
-    assert ("run again" in footer) == ("NO" in answers)
+    assert ("run again" in footer) == ("busy" in answers)
 
 
 @measures
@@ -488,6 +488,31 @@ def test_the_table_is_folded_in_a_narrow_terminal() -> None:
         assert len(narrow) == 6 and max(map(len, narrow)) <= 80, narrow
         assert narrow[2].strip() == "w" * 60 and narrow[3].split()[:2] == ["1.00", "us"], narrow
         assert narrow[5].split()[-1] == "NO", narrow
+        """
+    )
+
+
+@posix_only
+def test_a_missed_target_on_a_busy_machine_is_no_verdict() -> None:
+    """A sample that waits looks like one that other programs keep from the processor."""
+    run_in_benchmarks(
+        """if True:
+        import threading, time
+        from side_by_side import Comparison, format_verdict, measure_all
+
+        def work():
+            end = time.process_time() + 0.02
+            while time.process_time() < end:
+                pass
+            return 2.0
+        def wait():
+            threading.Event().wait(0.1)
+            return 2.0
+        comparisons = [Comparison(name, ours, lambda: 1.0, target, 5)
+                       for name, ours in (("works", work), ("waits", wait)) for target in (1.0, 3.0, None)]
+        verdicts = [format_verdict(row) for row in measure_all(comparisons, divisor=1)]
+        assert verdicts[3:] == ["busy", "yes", ""], verdicts
+        assert verdicts[0] in ("NO", "busy") and verdicts[1:3] == ["yes", ""], verdicts
         """
     )
 

@@ -201,6 +201,11 @@ static int set_slice(Array* self, PyObject* key, PyObject* object) {
 // --- subscripts ---
 
 static int convert_key(PyObject* key, Py_ssize_t* index) {
+    if (PyLong_CheckExact(key)) {  // the usual case, without the two calls below
+        *index = PyLong_AsSsize_t(key);
+        if (*index != -1 || !PyErr_Occurred()) return 0;
+        PyErr_Clear();
+    }
     if (!PyIndex_Check(key)) {
         PyErr_SetString(PyExc_TypeError, "array indices must be integers");
         return -1;
