@@ -40,10 +40,22 @@ static int64_t now(void) {
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-static bool commit_bare(char* ptr) { return mprotect(ptr, NUM_BYTES, PROT_READ | PROT_WRITE) == 0; }
+// Reserved memory is left out of core dumps, committed memory is not. vmem makes the same calls.
+static bool set_dumped(char* ptr, bool is_dumped) {
+#if defined(MADV_DONTDUMP)
+    madvise(ptr, NUM_BYTES, is_dumped ? MADV_DODUMP : MADV_DONTDUMP);
+#else
+    (void)ptr, (void)is_dumped;
+#endif
+    return true;
+}
+
+static bool commit_bare(char* ptr) {
+    return mprotect(ptr, NUM_BYTES, PROT_READ | PROT_WRITE) == 0 && set_dumped(ptr, true);
+}
 
 static bool decommit_bare(char* ptr) {
-    return mmap(ptr, NUM_BYTES, PROT_RESERVED, MAP_RESERVED | MAP_FIXED, -1, 0) != MAP_FAILED;
+    return mmap(ptr, NUM_BYTES, PROT_RESERVED, MAP_RESERVED | MAP_FIXED, -1, 0) != MAP_FAILED && set_dumped(ptr, false);
 }
 
 static bool protect_bare(char* ptr, size_t turn) {

@@ -21,15 +21,32 @@ static double nanoseconds_each(int64_t start, size_t iterations) {
     return (double)(now() - start) / (double)iterations;
 }
 
-static char* reserve(size_t num_bytes) {
-    void* ptr = mmap(NULL, num_bytes, PROT_NONE, RESERVED, -1, 0);
-    return ptr == MAP_FAILED ? NULL : ptr;
+// Reserved memory is left out of core dumps, committed memory is not. vmem makes the same calls.
+static void set_dumped(char* ptr, size_t num_bytes, int is_dumped) {
+#if defined(MADV_DONTDUMP)
+    madvise(ptr, num_bytes, is_dumped ? MADV_DODUMP : MADV_DONTDUMP);
+#else
+    (void)ptr, (void)num_bytes, (void)is_dumped;
+#endif
 }
 
-static int commit(char* ptr, size_t num_bytes) { return mprotect(ptr, num_bytes, PROT_READ | PROT_WRITE); }
+static char* reserve(size_t num_bytes) {
+    void* ptr = mmap(NULL, num_bytes, PROT_NONE, RESERVED, -1, 0);
+    if (ptr == MAP_FAILED) return NULL;
+    set_dumped(ptr, num_bytes, 0);
+    return ptr;
+}
+
+static int commit(char* ptr, size_t num_bytes) {
+    int status = mprotect(ptr, num_bytes, PROT_READ | PROT_WRITE);
+    set_dumped(ptr, num_bytes, 1);
+    return status;
+}
 
 static int decommit(char* ptr, size_t num_bytes) {
-    return mmap(ptr, num_bytes, PROT_NONE, RESERVED | MAP_FIXED, -1, 0) == MAP_FAILED ? -1 : 0;
+    if (mmap(ptr, num_bytes, PROT_NONE, RESERVED | MAP_FIXED, -1, 0) == MAP_FAILED) return -1;
+    set_dumped(ptr, num_bytes, 0);
+    return 0;
 }
 
 static void use_small_pages(char* ptr, size_t num_bytes) {

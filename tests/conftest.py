@@ -90,7 +90,7 @@ def region(page: int) -> Iterator[vmem.Region]:
     """64 pages of addresses, nothing committed."""
     region = vmem.reserve(64 * page)
     yield region
-    region._abandon()
+    region._release_deferred()
 
 
 @pytest.fixture(scope="session")

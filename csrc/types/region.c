@@ -184,10 +184,10 @@ static PyObject* region_release(Region* self, PyObject* Py_UNUSED(ignored)) {
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-PyDoc_STRVAR(region_abandon_doc,
-             "_abandon($self, /)\n--\n\nRelease; live views keep the memory until the last one is gone.");
+PyDoc_STRVAR(region_release_deferred_doc,
+             "_release_deferred($self, /)\n--\n\nRelease; live views keep the memory until the last one is gone.");
 
-static PyObject* region_abandon(Region* self, PyObject* Py_UNUSED(ignored)) {
+static PyObject* region_release_deferred(Region* self, PyObject* Py_UNUSED(ignored)) {
     int status;
     Py_BEGIN_CRITICAL_SECTION(self);
     status = reservation_release_deferred(&self->reservation);
@@ -689,7 +689,7 @@ PyMethodDef region_methods[] = {
     {"map", (PyCFunction)region_map, METH_NOARGS, region_map_doc},
     {"release", (PyCFunction)region_release, METH_NOARGS, region_release_doc},
     {"_count_views", (PyCFunction)region_count_views, METH_NOARGS, region_count_views_doc},
-    {"_abandon", (PyCFunction)region_abandon, METH_NOARGS, region_abandon_doc},
+    {"_release_deferred", (PyCFunction)region_release_deferred, METH_NOARGS, region_release_deferred_doc},
     {NULL, NULL, 0, NULL},
 };
 

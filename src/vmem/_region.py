@@ -535,7 +535,7 @@ class Region(_vmem.Region):
         if error is None:
             self.release()
         else:  # a BufferError about a view must not replace the exception; the memory is released with the last view
-            self._abandon()
+            self._release_deferred()
 
     def __reduce__(self) -> "NoReturn":
         raise TypeError(

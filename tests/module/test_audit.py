@@ -391,7 +391,7 @@ act(lambda region, *arguments: region.release())
 expect(ValueError, "has been released", lambda: protect(region))
 
 region = make()
-act(lambda region, *arguments: region._abandon())
+act(lambda region, *arguments: region._release_deferred())
 expect(ValueError, "has been released", lambda: protect(region))
 
 region = make()

@@ -71,7 +71,7 @@ def region_for(verb: str) -> Iterator[vmem.Region]:
     """A region twice as large as the verb works on, with nothing around it."""
     region = vmem.reserve(2 * SIZES[verb], alignment=LARGE)
     yield region
-    region._abandon()
+    region._release_deferred()
 
 
 def fill(region: vmem.Region, size: int) -> None:

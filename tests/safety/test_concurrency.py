@@ -271,7 +271,7 @@ def test_a_thread_that_releases_a_region_that_others_use() -> None:
                     region.resident()
                     region.discard(0, 6 << 20)
                 elif turn % 2:
-                    region._abandon()
+                    region._release_deferred()
                 else:
                     region.release()
 
