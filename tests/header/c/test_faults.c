@@ -10,14 +10,19 @@ static bool fails(const char* call);
 #define VMEM_FAIL(call) fails(call)
 
 #include <fcntl.h>
+#include <sys/mman.h>
 
 // Control groups and the like are read from simulated files.
 static int open_simulated(const char* path, int flags);
 #define open open_simulated
 
+static int munmap_recorded(void* ptr, size_t size);
+#define munmap munmap_recorded
+
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
 
+#undef munmap
 #undef open
 
 #include <stdio.h>
@@ -41,6 +46,10 @@ static struct {
     int denied_error;
 } hook;
 
+// What the header has unmapped since start_counting(), at most two ranges: their addresses and sizes.
+static uintptr_t unmapped[2];
+static size_t unmapped_sizes[2], num_unmapped;
+
 static bool fails(const char* call) {
     size_t index = hook.num_calls;
     if (!hook.is_counting || index == MAX_CALLS) return false;
@@ -56,9 +65,18 @@ static bool fails(const char* call) {
 }
 
 static void start_counting(void) {
-    hook.num_calls = 0;
+    hook.num_calls = num_unmapped = 0;
     hook.last_error = 0;
     hook.is_counting = true;
+}
+
+static int munmap_recorded(void* ptr, size_t size) {
+    if (hook.is_counting && num_unmapped < 2) {
+        unmapped[num_unmapped] = (uintptr_t)ptr;
+        unmapped_sizes[num_unmapped] = size;
+        num_unmapped++;
+    }
+    return munmap(ptr, size);
 }
 
 // >>files -------------------------------------------------------------------------------------------------------------
@@ -718,6 +736,111 @@ static void test_limits_without_files(void) {
     CHECK(limits.lock_limit == VMEM_UNLIMITED && limits.lock_used == 0);
 }
 
+static VmemLimits get_limits_with(const File* files, size_t num_files) {
+    VmemLimits limits;
+    simulated = files;
+    num_simulated = num_files;
+    limits = get_limits();
+    simulated = NULL;
+    return limits;
+}
+
+// vm.overcommit_memory decides which limit applies: that of a single commit, none, or that of all commits together.
+static void test_commit_limits_by_mode(void) {
+    static const char memory[] =
+        "MemTotal: 1048576 kB\nSwapTotal: 2097152 kB\nCommitLimit: 4194304 kB\nCommitted_AS: 524288 kB\n";
+    static const char* const modes[] = {"0\n", "1\n", "2\n"};
+    const uint64_t gib = (uint64_t)1 << 30;
+    size_t i;
+    for (i = 0; i < 3; i++) {
+        const File files[] = {{"/proc/sys/vm/overcommit_memory", modes[i]}, {"/proc/meminfo", memory}};
+        VmemLimits limits = get_limits_with(files, 2);
+        CHECK(limits.commit_used == gib / 2);
+        CHECK(limits.largest_commit == (i == 0 ? 3 * gib : VMEM_UNLIMITED));
+        CHECK(limits.commit_limit == (i == 2 ? 4 * gib : VMEM_UNLIMITED));
+    }
+}
+
+// The last page is refused, because the address after it is 0. The system is asked about the one before: no other check
+// refuses it.
+static void test_ranges_up_to_the_last_page(void) {
+    char* last_but_one = (char*)(UINTPTR_MAX - pages(2) + 1);
+    size_t num_resident, i;
+    for (i = 0; i < 4; i++) {
+        size_t size = i % 2 ? 1 : pages(1);
+        hook.errors[0] = EIO;
+        start_counting();
+        if (i < 2)
+            CHECK(vmem_commit(last_but_one, size) == VMEM_ERROR_SYSTEM);
+        else
+            CHECK(vmem_count_resident(last_but_one, size, &num_resident) == VMEM_ERROR_SYSTEM);
+        CHECK(hook.num_calls == 1);
+        CHECK(vmem_commit(last_but_one, pages(1) + 1) == VMEM_ERROR_INVALID_ARGUMENT);
+        CHECK(hook.num_calls == 1);
+        hook.is_counting = false;
+        hook.errors[0] = 0;
+    }
+}
+
+#define LARGE_ALIGNMENT ((size_t)4 << 20)
+
+// The index of the call that unmaps the first end of an aligned reservation.
+static size_t find_first_munmap(void) {
+    size_t first = 0;
+    void* ptr;
+    start_counting();
+    ptr = vmem_reserve_aligned(pages(4), LARGE_ALIGNMENT);
+    hook.is_counting = false;
+    REQUIRE(ptr != NULL);
+    CHECK(munmap(ptr, pages(4)) == 0);
+    while (first < hook.num_calls && strcmp(hook.calls[first], "munmap") != 0) first++;
+    REQUIRE(first < hook.num_calls);
+    return first;
+}
+
+// Neither an end nor, after that, the whole can be unmapped: errno is that of the first failure.
+static void reserve_without_munmap(char* subject) {
+    const size_t first = find_first_munmap();
+    (void)subject;
+    hook.errors[first] = ENOMEM;
+    hook.errors[first + 1] = EIO;
+    start_counting();
+    CHECK(vmem_reserve_aligned(pages(4), LARGE_ALIGNMENT) == NULL);
+    CHECK(errno == ENOMEM);
+    CHECK(hook.num_calls == first + 2);
+}
+
+// Another thread may have mapped the addresses that were unmapped before the failure.
+static void test_nothing_is_unmapped_twice(void) {
+    const size_t second = find_first_munmap() + 1;
+    char *shifts[3], *ptr = NULL;
+    size_t num_shifts = 0;
+    hook.errors[second] = ENOMEM;
+    for (;;) {
+        start_counting();
+        ptr = (char*)vmem_reserve_aligned(pages(4), LARGE_ALIGNMENT);
+        hook.is_counting = false;
+        if (!ptr || num_shifts == 3) break;
+        CHECK(munmap(ptr, pages(4)) == 0);  // by chance it had one end only: free addresses begin elsewhere then
+        shifts[num_shifts] = (char*)vmem_reserve(pages(num_shifts + 1));
+        num_shifts++;
+    }
+    hook.errors[second] = 0;
+    CHECK(!ptr && num_unmapped == 2);
+    CHECK(unmapped[0] + unmapped_sizes[0] <= unmapped[1] || unmapped[1] + unmapped_sizes[1] <= unmapped[0]);
+    while (num_shifts > 0) {
+        num_shifts--;
+        CHECK(vmem_release(shifts[num_shifts], pages(num_shifts + 1)) == VMEM_SUCCESS);
+    }
+}
+
+static void test_trimming_that_fails(void) {
+    char* subject = make_fixture(true);
+    CHECK(succeeds_in_child(reserve_without_munmap, subject));  // it leaves a mapping
+    end_fixture(subject);
+    test_nothing_is_unmapped_twice();
+}
+
 // Maps single pages that cannot be merged, up to the mapping limit: then no mapping can be made or split.
 static void decommit_at_the_mapping_limit(char* subject) {
     size_t num_resident = 99, limit = (size_t)get_limits().mapping_limit, i;
@@ -942,6 +1065,16 @@ static void test_full_group(void) {
     CHECK_INFO(files, 256, 0);
 }
 
+// The kernel counts both at different times.
+static void test_group_with_more_cache_than_use(void) {
+    static const File files[] = {MACHINE,
+                                 {"/proc/self/cgroup", "0::/a\n"},
+                                 {"/sys/fs/cgroup/a/memory.max", "268435456\n"},
+                                 {"/sys/fs/cgroup/a/memory.current", "10485760\n"},
+                                 {"/sys/fs/cgroup/a/memory.stat", "inactive_file 20971520\n"}};
+    CHECK_INFO(files, 256, 256);
+}
+
 static void test_group_larger_than_the_machine(void) {
     static const File files[] = {MACHINE,
                                  {"/proc/self/cgroup", "0::/a\n"},
@@ -1038,6 +1171,7 @@ static void test_control_groups(void) {
     test_version_2();
     test_group_of_a_container();
     test_full_group();
+    test_group_with_more_cache_than_use();
     test_group_larger_than_the_machine();
     test_group_in_a_group_with_less_memory();
     test_names_similar_to_the_controller();
@@ -1054,6 +1188,9 @@ int main(void) {
     test_queries_by_ioctl_and_by_reading();
     test_queries_of_all_addresses();
     test_limits_without_files();
+    test_commit_limits_by_mode();
+    test_ranges_up_to_the_last_page();
+    test_trimming_that_fails();
     test_decommit_at_the_mapping_limit();
     test_denied_advice();
     test_advice_denied_later();
