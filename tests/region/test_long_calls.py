@@ -801,6 +801,51 @@ for turn in range(10):
 
 
 @linux_only
+def test_every_first_call_in_a_child_finds_what_a_lost_decommit_has_left() -> None:
+    """The record still has the pages when the child begins, and reading them would end it."""
+    run_python(
+        VISIT
+        + """
+def is_refused(call):
+    try:
+        call()
+    except ValueError as error:
+        return "not committed" in str(error)
+    return False
+calls = [
+    lambda: region.committed == 0,
+    lambda: not region.is_committed(0, 1),
+    lambda: not any(each.committed for each in region.ranges()),
+    lambda: region.map().committed == 0,
+    lambda: "0 committed" in repr(region),
+    lambda: is_refused(lambda: region[0]),
+    lambda: is_refused(lambda: region[0:1]),
+    lambda: is_refused(lambda: region.view(0, 1)),
+    lambda: is_refused(lambda: region.__setitem__(0, 1)),
+    lambda: is_refused(lambda: region.__setitem__(slice(0, 1), b"x")),
+    lambda: is_refused(lambda: region.protect(vmem.Protection.READ, 0, 1)),
+    lambda: is_refused(lambda: region.prefault(0, 1)),
+    lambda: is_refused(lambda: region.lock(0, 1)),
+    lambda: is_refused(lambda: region.unlock(0, 1)),
+    lambda: is_refused(lambda: region.discard(0, 1)),
+]
+size = 1024 * MIB
+for number, call in enumerate(calls):
+    region.commit(0, size)
+    for offset in range(0, size, 8 * MIB):
+        region[offset] = 1
+    thread = start_at_work(lambda: region.decommit(0, size))
+    child = os.fork()
+    if child == 0:
+        assert call(), number
+        end_child()
+    wait_for(child)
+    thread.join()
+"""
+    )
+
+
+@linux_only
 def test_a_fork_while_another_thread_commits_gives_the_memory_back() -> None:
     run_python(
         VISIT
