@@ -579,6 +579,27 @@ region[0] = 1
     )
 
 
+@linux_only
+@pytest.mark.skipif(refuses_writable_code(), reason="this system refuses writable code")
+@pytest.mark.parametrize("name", ["NO_ACCESS", "READ", "READ_WRITE", "EXECUTE", "READ_EXECUTE"])
+def test_only_what_both_protections_allow_is_recorded(name: str) -> None:
+    """The second page is missing, and the first one cannot get back what it had."""
+    run_without_new_code(
+        f"""
+region.protect(Protection.READ_WRITE_EXECUTE, 0, page)
+deny_new_code()
+ctypes.CDLL(None).munmap(ctypes.c_void_p(region.address + page), ctypes.c_size_t(page))
+try:
+    region.protect(Protection.{name}, 0, 2 * page)
+except MemoryError:
+    pass
+else:
+    raise SystemExit("it was allowed")
+assert region.ranges()[0].protection == Protection.{name}, region.ranges()
+"""
+    )
+
+
 @pytest.mark.many_addresses
 @linux_only
 def test_it_keeps_the_headroom_of_mappings() -> None:

@@ -135,6 +135,19 @@ def test_many_views(region: vmem.Region, page: int) -> None:
     region.decommit()
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+def test_the_error_gives_the_range_that_contains_all_views(
+    order: tuple[int, ...], region: vmem.Region, page: int
+) -> None:
+    region.commit()
+    places = [(page + 7, 5), (2 * page, 1), (3 * page - 9, 9)]
+    views = [region.view(*places[number]) for number in order]
+    with pytest.raises(BufferError, match=f"3 views between bytes {page + 7} and {3 * page} are alive"):
+        region.decommit(page, 3 * page)
+    for view in views:
+        view.release()
+
+
 # --- readonly=True ---
 
 
