@@ -76,6 +76,39 @@ def test_address_space_limit_with_an_alignment() -> None:
     assert "cannot reserve 4096 bytes aligned to 1073741824: the address space limit (RLIMIT_AS" in printed
 
 
+@linux_only
+@pytest.mark.exact_memory
+@pytest.mark.parametrize(
+    ("limit", "used", "call"),
+    [
+        ("RLIMIT_AS", "address_space_used", "vmem.reserve(page)"),
+        ("RLIMIT_DATA", "data_used", "region.commit(page, page)"),
+    ],
+)
+def test_a_limit_below_what_is_in_use(limit: str, used: str, call: str) -> None:
+    printed = run_python(
+        f"""
+        import resource, vmem
+        from vmem import _vmem
+        region = vmem.reserve(1 << 28)
+        page = region.page_size
+        region.commit(0, page)
+        reserve, before = bytearray(1 << 16), resource.getrlimit(resource.{limit})
+        lowered = _vmem.get_limits()["{used}"] // 2
+        resource.setrlimit(resource.{limit}, (lowered, before[1]))
+        del reserve
+        try:
+            {call}
+        except vmem.OutOfMemoryError as error:
+            message = str(error)
+        resource.setrlimit(resource.{limit}, before)
+        print(message)
+        assert f"({limit}, ulimit -" in message and f" is {{lowered}} bytes and this process uses " in message
+        """
+    )
+    assert f"({limit}, ulimit -" in printed
+
+
 @pytest.mark.many_addresses
 @linux_only
 @pytest.mark.exact_memory
@@ -509,6 +542,41 @@ def test_a_mapping_limit_that_was_reached_since_the_last_count() -> None:
     assert re.search(r"vm.max_map_count is \d+ and this process has \d+ mappings; commit larger", printed)
 
 
+@linux_only
+@root_only
+@pytest.mark.whole_system
+@pytest.mark.exact_memory
+def test_locks_end_where_the_kernel_refuses_to_map() -> None:
+    """Pages that cannot be decommitted are discarded, and lose their access and their locks."""
+    limit = Path("/proc/sys/vm/max_map_count")
+    with setting(limit.name, limit.read_text()):
+        run_python(
+            """
+            import mmap, sys, vmem
+            from tests.support.system import permissions_in, status_bytes
+            page = vmem.get_page_size()
+            region = vmem.reserve(64 * page)
+            region.commit(0, 8 * page)
+            region[0 : 8 * page] = b"x" * (8 * page)
+            region.lock(4 * page, 4 * page)
+            assert status_bytes("VmLck") == 4 * page
+            others = [mmap.mmap(-1, page, prot=mmap.PROT_READ if number % 2 else mmap.PROT_READ | mmap.PROT_WRITE)
+                      for number in range(7000)]
+            with open(sys.argv[1], "w") as file:
+                file.write("6000")
+            region.decommit(4 * page, 4 * page)
+            locked = status_bytes("VmLck")
+            del others
+            assert locked == 0 and region.committed == 4 * page
+            assert permissions_in(region.address, 8 * page) == [(0, 4 * page, "rw-p"), (4 * page, 8 * page, "---p")]
+            region.commit(0, 8 * page)
+            assert bytes(region[0 : 8 * page]) == b"x" * (4 * page) + bytes(4 * page)
+            assert not region.map().locked
+            """,
+            str(limit),
+        )
+
+
 @pytest.mark.many_addresses
 @linux_only
 def test_releasing_every_second_of_many_regions() -> None:
@@ -587,6 +655,55 @@ def test_commits_work_without_a_free_file_descriptor() -> None:
         region.commit(2 * number * page, page)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
     scatter(region)
+    check()
+        """
+    )
+
+
+@pytest.mark.many_addresses
+@linux_only
+@pytest.mark.exact_memory
+def test_calls_without_a_file_descriptor_near_the_limit() -> None:
+    """What could not be counted is counted soon after a descriptor is free again."""
+    run_python(
+        MAPPINGS
+        + """
+    import resource
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    region = vmem.reserve(1 << 40)
+    region.commit(0, page)
+    limits = _vmem.get_limits()
+    almost = limits["mapping_limit"] - limits["mapping_used"] - 4096 - 100
+    for number in range(almost // 2):
+        region.commit(2 * number * page, page)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    for number in range(almost // 2, almost // 2 + 400):
+        region.commit(2 * number * page, page)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    scatter(region)
+    check()
+        """
+    )
+
+
+@pytest.mark.many_addresses
+@linux_only
+def test_reservations_that_have_no_neighbours() -> None:
+    """The kernel joins none of them, so each takes a mapping."""
+    run_python(
+        MAPPINGS
+        + """
+    regions = []
+    try:
+        for _ in range(1 << 17):
+            regions.append(vmem.reserve(page, alignment=16 * page))
+    except vmem.OutOfMemoryError as error:
+        assert "cannot reserve" in str(error) and "vm.max_map_count" in str(error), error
+    else:
+        raise SystemExit("the limit was passed")
+    limits = _vmem.get_limits()
+    left = limits["mapping_limit"] - limits["mapping_used"]
+    assert 4096 - 100 <= left <= 4096 + 3, left
     check()
         """
     )
