@@ -459,6 +459,27 @@ def test_an_iterator_sees_changes_until_it_has_ended() -> None:
     agree(act)
 
 
+def test_an_iterator_that_has_ended_stays_so() -> None:
+    def act(make: Maker) -> object:
+        made = make([1, 2, 3])
+        iterator = iter(made)
+        list(iterator)
+        made.extend([4] * 10)
+        return list(iterator), operator.length_hint(iterator), len(made)
+
+    agree(act)
+
+
+@pytest.mark.parametrize("index", [-sys.maxsize - 1, -1, 0, 2, 3, 4, sys.maxsize])
+def test_an_iterator_is_set_to_an_index(index: int) -> None:
+    def act(make: Maker) -> object:
+        iterator: Any = iter(make([1, 2, 3]))
+        iterator.__setstate__(index)
+        return list(iterator)
+
+    agree(act)
+
+
 def test_an_iterator_over_an_array_that_grows_through_it() -> None:
     def act(make: Maker) -> object:
         made = make([1])

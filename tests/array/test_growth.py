@@ -17,7 +17,7 @@ import vmem
 from tests.support.arguments import Index
 from tests.support.marks import linux_only
 from tests.support.processes import run_python
-from tests.support.system import SLACK, mappings_in, status_bytes
+from tests.support.system import SLACK, details_in, mappings_in, status_bytes
 from tests.support.twin_arrays import add_in_place, multiply_in_place
 
 pytestmark = pytest.mark.in_child
@@ -298,6 +298,29 @@ def test_only_pages_with_items_are_in_memory(num_bytes: int, page: int) -> None:
         assert made.tobytes() == 2 * (b"x" * num_bytes + b"\7")
         made.clear()
         made.shrink_to_fit()
+
+
+@linux_only
+@pytest.mark.skipif(vmem.get_huge_page_size() == 0, reason="this system has no huge pages for ordinary memory")
+@pytest.mark.parametrize("is_arena", [False, True], ids=["Array", "Arena"])
+def test_only_large_structures_ask_for_huge_pages(is_arena: bool, page: int) -> None:
+    """From 8 MiB on. In a smaller one, a single item could take 2 MiB."""
+    array, arena = vmem.Array("B", capacity=64 << 20), vmem.Arena(64 << 20)
+    address = (arena if is_arena else array).map().address
+
+    def add(num_bytes: int) -> None:
+        if is_arena:
+            arena.alloc(num_bytes)
+        else:
+            array.frombytes(bytes(num_bytes))
+
+    def has_advice() -> bool:
+        return any("hg" in each.fields["VmFlags"].split() for each in details_in(address, 64 << 20))
+
+    add((8 << 20) - page)
+    assert not has_advice()
+    add(page)
+    assert has_advice()
 
 
 @linux_only

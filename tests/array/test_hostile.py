@@ -110,9 +110,14 @@ def test_numbers_that_change_the_array(name: str, typecode: str) -> None:
                 assert made[-1] == 5
 
 
-def test_a_list_that_changes_while_it_is_taken() -> None:
-    made, items = vmem.Array("i", [1]), [0] * 10
-    items[3] = Number(items.clear)  # type: ignore[call-overload]
+@pytest.mark.parametrize("position", [3, 9])
+@pytest.mark.parametrize(
+    "change", [list.clear, list.pop, lambda items: items.append(1)], ids=["clear", "pop", "append"]
+)
+def test_a_list_that_changes_while_it_is_taken(change: Callable[[list[Any]], object], position: int) -> None:
+    made = vmem.Array("i", [1])
+    items: list[Any] = [0] * 10
+    items[position] = Number(lambda: change(items))
     with pytest.raises(RuntimeError, match="list changed size during iteration"):
         made.fromlist(items)
     assert made.tolist() == [1]
