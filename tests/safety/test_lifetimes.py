@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import importlib
 import pickle
 import sys
 import weakref
@@ -17,6 +18,7 @@ from tests.support.interpreter import FREE_THREADED
 from tests.support.marks import linux_only
 from tests.support.processes import run_python
 from tests.support.system import SLACK, mappings_in, status_bytes
+from vmem import _vmem
 
 pytestmark = pytest.mark.in_child
 
@@ -240,6 +242,81 @@ def test_references_to_types_are_released(use: str) -> None:
         assert {name: sys.getrefcount(each) for name, each in counted.items()} == before
     finally:
         gc.enable()
+
+
+class Maker:
+    """Makes maps."""
+
+    def __call__(self, *facts: object) -> Any:
+        return facts[0]
+
+
+def fail_to_make(*facts: object) -> object:
+    raise KeyError
+
+
+def refuse_map(kind: Any) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        kind.map()
+
+
+@pytest.mark.skipif(FREE_THREADED, reason="each thread counts its references to functions there")
+@pytest.mark.parametrize("maker", [vmem._make_map, fail_to_make])
+def test_maps_release_references_to_their_maker(maker: Callable[..., Any]) -> None:
+    kinds = make_all_kinds()
+    released = vmem.reserve(1)
+    released.release()
+    _vmem.set_map_maker(maker)
+    before = sys.getrefcount(maker)
+    for _ in range(20):
+        for each in ("region", "array", "arena"):
+            refuse_map(kinds[each]) if maker is fail_to_make else kinds[each].map()
+        refuse_map(released)
+    assert sys.getrefcount(maker) == before
+
+
+def test_a_replaced_map_maker_is_released(region: vmem.Region) -> None:
+    first, second = Maker(), Maker()
+    references = [weakref.ref(first), weakref.ref(second)]
+    _vmem.set_map_maker(first)
+    del first
+    gc.collect()
+    assert references[0]() is not None
+    _vmem.set_map_maker(second)
+    del second
+    gc.collect()
+    assert references[0]() is None
+    made: Any = region.map()
+    assert made == "region"
+    _vmem.set_map_maker(vmem._make_map)
+    gc.collect()
+    assert references[1]() is None
+
+
+class UntrackedMaker:
+    """Its instances are not tracked: a collection clears tracked ones even if a reference to them leaks."""
+
+    __slots__ = ()
+
+    def __call__(self, *facts: object) -> Any:
+        return facts[0]
+
+
+@pytest.mark.skipif(FREE_THREADED, reason="each thread counts its references to types there")
+def test_a_module_releases_what_it_holds() -> None:
+    """The extension can be imported several times, and each import has a maker."""
+    counted = (UntrackedMaker, sys.audit)
+    before = [*map(sys.getrefcount, counted)]
+    original = sys.modules.pop("vmem._vmem")
+    copied = importlib.import_module("vmem._vmem")
+    sys.modules["vmem._vmem"] = vmem._vmem = original
+    assert copied is not original
+    copied.set_map_maker(UntrackedMaker())
+    gc.collect()
+    assert [*map(sys.getrefcount, counted)] == [count + 1 for count in before]
+    del copied
+    gc.collect()
+    assert [*map(sys.getrefcount, counted)] == before
 
 
 def test_views_at_interpreter_shutdown() -> None:
