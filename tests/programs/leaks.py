@@ -155,7 +155,16 @@ def commit_and_view(region: vmem.Region) -> memoryview:
     return region[:]
 
 
+def pass_negative_offset(call: Callable[..., object]) -> object:
+    return call(-PAGE)
+
+
+def pass_huge_size(call: Callable[..., object]) -> object:
+    return call(0, PAGE << 64)
+
+
 def failing_calls(region: vmem.Region, released: vmem.Region) -> dict[str, tuple[Call, type[BaseException]]]:
+    """Numbers are computed in every call: another reference to a constant takes no memory."""
     view = region[0:PAGE]
     bad: int = Bad()  # type: ignore[assignment]
     text: int = "text"  # type: ignore[assignment]
@@ -176,12 +185,12 @@ def failing_calls(region: vmem.Region, released: vmem.Region) -> dict[str, tuple
         "view with a wrong keyword": (lambda: region.view(nothing=1), TypeError),  # type: ignore[call-arg]
         "view with a bad bool": (lambda: region.view(0, 1, readonly=bad), KeyError),  # type: ignore[arg-type]
         "item beyond": (lambda: region[region.size], IndexError),
-        "item far beyond": (lambda: region[1 << 70], IndexError),
+        "item far beyond": (lambda: region[PAGE << 70], IndexError),
         "item at an index too long to print": (lambda: region[1 << 20000], IndexError),
         "map when released": (released.map, ValueError),
         "uncommitted item": (lambda: region[8 * PAGE], ValueError),
         "uncommitted slice": (lambda: region[8 * PAGE :], ValueError),
-        "set an item to a too large number": (lambda: region.__setitem__(0, 256), ValueError),
+        "set an item to a too large number": (lambda: region.__setitem__(0, PAGE + 1), ValueError),
         "set an item to text": (lambda: region.__setitem__(0, text), TypeError),
         "set a slice to text": (lambda: region.__setitem__(slice(0, 4), "text"), TypeError),  # type: ignore[call-overload]
         "set a slice to too many bytes": (lambda: region.__setitem__(slice(0, 4), b"12345"), ValueError),
@@ -201,8 +210,8 @@ def failing_calls(region: vmem.Region, released: vmem.Region) -> dict[str, tuple
         gone = getattr(released, verb)
         calls |= {
             f"{verb} with text": (partial(call, text), TypeError),
-            f"{verb} with a negative offset": (partial(call, -1), ValueError),
-            f"{verb} with a huge size": (partial(call, 0, 1 << 64), ValueError),
+            f"{verb} with a negative offset": (partial(pass_negative_offset, call), ValueError),
+            f"{verb} with a huge size": (partial(pass_huge_size, call), ValueError),
             f"{verb} with a bad index": (partial(call, 0, bad), KeyError),
             f"{verb} beyond the end": (partial(call, region.size, 1), ValueError),
             f"{verb} when released": (partial(gone, 0, 1), ValueError),
