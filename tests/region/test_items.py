@@ -140,6 +140,16 @@ def test_a_stepped_view_pins_only_what_it_reaches(abc: vmem.Region, page: int) -
     view.release()
 
 
+@pytest.mark.parametrize("step", [2, 5, -1, -3])
+def test_a_stepped_view_is_the_only_one(step: int, abc: vmem.Region) -> None:
+    """No other pins the bytes once it is gone."""
+    view = abc[50:20:step] if step < 0 else abc[20:50:step]
+    assert abc._count_views() == 1
+    view.release()
+    assert abc._count_views() == 0
+    abc.decommit()
+
+
 def test_slices_that_are_not_committed(abc: vmem.Region, page: int) -> None:
     for key in (slice(page, page + 1), slice(0, page + 1), slice(None), slice(None, None, -1), slice(-1, None)):
         with pytest.raises(ValueError, match="committed"):
