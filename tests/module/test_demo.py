@@ -172,3 +172,19 @@ def test_progress_is_shown_on_a_terminal(files: Path) -> None:
     assert "reading file 9 of 9" in shown
     assert "checking file 7 of 7" in shown
     assert shown.endswith("\r\x1b[K")
+
+
+def test_files_beside_what_is_decommitted_keep_their_views(tmp_path: Path, page: int) -> None:
+    with vmem.reserve(8 * page) as region:
+        buffer = FileBuffer(region, region.size)
+        for number in range(4):
+            path = tmp_path / str(number)
+            path.write_bytes(bytes([number]) * page)
+            buffer.add(path)
+        assert buffer.remove(page, 3 * page) == 2
+        assert [file.path.name for file in buffer.files] == ["0", "3"]
+        assert [file.view[0] for file in buffer.files] == [0, 3]
+        assert not region.is_committed(page, 1)
+        assert not region.is_committed(3 * page - 1, 1)
+        for file in buffer.files:
+            file.view.release()

@@ -795,3 +795,29 @@ def test_html_shows_the_parts(region: vmem.Region, page: int) -> None:
     summary = next(tree.iter("summary")).text
     assert summary == f"{len(rows) - 1} parts from address {region.address:#x} on"
     assert 'fill="currentColor"' in html
+
+
+def alternate(num_parts: int, page: int) -> vmem.MemoryMap:
+    """A map of as many parts."""
+    region = vmem.reserve(num_parts * page)
+    for number in range(0, num_parts, 2):
+        region.commit(number * page, page)
+    memory = region.map()
+    assert len(memory.parts) == num_parts
+    return memory
+
+
+@pytest.mark.parametrize("num_parts", [23, 24, 25, 26])
+def test_the_last_row_stands_for_what_does_not_fit(num_parts: int, page: int) -> None:
+    rows = [line.split() for line in str(alternate(num_parts, page)).splitlines()]
+    offsets = [row[0] for row in rows if row and row[0].isdigit() and row[-1] in ("committed", "reserved")]
+    num_rows = num_parts if num_parts <= 24 else 23
+    assert offsets == [str(number * page) for number in range(num_rows)]
+    assert (f"and {num_parts - 23} more parts:" in str(alternate(num_parts, page))) == (num_parts > 24)
+
+
+@pytest.mark.parametrize("num_parts", [199, 200, 201, 202])
+def test_the_table_has_up_to_200_rows(num_parts: int, page: int) -> None:
+    html = alternate(num_parts, page)._repr_html_()
+    assert html.count("<tr><td>") == min(num_parts, 200)
+    assert (f"and {num_parts - 200} more part" in html) == (num_parts > 200)
