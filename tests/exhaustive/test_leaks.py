@@ -20,7 +20,8 @@ pytestmark = [linux_only, pytest.mark.exact_memory]
 CALLS = all_calls()
 SAMPLES = {
     *("reserve with a name", "with, an exception and a view", "commit in pieces", "long commit and decommit", "map"),
-    *("get_limits", "slice with a step", "set an item to a too large number", "item far beyond", "view with a huge size"),
+    *("import the extension again", "get_limits", "slice with a step"),
+    *("set an item to a too large number", "item far beyond", "view with a huge size"),
     *("set slice from scattered bytes", "discard a viewed page", "view with too much", "reserve too much"),
     *(
         "long prefault",

@@ -10,6 +10,7 @@ import array
 import contextlib
 import copy
 import gc
+import importlib
 import io
 import operator
 import os
@@ -500,6 +501,18 @@ def slow_structure_calls() -> dict[str, Call]:
     }
 
 
+def import_again() -> None:
+    """Another copy of the extension, with types and a state of its own."""
+    original = sys.modules.pop("vmem._vmem")
+    copied = importlib.import_module("vmem._vmem")
+    sys.modules["vmem._vmem"] = vmem._vmem = original
+    copied.set_map_maker(vmem._make_map)
+    copied.Array("i", [1, 2])
+    copied.Arena(PAGE).alloc(1)
+    del copied
+    gc.collect()
+
+
 def slow_calls(region: vmem.Region) -> dict[str, Call]:
     """Calls so slow that a hundredth of the cycles must do."""
     return {
@@ -516,6 +529,7 @@ def slow_calls(region: vmem.Region) -> dict[str, Call]:
         "map as a picture": lambda: region.map()._repr_html_(),
         "memory_info": vmem.memory_info,
         "get_limits": _vmem.get_limits,
+        "import the extension again": import_again,
         "long prefault": in_turn(
             lambda: region.commit(LONG, LONG, prefault=True),
             lambda: region.prefault(LONG, LONG),
