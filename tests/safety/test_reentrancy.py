@@ -227,6 +227,41 @@ def test_a_garbage_collection_while_ranges_builds_its_list(page: int, action: st
         assert (num_refused if action == "release" else num_changed) > 25
 
 
+def test_a_collection_finds_a_view_that_is_not_made_yet(region: vmem.Region, page: int) -> None:
+    """It has no bytes, whatever was in its memory before. From Python 3.12 on no collection can come there."""
+    region.commit()
+    pin_type = type(region[0:1].obj)
+    found: list[int] = []
+    seen = False
+
+    def look(phase: str, info: dict[str, int]) -> None:
+        found.extend(memoryview(each).nbytes for each in gc.get_objects() if type(each) is pin_type)
+
+    def view_too_much() -> None:
+        try:
+            raise KeyError
+        except KeyError:
+            try:  # an exception within another is made at once, while there is a view
+                region.view(region.size, 1)
+            except ValueError:
+                return
+        raise AssertionError("it was made")
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(look)
+    for number in [*range(1, 12)] * 5:
+        views = [region[5 : 5 + page] for _ in range(50)]
+        del views  # the next one takes the memory of one of these
+        found.clear()
+        gc.set_threshold(number)  # the collection comes a little later every time
+        view_too_much()
+        gc.set_threshold(*threshold)
+        assert not any(found)
+        seen = seen or bool(found)
+    gc.callbacks.remove(look)
+    assert seen or sys.version_info >= (3, 12)
+
+
 def test_weakref_callback_that_uses_the_region() -> None:
     run_python(
         """
