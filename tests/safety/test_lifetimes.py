@@ -232,7 +232,8 @@ USES: dict[str, Callable[[dict[str, Any]], object]] = {
 def test_references_to_types_are_released(use: str) -> None:
     """A leaked reference keeps a type alive, but takes no memory that other tests could measure."""
     kinds = make_all_kinds()
-    counted = {name: type(kind) if name != "name" else kind for name, kind in kinds.items()}
+    counted: dict[str, object] = {name: type(kind) if name != "name" else kind for name, kind in kinds.items()}
+    counted["audit"] = sys.audit
     USES[use](kinds)
     gc.disable()  # a collection could delete objects of other tests
     try:
