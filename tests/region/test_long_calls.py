@@ -273,6 +273,31 @@ def test_changes_in_the_middle_of_a_call_are_refused(verb: str, page: int) -> No
         region.release()
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_pages_beside_those_of_a_call_can_be_changed(verb: str, page: int) -> None:
+    size = SIZES[verb]
+    refused: list[str] = []
+    with region_for(verb) as region:
+        region.commit(0, page)
+        region.commit(page + size, page)
+        if verb != "commit and prefault":
+            region.commit(page, size)
+
+        def change() -> None:
+            for beside in (0, page + size):
+                region[beside : beside + page] = b"x" * page
+                region.view(beside, page).release()
+                region.protect(Protection.READ, beside, page)
+                region.decommit(beside, page)
+                region.commit(beside, page)
+            refused.extend(refusal(partial(region.commit, offset, 1)) for offset in (page, page + size - 1))
+
+        interrupt_once(change, partial(METHODS[verb], region, page, size))
+        assert ["is in progress" in message for message in refused] == [True, True]
+        assert region.is_committed(0, page)
+        assert region.is_committed(page + size, page)
+
+
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in (*EXCLUSIVE, "commit and prefault")])
 def test_pages_can_be_used_in_the_middle_of_most_calls(verb: str, page: int) -> None:
     size = SIZES[verb]
