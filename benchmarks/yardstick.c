@@ -38,9 +38,9 @@ static char* reserve(size_t num_bytes) {
 }
 
 static int commit(char* ptr, size_t num_bytes) {
-    int status = mprotect(ptr, num_bytes, PROT_READ | PROT_WRITE);
+    if (mprotect(ptr, num_bytes, PROT_READ | PROT_WRITE) != 0) return -1;
     set_dumped(ptr, num_bytes, 1);
-    return status;
+    return 0;
 }
 
 static int decommit(char* ptr, size_t num_bytes) {

@@ -29,8 +29,8 @@ typedef struct Request {
 // overwrite it.
 int system_error(void);
 
-// What such a code means after vmem_reserve(), which returns no VmemResult. Emulators and checkers such as Valgrind call a
-// size invalid that they cannot provide. No other argument can be: sizes and alignments have been checked.
+// What such a code means after vmem_reserve(), which returns no VmemResult. Emulators and checkers such as Valgrind say
+// that a size is invalid when they cannot provide it. No other argument can be: sizes and alignments have been checked.
 VmemResult result_of_reserve(int error);
 
 // Raises the exception for a failed call of vmem.h.

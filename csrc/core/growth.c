@@ -10,9 +10,12 @@
 // Faults for so many small pages take no longer than a system call.
 #define FEW_PAGES 2
 
+// Pages that differ in their locks are several spans.
 size_t growth_committed_end(const Reservation* reservation) {
-    const Span* first = spans_find(&reservation->spans, 0);
-    return first && first->start == 0 ? first->end : 0;
+    size_t end = 0;
+    const Span* span = spans_find(&reservation->spans, 0);
+    for (; span && span->start == end; span = spans_find(&reservation->spans, end)) end = span->end;
+    return end;
 }
 
 // The offset of the first multiple of `align` at or after an offset.
@@ -38,6 +41,7 @@ static void ask_for_huge_pages(const Reservation* reservation, size_t start, siz
 int growth_commit_to(Reservation* reservation, size_t num_bytes) {
     size_t now = growth_committed_end(reservation);
     if (num_bytes <= now) return 0;
+    if (reservation_check_range(reservation, 0, num_bytes) < 0) return -1;
     size_t end = choose_end(reservation, num_bytes);
     if (page_ops_commit_ahead(reservation, now, num_bytes - now, end - now) < 0) return -1;
     ask_for_huge_pages(reservation, now, growth_committed_end(reservation));
@@ -67,4 +71,12 @@ int growth_prepare_prefaulted(Reservation* reservation, size_t start, size_t end
 int growth_prepare_locked(Reservation* reservation, size_t end) {
     if (commit_to(reservation, end) < 0) return -1;
     return page_ops_run(reservation, PAGE_OP_LOCK, 0, end);
+}
+
+int growth_unlock(Reservation* reservation) {
+    size_t end;
+    Py_BEGIN_CRITICAL_SECTION(reservation->owner);
+    end = growth_committed_end(reservation);
+    Py_END_CRITICAL_SECTION();
+    return page_ops_run(reservation, PAGE_OP_UNLOCK, 0, end);
 }

@@ -20,4 +20,7 @@ void growth_prefault(const Reservation* reservation, size_t start, size_t end);
 int growth_prepare_prefaulted(Reservation* reservation, size_t start, size_t end);
 int growth_prepare_locked(Reservation* reservation, size_t end);
 
+// Ends the locks of everything that is committed. The caller holds no lock.
+int growth_unlock(Reservation* reservation);
+
 #endif

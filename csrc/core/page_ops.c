@@ -434,8 +434,8 @@ static void record_lock_on_fault(LongCall* call) {
     charge_mappings(call);
 }
 
-// Includes the chunk that failed: a part of it may be locked. Pages that were locked in the other way are locked as they
-// were; where that fails, they stay locked in one of the two.
+// Includes the chunk that failed: a part of it may be locked. Pages that were locked in the other way are locked as
+// they were; where that fails, they stay locked in one of the two.
 static void undo_lock(LongCall* call) {
     Reservation* reservation = call->reservation;
     Pages pages = {call->pages.start, call->chunk.end};

@@ -38,8 +38,8 @@ typedef struct Reservation {
 
 // --- checks ---
 
-// Whether it is released. In a forked process that does not get it, it is from the first call on; the memory, which reads
-// zero there, is unmapped with the last reference to its owner, so that views that are alive stay valid.
+// Whether it is released. In a forked process that does not inherit it, it is from the first call on; the memory, which
+// reads zero there, is unmapped with the last reference to its owner, so that live views stay valid.
 bool reservation_is_released(Reservation* reservation);
 
 // Raises ValueError when it is released. All other checks require this one, or the next, to have passed.

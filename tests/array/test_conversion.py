@@ -116,11 +116,3 @@ def test_numpy_arrays_without_a_buffer_are_iterated_over() -> None:
     """NumPy refuses to export dates with a ValueError."""
     with pytest.raises(TypeError, match="datetime64"):
         vmem.Array("q", np.array([1, 2], dtype="M8[s]"))
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-def test_interruptions_are_not_refusals(error: type[BaseException]) -> None:
-    if not hasattr(memoryview, "__buffer__"):
-        return  # before Python 3.12 nothing calls Refusing.__buffer__
-    with pytest.raises(error):
-        vmem.Array("f", Refusing(error))

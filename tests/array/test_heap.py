@@ -214,3 +214,48 @@ def test_numpy_shares_the_items() -> None:
     made[0] = -1
     assert copy[0] != -1
     assert made.__array__("f4").dtype == np.float32
+
+
+@pytest.mark.parametrize("typecode", TYPECODES)
+def test_buffers_of_more_items_than_there_are_addresses(typecode: str) -> None:
+    """Their stride is 0, so that they take no memory."""
+    itemsize = array.array(typecode).itemsize
+    for length in (sys.maxsize // itemsize, sys.maxsize // itemsize // 2, (sys.maxsize + 1) // 4 // itemsize + 512):
+        endless = np.broadcast_to(np.int8(1), (length,))
+        with pytest.raises(MemoryError):
+            vmem.Array(typecode, endless)
+        made: vmem.Array[Any] = vmem.Array(typecode, [1])
+        for change in (lambda made=made, length=length: made.__imul__(length), lambda made=made: made * sys.maxsize):
+            with pytest.raises(MemoryError):
+                change()
+        assert made.tolist() == [1]
+
+
+@on_heap_only
+def test_an_assignment_that_fails_reserves_nothing() -> None:
+    made = vmem.Array("b", range(10))
+    before = made.__sizeof__()
+    with pytest.raises(ValueError, match="attempt to assign array of size 65536 to extended slice of size 5"):
+        made[::2] = vmem.Array("b", bytes(1 << 16))
+    assert made.__sizeof__() == before
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_the_default_capacity_follows_the_limit() -> None:
+    run_python(
+        """
+        import resource, vmem
+        from vmem import _vmem
+        def show():
+            made = vmem.Array("d", [1])
+            made.buffer_info()
+            return made.capacity
+        unlimited = show()
+        resource.setrlimit(resource.RLIMIT_AS, (_vmem.get_limits()["address_space_used"] + (1 << 30), -1))
+        limited = [show() for _ in range(3)]
+        assert all(each <= (1 << 27) // 8 for each in limited), limited
+        resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+        assert show() >= unlimited * 15 // 16
+        """
+    )

@@ -1,7 +1,6 @@
 #include "types/arena/storage.h"
 
 #include "core/growth.h"
-#include "core/page_ops.h"
 
 // --- allocating ---
 
@@ -117,7 +116,4 @@ int arena_lock(Arena* arena, size_t num_bytes) {
     return growth_prepare_locked(&arena->reservation, next.end);
 }
 
-int arena_unlock(Arena* arena) {
-    Reservation* reservation = &arena->reservation;
-    return page_ops_run(reservation, PAGE_OP_UNLOCK, 0, growth_committed_end(reservation));
-}
+int arena_unlock(Arena* arena) { return growth_unlock(&arena->reservation); }

@@ -131,51 +131,51 @@ static void load(Numbers* numbers, const NumberSource* source, Py_ssize_t start,
 
 // --- storing ---
 
-// Integers that the type cannot hold end the loop.
-#define STORE_INTEGERS(type, least, greatest)                                                 \
-    do {                                                                                      \
-        type* const items = (type*)to;                                                        \
-        for (; i < num_items; i++) {                                                          \
-            if (numbers->kind == SIGNED) {                                                    \
-                const int64_t number = numbers->as.integers[i];                               \
-                if (number < (least) || (number > 0 && (uint64_t)number > (greatest))) break; \
-                items[i] = (type)number;                                                      \
-            } else {                                                                          \
-                const uint64_t number = numbers->as.naturals[i];                              \
-                if (number > (greatest)) break;                                               \
-                items[i] = (type)number;                                                      \
-            }                                                                                 \
-        }                                                                                     \
+#define STORE(type, number)                                         \
+    do {                                                            \
+        const type item = (type)(number);                           \
+        memcpy(to + (size_t)i * sizeof(item), &item, sizeof(item)); \
     } while (0)
 
+// Integers that the type cannot hold end the loop.
+#define STORE_INTEGERS(type, least, greatest)                                             \
+    for (; i < num_items; i++) {                                                          \
+        if (numbers->kind == SIGNED) {                                                    \
+            const int64_t number = numbers->as.integers[i];                               \
+            if (number < (least) || (number > 0 && (uint64_t)number > (greatest))) break; \
+            STORE(type, number);                                                          \
+        } else {                                                                          \
+            const uint64_t number = numbers->as.naturals[i];                              \
+            if (number > (greatest)) break;                                               \
+            STORE(type, number);                                                          \
+        }                                                                                 \
+    }
+
 // As PyArg_Parse() and PyFloat_AsDouble() convert: integers become doubles first.
-#define STORE_FLOATS(type)                                                                      \
-    do {                                                                                        \
-        type* const items = (type*)to;                                                          \
-        for (; i < num_items; i++) {                                                            \
-            const double number = numbers->kind == SIGNED     ? (double)numbers->as.integers[i] \
-                                  : numbers->kind == UNSIGNED ? (double)numbers->as.naturals[i] \
-                                                              : numbers->as.floats[i];          \
-            items[i] = (type)number;                                                            \
-        }                                                                                       \
-    } while (0)
+#define STORE_FLOATS(type)                                                                  \
+    for (; i < num_items; i++) {                                                            \
+        const double number = numbers->kind == SIGNED     ? (double)numbers->as.integers[i] \
+                              : numbers->kind == UNSIGNED ? (double)numbers->as.naturals[i] \
+                                                          : numbers->as.floats[i];          \
+        STORE(type, number);                                                                \
+    }
 
 // Returns how many were stored.
 static Py_ssize_t store(const Numbers* numbers, const ItemType* type, char* to, Py_ssize_t num_items) {
     Py_ssize_t i = 0;
     switch (type->typecode[0]) {
-        case 'b': STORE_INTEGERS(signed char, SCHAR_MIN, SCHAR_MAX); break;
-        case 'B': STORE_INTEGERS(unsigned char, 0, UCHAR_MAX); break;
-        case 'h': STORE_INTEGERS(short, SHRT_MIN, SHRT_MAX); break;
-        case 'H': STORE_INTEGERS(unsigned short, 0, USHRT_MAX); break;
-        case 'i': STORE_INTEGERS(int, INT_MIN, INT_MAX); break;
-        case 'I': STORE_INTEGERS(unsigned int, 0, UINT_MAX); break;
-        case 'l': STORE_INTEGERS(long, LONG_MIN, LONG_MAX); break;
-        case 'L': STORE_INTEGERS(unsigned long, 0, ULONG_MAX); break;
-        case 'q': STORE_INTEGERS(long long, LLONG_MIN, LLONG_MAX); break;
-        case 'Q': STORE_INTEGERS(unsigned long long, 0, ULLONG_MAX); break;
-        case 'f': STORE_FLOATS(float); break;
-        default: STORE_FLOATS(double); break;
+        case 'b': STORE_INTEGERS(signed char, SCHAR_MIN, SCHAR_MAX) break;
+        case 'B': STORE_INTEGERS(unsigned char, 0, UCHAR_MAX) break;
+        case 'h': STORE_INTEGERS(short, SHRT_MIN, SHRT_MAX) break;
+        case 'H': STORE_INTEGERS(unsigned short, 0, USHRT_MAX) break;
+        case 'i': STORE_INTEGERS(int, INT_MIN, INT_MAX) break;
+        case 'I': STORE_INTEGERS(unsigned int, 0, UINT_MAX) break;
+        case 'l': STORE_INTEGERS(long, LONG_MIN, LONG_MAX) break;
+        case 'L': STORE_INTEGERS(unsigned long, 0, ULONG_MAX) break;
+        case 'q': STORE_INTEGERS(long long, LLONG_MIN, LLONG_MAX) break;
+        case 'Q': STORE_INTEGERS(unsigned long long, 0, ULLONG_MAX) break;
+        case 'f': STORE_FLOATS(float) break;
+        default: STORE_FLOATS(double) break;
     }
     return i;
 }

@@ -273,8 +273,14 @@ PyObject* array_tofile(Array* self, PyObject* file) {
 }
 
 PyObject* array_buffer_info(Array* self, PyObject* Py_UNUSED(ignored)) {
+    char* items;
+    Py_ssize_t length;
     if (array_reserve(self) < 0) return NULL;
-    return Py_BuildValue("(Nn)", PyLong_FromVoidPtr(self->items), self->length);
+    Py_BEGIN_CRITICAL_SECTION(self);
+    items = self->items;
+    length = self->length;
+    Py_END_CRITICAL_SECTION();
+    return Py_BuildValue("(Nn)", PyLong_FromVoidPtr(items), length);
 }
 
 // --- buffers ---

@@ -40,7 +40,7 @@ int place_convert_capacity(const ItemType* type, PyObject* object, Py_ssize_t* c
 
 // As much as physical memory, but only a small share of the addresses that are left, so that ten thousand arrays leave
 // enough for everything else.
-static size_t compute_default_size(ModuleState* state) {
+static size_t compute_default_size(ModuleState* state, bool* is_limited) {
     VmemAddressSpace space;
     if (state->physical_memory == 0) {
         VmemMemoryInfo info;
@@ -51,7 +51,8 @@ static size_t compute_default_size(ModuleState* state) {
     uint64_t size = state->physical_memory;
     uint64_t share = (space.total - space.used) / 4096;
     if (size > share) size = share;
-    if (space.limit != VMEM_UNLIMITED) {
+    *is_limited = space.limit != VMEM_UNLIMITED;
+    if (*is_limited) {
         uint64_t limited_share = space.limit > space.used ? (space.limit - space.used) / 8 : 0;
         if (size > limited_share) size = limited_share;
     }
@@ -64,17 +65,17 @@ static size_t compute_default_size(ModuleState* state) {
 #define DEFAULT_SIZE_USES 64
 
 static Py_ssize_t next_default_capacity(ModuleState* state, const ItemType* type) {
-    if (state->default_size_uses <= 0) {
-        state->default_size = compute_default_size(state);
-        state->default_size_uses = DEFAULT_SIZE_USES;
-    }
+    if (state->default_size_uses <= 0) return place_default_capacity(state, type);
     state->default_size_uses--;
     return (Py_ssize_t)state->default_size / type->size;
 }
 
+// Under a limit every reservation changes the answer, and so does who raises the limit.
 Py_ssize_t place_default_capacity(ModuleState* state, const ItemType* type) {
-    state->default_size_uses = 0;
-    return (Py_ssize_t)compute_default_size(state) / type->size;
+    bool is_limited;
+    state->default_size = compute_default_size(state, &is_limited);
+    state->default_size_uses = is_limited ? 0 : DEFAULT_SIZE_USES;
+    return (Py_ssize_t)state->default_size / type->size;
 }
 
 // A larger capacity is no advice where a limit forbids it.
@@ -84,11 +85,16 @@ static bool can_reserve_more(size_t num_bytes) {
     return space.limit == VMEM_UNLIMITED || (space.limit > space.used && num_bytes <= space.limit - space.used);
 }
 
+static const char* advise_on_growth(const ItemType* type, Py_ssize_t length) {
+    if (length > PY_SSIZE_T_MAX / 2 / type->size) return "the address space is too small";
+    if (can_reserve_more((size_t)(length * type->size))) return "make it with a larger capacity=";
+    return "raise the address space limit (ulimit -v)";
+}
+
 int place_raise_full(PyObject* out_of_memory_error, const ItemType* type, Py_ssize_t capacity, Py_ssize_t length) {
-    bool fits = can_reserve_more(length <= PY_SSIZE_T_MAX / type->size ? (size_t)(length * type->size) : SIZE_MAX);
-    const char* advice = fits ? "make it with a larger capacity=" : "raise the address space limit (ulimit -v)";
     const char* message = "cannot grow an array with a capacity of %zd items to %zd; %s";
-    return raise_capacity_exceeded(out_of_memory_error, PyUnicode_FromFormat(message, capacity, length, advice));
+    PyObject* text = PyUnicode_FromFormat(message, capacity, length, advise_on_growth(type, length));
+    return raise_capacity_exceeded(out_of_memory_error, text);
 }
 
 // --- opening and closing ---
@@ -166,9 +172,20 @@ static int retry_with_current_size(ModuleState* state, Array* array, Py_ssize_t 
 
 int place_open_default(ModuleState* state, Array* array, Py_ssize_t min_capacity) {
     Py_ssize_t capacity = next_default_capacity(state, array->type);
+    if (min_capacity > PY_SSIZE_T_MAX / 2 / array->type->size)
+        return place_raise_full(state->out_of_memory_error, array->type, capacity, min_capacity);
     if (capacity < min_capacity) capacity = min_capacity;
     if (open_place(state, array, capacity, true) == 0) return 0;
     return retry_with_current_size(state, array, capacity, min_capacity);
+}
+
+int place_open_grown(ModuleState* state, Array* array, Py_ssize_t length) {
+    Py_ssize_t capacity = next_default_capacity(state, array->type);
+    if (length > capacity) capacity = place_default_capacity(state, array->type);  // it may be more by now
+    if (capacity < array->length) capacity = array->length;
+    if (length > capacity) return place_raise_full(state->out_of_memory_error, array->type, capacity, length);
+    if (open_place(state, array, capacity, true) == 0) return 0;
+    return retry_with_current_size(state, array, capacity, length);
 }
 
 void place_close(Place* place) {
@@ -203,8 +220,12 @@ void place_prefault(Array* array, Py_ssize_t length) {
 
 // The offsets at which the items end now, and after so many more. Raises when the capacity is exceeded.
 static int find_next_bytes(Array* array, Py_ssize_t num_items, ByteRange* next) {
-    Py_ssize_t length = array->length;
-    if (num_items > array->place->capacity - length)
+    Py_ssize_t length, capacity;
+    Py_BEGIN_CRITICAL_SECTION(array);
+    length = array->length;
+    capacity = array->place->capacity;
+    Py_END_CRITICAL_SECTION();
+    if (num_items > capacity - length)
         return raise_place_full(array, num_items > PY_SSIZE_T_MAX - length ? PY_SSIZE_T_MAX : length + num_items);
     next->start = (size_t)(length * array->type->size);
     next->end = (size_t)((length + num_items) * array->type->size);
@@ -223,10 +244,7 @@ int place_lock(Array* array, Py_ssize_t num_items) {
     return growth_prepare_locked(&array->place->reservation, next.end);
 }
 
-int place_unlock(Array* array) {
-    Reservation* reservation = &array->place->reservation;
-    return page_ops_run(reservation, PAGE_OP_UNLOCK, 0, growth_committed_end(reservation));
-}
+int place_unlock(Array* array) { return growth_unlock(&array->place->reservation); }
 
 // --- shrinking ---
 

@@ -19,6 +19,9 @@ int place_open(ModuleState* state, Array* array, Py_ssize_t capacity);
 // The same for a default capacity, or `min_capacity` where that is more.
 int place_open_default(ModuleState* state, Array* array, Py_ssize_t min_capacity);
 
+// The same for an array that grows to so many items, which must fit the default capacity.
+int place_open_grown(ModuleState* state, Array* array, Py_ssize_t length);
+
 // Unmaps the memory of an array that is being deallocated. Never raises.
 void place_close(Place* place);
 

@@ -185,7 +185,7 @@ static int set_slice(Array* self, PyObject* key, PyObject* object) {
     }
     Slice expected = slice;
     fit_slice(self, &expected);
-    if (array_prepare_growth(self, other->length - expected.length) < 0) return -1;
+    if (slice.step == 1 && array_prepare_growth(self, other->length - expected.length) < 0) return -1;
     Py_BEGIN_CRITICAL_SECTION2(self, other);
     fit_slice(self, &slice);
     if (slice.step == 1)

@@ -69,11 +69,16 @@ Array* array_new_like(Array* array, Py_ssize_t min_capacity) {
 // --- memory ---
 
 Py_ssize_t array_find_capacity(Array* array) {
-    if (array->place) return array->place->capacity;
+    Py_ssize_t length, capacity = -1;
+    Py_BEGIN_CRITICAL_SECTION(array);
+    length = array->length;
+    if (array->place) capacity = array->place->capacity;
+    Py_END_CRITICAL_SECTION();
+    if (capacity >= 0) return capacity;
     ModuleState* state = array_find_state(array);
     if (!state) return -1;
-    Py_ssize_t capacity = place_default_capacity(state, array->type);
-    return capacity > array->length ? capacity : array->length;
+    capacity = place_default_capacity(state, array->type);
+    return capacity > length ? capacity : length;
 }
 
 int array_reserve(Array* array) {
@@ -89,11 +94,7 @@ int array_prepare_growth(Array* array, Py_ssize_t num_items) {
     if (!overflows && fits_on_heap(array->type, length + num_items)) return 0;
     ModuleState* state = array_find_state(array);
     if (!state || module_check_loaded(state) < 0) return -1;
-    Py_ssize_t capacity = array_find_capacity(array);
-    if (overflows || length + num_items > capacity)
-        return place_raise_full(state->out_of_memory_error, array->type, capacity,
-                                overflows ? PY_SSIZE_T_MAX : length + num_items);
-    return place_open_default(state, array, length + num_items);
+    return place_open_grown(state, array, overflows ? PY_SSIZE_T_MAX : length + num_items);
 }
 
 // Grows by half, so that appending takes constant time on average; but gets what a new array begins with exactly.
@@ -145,7 +146,7 @@ int array_check_shrinks(const Array* array, Py_ssize_t length) {
 
 static int append_item(Array* array, const char* item) {
     Py_ssize_t index = array->length;
-    if (index == array->num_allocated && ensure(array, index + 1) < 0) return -1;
+    if (index >= array->num_allocated && ensure(array, index + 1) < 0) return -1;
     memcpy(array_item(array, index), item, (size_t)array->type->size);
     array->length = index + 1;
     return 0;
@@ -181,7 +182,7 @@ int array_append_object(Array* array, PyObject* object) {
     char item[MAX_ITEM_SIZE];
     int status;
     if (array->type->set(item, object) < 0) return -1;
-    if (array->length == array->num_allocated && array_prepare_growth(array, 1) < 0) return -1;
+    if (array->length >= array->num_allocated && array_prepare_growth(array, 1) < 0) return -1;
     Py_BEGIN_CRITICAL_SECTION(array);
     status = append_item(array, item);
     Py_END_CRITICAL_SECTION();
