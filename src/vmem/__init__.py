@@ -21,6 +21,7 @@ whole pages: a range covers every page that holds one or more of its bytes. Ever
 #   _broken         what to say when the extension cannot be imported
 #   _format         numbers as text
 #   _types          Protection and the records; imported on first use
+#   _first_use      imports _types
 #   _about          the version, and the folders of the headers and of the files for build tools
 #   _arguments      checks of arguments
 #   _memory         memory_info
@@ -39,6 +40,7 @@ except ImportError as _error:
     raise ImportError(explain(_error), name="vmem._vmem") from _error
 
 from vmem._about import __version__, get_include
+from vmem._first_use import import_types as _import_types
 from vmem._memory import memory_info
 from vmem._region import Region, reserve
 from vmem._vmem import (
@@ -96,13 +98,12 @@ else:
 
     def __getattr__(name):
         if name in ("MemoryInfo", "MemoryPart", "Protection", "Range"):
-            from vmem import _types as module
+            module = _import_types()
         elif name == "MemoryMap":
             from vmem import _map as module
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(module, name)
-        return value
+        return globals().setdefault(name, getattr(module, name))
 
 
 del TYPE_CHECKING

@@ -1,6 +1,7 @@
 """The memory that the system reports."""
 
 from vmem import _vmem
+from vmem._first_use import import_types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,5 @@ def memory_info() -> "MemoryInfo":
     >>> 0 < info.available <= info.total
     True
     """
-    from vmem._types import MemoryInfo
-
-    return MemoryInfo(*_vmem.get_memory_info())
+    info: MemoryInfo = import_types().MemoryInfo(*_vmem.get_memory_info())
+    return info

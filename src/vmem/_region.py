@@ -2,6 +2,7 @@
 
 from vmem import _vmem
 from vmem._arguments import to_protection, to_range
+from vmem._first_use import import_types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -518,10 +519,9 @@ class Region(_vmem.Region):
         ...     [(each.num_bytes == region.page_size, each.committed) for each in region.ranges()]
         [(True, True), (False, False)]
         """
-        from vmem._types import Protection, Range
-
+        types = import_types()
         return [
-            Range(offset, num_bytes, committed, Protection(protection))
+            types.Range(offset, num_bytes, committed, types.Protection(protection))
             for offset, num_bytes, committed, protection in super().ranges()
         ]
 

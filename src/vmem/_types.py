@@ -4,6 +4,7 @@ To type checkers the fields of a record are a typing.NamedTuple. At run time the
 typing takes longer to import than everything else here.
 """
 
+import sys
 from collections import namedtuple
 from enum import IntEnum
 
@@ -171,3 +172,9 @@ class MapData(MapFields):
     @property
     def locked(self) -> int:
         return sum(part.num_bytes for part in self.parts if part.locked)
+
+
+# Another import of this module may have been complete before this one, and its classes are in use: see `_first_use`.
+_classes = {each.__name__: each for each in (Protection, Range, MemoryInfo, MemoryPart, MapData)}
+globals().update(vars(sys.modules["vmem"]).setdefault("_classes_in_use", _classes))
+is_complete = True

@@ -23,7 +23,7 @@ def find_loaded():
     return set(sys.modules) - before
 """
 
-MODULES = {"vmem", "vmem._about", "vmem._arguments", "vmem._memory", "vmem._region", "vmem._vmem"}
+MODULES = {"vmem", "vmem._about", "vmem._arguments", "vmem._first_use", "vmem._memory", "vmem._region", "vmem._vmem"}
 
 
 def run_bare(code: str, *arguments: str) -> None:
@@ -211,3 +211,47 @@ def test_other_names_are_attribute_errors() -> None:
     for name in ("nothing", "_types_", "enum", "TYPE_CHECKING"):
         with pytest.raises(AttributeError, match=f"^module 'vmem' has no attribute '{name}'$"):
             getattr(vmem, name)
+
+
+# --- first use in the middle of another ---
+
+
+@pytest.mark.parametrize("event", ["enum", "vmem._types", "collections"])
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        ("vmem.Protection", "vmem.Protection"),
+        ("vmem.memory_info()", "vmem.Protection"),
+        ("vmem.Range", "vmem.memory_info()"),
+        ("region.ranges()", "region.ranges()"),
+        ("region.ranges()", "vmem.Range"),
+    ],
+)
+def test_a_first_use_in_the_middle_of_another(event: str, outer: str, inner: str) -> None:
+    """As by a signal handler. An audit hook comes at a moment that can be chosen: before a module is imported.
+
+    In the middle of enum and collections themselves nothing can use them, so that is an ImportError of Python's.
+    """
+    run_bare(
+        f"""
+        import vmem
+        region, found = vmem.reserve(1), []
+
+        def hook(name, arguments):
+            if name == "import" and arguments[0] == {event!r} and not found:
+                found.append(None)
+                found[0] = {inner}
+
+        sys.addaudithook(hook)
+        {outer}
+        public = {{name: getattr(vmem, name) for name in ("Protection", "Range", "MemoryInfo", "MemoryPart")}}
+        from vmem import _types
+        for name, each in public.items():
+            assert getattr(_types, name) is each is getattr(vmem, name), name
+        for each in found:
+            assert not isinstance(each, type) or each in public.values(), each
+        (only,) = region.ranges()
+        assert type(only) is vmem.Range and only.protection is vmem.Protection.NO_ACCESS
+        assert type(vmem.memory_info()) is vmem.MemoryInfo
+        """
+    )

@@ -228,7 +228,8 @@ PyDoc_STRVAR(
     lock_doc,
     "lock($self, num_bytes=0, /)\n--\n\n"
     "Keep what is allocated, and the next bytes, in physical memory: never in swap.\n\n"
-    "The locks stay until unlock(), or until trim() gives the memory back. Memory beyond is not locked.\n\n"
+    "The locks stay until unlock(), or until trim() gives the memory back. Memory beyond is not locked. A lock that\n"
+    "is refused leaves the memory committed.\n\n"
     "Parameters\n"
     "----------\n"
     "num_bytes : int, default 0\n"

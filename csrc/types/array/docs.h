@@ -228,7 +228,8 @@ PyDoc_STRVAR(
     lock_doc,
     "lock($self, num_items=0, /)\n--\n\n"
     "Keep the memory of the items, and of the next items, in physical memory: never in swap.\n\n"
-    "The locks stay until unlock(), or until shrink_to_fit() gives the memory back. Items beyond are not locked.\n\n"
+    "The locks stay until unlock(), or until shrink_to_fit() gives the memory back. Items beyond are not locked. A\n"
+    "lock that is refused leaves the memory committed.\n\n"
     "Parameters\n"
     "----------\n"
     "num_items : int, default 0\n"
