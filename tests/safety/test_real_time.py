@@ -29,6 +29,7 @@ def locked_bytes(made: vmem.Array[Any] | vmem.Arena) -> int:
 
 
 @linux_only
+@pytest.mark.exact_memory
 def test_prefaulted_items_cause_no_faults() -> None:
     items, made = b"\1" * BYTES, vmem.Array("d", [1, 2, 3])
     made.prefault(COUNT)
@@ -38,6 +39,7 @@ def test_prefaulted_items_cause_no_faults() -> None:
 
 
 @linux_only
+@pytest.mark.exact_memory
 def test_prefaulted_allocations_cause_no_faults() -> None:
     arena = vmem.Arena(1 << 24)
     arena.alloc(100)
