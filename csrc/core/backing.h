@@ -1,6 +1,6 @@
-// What the pages of a reservation are made of: private memory, and later shared objects and files. A reservation calls
-// its backing for everything that depends on this. Protecting, locking and advice work on addresses and are the same
-// for all.
+// What the pages of a reservation are made of: private memory, shared memory, and later files. A reservation calls its
+// backing for everything that depends on this, and asks it for what differs otherwise. Protecting and locking work on
+// addresses and are the same for all.
 #ifndef VMEM_BACKING_H
 #define VMEM_BACKING_H
 
@@ -10,15 +10,41 @@
 typedef struct Backing Backing;
 
 // Pointers and sizes are as in vmem.h: a range lies inside one reservation, and is not empty. A backing that has state
-// embeds this struct as its first member.
+// embeds this struct as its first member. After a failure the system's error code says why.
 struct Backing {
-    // NULL on failure; the system's error code says why.
-    void* (*reserve)(const Backing* backing, size_t num_bytes, size_t align);
+    // --- what it cannot do: the reason, for a message, or NULL where it can ---
+
+    const char* never_huge;        // ask for huge pages
+    const char* always_inherited;  // keep pages from forked processes
+    const char* never_given_back;  // decommit and discard
+
+    // --- what the system does with it ---
+
+    bool names_pages;  // committed pages are given the name of the reservation
+    bool can_merge;    // a mapping of it can also extend over what is beside the reservation
+
+    // --- operations ---
+
+    VmemResult (*reserve)(const Backing* backing, size_t num_bytes, size_t align, void** base);
     VmemResult (*release)(const Backing* backing, void* ptr, size_t num_reserved_bytes);
+
+    // Makes memory for a range, given as offset into the reservation, before its gaps are committed: all of it or none.
+    // It stays when committing fails. NULL where committing makes the memory.
+    VmemResult (*allocate)(const Backing* backing, size_t offset, size_t num_bytes);
     VmemResult (*commit)(const Backing* backing, void* ptr, size_t num_bytes);
+
+    // Takes back a commit that was not recorded. What was committed before that is not in the range.
+    VmemResult (*undo_commit)(const Backing* backing, void* ptr, size_t num_bytes);
+
+    // NULL where pages are never given back. What capabilities say of vmem_discard() holds for discarding.
     VmemResult (*decommit)(const Backing* backing, void* ptr, size_t num_bytes);
     VmemResult (*discard)(const Backing* backing, void* ptr, size_t num_bytes);
+
     VmemResult (*count_resident)(const Backing* backing, const void* ptr, size_t num_bytes, size_t* num_resident);
+
+    // Frees the backing itself, after the release; also when that has failed, or was never reserved. NULL where there is
+    // nothing to free.
+    void (*destroy)(const Backing* backing);
 };
 
 // Memory of this process alone.

@@ -34,6 +34,7 @@ static size_t choose_end(const Reservation* reservation, size_t num_bytes) {
 
 // Best effort: failures are ignored.
 static void ask_for_huge_pages(const Reservation* reservation, size_t start, size_t end) {
+    if (reservation->backing->never_huge) return;
     start = next_multiple(reservation, start, HUGE_PAGE);
     if (end >= LARGE && start < end) vmem_advise_huge_pages(reservation->base + start, end - start);
 }
@@ -48,10 +49,12 @@ int growth_commit_to(Reservation* reservation, size_t num_bytes) {
     return 0;
 }
 
-// Not beyond LARGE: there the pages are huge, where the system has such, and one fault populates a whole one.
+// Not beyond LARGE, unless the backing has small pages alone: there the pages are huge, where the system has such, and
+// one fault populates a whole one.
 void growth_prefault(const Reservation* reservation, size_t start, size_t end) {
     start = vmem_align_forward(start, reservation->page_size);
-    if (end > LARGE || end <= start || end - start <= FEW_PAGES * reservation->page_size) return;
+    if (end > LARGE && !reservation->backing->never_huge) return;
+    if (end <= start || end - start <= FEW_PAGES * reservation->page_size) return;
     vmem_prefault(reservation->base + start, end - start);
 }
 

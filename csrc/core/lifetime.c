@@ -1,7 +1,6 @@
 #include "core/lifetime.h"
 
 #include "core/mapping_budget.h"
-#include "core/mapping_cost.h"
 
 // --- opening ---
 
@@ -34,8 +33,12 @@ static char* make_label(PyObject* name) {
 }
 
 // Huge pages lie at multiples of their size, so the reservation has to begin at one.
-static int align_for_huge_pages(size_t* align) {
+static int align_for_huge_pages(const Backing* backing, size_t* align) {
     size_t huge_page_size = vmem_get_huge_page_size();
+    if (backing->never_huge) {
+        PyErr_Format(PyExc_NotImplementedError, "cannot reserve with huge_pages=True: %s", backing->never_huge);
+        return -1;
+    }
     if (huge_page_size == 0) {
         PyErr_SetString(PyExc_NotImplementedError,
                         "cannot reserve with huge_pages=True: this system has no huge pages for ordinary memory; "
@@ -51,14 +54,15 @@ static int align_for_huge_pages(size_t* align) {
     return 0;
 }
 
-static int check_advice(const ReservationOptions* options) {
+static int check_advice(const Backing* backing, const ReservationOptions* options) {
     if (options->fork == VMEM_FORK_COPY && !options->is_secret) return 0;
     VmemCapabilities capabilities = vmem_get_capabilities();
     bool can_wipe = capabilities.can_advise_fork && strcmp(capabilities.system, "macOS") != 0;
-    if (options->fork != VMEM_FORK_COPY && !can_wipe) {
-        PyErr_Format(PyExc_NotImplementedError,
-                     "cannot reserve with fork='%s': this system cannot keep memory from forked processes that way",
-                     options->fork == VMEM_FORK_NONE ? "none" : "zero");
+    const char* reason = can_wipe ? NULL : "this system cannot keep memory from forked processes that way";
+    if (backing->always_inherited) reason = backing->always_inherited;
+    if (options->fork != VMEM_FORK_COPY && reason) {
+        PyErr_Format(PyExc_NotImplementedError, "cannot reserve with fork='%s': %s",
+                     options->fork == VMEM_FORK_NONE ? "none" : "zero", reason);
         return -1;
     }
     if (options->is_secret && !capabilities.can_advise_dump) {
@@ -100,8 +104,8 @@ int reservation_open(Reservation* reservation, ModuleState* state, PyObject* own
                      const Backing* backing, const ReservationOptions* options) {
     size_t align = options->align;
     initialize(reservation, state, owner, owner_kind, backing, options);
-    if (options->huge_pages && align_for_huge_pages(&align) < 0) return -1;
-    if (check_advice(options) < 0) return -1;
+    if (options->huge_pages && align_for_huge_pages(backing, &align) < 0) return -1;
+    if (check_advice(backing, options) < 0) return -1;
     reservation->label = make_label(options->name);
     if (!reservation->label && PyErr_Occurred()) return -1;
 
@@ -111,12 +115,13 @@ int reservation_open(Reservation* reservation, ModuleState* state, PyObject* own
     request.align = align;
     request.new_addresses = count_new_addresses(size, align);
     if (reservation_check_mappings(reservation, 1, &request) < 0) return -1;
-    reservation->base = backing->reserve(backing, options->num_bytes, align);
-    if (!reservation->base) {
-        int error = system_error();
-        raise_refused(reservation->out_of_memory_error, &request, result_of_reserve(error), error);
+    void* base;
+    VmemResult result = backing->reserve(backing, options->num_bytes, align, &base);
+    if (result != VMEM_SUCCESS) {
+        raise_refused(reservation->out_of_memory_error, &request, result, system_error());
         return -1;
     }
+    reservation->base = base;
     reservation->size = size;
     reservation->released = false;
     mapping_budget_charge(1);
@@ -137,7 +142,7 @@ static bool has_unmapped_neighbour(const Reservation* reservation) {
 // The most mappings that unmapping can add. Near the limit the neighbouring pages are examined, which takes system
 // calls, so that a release that splits no mapping is not refused.
 static Py_ssize_t find_mapping_cost(const Reservation* reservation) {
-    Py_ssize_t cost = mapping_cost_of_release(&reservation->spans, reservation->size);
+    Py_ssize_t cost = mapping_cost_of_release(reservation_mappings(reservation));
     bool is_exact = mapping_budget_surely_allows(cost, FOR_RELEASE) || !has_unmapped_neighbour(reservation);
     return is_exact ? cost : cost - 1;
 }
@@ -168,8 +173,8 @@ static VmemResult unmap(Reservation* reservation, Py_ssize_t mapping_cost, bool 
     return VMEM_SUCCESS;
 }
 
-// The same in a finalizer, where a failure cannot be reported. At the mapping limit the memory is discarded and the
-// addresses stay reserved for good: that splits no mapping.
+// The same in a finalizer, where a failure cannot be reported. At the mapping limit the memory is discarded, where it
+// can be, and the addresses stay reserved for good: that splits no mapping.
 static void unmap_or_discard(Reservation* reservation) {
     const Backing* backing = reservation->backing;
     int error;
@@ -179,7 +184,7 @@ static void unmap_or_discard(Reservation* reservation) {
         unmap(reservation, mapping_cost, false, &error) == VMEM_SUCCESS)
         return;
     const Span* span = spans_find(&reservation->spans, 0);
-    for (; span; span = spans_find(&reservation->spans, span->end))
+    for (; span && backing->discard; span = spans_find(&reservation->spans, span->end))
         backing->discard(backing, reservation->base + span->start, span->end - span->start);
     reservation->base = NULL;
     spans_free(&reservation->spans);
@@ -225,6 +230,8 @@ void reservation_destroy(Reservation* reservation) {
     spans_free(&reservation->spans);
     busy_free(&reservation->busy);
     PyMem_Free(reservation->label);
+    if (reservation->backing && reservation->backing->destroy) reservation->backing->destroy(reservation->backing);
+    reservation->backing = NULL;
     Py_CLEAR(reservation->pin_type);
     Py_CLEAR(reservation->out_of_memory_error);
 }

@@ -91,10 +91,19 @@ static int mark_busy(LongCall* call) {
     return call->mark ? 0 : -1;
 }
 
+static int check_can_give_back(const Reservation* reservation, const char* verb) {
+    const char* reason = reservation->backing->never_given_back;
+    if (!reason) return 0;
+    PyErr_Format(PyExc_NotImplementedError, "cannot %s bytes of this %s: %s", verb, reservation->owner_kind->noun,
+                 reason);
+    return -1;
+}
+
 static int begin(LongCall* call, size_t offset, size_t num_bytes) {
     Reservation* reservation = call->reservation;
     const Operation* operation = call->operation;
     if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
+    if (operation->gives_back && check_can_give_back(reservation, operation->verb) < 0) return -1;
     call->request = request_at(reservation, operation->verb, offset, num_bytes);
     if (num_bytes == 0) return 0;
     call->pages = reservation_pages(reservation, offset, offset + num_bytes);

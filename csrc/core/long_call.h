@@ -12,9 +12,10 @@ typedef struct LongCall LongCall;
 // with the owner's lock held.
 typedef struct Operation {
     const char* verb;
-    bool changes;    // changes the properties of the pages: no other call may be in progress on them
-    bool exclusive;  // no other call or view may use the pages meanwhile
-    bool empties;    // drops the contents of the pages: they must not be exported
+    bool changes;     // changes the properties of the pages: no other call may be in progress on them
+    bool exclusive;   // no other call or view may use the pages meanwhile
+    bool gives_back;  // hands memory back to the system, which some backings cannot do
+    bool empties;     // drops the contents of the pages: they must not be exported
 
     // Returns -1 with an exception unless every byte of a range allows the operation. May be NULL.
     int (*check)(Reservation* reservation, size_t offset, size_t num_bytes);

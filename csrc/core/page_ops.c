@@ -1,7 +1,6 @@
 #include "core/page_ops.h"
 
 #include "core/mapping_budget.h"
-#include "core/mapping_cost.h"
 
 // The properties of freshly committed pages.
 static const PageState FRESH = {VMEM_READ_WRITE, UNLOCKED};
@@ -42,18 +41,20 @@ static size_t count_gaps(const Reservation* reservation, Pages pages, size_t* nu
     return count;
 }
 
-static VmemResult decommit_pages(const Reservation* reservation, Pages pages) {
-    return reservation->backing->decommit(reservation->backing, reservation->base + pages.start,
-                                          pages.end - pages.start);
+// For gaps whose commit was not recorded.
+static void undo_commit_of_gaps(const Reservation* reservation, Pages pages) {
+    const Backing* backing = reservation->backing;
+    Pages gap;
+    while (next_gap(reservation, &pages, &gap))
+        backing->undo_commit(backing, reservation->base + gap.start, gap.end - gap.start);
 }
 
-static void decommit_gaps(Reservation* reservation, Pages pages) {
-    Pages gap;
-    while (next_gap(reservation, &pages, &gap)) decommit_pages(reservation, gap);
+static bool names_pages(const Reservation* reservation) {
+    return reservation->label && reservation->backing->names_pages;
 }
 
 static bool has_advice(const Reservation* reservation) {
-    return reservation->huge_pages || reservation->label || reservation->fork != VMEM_FORK_COPY ||
+    return reservation->huge_pages || names_pages(reservation) || reservation->fork != VMEM_FORK_COPY ||
            reservation->is_secret;
 }
 
@@ -62,18 +63,35 @@ static bool has_advice(const Reservation* reservation) {
 static VmemResult apply_advice(const Reservation* reservation, void* ptr, size_t size) {
     VmemResult result = VMEM_SUCCESS;
     if (reservation->huge_pages) vmem_advise_huge_pages(ptr, size);
-    if (reservation->label) vmem_set_name(ptr, size, reservation->label);
+    if (names_pages(reservation)) vmem_set_name(ptr, size, reservation->label);
     // Never VMEM_FORK_NONE: a view that is alive in the forked process would lose its memory.
     if (reservation->fork != VMEM_FORK_COPY) result = vmem_advise_fork(ptr, size, VMEM_FORK_ZERO);
     if (result == VMEM_SUCCESS && reservation->is_secret) result = vmem_advise_dump(ptr, size, false);
     return result;
 }
 
-// Commits every gap in the record, and only those: committed pages keep their protection. When one fails, the gaps up
-// to it are decommitted again. They were never in the record, so nothing has used them.
+// From the first gap to the end of the last: in one call, so that there is memory for all of them or for none.
+static VmemResult allocate_gaps(const Reservation* reservation, Pages pages) {
+    const Backing* backing = reservation->backing;
+    Pages gap, all = {0, 0};
+    if (!backing->allocate) return VMEM_SUCCESS;
+    while (next_gap(reservation, &pages, &gap)) {
+        if (all.end == 0) all.start = gap.start;
+        all.end = gap.end;
+    }
+    return backing->allocate(backing, all.start, all.end - all.start);
+}
+
+// Commits every gap in the record, and only those: committed pages keep their protection. When one fails, those up to
+// it are undone. They were never in the record, so nothing has used them.
 static VmemResult commit_gaps(Reservation* reservation, Pages pages, int* error) {
     const Backing* backing = reservation->backing;
     Pages rest = pages, gap;
+    VmemResult allocated = allocate_gaps(reservation, pages);
+    if (allocated != VMEM_SUCCESS) {
+        *error = system_error();
+        return allocated;
+    }
     while (next_gap(reservation, &rest, &gap)) {
         char* ptr = reservation->base + gap.start;
         VmemResult result = backing->commit(backing, ptr, gap.end - gap.start);
@@ -81,7 +99,7 @@ static VmemResult commit_gaps(Reservation* reservation, Pages pages, int* error)
             result = apply_advice(reservation, ptr, gap.end - gap.start);
         if (result != VMEM_SUCCESS) {
             *error = system_error();
-            decommit_gaps(reservation, (Pages){pages.start, gap.end});
+            undo_commit_of_gaps(reservation, (Pages){pages.start, gap.end});
             return result;
         }
     }
@@ -108,7 +126,7 @@ static CommitOutcome commit_pages(Reservation* reservation, Pages pages, Request
     CommitOutcome outcome = {false, VMEM_SUCCESS, 0};
     size_t num_gaps = count_gaps(reservation, pages, &request->new_memory);
     if (num_gaps == 0) return outcome;
-    Py_ssize_t mapping_cost = mapping_cost_of_commit(&reservation->spans, reservation->size, pages);
+    Py_ssize_t mapping_cost = mapping_cost_of_commit(reservation_mappings(reservation), pages);
     outcome.raised = reservation_check_mappings(reservation, mapping_cost, request) < 0 ||
                      spans_prepare(&reservation->spans, num_gaps) < 0;
     if (outcome.raised) return outcome;
@@ -201,8 +219,8 @@ static int check_views_allow(const Reservation* reservation, Pages pages, VmemPr
 // how many if it does not. The former decides whether the change is allowed, so that changes that remove mappings are
 // allowed near the limit; the latter is charged.
 static Py_ssize_t min_mappings_of_change(const Reservation* reservation, Pages pages, Py_ssize_t* max_mappings) {
-    *max_mappings = mapping_cost_of_change(&reservation->spans, reservation->size, pages);
-    return *max_mappings - mapping_gain_of_change(&reservation->spans, pages);
+    *max_mappings = mapping_cost_of_change(reservation_mappings(reservation), pages);
+    return *max_mappings - mapping_gain_of_change(reservation_mappings(reservation), pages);
 }
 
 int page_ops_protect(Reservation* reservation, size_t offset, size_t num_bytes, VmemProtection protection) {
@@ -261,7 +279,7 @@ static void plan_commit(LongCall* call) {
     Reservation* reservation = call->reservation;
     call->num_spans = count_gaps(reservation, call->pages, &call->request.new_memory);
     if (call->num_spans > 0)
-        call->min_mappings = mapping_cost_of_commit(&reservation->spans, reservation->size, call->pages);
+        call->min_mappings = mapping_cost_of_commit(reservation_mappings(reservation), call->pages);
     call->max_mappings = call->min_mappings;
 }
 
@@ -295,9 +313,9 @@ static void record_commit(LongCall* call) {
     charge_mappings(call);
 }
 
-static void undo_commit(LongCall* call) { decommit_gaps(call->reservation, call->pages); }
+static void undo_commit(LongCall* call) { undo_commit_of_gaps(call->reservation, call->pages); }
 
-static void recover_commit(void* reservation, Pages pages) { decommit_gaps(reservation, pages); }
+static void recover_commit(void* reservation, Pages pages) { undo_commit_of_gaps(reservation, pages); }
 
 // --- decommit ---
 
@@ -315,7 +333,7 @@ static void plan_decommit(LongCall* call) {
     Reservation* reservation = call->reservation;
     narrow_to_committed(reservation, &call->pages);
     if (call->pages.start == call->pages.end) return;
-    call->min_mappings = mapping_cost_of_decommit(&reservation->spans, reservation->size, call->pages);
+    call->min_mappings = mapping_cost_of_decommit(reservation_mappings(reservation), call->pages);
     call->max_mappings = call->min_mappings;
     call->num_spans = SPANS_FOR_CHANGE;
 }
@@ -338,7 +356,8 @@ static void finish_decommit(LongCall* call) {
 // preallocated for the lost call.
 static void recover_decommit(void* argument, Pages pages) {
     Reservation* reservation = argument;
-    decommit_pages(reservation, pages);
+    const Backing* backing = reservation->backing;
+    backing->decommit(backing, reservation->base + pages.start, pages.end - pages.start);
     spans_clear(&reservation->spans, pages.start, pages.end);
 }
 
@@ -499,6 +518,7 @@ static const Operation OPERATIONS[] = {
     [PAGE_OP_DECOMMIT] =
         {
             .verb = "decommit",
+            .gives_back = true,
             .changes = true,
             .exclusive = true,
             .empties = true,
@@ -513,6 +533,7 @@ static const Operation OPERATIONS[] = {
     [PAGE_OP_DISCARD] =
         {
             .verb = "discard",
+            .gives_back = true,
             .changes = true,
             .exclusive = true,
             .empties = true,

@@ -16,6 +16,10 @@ Pages reservation_pages(const Reservation* reservation, size_t start, size_t end
     return pages_holding(reservation->page_size, start, end);
 }
 
+MappedRange reservation_mappings(const Reservation* reservation) {
+    return (MappedRange){&reservation->spans, reservation->size, reservation->backing->can_merge};
+}
+
 Request request_at(const Reservation* reservation, const char* verb, size_t offset, size_t num_bytes) {
     return (Request){.verb = verb, .owner_kind = reservation->owner_kind, .offset = offset, .num_bytes = num_bytes};
 }

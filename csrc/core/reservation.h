@@ -7,6 +7,7 @@
 #include "core/backing.h"
 #include "core/busy.h"
 #include "core/errors.h"
+#include "core/mapping_cost.h"
 #include "core/owner_kind.h"
 #include "core/pins.h"
 #include "core/spans.h"
@@ -75,6 +76,8 @@ bool can_execute(VmemProtection protection);
 
 // The pages that hold one or more bytes of a range.
 Pages reservation_pages(const Reservation* reservation, size_t start, size_t end);
+
+MappedRange reservation_mappings(const Reservation* reservation);
 
 Request request_at(const Reservation* reservation, const char* verb, size_t offset, size_t num_bytes);
 

@@ -1,10 +1,11 @@
+// Memory of this process alone.
 #include "core/backing.h"
+#include "core/errors.h"
 
-// --- private memory ---
-
-static void* private_reserve(const Backing* backing, size_t num_bytes, size_t align) {
+static VmemResult private_reserve(const Backing* backing, size_t num_bytes, size_t align, void** base) {
     (void)backing;
-    return vmem_reserve_aligned(num_bytes, align);
+    *base = vmem_reserve_aligned(num_bytes, align);
+    return *base ? VMEM_SUCCESS : result_of_reserve(system_error());
 }
 
 static VmemResult private_release(const Backing* backing, void* ptr, size_t num_reserved_bytes) {
@@ -39,9 +40,12 @@ static VmemResult private_count_resident(const Backing* backing, const void* ptr
 }
 
 const Backing PRIVATE_MEMORY = {
+    .names_pages = true,
+    .can_merge = true,
     .reserve = private_reserve,
     .release = private_release,
     .commit = private_commit,
+    .undo_commit = private_decommit,
     .decommit = private_decommit,
     .discard = private_discard,
     .count_resident = private_count_resident,
