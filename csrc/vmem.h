@@ -30,6 +30,10 @@ FUNCTIONS
     commit      vmem_commit, vmem_decommit, vmem_discard, vmem_prefault
     manage      vmem_protect, vmem_lock, vmem_lock_on_fault, vmem_unlock, vmem_advise_huge_pages, vmem_advise_fork,
                 vmem_advise_dump, vmem_set_name
+    objects     vmem_object_create, vmem_object_from_file, vmem_object_import, vmem_object_export, vmem_object_close,
+                vmem_object_size, vmem_object_commit, vmem_object_seal, vmem_object_get_seals, vmem_object_map,
+                vmem_object_map_aligned, vmem_object_unmap, vmem_object_map_mirrored, vmem_object_unmap_mirrored,
+                vmem_object_make_private, vmem_object_flush
     ask         vmem_query, vmem_count_resident, vmem_get_memory_info, vmem_get_address_space, vmem_get_limits,
                 vmem_get_capabilities, vmem_get_page_size, vmem_get_allocation_granularity, vmem_get_huge_page_size,
                 vmem_result_message
@@ -46,8 +50,33 @@ OPTIONS
         VMEM_FAIL(call)       for tests, in the file with VMEM_IMPLEMENTATION: evaluated before each system call, with
                               the name of the call ("mmap", "VirtualAlloc", ...). If it is true, the call is not made
                               and counts as failed; errno or SetLastError() must be set by the expression itself. It is
-                              not evaluated for calls that cannot fail: for the page size, and for the handles of
-                              process, task and host
+                              not evaluated for calls that cannot fail: for the page size, for the handles of process,
+                              task and host, and for the signal mask
+
+OBJECTS
+    An object is memory that several mappings and several processes can show: vmem_object_create() makes one without a
+    name that others could find, vmem_object_commit() gives it memory, and vmem_object_map() shows it at free addresses.
+    It is mapped once, as large as it can become, and then grows under its mappings:
+
+        VmemObject object;
+        char* bytes;
+        if (vmem_object_create(&object, capacity, "queue")) return 1;
+        bytes = (char*)vmem_object_map(&object, capacity, 0, VMEM_READ_WRITE);
+        if (!bytes || vmem_object_commit(&object, 0, 1 << 20)) return 1;
+        bytes[0] = 42;                                   // in every mapping, of this process and of others
+        vmem_object_unmap(bytes, capacity);
+        vmem_object_close(&object);
+
+    Another process gets a handle of vmem_object_export(): a forked child inherits it, a Unix socket or DuplicateHandle()
+    sends it. It calls vmem_object_import(). The memory exists until the last handle is closed and the last mapping gone.
+
+    An object only grows, and what was committed never goes away: a page that is given back can end every process that
+    reads it. So vmem_decommit(), vmem_discard() and vmem_release() are not for the mappings of objects, but
+    vmem_object_unmap(). vmem_protect(), vmem_prefault(), vmem_lock(), vmem_unlock(), vmem_advise_dump(), vmem_query() and
+    vmem_count_resident() are. Accessing pages past the committed end is a fault, on POSIX SIGBUS.
+
+    Core dumps do not contain mappings of objects, which can be far larger than their memory, unless vmem_advise_dump()
+    said otherwise. Forked processes share them; vmem_object_make_private() gives a child its own copy.
 
 RULES THAT HOLD FOR EVERY FUNCTION
     pages     Memory is committed and decommitted in whole pages. A range covers every page that holds one or more of
@@ -59,7 +88,7 @@ RULES THAT HOLD FOR EVERY FUNCTION
     errors    A function that can fail returns a VmemResult, of which VMEM_SUCCESS is 0. Those that return a pointer
               return NULL. Invalid arguments are detected before any system call; nothing here asserts or aborts. When a
               system call fails, errno (GetLastError() on Windows) is what that call set. Otherwise it is unchanged,
-              after success too.
+              after success too. For an object whose descriptor stands for something else now, errno is EBADF.
     threads   Every function may be called from every thread at any time. The caller orders calls that work on the same
               pages. The only shared state is what Linux was found to do with advice, an atomic int.
     memory    No function allocates memory, and none uses more than 8 KiB of stack.
@@ -148,7 +177,6 @@ typedef enum VmemState VMEM__AS_INT {
     VMEM_RESERVED = 1,  // addresses without memory; on Linux and macOS also committed pages without access
     VMEM_COMMITTED = 2  // memory
 } VmemState;
-#undef VMEM__AS_INT
 
 // A run of pages with equal properties.
 typedef struct VmemRange {
@@ -157,6 +185,24 @@ typedef struct VmemRange {
     VmemState state;
     VmemProtection protection;  // VMEM_NO_ACCESS unless committed
 } VmemRange;
+
+// Memory that several mappings and several processes can show. The caller keeps this struct, and this file no record of
+// it: it may be copied, but is closed once.
+typedef struct VmemObject {
+    intptr_t handle;  // a file descriptor; on Windows a HANDLE
+    intptr_t reader;  // macOS, OpenBSD: a descriptor that cannot write, for other processes; elsewhere -1
+    uint64_t
+        device;      // what the descriptor stood for when the object was made, by the numbers of fstat(): a number that
+    uint64_t inode;  // was closed can become that of another file. 0 on Windows
+    size_t max_bytes;  // whole pages; 0 if the object was imported and the system does not tell
+} VmemObject;
+
+// What nobody can do any more with an object. Flags, which are combined with |.
+typedef enum VmemSeal VMEM__AS_INT {
+    VMEM_SEAL_SIZE = 1,    // shrink it
+    VMEM_SEAL_WRITERS = 2  // write to it, but through mappings that exist already
+} VmemSeal;
+#undef VMEM__AS_INT
 
 // What this system supports, and how it differs from others. Unsupported functions return VMEM_ERROR_UNSUPPORTED.
 typedef struct VmemCapabilities {
@@ -175,6 +221,13 @@ typedef struct VmemCapabilities {
     bool can_lock_on_fault;        // vmem_lock_on_fault()
     bool can_advise_fork;          // vmem_advise_fork(), on macOS without VMEM_FORK_ZERO
     bool can_advise_dump;          // vmem_advise_dump()
+    bool can_share;                // objects: create, map, commit, import and export
+    bool can_seal;                 // vmem_object_seal() with VMEM_SEAL_SIZE
+    bool can_seal_writers;         // vmem_object_seal() with VMEM_SEAL_WRITERS
+    bool can_map_mirrored;         // vmem_object_map_mirrored()
+    bool can_map_files;            // vmem_object_from_file() and vmem_object_flush()
+    bool object_size_is_exact;     // vmem_object_size() is the end of what was committed, not the maximum
+    bool can_make_private;         // vmem_object_make_private()
 } VmemCapabilities;
 
 // A limit that is not set, or that the system does not have.
@@ -347,6 +400,155 @@ VMEM_API VmemResult vmem_advise_dump(void* ptr, size_t num_bytes, bool is_dumped
 //   systems         Linux 5.17, if configured: shown as [anon:name] in /proc/self/maps; elsewhere unsupported
 VMEM_API VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name);
 
+// Make an object of no bytes, which can grow to `max_bytes`. No other process can find it by a name.
+//   object          receives the object; unchanged on failure
+//   max_bytes       in bytes, > 0; rounded up to whole pages
+//   name            shown in the system's list of mappings where it can be; as for vmem_set_name(), or NULL
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY, VMEM_ERROR_ACCESS_DENIED,
+//                   VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM (no free descriptors)
+//   threads         safe
+//   systems         Linux 3.17: memfd_create(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL); elsewhere unsupported
+VMEM_API VmemResult vmem_object_create(VmemObject* object, size_t max_bytes, const char* name);
+
+// Make an object of a file, which its mappings show and write to. What others truncate is a fault when it is accessed.
+//   object          receives the object; unchanged on failure
+//   file            a descriptor of a regular file, which is duplicated: the caller closes it. Access to mappings is
+//                   what it was opened for, which must include reading
+//   max_bytes       in bytes, > 0; rounded up to whole pages: how far it can be mapped and grow
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not a regular file), VMEM_ERROR_UNSUPPORTED,
+//                   VMEM_ERROR_SYSTEM
+//   threads         safe
+//   systems         Linux: fcntl(F_DUPFD_CLOEXEC); elsewhere unsupported
+VMEM_API VmemResult vmem_object_from_file(VmemObject* object, intptr_t file, size_t max_bytes);
+
+// Make an object of the handle that vmem_object_export() returned in this or another process.
+//   object          receives the object; unchanged on failure. Its `max_bytes` is 0 where the system does not tell
+//   handle          is duplicated: the caller closes it
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not the memory of an object), VMEM_ERROR_UNSUPPORTED,
+//                   VMEM_ERROR_SYSTEM
+//   threads         safe
+//   systems         Linux: fcntl(F_DUPFD_CLOEXEC); elsewhere unsupported
+VMEM_API VmemResult vmem_object_import(VmemObject* object, intptr_t handle);
+
+// Make another handle of an object, to give it to another process. Started programs do not inherit it.
+//   writable        whether it can write, where the object's own can. One that cannot is a guard against accidents: on
+//                   POSIX the same user may open it again. VMEM_SEAL_WRITERS is a guard against everybody
+//   handle          receives a descriptor or HANDLE, which the caller closes; unchanged on failure
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM (no free descriptors, no /proc)
+//   threads         safe
+//   systems         Linux: fcntl(F_DUPFD_CLOEXEC), or if it must not write and is not sealed, open of /proc/self/fd;
+//                   elsewhere unsupported
+VMEM_API VmemResult vmem_object_export(const VmemObject* object, bool writable, intptr_t* handle);
+
+// Close an object. Its mappings stay.
+//   object          its handle becomes -1; unchanged on failure
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (also if the descriptor stands for something else now, which stays open),
+//                   VMEM_ERROR_SYSTEM
+//   threads         safe, when no other thread uses the object
+//   systems         close; elsewhere unsupported
+VMEM_API VmemResult vmem_object_close(VmemObject* object);
+
+// Get how much of an object can be accessed: the end of what any process committed, or the size of a file.
+//   num_bytes       receives a number of bytes, with VmemCapabilities.object_size_is_exact; else the maximum
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED
+//   threads         safe; other threads and processes may have changed the answer by the time it is returned
+//   systems         fstat, on Linux statx; elsewhere unsupported
+VMEM_API VmemResult vmem_object_size(const VmemObject* object, size_t* num_bytes);
+
+// Give memory to the pages of an object that hold one or more bytes of [offset, offset + num_bytes). Those that had none
+// read zero; the others keep their contents. If the object ends before, it grows: its size is whole pages.
+//   offset, num_bytes  within the maximum; num_bytes in bytes, > 0; need not be aligned
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (commit limit, full tmpfs or disk, RLIMIT_FSIZE,
+//                   whose signal SIGXFSZ must be ignored), VMEM_ERROR_ACCESS_DENIED (a handle that cannot write),
+//                   VMEM_ERROR_UNSUPPORTED (also by some file systems). Nothing changes then
+//   threads         safe. A signal does not interrupt it: its handler runs before or after
+//   systems         Linux: fallocate; a file is truncated again if that fails; elsewhere unsupported
+VMEM_API VmemResult vmem_object_commit(const VmemObject* object, size_t offset, size_t num_bytes);
+
+// Keep everybody from shrinking an object, or from writing to it, for good. No other seals can be added then, which
+// could keep it from growing. Mappings that exist already keep their access, and can still get the access that they could
+// have had: who writes maps before sealing.
+//   seals           VMEM_SEAL_SIZE, VMEM_SEAL_WRITERS or both with |. Before Linux 5.1 both together are the first alone:
+//                   vmem_object_get_seals() tells
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_ACCESS_DENIED (sealed before, or a handle that cannot write),
+//                   VMEM_ERROR_UNSUPPORTED (also for files)
+//   threads         safe
+//   systems         Linux: fcntl(F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE); elsewhere unsupported
+VMEM_API VmemResult vmem_object_seal(const VmemObject* object, unsigned seals);
+
+// Get what an object is sealed against, for good: seals only count once nobody can add others.
+//   seals           receives VMEM_SEAL_ flags; 0 where there are none
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED
+//   threads         safe
+//   systems         Linux: fcntl(F_GET_SEALS); elsewhere unsupported
+VMEM_API VmemResult vmem_object_get_seals(const VmemObject* object, unsigned* seals);
+
+// Map a part of an object at free addresses. It may be larger than the object is now.
+//   num_bytes       in bytes, > 0; rounded up to whole pages
+//   offset          in bytes, of the first byte, a multiple of vmem_get_allocation_granularity()
+//   protection      one of the six. With VMEM_NO_ACCESS vmem_protect() can grant reading and writing later
+//   returns         the first address, a multiple of vmem_get_allocation_granularity(); NULL on failure
+//   fails           an invalid argument, the handle or a seal does not allow that access (EACCES, EPERM), no free addresses,
+//                   address space limit, mapping limit
+//   threads         safe
+//   systems         mmap(MAP_SHARED), on Linux with madvise(MADV_DONTDUMP); elsewhere unsupported
+VMEM_API void* vmem_object_map(const VmemObject* object, size_t num_bytes, size_t offset, VmemProtection protection);
+
+// Map a part of an object at free addresses of which the first one is a multiple of `align`.
+//   num_bytes, offset, protection  as for vmem_object_map()
+//   align           in bytes, a power of two > 0; has no effect below the allocation granularity
+//   returns         the first address; NULL on failure
+//   fails           as vmem_object_map() and vmem_reserve_aligned()
+//   threads         safe
+//   systems         as vmem_reserve_aligned(), and in its place mmap(MAP_SHARED | MAP_FIXED); elsewhere unsupported
+VMEM_API void* vmem_object_map_aligned(const VmemObject* object, size_t num_bytes, size_t offset,
+                                       VmemProtection protection, size_t align);
+
+// Unmap what vmem_object_map() or vmem_object_map_aligned() mapped. The object keeps its memory.
+//   ptr             what it returned
+//   num_bytes       the size that was passed to it
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit); nothing is unmapped then
+//   threads         safe, when no other thread uses the range
+//   systems         munmap; elsewhere unsupported
+VMEM_API VmemResult vmem_object_unmap(void* ptr, size_t num_bytes);
+
+// Map the first bytes of an object twice in a row, readable and writable: ptr[i] and ptr[num_bytes + i] are the same
+// byte, so that what wraps around at the end can be accessed in one piece.
+//   num_bytes       in bytes, > 0, a multiple of vmem_get_allocation_granularity(); twice as many addresses are used
+//   returns         the first address; NULL on failure
+//   fails           as vmem_object_map()
+//   threads         safe
+//   systems         mmap of twice the size, and two of mmap(MAP_SHARED | MAP_FIXED); elsewhere unsupported
+VMEM_API void* vmem_object_map_mirrored(const VmemObject* object, size_t num_bytes);
+
+// Unmap what vmem_object_map_mirrored() mapped.
+//   ptr             what it returned
+//   num_bytes       the size that was passed to it
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit)
+//   threads         safe, when no other thread uses the range
+//   systems         munmap; elsewhere unsupported
+VMEM_API VmemResult vmem_object_unmap_mirrored(void* ptr, size_t num_bytes);
+
+// Replace a part of a mapping, in place, by pages that are readable and writable and read as the object does, until this
+// process writes to them: that changes a copy of its own. For a forked child that must not write to what its parent has.
+// What others write is seen or not, page by page. Accessing pages past the end of the object stays a fault.
+//   ptr, num_bytes  inside one mapping of the object; ptr the start of a page; num_bytes in bytes, > 0, rounded up
+//   offset          of `ptr` in the object, in bytes, a multiple of the page size
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit, data limit),
+//                   VMEM_ERROR_UNSUPPORTED. The pages still show the object then
+//   threads         safe, when no other thread uses the range
+//   systems         mmap(MAP_FIXED | MAP_PRIVATE | MAP_NORESERVE); elsewhere unsupported
+VMEM_API VmemResult vmem_object_make_private(const VmemObject* object, void* ptr, size_t num_bytes, size_t offset);
+
+// Write the pages of a file that hold one or more bytes of [ptr, ptr + num_bytes) where others see them.
+//   ptr, num_bytes  inside one mapping of the object; num_bytes in bytes, > 0
+//   durable         whether to wait until the disk has them, and the size of the file; else other readers of the file
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (full disk), VMEM_ERROR_UNSUPPORTED,
+//                   VMEM_ERROR_SYSTEM (a disk that fails)
+//   threads         safe
+//   systems         Linux: fdatasync, of the whole file; nothing if it need not be durable; elsewhere unsupported
+VMEM_API VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_t num_bytes, bool durable);
+
 // Count the bytes in physical memory, of the pages that hold one or more bytes of [ptr, ptr + num_bytes).
 //   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
 //   num_resident    receives a number of bytes, a multiple of the page size; unchanged on failure
@@ -477,6 +679,10 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #define VMEM__POSIX 1
 #endif
 
+#if !defined(VMEM__LINUX)
+#define VMEM__HAS_NO_OBJECTS 1
+#endif
+
 #if defined(VMEM__WINDOWS)
 #ifndef WIN32_LEAN_AND_MEAN
 #define WIN32_LEAN_AND_MEAN
@@ -496,6 +702,7 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #endif
 
@@ -503,6 +710,7 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #endif
 
 #if defined(VMEM__MACOS)
@@ -569,6 +777,27 @@ static VmemResult vmem__os_advise_dump(void* ptr, size_t size, bool is_dumped);
 static VmemResult vmem__os_set_name(void* ptr, size_t size, const char* name);  // NULL or a valid name
 static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* num_resident);
 static VmemResult vmem__os_query(uintptr_t address, VmemRange* range);  // the address is the start of a page
+
+// Objects. Offsets and sizes are whole pages and within `max_bytes`, unless that is 0. What a function makes has its
+// `max_bytes` before; a function that fails changes nothing in it. Each first checks that the object still is what it was
+// when it was made, where that is possible.
+static VmemResult vmem__os_object_create(VmemObject* object, const char* name);  // NULL or a valid name
+static VmemResult vmem__os_object_from_file(VmemObject* object, intptr_t file);
+static VmemResult vmem__os_object_import(VmemObject* object, intptr_t handle);
+static VmemResult vmem__os_object_export(const VmemObject* object, bool writable, intptr_t* handle);
+static VmemResult vmem__os_object_close(VmemObject* object);
+static VmemResult vmem__os_object_size(const VmemObject* object, size_t* num_bytes);
+static VmemResult vmem__os_object_commit(const VmemObject* object, size_t offset, size_t size);
+static VmemResult vmem__os_object_seal(const VmemObject* object, unsigned seals);  // at least one
+static VmemResult vmem__os_object_get_seals(const VmemObject* object, unsigned* seals);
+static void* vmem__os_object_map(const VmemObject* object, size_t size, size_t offset, VmemProtection protection);
+static void* vmem__os_object_map_aligned(const VmemObject* object, size_t size, size_t offset,
+                                         VmemProtection protection, size_t align);
+static VmemResult vmem__os_object_unmap(void* ptr, size_t size);
+static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size);
+static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size);  // the size of one of the two
+static VmemResult vmem__os_object_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset);
+static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, size_t size, bool durable);
 
 // The structs are set to defaults before: "other", unsupported, unlimited, 0. A system sets what it knows.
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities);
@@ -908,11 +1137,15 @@ static void vmem__posix_set_dumped(void* ptr, size_t size, bool is_dumped);
 static VmemResult vmem__posix_last_result(void) {
     switch (errno) {
         case ENOMEM:
-        case EAGAIN: return VMEM_ERROR_OUT_OF_MEMORY;
+        case EAGAIN:
+        case ENOSPC:
+        case EDQUOT:
+        case EFBIG: return VMEM_ERROR_OUT_OF_MEMORY;
         case EACCES:
         case EPERM: return VMEM_ERROR_ACCESS_DENIED;
         case EINVAL: return VMEM_ERROR_INVALID_ARGUMENT;
-        case ENOSYS: return VMEM_ERROR_UNSUPPORTED;
+        case ENOSYS:
+        case EOPNOTSUPP: return VMEM_ERROR_UNSUPPORTED;
         default: return VMEM_ERROR_SYSTEM;
     }
 }
@@ -1087,6 +1320,190 @@ static inline uint64_t vmem__posix_total_memory(void) {
 #else
 static inline uint64_t vmem__posix_total_memory(void) { return 0; }
 #endif
+
+#if !defined(VMEM__HAS_NO_OBJECTS)
+
+// What a descriptor stands for.
+typedef struct vmem__File {
+    uint64_t device, inode, size;
+    bool is_regular;
+} vmem__File;
+
+static int vmem__posix_stat(int file, vmem__File* info);
+
+// Returns a new descriptor, which programs that are started do not inherit; -1 on failure.
+static int vmem__posix_duplicate(int file);
+
+// Whether a descriptor stands for memory that vmem_object_create() could have made.
+static bool vmem__posix_is_memory(int file, const vmem__File* info);
+
+// Whether a descriptor stands for a file that can be mapped like memory.
+static bool vmem__posix_is_file(int file, const vmem__File* info);
+
+// The protection for mmap(), with which mprotect() can later grant reading and writing.
+static int vmem__posix_object_protection(VmemProtection protection);
+
+// The flag for private mappings that are not charged before they are written to; 0 where there is none.
+static int vmem__posix_uncharged_flag(void);
+
+static int vmem__posix_close(int file) { return VMEM_FAIL("close") ? -1 : close(file); }
+
+// For clean-up after a failure.
+static void vmem__posix_close_quietly(int file) {
+    int error = errno;
+    vmem__posix_close(file);
+    errno = error;
+}
+
+// Finds what a descriptor stands for. A number that is not a descriptor is an invalid argument.
+static VmemResult vmem__posix_identify(intptr_t handle, vmem__File* info) {
+    if ((intptr_t)(int)handle != handle || handle < 0) {
+        errno = EBADF;
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    }
+    if (vmem__posix_stat((int)handle, info) == 0) return VMEM_SUCCESS;
+    return errno == EBADF ? VMEM_ERROR_INVALID_ARGUMENT : vmem__posix_last_result();
+}
+
+// Finds what the object's descriptor stands for, and whether that still is the object: other code may have closed the
+// descriptor, as programs do that become daemons, and its number may be that of another file now, which must not be
+// changed.
+static VmemResult vmem__posix_find(const VmemObject* object, vmem__File* info) {
+    VmemResult result = vmem__posix_identify(object->handle, info);
+    if (result != VMEM_SUCCESS) return result;
+    if (info->device == object->device && info->inode == object->inode) return VMEM_SUCCESS;
+    errno = EBADF;
+    return VMEM_ERROR_INVALID_ARGUMENT;
+}
+
+static bool vmem__posix_is(const VmemObject* object) {
+    vmem__File info;
+    return vmem__posix_find(object, &info) == VMEM_SUCCESS;
+}
+
+// Makes the object of a descriptor, which is closed if this fails.
+static VmemResult vmem__posix_adopt(VmemObject* object, int file, int reader) {
+    vmem__File info;
+    VmemResult result = vmem__posix_identify(file, &info);
+    if (result != VMEM_SUCCESS) {
+        vmem__posix_close_quietly(file);
+        return result;
+    }
+    object->handle = file;
+    object->reader = reader;
+    object->device = info.device;
+    object->inode = info.inode;
+    return VMEM_SUCCESS;
+}
+
+// Makes the object of a duplicate. It is the duplicate that is examined: another thread may close the descriptor and open
+// another file.
+static VmemResult vmem__posix_adopt_duplicate(VmemObject* object, intptr_t handle,
+                                              bool accepts(int, const vmem__File*)) {
+    vmem__File info;
+    VmemResult result = vmem__posix_identify(handle, &info);
+    int file;
+    if (result != VMEM_SUCCESS) return result;
+    file = vmem__posix_duplicate((int)handle);
+    if (file < 0) return errno == EBADF ? VMEM_ERROR_INVALID_ARGUMENT : vmem__posix_last_result();
+    result = vmem__posix_identify(file, &info);
+    if (result == VMEM_SUCCESS && !accepts(file, &info)) result = VMEM_ERROR_INVALID_ARGUMENT;
+    if (result == VMEM_SUCCESS) return vmem__posix_adopt(object, file, -1);
+    vmem__posix_close_quietly(file);
+    return result;
+}
+
+static VmemResult vmem__os_object_from_file(VmemObject* object, intptr_t file) {
+    return vmem__posix_adopt_duplicate(object, file, vmem__posix_is_file);
+}
+
+static VmemResult vmem__os_object_import(VmemObject* object, intptr_t handle) {
+    return vmem__posix_adopt_duplicate(object, handle, vmem__posix_is_memory);
+}
+
+static VmemResult vmem__os_object_close(VmemObject* object) {
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    if (result != VMEM_SUCCESS) return result;
+    if (vmem__posix_close((int)object->handle) != 0) return vmem__posix_last_result();
+    object->handle = -1;
+    return VMEM_SUCCESS;
+}
+
+static VmemResult vmem__os_object_size(const VmemObject* object, size_t* num_bytes) {
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    if (result == VMEM_SUCCESS) *num_bytes = info.size < SIZE_MAX ? (size_t)info.size : SIZE_MAX;
+    return result;
+}
+
+static void* vmem__posix_map_object(const VmemObject* object, void* ptr, size_t size, size_t offset, int protection,
+                                    int flags) {
+    off_t start = (off_t)offset;
+    if (start >= 0 && (size_t)start == offset)
+        ptr = VMEM_FAIL("mmap") ? MAP_FAILED : mmap(ptr, size, protection, flags, (int)object->handle, start);
+    else {
+        errno = EOVERFLOW;
+        ptr = MAP_FAILED;
+    }
+    if (ptr == MAP_FAILED) return NULL;
+    vmem__posix_set_dumped(ptr, size, false);
+    return ptr;
+}
+
+static void* vmem__os_object_map(const VmemObject* object, size_t size, size_t offset, VmemProtection protection) {
+    if (!vmem__posix_is(object)) return NULL;
+    return vmem__posix_map_object(object, NULL, size, offset, vmem__posix_object_protection(protection), MAP_SHARED);
+}
+
+// Maps the object in place of a part of a reservation.
+static bool vmem__posix_map_into(const VmemObject* object, char* ptr, size_t size, size_t offset, int protection) {
+    return vmem__posix_map_object(object, ptr, size, offset, protection, MAP_SHARED | MAP_FIXED) != NULL;
+}
+
+static void vmem__posix_unmap_quietly(void* ptr, size_t size) {
+    int error = errno;
+    vmem__posix_munmap(ptr, size);
+    errno = error;
+}
+
+static void* vmem__os_object_map_aligned(const VmemObject* object, size_t size, size_t offset,
+                                         VmemProtection protection, size_t align) {
+    void* ptr;
+    if (!vmem__posix_is(object) || !(ptr = vmem__os_reserve_aligned(size, align))) return NULL;
+    if (vmem__posix_map_into(object, (char*)ptr, size, offset, vmem__posix_object_protection(protection))) return ptr;
+    vmem__posix_unmap_quietly(ptr, size);
+    return NULL;
+}
+
+static VmemResult vmem__os_object_unmap(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
+
+static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size) {
+    const int protection = PROT_READ | PROT_WRITE;
+    char* ptr;
+    if (!vmem__posix_is(object)) return NULL;
+    ptr = (char*)vmem__posix_map(NULL, 2 * size, 0);
+    if (ptr == (char*)MAP_FAILED) return NULL;
+    if (vmem__posix_map_into(object, ptr, size, 0, protection) &&
+        vmem__posix_map_into(object, ptr + size, size, 0, protection))
+        return ptr;
+    vmem__posix_unmap_quietly(ptr, 2 * size);
+    return NULL;
+}
+
+static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size) { return vmem__os_release(ptr, 2 * size); }
+
+// What is private and writable is charged to the commit limit when it is mapped, unless the system is told not to.
+static VmemResult vmem__os_object_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset) {
+    const int flags = MAP_PRIVATE | MAP_FIXED | vmem__posix_uncharged_flag();
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    if (result != VMEM_SUCCESS) return result;
+    ptr = vmem__posix_map_object(object, ptr, size, offset, PROT_READ | PROT_WRITE, flags);
+    return ptr ? VMEM_SUCCESS : vmem__posix_last_result();
+}
+
+#endif  // VMEM__HAS_NO_OBJECTS
 
 #endif  // VMEM__POSIX
 
@@ -1598,6 +2015,282 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     return result;
 }
 
+// Objects. The system calls are made directly where the C library's functions are younger than the systems that wheels
+// must run on, and where their names depend on the size of off_t: the symbols fcntl64 and fstat are of 2018 and 2021.
+
+#if defined(MAP_NORESERVE)
+#define VMEM__MAP_NORESERVE MAP_NORESERVE
+#elif defined(__mips__) || defined(__xtensa__)
+#define VMEM__MAP_NORESERVE 0x400
+#elif defined(__alpha__)
+#define VMEM__MAP_NORESERVE 0x10000
+#elif defined(__powerpc__) || defined(__sparc__)
+#define VMEM__MAP_NORESERVE 0x40
+#else
+#define VMEM__MAP_NORESERVE 0x4000
+#endif
+
+#define VMEM__MFD_CLOEXEC 1u
+#define VMEM__MFD_ALLOW_SEALING 2u
+#define VMEM__MFD_NOEXEC_SEAL 8u
+#define VMEM__F_DUPFD_CLOEXEC 1030
+#define VMEM__F_ADD_SEALS 1033
+#define VMEM__F_GET_SEALS 1034
+#define VMEM__F_SEAL_SEAL 1
+#define VMEM__F_SEAL_SHRINK 2
+#define VMEM__F_SEAL_WRITE 8
+#define VMEM__F_SEAL_FUTURE_WRITE 16
+#define VMEM__HUGETLBFS_MAGIC 0x958458f6u
+
+static int vmem__posix_uncharged_flag(void) { return VMEM__MAP_NORESERVE; }
+
+static int vmem__posix_object_protection(VmemProtection protection) { return vmem__posix_protection(protection); }
+
+#if defined(SYS_fcntl64)
+#define VMEM__SYS_FCNTL SYS_fcntl64
+#else
+#define VMEM__SYS_FCNTL SYS_fcntl
+#endif
+
+static int vmem__linux_fcntl(int file, int command, long argument) {
+    return VMEM_FAIL("fcntl") ? -1 : (int)syscall(VMEM__SYS_FCNTL, file, command, argument);
+}
+
+// Not among the numbers of stdin, stdout and stderr, which a program may have closed.
+static int vmem__posix_duplicate(int file) { return vmem__linux_fcntl(file, VMEM__F_DUPFD_CLOEXEC, 3); }
+
+#define VMEM__FILE_TYPE 0170000
+#define VMEM__REGULAR_FILE 0100000
+
+#if defined(__GLIBC__) && defined(SYS_statx)
+
+// struct statx of <linux/stat.h>.
+typedef struct vmem__Status {
+    uint32_t mask, block_size;
+    uint64_t attributes;
+    uint32_t num_links, user, group;
+    uint16_t mode, padding;
+    uint64_t inode, size;
+    uint64_t unused[10];
+    uint32_t special_device[2], device[2];
+    uint64_t reserved[14];
+} vmem__Status;
+
+#define VMEM__AT_EMPTY_PATH 0x1000
+#define VMEM__STATX_TYPE_INODE_SIZE 0x301u
+
+static int vmem__posix_stat(int file, vmem__File* info) {
+    vmem__Status status;
+    if (VMEM_FAIL("statx")) return -1;
+    if (syscall(SYS_statx, file, "", VMEM__AT_EMPTY_PATH, VMEM__STATX_TYPE_INODE_SIZE, &status) != 0) return -1;
+    info->device = (uint64_t)status.device[0] << 32 | status.device[1];
+    info->inode = status.inode;
+    info->size = status.size;
+    info->is_regular = (status.mode & VMEM__FILE_TYPE) == VMEM__REGULAR_FILE;
+    return 0;
+}
+
+#else
+
+static int vmem__posix_stat(int file, vmem__File* info) {
+    struct stat status;
+    if (VMEM_FAIL("fstat") || fstat(file, &status) != 0) return -1;
+    info->device = (uint64_t)status.st_dev;
+    info->inode = (uint64_t)status.st_ino;
+    info->size = (uint64_t)status.st_size;
+    info->is_regular = (status.st_mode & VMEM__FILE_TYPE) == VMEM__REGULAR_FILE;
+    return 0;
+}
+
+#endif
+
+// Sizes of mappings of hugetlbfs are whole huge pages: unmapping fewer bytes fails.
+static bool vmem__posix_is_file(int file, const vmem__File* info) {
+    struct statfs status;
+    if (!info->is_regular || VMEM_FAIL("fstatfs") || fstatfs(file, &status) != 0) return false;
+    return ((uint64_t)status.f_type & 0xffffffffu) != VMEM__HUGETLBFS_MAGIC;
+}
+
+// Only memory has seals.
+static bool vmem__posix_is_memory(int file, const vmem__File* info) {
+    return vmem__posix_is_file(file, info) && vmem__linux_fcntl(file, VMEM__F_GET_SEALS, 0) >= 0;
+}
+
+#if defined(SYS_memfd_create)
+static int vmem__linux_memfd_create(const char* name, unsigned flags) {
+    return VMEM_FAIL("memfd_create") ? -1 : (int)syscall(SYS_memfd_create, name, flags);
+}
+#else
+static int vmem__linux_memfd_create(const char* name, unsigned flags) {
+    (void)name, (void)flags;
+    errno = ENOSYS;
+    return -1;
+}
+#endif
+
+// Memory that cannot be executed as a program, which systems can demand since Linux 6.3. Older kernels do not know that.
+static int vmem__linux_make_memory(const char* name) {
+    const unsigned flags = VMEM__MFD_CLOEXEC | VMEM__MFD_ALLOW_SEALING;
+    int error = errno, file = vmem__linux_memfd_create(name, flags | VMEM__MFD_NOEXEC_SEAL);
+    if (file >= 0 || errno != EINVAL) return file;
+    errno = error;
+    return vmem__linux_memfd_create(name, flags);
+}
+
+static VmemResult vmem__os_object_create(VmemObject* object, const char* name) {
+    int file = vmem__linux_make_memory(name ? name : "vmem");
+    return file < 0 ? vmem__posix_last_result() : vmem__posix_adopt(object, file, -1);
+}
+
+// Opens the same memory or file again, only to read it. Returns -1 on failure.
+static int vmem__linux_open_again(int file) {
+    char path[32] = "/proc/self/fd/", *end = path + strlen(path);
+    int rest = file;
+    do end++;
+    while ((rest /= 10) > 0);
+    *end = 0;
+    do *--end = (char)('0' + file % 10);
+    while ((file /= 10) > 0);
+    return vmem__linux_open(path);
+}
+
+// Nobody can write through the duplicate of a descriptor whose memory is sealed.
+static VmemResult vmem__os_object_export(const VmemObject* object, bool writable, intptr_t* handle) {
+    int error = errno, file;
+    unsigned seals = 0;
+    VmemResult result = vmem__os_object_get_seals(object, &seals);
+    if (result != VMEM_SUCCESS) return result;
+    errno = error;
+    file = (int)object->handle;
+    file = writable || (seals & VMEM_SEAL_WRITERS) ? vmem__posix_duplicate(file) : vmem__linux_open_again(file);
+    if (file < 0) return vmem__posix_last_result();
+    *handle = file;
+    return VMEM_SUCCESS;
+}
+
+// The arguments of a system call for a number of 64 bits, which can take two registers.
+#if defined(__LP64__) || defined(__x86_64__)
+#define VMEM__LONG_ARGUMENT(number) (number)
+#elif defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define VMEM__LONG_ARGUMENT(number) 0ul, (number)
+#else
+#define VMEM__LONG_ARGUMENT(number) (number), 0ul
+#endif
+
+static int vmem__linux_fallocate(int file, size_t offset, size_t size) {
+    if (VMEM_FAIL("fallocate")) return -1;
+    return (int)syscall(SYS_fallocate, file, 0, VMEM__LONG_ARGUMENT(offset), VMEM__LONG_ARGUMENT(size));
+}
+
+// The numbers of rt_sigprocmask(), whose types strict C99 hides.
+#if defined(__mips__)
+#define VMEM__SIG_SETMASK 3
+#define VMEM__SIGNAL_SET_SIZE ((size_t)16)
+#elif defined(__alpha__)
+#define VMEM__SIG_SETMASK 3
+#define VMEM__SIGNAL_SET_SIZE ((size_t)8)
+#elif defined(__sparc__)
+#define VMEM__SIG_SETMASK 4
+#define VMEM__SIGNAL_SET_SIZE ((size_t)8)
+#else
+#define VMEM__SIG_SETMASK 2
+#define VMEM__SIGNAL_SET_SIZE ((size_t)8)
+#endif
+
+// A signal interrupts fallocate(), which undoes what it has done. With a timer that interrupts every attempt it would never
+// end, so that the second one is made without signals.
+static int vmem__linux_allocate(int file, size_t offset, size_t size) {
+    const uint64_t all[2] = {UINT64_MAX, UINT64_MAX};
+    uint64_t before[2] = {0, 0};
+    int error = errno, status = vmem__linux_fallocate(file, offset, size);
+    if (status == 0 || errno != EINTR) return status;
+    if (syscall(SYS_rt_sigprocmask, VMEM__SIG_SETMASK, all, before, VMEM__SIGNAL_SET_SIZE) != 0) return -1;
+    errno = error;
+    status = vmem__linux_fallocate(file, offset, size);
+    error = errno;
+    syscall(SYS_rt_sigprocmask, VMEM__SIG_SETMASK, before, (void*)0, VMEM__SIGNAL_SET_SIZE);
+    errno = error;
+    return status;
+}
+
+// What memory could not be given is undone by the kernel, but what ext4 and others could not is left behind as a part of the
+// file.
+#if defined(SYS_ftruncate)
+static void vmem__linux_undo_growth(int file, uint64_t size) {
+    int error = errno;
+    if (vmem__linux_fcntl(file, VMEM__F_GET_SEALS, 0) < 0 && size <= SIZE_MAX / 2 && !VMEM_FAIL("ftruncate"))
+        syscall(SYS_ftruncate, file, (long)size);
+    errno = error;
+}
+#else
+static void vmem__linux_undo_growth(int file, uint64_t size) { (void)file, (void)size; }
+#endif
+
+static VmemResult vmem__os_object_commit(const VmemObject* object, size_t offset, size_t size) {
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    if (result != VMEM_SUCCESS) return result;
+    if (vmem__linux_allocate((int)object->handle, offset, size) == 0) return VMEM_SUCCESS;
+    result = errno == EBADF ? VMEM_ERROR_ACCESS_DENIED : vmem__posix_last_result();
+    if (offset + size > info.size) vmem__linux_undo_growth((int)object->handle, info.size);
+    return result;
+}
+
+static VmemResult vmem__os_object_seal(const VmemObject* object, unsigned seals) {
+    const bool keeps_size = (seals & VMEM_SEAL_SIZE) != 0, keeps_writers = (seals & VMEM_SEAL_WRITERS) != 0;
+    const int flags = VMEM__F_SEAL_SEAL | (keeps_size ? VMEM__F_SEAL_SHRINK : 0);
+    int error = errno, file, status = -1;
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    if (result != VMEM_SUCCESS) return result;
+    file = (int)object->handle;
+    status = vmem__linux_fcntl(file, VMEM__F_ADD_SEALS, flags | (keeps_writers ? VMEM__F_SEAL_FUTURE_WRITE : 0));
+    if (status != 0 && errno == EINVAL && keeps_size && keeps_writers) {
+        errno = error;
+        status = vmem__linux_fcntl(file, VMEM__F_ADD_SEALS, flags);
+    }
+    if (status == 0) return VMEM_SUCCESS;
+    return errno == EINVAL ? VMEM_ERROR_UNSUPPORTED : vmem__posix_last_result();
+}
+
+static VmemResult vmem__os_object_get_seals(const VmemObject* object, unsigned* seals) {
+    int error = errno, flags;
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    if (result != VMEM_SUCCESS) return result;
+    flags = vmem__linux_fcntl((int)object->handle, VMEM__F_GET_SEALS, 0);
+    if (flags < 0 && errno != EINVAL) return vmem__posix_last_result();
+    errno = error;
+    *seals = 0;
+    if (flags < 0 || !(flags & VMEM__F_SEAL_SEAL)) return VMEM_SUCCESS;
+    if (flags & VMEM__F_SEAL_SHRINK) *seals |= VMEM_SEAL_SIZE;
+    if (flags & (VMEM__F_SEAL_FUTURE_WRITE | VMEM__F_SEAL_WRITE)) *seals |= VMEM_SEAL_WRITERS;
+    return VMEM_SUCCESS;
+}
+
+// Reading a file sees what was written to a mapping at once.
+static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, size_t size, bool durable) {
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    (void)ptr, (void)size;
+    if (result != VMEM_SUCCESS || !durable) return result;
+    return vmem__posix_result_of(VMEM_FAIL("fdatasync") ? -1 : (int)syscall(SYS_fdatasync, (int)object->handle));
+}
+
+// Makes memory to find out what this kernel does with it.
+static void vmem__linux_find_capabilities_of_objects(VmemCapabilities* capabilities) {
+    vmem__File info;
+    int file = vmem__linux_make_memory("vmem");
+    if (file < 0) return;
+    if (vmem__posix_stat(file, &info) == 0 && vmem__linux_fallocate(file, 0, vmem__os_page_size()) == 0) {
+        capabilities->can_share = capabilities->object_size_is_exact = true;
+        capabilities->can_map_mirrored = capabilities->can_make_private = capabilities->can_map_files = true;
+        capabilities->can_seal = vmem__linux_fcntl(file, VMEM__F_ADD_SEALS, VMEM__F_SEAL_SHRINK) == 0;
+        capabilities->can_seal_writers = vmem__linux_fcntl(file, VMEM__F_ADD_SEALS, VMEM__F_SEAL_FUTURE_WRITE) == 0;
+    }
+    vmem__linux_close(file);
+}
+
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
     int error = errno, found = vmem__linux_find_advice();
     capabilities->system = "Linux";
@@ -1610,6 +2303,7 @@ static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
     capabilities->tells_available_memory = capabilities->tells_mapping_limit = true;
     capabilities->commit_is_a_promise = vmem__linux_read_number("/proc/sys/vm/overcommit_memory", 0) == 2;
     capabilities->calls_span_reservations = true;
+    vmem__linux_find_capabilities_of_objects(capabilities);
     errno = error;
 }
 
@@ -2151,6 +2845,82 @@ static void vmem__os_get_limits(VmemLimits* limits) { (void)limits; }
 
 #endif
 
+#if defined(VMEM__HAS_NO_OBJECTS)
+
+static VmemResult vmem__os_object_create(VmemObject* object, const char* name) {
+    (void)object, (void)name;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_object_from_file(VmemObject* object, intptr_t file) {
+    (void)file;
+    return vmem__os_object_create(object, NULL);
+}
+
+static VmemResult vmem__os_object_import(VmemObject* object, intptr_t handle) {
+    return vmem__os_object_from_file(object, handle);
+}
+
+static VmemResult vmem__os_object_export(const VmemObject* object, bool writable, intptr_t* handle) {
+    (void)object, (void)writable, (void)handle;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_object_close(VmemObject* object) { return vmem__os_object_create(object, NULL); }
+
+static VmemResult vmem__os_object_size(const VmemObject* object, size_t* num_bytes) {
+    (void)object, (void)num_bytes;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_object_commit(const VmemObject* object, size_t offset, size_t size) {
+    (void)offset;
+    return vmem__os_object_size(object, &size);
+}
+
+static VmemResult vmem__os_object_seal(const VmemObject* object, unsigned seals) {
+    return vmem__os_object_commit(object, 0, seals);
+}
+
+static VmemResult vmem__os_object_get_seals(const VmemObject* object, unsigned* seals) {
+    (void)seals;
+    return vmem__os_object_seal(object, 0);
+}
+
+static void* vmem__os_object_map(const VmemObject* object, size_t size, size_t offset, VmemProtection protection) {
+    (void)object, (void)size, (void)offset, (void)protection;
+    return NULL;
+}
+
+static void* vmem__os_object_map_aligned(const VmemObject* object, size_t size, size_t offset,
+                                         VmemProtection protection, size_t align) {
+    (void)align;
+    return vmem__os_object_map(object, size, offset, protection);
+}
+
+static VmemResult vmem__os_object_unmap(void* ptr, size_t size) {
+    (void)ptr, (void)size;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size) {
+    return vmem__os_object_map(object, size, 0, VMEM_READ_WRITE);
+}
+
+static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size) { return vmem__os_object_unmap(ptr, size); }
+
+static VmemResult vmem__os_object_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset) {
+    (void)object, (void)offset;
+    return vmem__os_object_unmap(ptr, size);
+}
+
+static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, size_t size, bool durable) {
+    (void)durable;
+    return vmem__os_object_make_private(object, ptr, size, 0);
+}
+
+#endif
+
 // >>validation --------------------------------------------------------------------------------------------------------
 
 // Rounds num_bytes up to whole pages. False for zero bytes and on overflow.
@@ -2169,6 +2939,34 @@ static bool vmem__find_pages(const void* ptr, size_t num_bytes, vmem__Pages* pag
     pages->start = vmem_align_backward(address, page_size);
     pages->size = (size_t)(vmem_align_forward(address + num_bytes, page_size) - pages->start);
     return true;
+}
+
+// Finds the pages of an object that hold one or more bytes of [offset, offset + num_bytes). False for null, zero bytes,
+// overflow, and what is past the maximum.
+static bool vmem__find_object_pages(const VmemObject* object, size_t offset, size_t num_bytes, vmem__Pages* pages) {
+    size_t page_size = vmem__os_page_size(), last_page = SIZE_MAX - (page_size - 1), end;
+    if (!object || num_bytes == 0 || offset > last_page || num_bytes > last_page - offset) return false;
+    end = (size_t)vmem_align_forward(offset + num_bytes, page_size);
+    pages->start = vmem_align_backward(offset, page_size);
+    pages->size = end - (size_t)pages->start;
+    return object->max_bytes == 0 || end <= object->max_bytes;
+}
+
+// The same for a mapping, which begins at a multiple of the granularity.
+static bool vmem__find_mapped_pages(const VmemObject* object, size_t num_bytes, size_t offset,
+                                    VmemProtection protection, vmem__Pages* pages) {
+    return vmem_is_aligned(offset, vmem__os_allocation_granularity()) &&
+           (unsigned)protection <= VMEM_READ_WRITE_EXECUTE && vmem__find_object_pages(object, offset, num_bytes, pages);
+}
+
+// Finds the pages of a whole mapping, which `ptr` must be the start of.
+static bool vmem__find_mapping(const void* ptr, size_t num_bytes, vmem__Pages* pages) {
+    return vmem__find_pages(ptr, num_bytes, pages) && pages->start == (uintptr_t)ptr;
+}
+
+// Whether two mappings of this size can follow each other.
+static bool vmem__is_size_of_mirrored(size_t num_bytes) {
+    return num_bytes != 0 && num_bytes <= SIZE_MAX / 2 && vmem_is_aligned(num_bytes, vmem__os_allocation_granularity());
 }
 
 // Whether a name is valid on Linux, which has the strictest rules.
@@ -2200,8 +2998,7 @@ VMEM_API void* vmem_reserve_aligned(size_t num_bytes, size_t align) {
 
 VMEM_API VmemResult vmem_release(void* ptr, size_t num_reserved_bytes) {
     vmem__Pages pages;
-    if (!vmem__find_pages(ptr, num_reserved_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
-    if (pages.start != (uintptr_t)ptr) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__find_mapping(ptr, num_reserved_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_release(ptr, pages.size);
 }
 
@@ -2280,6 +3077,127 @@ VMEM_API VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name)
     return vmem__os_set_name(vmem__pointer(pages.start), pages.size, name);
 }
 
+// Sets what the system does not.
+static VmemObject vmem__new_object(size_t max_bytes) {
+    VmemObject object = {-1, -1, 0, 0, 0};
+    object.max_bytes = max_bytes;
+    return object;
+}
+
+VMEM_API VmemResult vmem_object_create(VmemObject* object, size_t max_bytes, const char* name) {
+    VmemObject made;
+    VmemResult result;
+    size_t size;
+    if (!object || !vmem__round_up(max_bytes, &size)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (name && !vmem__is_name(name)) return VMEM_ERROR_INVALID_ARGUMENT;
+    made = vmem__new_object(size);
+    result = vmem__os_object_create(&made, name);
+    if (result == VMEM_SUCCESS) *object = made;
+    return result;
+}
+
+VMEM_API VmemResult vmem_object_from_file(VmemObject* object, intptr_t file, size_t max_bytes) {
+    VmemObject made;
+    VmemResult result;
+    size_t size;
+    if (!object || !vmem__round_up(max_bytes, &size)) return VMEM_ERROR_INVALID_ARGUMENT;
+    made = vmem__new_object(size);
+    result = vmem__os_object_from_file(&made, file);
+    if (result == VMEM_SUCCESS) *object = made;
+    return result;
+}
+
+VMEM_API VmemResult vmem_object_import(VmemObject* object, intptr_t handle) {
+    VmemObject made = vmem__new_object(0);
+    VmemResult result;
+    if (!object) return VMEM_ERROR_INVALID_ARGUMENT;
+    result = vmem__os_object_import(&made, handle);
+    if (result == VMEM_SUCCESS) *object = made;
+    return result;
+}
+
+VMEM_API VmemResult vmem_object_export(const VmemObject* object, bool writable, intptr_t* handle) {
+    if (!object || !handle) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_export(object, writable, handle);
+}
+
+VMEM_API VmemResult vmem_object_close(VmemObject* object) {
+    if (!object) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_close(object);
+}
+
+VMEM_API VmemResult vmem_object_size(const VmemObject* object, size_t* num_bytes) {
+    if (!object || !num_bytes) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_size(object, num_bytes);
+}
+
+VMEM_API VmemResult vmem_object_commit(const VmemObject* object, size_t offset, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__find_object_pages(object, offset, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_commit(object, (size_t)pages.start, pages.size);
+}
+
+VMEM_API VmemResult vmem_object_seal(const VmemObject* object, unsigned seals) {
+    const unsigned known = VMEM_SEAL_SIZE | VMEM_SEAL_WRITERS;
+    if (!object || seals == 0 || (seals & ~known) != 0) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_seal(object, seals);
+}
+
+VMEM_API VmemResult vmem_object_get_seals(const VmemObject* object, unsigned* seals) {
+    if (!object || !seals) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_get_seals(object, seals);
+}
+
+VMEM_API void* vmem_object_map(const VmemObject* object, size_t num_bytes, size_t offset, VmemProtection protection) {
+    vmem__Pages pages;
+    if (!vmem__find_mapped_pages(object, num_bytes, offset, protection, &pages)) return NULL;
+    return vmem__os_object_map(object, pages.size, offset, protection);
+}
+
+VMEM_API void* vmem_object_map_aligned(const VmemObject* object, size_t num_bytes, size_t offset,
+                                       VmemProtection protection, size_t align) {
+    vmem__Pages pages;
+    if (!vmem__find_mapped_pages(object, num_bytes, offset, protection, &pages)) return NULL;
+    if (!vmem__is_power_of_two(align)) return NULL;
+    if (align <= vmem__os_allocation_granularity()) return vmem__os_object_map(object, pages.size, offset, protection);
+    if (pages.size > SIZE_MAX - align) return NULL;
+    return vmem__os_object_map_aligned(object, pages.size, offset, protection, align);
+}
+
+VMEM_API VmemResult vmem_object_unmap(void* ptr, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__find_mapping(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_unmap(ptr, pages.size);
+}
+
+VMEM_API void* vmem_object_map_mirrored(const VmemObject* object, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__is_size_of_mirrored(num_bytes)) return NULL;
+    if (!vmem__find_object_pages(object, 0, num_bytes, &pages)) return NULL;
+    return vmem__os_object_map_mirrored(object, num_bytes);
+}
+
+VMEM_API VmemResult vmem_object_unmap_mirrored(void* ptr, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__is_size_of_mirrored(num_bytes)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__find_mapping(ptr, 2 * num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_unmap_mirrored(ptr, num_bytes);
+}
+
+VMEM_API VmemResult vmem_object_make_private(const VmemObject* object, void* ptr, size_t num_bytes, size_t offset) {
+    vmem__Pages pages, shown;
+    if (!vmem__find_mapping(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__find_object_pages(object, offset, num_bytes, &shown)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (shown.start != offset) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_make_private(object, ptr, pages.size, offset);
+}
+
+VMEM_API VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_t num_bytes, bool durable) {
+    vmem__Pages pages;
+    if (!object || !vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_flush(object, vmem__pointer(pages.start), pages.size, durable);
+}
+
 VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident) {
     vmem__Pages pages;
     if (!num_resident || !vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
@@ -2293,8 +3211,8 @@ VMEM_API VmemResult vmem_query(const void* ptr, VmemRange* range) {
 }
 
 VMEM_API VmemCapabilities vmem_get_capabilities(void) {
-    VmemCapabilities capabilities = {"other", false, false, false, false, false, false, false,
-                                     false,   false, false, false, false, false, false};
+    VmemCapabilities capabilities = {"other", false, false, false, false, false, false, false, false, false, false,
+                                     false,   false, false, false, false, false, false, false, false, false, false};
     vmem__os_get_capabilities(&capabilities);
     return capabilities;
 }

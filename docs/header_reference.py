@@ -23,11 +23,12 @@ def read_groups(header: str) -> dict[str, list[str]]:
 
 def read_functions(header: str) -> dict[str, tuple[str, list[str]]]:
     """The declarations of the functions, without VMEM_API, and the lines of the comments above them, by name."""
-    found = re.findall(r"((?:^//.*\n)+)^VMEM_API (.*?(\w+)\(.*\));$", header, re.MULTILINE)
-    return {
-        name: (declaration, [line.removeprefix("// ").removeprefix("//") for line in comment.splitlines()])
-        for comment, declaration, name in found
-    }
+    found = re.findall(r"((?:^//.*\n)+)^VMEM_API ([^(]*?(\w+)\([^;{]*\));$", header, re.MULTILINE)
+    functions = {}
+    for comment, declaration, name in found:
+        lines = [line.removeprefix("// ").removeprefix("//") for line in comment.splitlines()]
+        functions[name] = (" ".join(declaration.split()), lines)
+    return functions
 
 
 def to_markup(text: str) -> str:

@@ -38,6 +38,19 @@ OPERATIONS = {
     "can_set_name": ("names",),
     "can_query": ("query",),
     "can_count_resident": ("resident",),
+    "can_share": (
+        "objects: create",
+        "objects: import, export",
+        "objects: close",
+        "objects: size",
+        "objects: commit",
+        "objects: map",
+    ),
+    "can_seal": ("objects: seal the size",),
+    "can_seal_writers": ("objects: seal writers",),
+    "can_map_mirrored": ("objects: map mirrored",),
+    "can_map_files": ("objects: files, flush",),
+    "can_make_private": ("objects: make private",),
 }
 ALWAYS_SUPPORTED = ("memory info", "limits")
 
@@ -101,13 +114,14 @@ def list_fields() -> list[str]:
 def write_program(definitions: str, fill_in: str, folder: Path) -> Path:
     """Writes a program that runs `fill_in` and prints the fields of `capabilities`, a line each."""
     prints = "\n".join(f'    printf("{field}=%d\\n", capabilities.{field});' for field in list_fields())
+    defaults = ", ".join(['"other"', *("0" for _ in list_fields())])
     source = folder / "capabilities.c"
     source.write_text(
         f"""
 #include <stdio.h>
 {definitions}
 int main(void) {{
-    VmemCapabilities capabilities = {{"other", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}};
+    VmemCapabilities capabilities = {{{defaults}}};
     {fill_in}
     printf("system=%s\\n", capabilities.system);
 {prints}
@@ -152,7 +166,7 @@ def test_page_contains_all_examples() -> None:
 
 
 def test_page_names_all_functions() -> None:
-    functions = re.findall(r"^VMEM_API [^(]*?(\w+)\(.*\);$", HEADER.read_text(encoding="utf-8"), re.MULTILINE)
+    functions = re.findall(r"^VMEM_API [^(]*?(\w+)\([^;{]*\);$", HEADER.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(functions) == len(set(functions)) > 20
     named = set(re.findall(r"`(vmem_\w+)`", PAGE.read_text(encoding="utf-8")))
     assert set(functions) == named

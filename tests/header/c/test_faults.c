@@ -206,16 +206,19 @@ static const int mmap_errors[] = {ENOMEM, EAGAIN, EPERM, 0}, munmap_errors[] = {
                  munlock_errors[] = {ENOMEM, 0}, mincore_errors[] = {EAGAIN, ENOSYS, 0},
                  prctl_errors[] = {EINVAL, ENOMEM, EBADF, 0}, ioctl_errors[] = {ENOTTY, ENOENT, 0},
                  open_errors[] = {EMFILE, ENOENT, 0}, read_errors[] = {EIO, 0}, getrlimit_errors[] = {EINVAL, 0},
-                 close_errors[] = {EINTR, 0};
+                 close_errors[] = {EINTR, 0}, memfd_errors[] = {ENOSYS, EINVAL, EMFILE, 0}, stat_errors[] = {ENOSYS, 0},
+                 fcntl_errors[] = {EINVAL, EPERM, 0}, fallocate_errors[] = {ENOSPC, EINTR, 0};
 
 static const struct {
     const char* call;
     const int* errors;
-} errors_of_calls[] = {{"mmap", mmap_errors},       {"munmap", munmap_errors}, {"mprotect", mprotect_errors},
-                       {"madvise", madvise_errors}, {"mlock", mlock_errors},   {"munlock", munlock_errors},
-                       {"mincore", mincore_errors}, {"prctl", prctl_errors},   {"ioctl", ioctl_errors},
-                       {"open", open_errors},       {"read", read_errors},     {"getrlimit", getrlimit_errors},
-                       {"close", close_errors},     {"mlock2", mlock2_errors}};
+} errors_of_calls[] = {{"mmap", mmap_errors},          {"munmap", munmap_errors}, {"mprotect", mprotect_errors},
+                       {"madvise", madvise_errors},    {"mlock", mlock_errors},   {"munlock", munlock_errors},
+                       {"mincore", mincore_errors},    {"prctl", prctl_errors},   {"ioctl", ioctl_errors},
+                       {"open", open_errors},          {"read", read_errors},     {"getrlimit", getrlimit_errors},
+                       {"close", close_errors},        {"mlock2", mlock2_errors}, {"memfd_create", memfd_errors},
+                       {"statx", stat_errors},         {"fstat", stat_errors},    {"fcntl", fcntl_errors},
+                       {"fallocate", fallocate_errors}};
 
 static const int* errors_of(const char* call) {
     size_t i;
