@@ -3,7 +3,7 @@
 //   vmem.h      all calls to the operating system; compiled into this file
 //   python/     what CPython needs and reservations do not: versions, arguments, module state, small functions
 //   core/       what types are made of: records of committed and exported bytes, reservations, operations on pages
-//   types/      the public types Region, Array and Arena; and the C API for other extensions
+//   types/      the public types Region, Array and Arena; sharing and attaching them; and the C API for other extensions
 //
 // Includes and calls only go down: from _vmem.c to types, core, python and vmem.h.
 #include "core/views.h"
@@ -15,8 +15,10 @@
 #include "types/array/sequence.h"
 #include "types/array/storage.h"
 #include "types/array/type.h"
+#include "types/attach.h"
 #include "types/c_api.h"
 #include "types/region.h"
+#include "types/sharing.h"
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
 
@@ -31,9 +33,12 @@ static PyMethodDef module_functions[] = {
     {"align_backward", AS_KEYWORDS(functions_align_backward), functions_align_backward_doc},
     {"is_aligned", AS_KEYWORDS(functions_is_aligned), functions_is_aligned_doc},
     {"reserve", AS_FASTCALL(region_reserve_function), region_reserve_doc},
+    {"attach", AS_FASTCALL(attach_function), attach_function_doc},
     {"get_memory_info", functions_get_memory_info, METH_NOARGS, functions_get_memory_info_doc},
     {"get_limits", functions_get_limits, METH_NOARGS, functions_get_limits_doc},
     {"set_map_maker", functions_set_map_maker, METH_O, functions_set_map_maker_doc},
+    {"set_sharing_hook", sharing_set_hook, METH_O, sharing_set_hook_doc},
+    {"_change_in_child", sharing_change_in_child, METH_NOARGS, sharing_change_in_child_doc},
     {"_rebuild_array", AS_FASTCALL(array_rebuild), array_rebuild_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -71,6 +76,7 @@ static int add_type(PyObject* module, PyTypeObject** type, PyType_Spec* spec, bo
 
 static int module_exec(PyObject* module) {
     ModuleState* state = PyModule_GetState(module);
+    fork_list_init(&state->sharing.forks);
     state->audit = Py_XNewRef(PySys_GetObject("audit"));
     if (!state->audit) {
         PyErr_SetString(PyExc_RuntimeError, "sys.audit is missing");
@@ -103,6 +109,7 @@ static int module_traverse(PyObject* module, visitproc visit, void* arg) {
     Py_VISIT(state->audit);
     Py_VISIT(state->make_map);
     Py_VISIT(state->rebuild_array);
+    Py_VISIT(state->sharing.hook);
     return 0;
 }
 
@@ -119,10 +126,15 @@ static int module_clear(PyObject* module) {
     Py_CLEAR(state->audit);
     Py_CLEAR(state->make_map);
     Py_CLEAR(state->rebuild_array);
+    Py_CLEAR(state->sharing.hook);
     return 0;
 }
 
-static void module_free(void* module) { module_clear(module); }
+static void module_free(void* module) {
+    ModuleState* state = PyModule_GetState(module);
+    module_clear(module);
+    fork_list_clear(&state->sharing.forks);
+}
 
 // --- init ---
 

@@ -20,16 +20,19 @@ struct Backing {
 
     // --- what the system does with it ---
 
-    bool names_pages;  // committed pages are given the name of the reservation
-    bool can_merge;    // a mapping of it can also extend over what is beside the reservation
+    bool names_pages;               // committed pages are given the name of the reservation
+    bool can_merge;                 // a mapping of it can also extend over what is beside the reservation
+    bool is_private;                // counts towards the data limit, and the memory that one commit may promise
+    Py_ssize_t num_extra_mappings;  // how many it takes beside that of the reservation
 
     // --- operations ---
 
-    VmemResult (*reserve)(const Backing* backing, size_t num_bytes, size_t align, void** base);
+    // `name` is as for vmem_set_name(), or NULL.
+    VmemResult (*reserve)(const Backing* backing, size_t num_bytes, size_t align, const char* name, void** base);
     VmemResult (*release)(const Backing* backing, void* ptr, size_t num_reserved_bytes);
 
     // Makes memory for a range, given as offset into the reservation, before its gaps are committed: all of it or none.
-    // It stays when committing fails. NULL where committing makes the memory.
+    // It stays when committing fails. NULL where memory is made when it is touched.
     VmemResult (*allocate)(const Backing* backing, size_t offset, size_t num_bytes);
     VmemResult (*commit)(const Backing* backing, void* ptr, size_t num_bytes);
 

@@ -10,6 +10,14 @@ int system_error(void) {
 #endif
 }
 
+void set_system_error(int error) {
+#ifdef _WIN32
+    SetLastError((DWORD)error);
+#else
+    errno = error;
+#endif
+}
+
 VmemResult result_of_reserve(int error) {
 #ifdef _WIN32
     return error == ERROR_ACCESS_DENIED ? VMEM_ERROR_ACCESS_DENIED : VMEM_ERROR_OUT_OF_MEMORY;
@@ -30,6 +38,25 @@ static PyObject* describe_request(const Request* request) {
         return PyUnicode_FromFormat("cannot %s %zu bytes aligned to %zu", request->verb, request->num_bytes,
                                     request->align);
     return PyUnicode_FromFormat("cannot %s %zu bytes%s", request->verb, request->num_bytes, owner->reserved_for);
+}
+
+// What the system says of an object or a file that would become too large.
+static bool is_about_size(int error) {
+#ifdef _WIN32
+    (void)error;
+    return false;
+#else
+    return error == EFBIG;
+#endif
+}
+
+// What it says when there are addresses, but no memory for the first page of an object.
+static bool is_about_memory(int error) {
+#ifdef _WIN32
+    return error == ERROR_COMMITMENT_LIMIT;
+#else
+    return error == ENOSPC;
+#endif
 }
 
 static bool exceeds(uint64_t used, uint64_t num_bytes, uint64_t limit) {
@@ -69,6 +96,24 @@ static uint64_t count_new_locks(const Request* request, int error) {
     return error == EAGAIN && request->kind == REQUEST_ADDRESSES ? request->new_addresses : request->new_locks;
 }
 
+// Memory that is not private is made in objects and files, which have a size.
+static PyObject* describe_size_limit(const Request* request) {
+    return PyUnicode_FromFormat(
+        "the file size limit (RLIMIT_FSIZE, ulimit -f), which holds for shared memory too, is %llu bytes; %s, or raise "
+        "the limit",
+        (unsigned long long)get_file_size_limit(), memory_advice(request));
+}
+
+static PyObject* describe_available_memory(const Request* request) {
+    VmemMemoryInfo info;
+    vmem_get_memory_info(&info);
+    if (!exceeds(0, request->new_memory, info.available)) return NULL;
+    return PyUnicode_FromFormat(
+        "shared memory is made when it is committed, and of %llu bytes of memory %llu are available; %s at a time, as "
+        "it is needed",
+        (unsigned long long)info.total, (unsigned long long)info.available, memory_advice(request));
+}
+
 // The limit that was hit, as far as the numbers show. The most certain causes are checked first.
 static PyObject* describe_cause(const Request* request, const VmemLimits* limits, int error) {
     uint64_t new_locks = count_new_locks(request, error);
@@ -84,13 +129,15 @@ static PyObject* describe_cause(const Request* request, const VmemLimits* limits
             "limit",
             (unsigned long long)limits->address_space_limit, (unsigned long long)limits->address_space_used,
             address_advice(request));
-    if (request->kind == REQUEST_ADDRESSES)
+    if (is_about_size(error)) return describe_size_limit(request);
+    if (request->kind == REQUEST_ADDRESSES && !is_about_memory(error))
         return PyUnicode_FromFormat("no free range of addresses is large enough; %s", address_advice(request));
-    if (exceeds(limits->data_used, request->new_memory, limits->data_limit))
+    bool is_private = request->backing->is_private;
+    if (is_private && exceeds(limits->data_used, request->new_memory, limits->data_limit))
         return PyUnicode_FromFormat(
             "the data limit (RLIMIT_DATA, ulimit -d) is %llu bytes and this process uses %llu; %s, or raise the limit",
             (unsigned long long)limits->data_limit, (unsigned long long)limits->data_used, memory_advice(request));
-    if (exceeds(0, request->new_memory, limits->largest_commit))
+    if (is_private && exceeds(0, request->new_memory, limits->largest_commit))
         return PyUnicode_FromFormat(
             "one commit cannot be larger than memory and swap together, %llu bytes, while vm.overcommit_memory is 0; "
             "%s at a time, as it is needed",
@@ -101,6 +148,10 @@ static PyObject* describe_cause(const Request* request, const VmemLimits* limits
             "the system's commit limit is %llu bytes and %llu are committed by all processes together; %s, or raise it "
             "(vm.overcommit_ratio on Linux, a larger page file on Windows)",
             (unsigned long long)limits->commit_limit, (unsigned long long)limits->commit_used, memory_advice(request));
+    if (request->backing->allocate && request->new_memory) {
+        PyObject* cause = describe_available_memory(request);
+        if (cause || PyErr_Occurred()) return cause;
+    }
     if (request->new_locks)
         return PyUnicode_FromString(
             "this process may not lock more memory; lock less, or run it with the privilege to (CAP_IPC_LOCK on "
@@ -127,14 +178,20 @@ static void raise_out_of_memory(PyObject* out_of_memory_error, const Request* re
     Py_XDECREF(cause);
 }
 
-static void raise_os_error(const Request* request, VmemResult result, int error) {
-    PyObject* what = describe_request(request);
+// An object or a file has a descriptor of its own. Other code can close it, and the number can then be that of another
+// file.
+static const char* describe_refusal(VmemResult result, int error) {
+    if (error == BAD_HANDLE) return "the descriptor is closed, or stands for something else now";
+    return vmem_result_message(result);
+}
+
+void raise_system_error(PyObject* what, VmemResult result, int error) {
+    const char* refusal = describe_refusal(result, error);
 #ifdef _WIN32
-    PyObject* message = what ? PyUnicode_FromFormat("%U: %s", what, vmem_result_message(result)) : NULL;
+    PyObject* message = what ? PyUnicode_FromFormat("%U: %s", what, refusal) : NULL;
     PyObject* arguments = message ? Py_BuildValue("(iOOi)", 0, message, Py_None, error) : NULL;
 #else
-    PyObject* message =
-        what ? PyUnicode_FromFormat("%U: %s (%s)", what, vmem_result_message(result), strerror(error)) : NULL;
+    PyObject* message = what ? PyUnicode_FromFormat("%U: %s (%s)", what, refusal, strerror(error)) : NULL;
     PyObject* arguments = message ? Py_BuildValue("(iO)", error, message) : NULL;
 #endif
     if (arguments) PyErr_SetObject(PyExc_OSError, arguments);
@@ -154,7 +211,7 @@ void raise_refused(PyObject* out_of_memory_error, const Request* request, VmemRe
         if (what) PyErr_Format(PyExc_NotImplementedError, "%U: %s", what, vmem_result_message(result));
         Py_XDECREF(what);
     } else {
-        raise_os_error(request, result, error);
+        raise_system_error(describe_request(request), result, error);
     }
 }
 

@@ -2,6 +2,7 @@
 #ifndef VMEM_ERRORS_H
 #define VMEM_ERRORS_H
 
+#include "core/backing.h"
 #include "core/owner_kind.h"
 #include "python/compat.h"
 #include "vmem.h"
@@ -17,6 +18,7 @@ typedef struct Request {
     RequestKind kind;
     const char* verb;  // "reserve", "commit", ...
     const OwnerKind* owner_kind;
+    const Backing* backing;
     size_t offset;
     size_t num_bytes;
     size_t align;          // mentioned when it is more than 1
@@ -29,9 +31,24 @@ typedef struct Request {
 // overwrite it.
 int system_error(void);
 
+// Puts back such a code that cleaning up may have overwritten, or sets one of these.
+void set_system_error(int error);
+
+#ifdef _WIN32
+#define NO_MEMORY ERROR_NOT_ENOUGH_MEMORY
+#define BAD_HANDLE ERROR_INVALID_HANDLE
+#else
+#define NO_MEMORY ENOMEM
+#define BAD_HANDLE EBADF
+#endif
+
 // What such a code means after vmem_reserve(), which returns no VmemResult. Emulators and checkers such as Valgrind say
 // that a size is invalid when they cannot provide it. No other argument can be: sizes and alignments have been checked.
 VmemResult result_of_reserve(int error);
+
+// Raises OSError for a failed call of vmem.h. `what` is what could not be done; steals the reference, and NULL means that
+// making it has raised.
+void raise_system_error(PyObject* what, VmemResult result, int error);
 
 // Raises the exception for a failed call of vmem.h.
 void raise_refused(PyObject* out_of_memory_error, const Request* request, VmemResult result, int error);

@@ -114,9 +114,9 @@ int reservation_open(Reservation* reservation, ModuleState* state, PyObject* own
     request.kind = REQUEST_ADDRESSES;
     request.align = align;
     request.new_addresses = count_new_addresses(size, align);
-    if (reservation_check_mappings(reservation, 1, &request) < 0) return -1;
+    if (reservation_check_mappings(reservation, 1 + backing->num_extra_mappings, &request) < 0) return -1;
     void* base;
-    VmemResult result = backing->reserve(backing, options->num_bytes, align, &base);
+    VmemResult result = backing->reserve(backing, options->num_bytes, align, reservation->label, &base);
     if (result != VMEM_SUCCESS) {
         raise_refused(reservation->out_of_memory_error, &request, result, system_error());
         return -1;

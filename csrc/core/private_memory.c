@@ -2,8 +2,10 @@
 #include "core/backing.h"
 #include "core/errors.h"
 
-static VmemResult private_reserve(const Backing* backing, size_t num_bytes, size_t align, void** base) {
+static VmemResult private_reserve(const Backing* backing, size_t num_bytes, size_t align, const char* name,
+                                  void** base) {
     (void)backing;
+    (void)name;  // of committed pages
     *base = vmem_reserve_aligned(num_bytes, align);
     return *base ? VMEM_SUCCESS : result_of_reserve(system_error());
 }
@@ -42,6 +44,7 @@ static VmemResult private_count_resident(const Backing* backing, const void* ptr
 const Backing PRIVATE_MEMORY = {
     .names_pages = true,
     .can_merge = true,
+    .is_private = true,
     .reserve = private_reserve,
     .release = private_release,
     .commit = private_commit,

@@ -21,7 +21,11 @@ MappedRange reservation_mappings(const Reservation* reservation) {
 }
 
 Request request_at(const Reservation* reservation, const char* verb, size_t offset, size_t num_bytes) {
-    return (Request){.verb = verb, .owner_kind = reservation->owner_kind, .offset = offset, .num_bytes = num_bytes};
+    return (Request){.verb = verb,
+                     .owner_kind = reservation->owner_kind,
+                     .backing = reservation->backing,
+                     .offset = offset,
+                     .num_bytes = num_bytes};
 }
 
 // --- checks ---

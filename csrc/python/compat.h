@@ -13,6 +13,7 @@
 #ifdef _WIN32
 #include <windows.h>
 #else
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 #endif
@@ -35,6 +36,17 @@
 #define list_get_item(list, index) PyList_GetItemRef(list, index)
 #else
 #define list_get_item(list, index) Py_XNewRef(PyList_GetItem(list, index))
+#endif
+
+// A lock for a few instructions that neither allocate nor run Python code. A fork cannot happen while it is held.
+#ifdef Py_GIL_DISABLED
+typedef PyMutex ListLock;
+static inline void list_lock(ListLock* lock) { PyMutex_Lock(lock); }
+static inline void list_unlock(ListLock* lock) { PyMutex_Unlock(lock); }
+#else
+typedef char ListLock;
+static inline void list_lock(ListLock* lock) { (void)lock; }
+static inline void list_unlock(ListLock* lock) { (void)lock; }
 #endif
 
 // Py_TPFLAGS_SEQUENCE: `match` treats instances of the type as sequences. Limited API 3.11 does not define it, but
@@ -68,11 +80,54 @@ static inline Py_ssize_t counter_add(Py_ssize_t* counter, Py_ssize_t change) {
 }
 #endif
 
+// A number in memory that other processes map: a store makes everything visible that was written before it, to who
+// loads it. All have 64 bits there, so that processes of 32 and 64 bits agree; on 32 bits, where not every processor has
+// atomic instructions for that, only the lower half is used, and the upper one stays 0. Loads must not write: the page
+// can be read-only.
+#if SIZE_MAX > 0xFFFFFFFF
+#define SHARED_WORD(number) (number)
+#elif PY_BIG_ENDIAN
+#define SHARED_WORD(number) ((size_t*)(number) + 1)
+#else
+#define SHARED_WORD(number) ((size_t*)(number))
+#endif
+#if defined(_MSC_VER) && defined(_M_ARM64)
+static inline void shared_store_release(uint64_t* number, size_t value) { __stlr64(number, value); }
+static inline size_t shared_load_acquire(const uint64_t* number) { return __ldar64((uint64_t*)number); }
+#elif defined(_MSC_VER)
+static inline void shared_store_release(uint64_t* number, size_t value) {
+    _ReadWriteBarrier();
+    *(volatile size_t*)SHARED_WORD(number) = value;
+}
+static inline size_t shared_load_acquire(const uint64_t* number) {
+    size_t value = *(volatile const size_t*)SHARED_WORD(number);
+    _ReadWriteBarrier();
+    return value;
+}
+#else
+static inline void shared_store_release(uint64_t* number, size_t value) {
+    __atomic_store_n((size_t*)SHARED_WORD(number), value, __ATOMIC_RELEASE);
+}
+static inline size_t shared_load_acquire(const uint64_t* number) {
+    return __atomic_load_n((const size_t*)SHARED_WORD(number), __ATOMIC_ACQUIRE);
+}
+#endif
+
 // The process ID, which differs in a forked child. Constant on Windows, which cannot fork.
 #ifdef _WIN32
 static inline long get_process_id(void) { return 0; }
 #else
 static inline long get_process_id(void) { return (long)getpid(); }
+#endif
+
+// The largest size of a file, and of an object, that this process may write, in bytes (RLIMIT_FSIZE).
+#ifdef _WIN32
+static inline uint64_t get_file_size_limit(void) { return UINT64_MAX; }
+#else
+static inline uint64_t get_file_size_limit(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 ? (uint64_t)limit.rlim_cur : UINT64_MAX;
+}
 #endif
 
 // Monotonic time in seconds.

@@ -2,7 +2,16 @@
 #ifndef VMEM_MODULE_H
 #define VMEM_MODULE_H
 
-#include "python/compat.h"
+#include "python/forking.h"
+
+// What shared objects need of the module.
+typedef struct SharingState {
+    PyObject* hook;    // what is called before one is made; NULL until it is set
+    ForkList forks;    // those that are changed in a forked child
+    bool is_explored;  // whether the following are known
+    bool can_share;
+    unsigned seals;  // that the system has
+} SharingState;
 
 typedef struct ModuleState {
     PyTypeObject* region_type;
@@ -13,9 +22,10 @@ typedef struct ModuleState {
     PyTypeObject* pin_type;
     PyTypeObject* untracked_pin_type;
     PyObject* out_of_memory_error;
-    PyObject* audit;           // sys.audit
-    PyObject* make_map;        // what map() calls; NULL until it is set
-    PyObject* rebuild_array;   // the module's function, for pickles
+    PyObject* audit;          // sys.audit
+    PyObject* make_map;       // what map() calls; NULL until it is set
+    PyObject* rebuild_array;  // the module's function, for pickles
+    SharingState sharing;
     uint64_t physical_memory;  // in bytes; 0 until it is first needed
     size_t default_size;       // in bytes: what an array reserves by default
     int default_size_uses;     // how often that may still be used before it is computed again

@@ -6,6 +6,7 @@
 #include "core/snapshot.h"
 #include "core/views.h"
 #include "python/arguments.h"
+#include "types/sharing.h"
 
 typedef struct Region {
     PyObject_HEAD
@@ -46,7 +47,7 @@ static int convert_two_sizes(const char* function, PyObject* const* args, Py_ssi
 // --- creating and releasing ---
 
 PyDoc_STRVAR(region_doc,
-             "Region(num_bytes, alignment, huge_pages, name, fork='copy', dump=True, /)\n--\n\n"
+             "Region(num_bytes, alignment, huge_pages, name, fork='copy', dump=True, shared=False, /)\n--\n\n"
              "A range of reserved addresses. vmem.Region is the documented class over this one.");
 
 // The arguments of reserve().
@@ -55,8 +56,9 @@ typedef struct ReserveArguments {
     PyObject* alignment;
     PyObject* huge_pages;
     PyObject* name;
-    PyObject* fork;  // NULL when it is not given, as `dump`
+    PyObject* fork;  // NULL when it is not given, as the following
     PyObject* dump;
+    PyObject* shared;
 } ReserveArguments;
 
 static int convert_fork(PyObject* object, VmemFork* fork) {
@@ -73,7 +75,7 @@ static int convert_fork(PyObject* object, VmemFork* fork) {
 }
 
 // This can run Python code, so it comes before any state is read.
-static int convert_options(const ReserveArguments* arguments, ReservationOptions* options) {
+static int convert_options(const ReserveArguments* arguments, ReservationOptions* options, bool* is_shared) {
     options->align = 1;
     options->owner_is_gc = true;
     options->name = arguments->name;
@@ -88,50 +90,91 @@ static int convert_options(const ReserveArguments* arguments, ReservationOptions
     int dump = arguments->dump ? PyObject_IsTrue(arguments->dump) : 1;
     if (dump < 0) return -1;
     options->is_secret = !dump;
+    int shared = arguments->shared ? PyObject_IsTrue(arguments->shared) : 0;
+    if (shared < 0) return -1;
+    *is_shared = shared;
     if (options->name != Py_None && !PyUnicode_Check(options->name))
         return raise_wrong_type(options->name, "name", "a str or None");
     return 0;
 }
 
-static PyObject* reserve(ModuleState* state, PyTypeObject* type, const ReserveArguments* arguments) {
-    ReservationOptions options;
-    if (convert_options(arguments, &options) < 0) return NULL;
-    if (reservation_audit(state, &options) < 0) return NULL;
+// Takes the backing over, also when it fails.
+static PyObject* open_region(ModuleState* state, PyTypeObject* type, const Backing* backing,
+                             const ReservationOptions* options) {
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Region* self = (Region*)alloc(type, 0);
-    if (!self) return NULL;
-    self->name = Py_NewRef(options.name);
-    if (reservation_open(&self->reservation, state, (PyObject*)self, &REGION, &PRIVATE_MEMORY, &options) < 0) {
+    if (!self) {
+        if (backing->destroy) backing->destroy(backing);
+        return NULL;
+    }
+    self->name = Py_NewRef(options->name);
+    if (reservation_open(&self->reservation, state, (PyObject*)self, &REGION, backing, options) < 0) {
         Py_DECREF(self);
         return NULL;
     }
     return (PyObject*)self;
 }
 
+// Everybody writes to a shared region, so nothing but its size is sealed.
+static const Backing* new_shared_memory(const ReservationOptions* options) {
+    SharedPage facts;
+    size_t num_bytes = vmem_align_forward(options->num_bytes, vmem_get_page_size());
+    if (shared_page_init(&facts, SHARED_REGION, num_bytes, options->name) < 0) return NULL;
+    if (options->is_secret) facts.flags |= SHARED_PAGE_SECRET;
+    SharedMemory* memory = shared_memory_new(&facts, VMEM_SEAL_SIZE, false);
+    return memory ? &memory->backing : NULL;
+}
+
+static PyObject* reserve(ModuleState* state, PyTypeObject* type, const ReserveArguments* arguments) {
+    ReservationOptions options;
+    bool is_shared;
+    if (convert_options(arguments, &options, &is_shared) < 0) return NULL;
+    if (is_shared && sharing_prepare(state, type) < 0) return NULL;
+    if (reservation_audit(state, &options) < 0) return NULL;
+    const Backing* backing = is_shared ? new_shared_memory(&options) : &PRIVATE_MEMORY;
+    return backing ? open_region(state, type, backing, &options) : NULL;
+}
+
+PyObject* region_attach(ModuleState* state, PyTypeObject* type, SharedMemory* memory) {
+    PyObject *name = shared_page_get_name(&memory->facts), *region = NULL;
+    ReservationOptions options = {.num_bytes = (size_t)memory->facts.num_bytes,
+                                  .align = 1,
+                                  .name = name,
+                                  .is_secret = memory->facts.flags & SHARED_PAGE_SECRET,
+                                  .owner_is_gc = true};
+    if (name && reservation_audit(state, &options) == 0)
+        region = open_region(state, type, &memory->backing, &options);
+    else
+        shared_memory_free(memory);
+    Py_XDECREF(name);
+    return region;
+}
+
 const char region_reserve_doc[] = PyDoc_STR(
-    "reserve(cls, num_bytes, alignment, huge_pages, name, fork='copy', dump=True, /)\n--\n\n"
+    "reserve(cls, num_bytes, alignment, huge_pages, name, fork='copy', dump=True, shared=False, /)\n--\n\n"
     "A new region of a class, which is Region or a subclass of it. Cheaper than calling the class.");
 
 PyObject* region_reserve_function(PyObject* module, PyObject* const* args, Py_ssize_t num_args) {
     ModuleState* state = PyModule_GetState(module);
-    if (num_args < 5 || num_args > 7)
-        return PyErr_Format(PyExc_TypeError, "reserve() takes 5 to 7 arguments (%zd given)", num_args);
+    if (num_args < 5 || num_args > 8)
+        return PyErr_Format(PyExc_TypeError, "reserve() takes 5 to 8 arguments (%zd given)", num_args);
     if (!PyType_Check(args[0]) || !PyType_IsSubtype((PyTypeObject*)args[0], state->region_type))
         return PyErr_Format(PyExc_TypeError, "%R is not a subclass of Region", args[0]);
-    ReserveArguments arguments = {args[1], args[2], args[3], args[4], NULL, NULL};
+    ReserveArguments arguments = {args[1], args[2], args[3], args[4], NULL, NULL, NULL};
     if (num_args > 5) arguments.fork = args[5];
     if (num_args > 6) arguments.dump = args[6];
+    if (num_args > 7) arguments.shared = args[7];
     return reserve(state, (PyTypeObject*)args[0], &arguments);
 }
 
 static PyObject* region_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
-    ReserveArguments arguments = {NULL, NULL, NULL, NULL, NULL, NULL};
+    ReserveArguments arguments = {NULL, NULL, NULL, NULL, NULL, NULL, NULL};
     if (keywords && PyDict_Size(keywords) > 0) {
         PyErr_SetString(PyExc_TypeError, "Region() takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "OOOO|OO:Region", &arguments.num_bytes, &arguments.alignment, &arguments.huge_pages,
-                          &arguments.name, &arguments.fork, &arguments.dump))
+    if (!PyArg_ParseTuple(args, "OOOO|OOO:Region", &arguments.num_bytes, &arguments.alignment, &arguments.huge_pages,
+                          &arguments.name, &arguments.fork, &arguments.dump, &arguments.shared))
         return NULL;
     ModuleState* state = find_state(type);
     return state ? reserve(state, type, &arguments) : NULL;
@@ -203,6 +246,20 @@ static PyObject* region_count_views(Region* self, PyObject* Py_UNUSED(ignored)) 
     num_views = pins_count_from(&self->reservation.pins, 0);
     Py_END_CRITICAL_SECTION();
     return PyLong_FromSize_t(num_views);
+}
+
+// --- sharing ---
+
+static PyObject* region_fileno(Region* self, PyObject* Py_UNUSED(ignored)) {
+    return sharing_get_fileno(&self->reservation);
+}
+
+static PyObject* region_get_handle(Region* self, PyObject* Py_UNUSED(ignored)) {
+    return sharing_get_handle(&self->reservation);
+}
+
+static PyObject* region_get_is_shared(Region* self, void* Py_UNUSED(closure)) {
+    return PyBool_FromLong(shared_memory_of(self->reservation.backing) != NULL);
 }
 
 // --- operations on pages ---
@@ -665,6 +722,7 @@ static PyGetSetDef region_getset[] = {
     {"page_size", (getter)region_get_page_size, NULL, "The size of a page in bytes: the unit of committing.", NULL},
     {"name", (getter)region_get_name, NULL, "The name given to reserve(), or None.", NULL},
     {"huge_pages", (getter)region_get_huge_pages, NULL, "Whether it was made with huge_pages=True.", NULL},
+    {"_is_shared", (getter)region_get_is_shared, NULL, "Whether other processes can attach it.", NULL},
     {"released", (getter)region_get_released, NULL, "Whether the region was released.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -687,6 +745,8 @@ PyMethodDef region_methods[] = {
     {"is_committed", AS_KEYWORDS(region_is_committed), region_is_committed_doc},
     {"ranges", (PyCFunction)region_ranges, METH_NOARGS, NULL},
     {"map", (PyCFunction)region_map, METH_NOARGS, region_map_doc},
+    {"fileno", (PyCFunction)region_fileno, METH_NOARGS, sharing_fileno_doc},
+    {"_get_handle", (PyCFunction)region_get_handle, METH_NOARGS, sharing_get_handle_doc},
     {"release", (PyCFunction)region_release, METH_NOARGS, region_release_doc},
     {"_count_views", (PyCFunction)region_count_views, METH_NOARGS, region_count_views_doc},
     {"_release_deferred", (PyCFunction)region_release_deferred, METH_NOARGS, region_release_deferred_doc},

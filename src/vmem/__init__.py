@@ -25,7 +25,8 @@ whole pages: a range covers every page that holds one or more of its bytes. Ever
 #   _about          the version, and the folders of the headers and of the files for build tools
 #   _arguments      checks of arguments
 #   _memory         memory_info
-#   _region         Region and reserve
+#   _region         Region, reserve and attach
+#   _sharing        what multiprocessing does with shared objects; imported when the first one is made
 #   _drawing/       maps as text and as pictures
 #   _map            MemoryMap; imported when map() is called first
 #   _command, _report, _demo, __main__    the command line; _benchmarks is benchmarks/ of the checkout
@@ -42,7 +43,7 @@ except ImportError as _error:
 from vmem._about import __version__, get_include
 from vmem._first_use import import_types as _import_types
 from vmem._memory import memory_info
-from vmem._region import Region, reserve
+from vmem._region import Region, attach, reserve
 from vmem._vmem import (
     Arena,
     Array,
@@ -54,10 +55,11 @@ from vmem._vmem import (
     get_page_size,
     is_aligned,
     set_map_maker,
+    set_sharing_hook,
 )
 
 # Users, tracebacks, help() and pickles find them here.
-for _public in (Region, get_include, memory_info, reserve):
+for _public in (Region, attach, get_include, memory_info, reserve):
     _public.__module__ = __name__
 del _public
 
@@ -77,6 +79,7 @@ __all__ = [
     "__version__",
     "align_backward",
     "align_forward",
+    "attach",
     "get_allocation_granularity",
     "get_huge_page_size",
     "get_include",
@@ -121,3 +124,13 @@ def _make_map(*facts: "Any") -> "MemoryMap":
 
 set_map_maker(_make_map)
 del set_map_maker
+
+
+def _prepare_sharing(shared_type: type | None) -> None:
+    from vmem._sharing import prepare
+
+    prepare(shared_type)
+
+
+set_sharing_hook(_prepare_sharing)
+del set_sharing_hook

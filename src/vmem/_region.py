@@ -1,4 +1,4 @@
-"""`Region`, and `reserve`, which makes one."""
+"""`Region`; `reserve`, which makes one; and `attach`, which shows the shared memory of another process."""
 
 from vmem import _vmem
 from vmem._arguments import to_protection, to_range
@@ -7,7 +7,7 @@ from vmem._first_use import import_types
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Literal, NoReturn, Self, SupportsIndex
+    from typing import Any, Literal, NoReturn, Self, SupportsIndex
 
     from vmem._types import Range
 
@@ -20,6 +20,7 @@ def reserve(
     name: str | None = None,
     fork: "Literal['copy', 'none', 'zero']" = "copy",
     dump: bool = True,
+    shared: bool = False,
 ) -> "Region":
     """Reserve a range of addresses, without committing any memory to it.
 
@@ -47,6 +48,10 @@ def reserve(
     dump : bool, default True
         Whether core dumps contain committed memory. False is for secrets. Memory that is only reserved is left out of
         them anyway, where the system can tell.
+    shared : bool, default False
+        Whether other processes can have the memory too: send the region through `multiprocessing`, or its descriptor
+        (`Region.fileno`) to `attach`. Every process has a region of its own with the same contents, and all of them can
+        write.
 
     Returns
     -------
@@ -59,8 +64,9 @@ def reserve(
     OSError
         The system refused for another reason.
     NotImplementedError
-        `huge_pages` on a system without huge pages for ordinary memory: `get_huge_page_size()` is 0 there. `fork` or
-        `dump` where the system cannot do that.
+        `huge_pages` on a system without huge pages for ordinary memory: `get_huge_page_size()` is 0 there. `fork`,
+        `dump` or `shared` where the system cannot do that. `huge_pages`, or `fork` other than 'copy', together with
+        `shared`: forked processes share shared memory.
     TypeError, ValueError
         An argument is wrong.
 
@@ -76,7 +82,54 @@ def reserve(
     (1099511627776, 0, True)
     """
     # The extension checks the arguments. Region(...) would take twice as long, because it goes through type.__call__().
-    return _vmem.reserve(Region, num_bytes, alignment, huge_pages, name, fork, dump)
+    return _vmem.reserve(Region, num_bytes, alignment, huge_pages, name, fork, dump, shared)
+
+
+def attach(fd: "SupportsIndex") -> "Region | _vmem.Array[Any]":
+    """Show the shared memory of another process, whose descriptor this one has received.
+
+    The other process has made it with ``shared=True``, and sent what `fileno` returns: with ``socket.send_fds``, for
+    instance. Processes that `multiprocessing` has started need none of this: send them the object itself.
+
+    Parameters
+    ----------
+    fd : int
+        The file descriptor. It is duplicated: close it, if nothing else uses it.
+
+    Returns
+    -------
+    Region or Array
+        What the other process has made, over the same memory. A region can be written, and nothing of it is committed
+        in this process yet: `Region.commit` makes what the others have written accessible. An array is read-only, and
+        grows with that of the other process.
+
+    Raises
+    ------
+    OutOfMemoryError
+        The process has no free range of addresses of this size, or has reached a limit; the message says which.
+    OSError
+        The descriptor is closed, or cannot write to the memory of a region.
+    NotImplementedError
+        This system has no shared memory.
+    ValueError
+        The descriptor is that of something else, or of memory that another version of vmem has made.
+
+    Notes
+    -----
+    Raises an auditing event ``vmem.reserve`` with arguments ``num_bytes`` and ``name``, as `reserve` does.
+
+    Examples
+    --------
+    >>> import vmem
+    >>> with vmem.reserve(1 << 30, shared=True) as region:
+    ...     region.commit(0, 5)
+    ...     region[0:5] = b"hello"
+    ...     with vmem.attach(region.fileno()) as other:     # usually in another process
+    ...         other.commit(0, 5)
+    ...         bytes(other[0:5])
+    b'hello'
+    """
+    return _vmem.attach(fd, (Region, _vmem.Array))
 
 
 class Region(_vmem.Region):
@@ -109,6 +162,8 @@ class Region(_vmem.Region):
         What a process that is forked gets of committed memory.
     dump : bool, default True
         Whether core dumps contain committed memory.
+    shared : bool, default False
+        Whether other processes can have the memory too.
 
     Attributes
     ----------
@@ -150,8 +205,9 @@ class Region(_vmem.Region):
         name: str | None = None,
         fork: "Literal['copy', 'none', 'zero']" = "copy",
         dump: bool = True,
+        shared: bool = False,
     ) -> "Self":
-        return super().__new__(cls, num_bytes, alignment, huge_pages, name, fork, dump)
+        return super().__new__(cls, num_bytes, alignment, huge_pages, name, fork, dump, shared)
 
     def commit(
         self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None, *, prefault: bool = False
@@ -538,6 +594,12 @@ class Region(_vmem.Region):
             self._release_deferred()
 
     def __reduce__(self) -> "NoReturn":
+        if self._is_shared:
+            raise TypeError(
+                f"cannot pickle a shared {type(self).__name__!r} object, nor copy it: multiprocessing sends it to other "
+                "processes, as an argument or through its queues and pipes; others get its fileno() and call "
+                "vmem.attach()"
+            )
         raise TypeError(
             f"cannot pickle {type(self).__name__!r} object, nor copy it: its memory stays where it is; "
             "pickle a copy, bytes(region[a:b]), or an array of NumPy over region[a:b]"
@@ -552,7 +614,8 @@ class Region(_vmem.Region):
         if self.released:
             return f"<{type(self).__module__}.{type(self).__name__}{name}: {self.size} bytes, released>"
         num_views = self._count_views()
+        shared = "shared, " if self._is_shared else ""
         return (
-            f"<{type(self).__module__}.{type(self).__name__}{name} at {self.address:#x}: {self.size} bytes, "
+            f"<{type(self).__module__}.{type(self).__name__}{name} at {self.address:#x}: {self.size} bytes, {shared}"
             f"{self.committed} committed, {num_views} {'view' if num_views == 1 else 'views'}>"
         )

@@ -1,0 +1,300 @@
+#include "core/shared_memory.h"
+
+#include "core/errors.h"
+#include "core/mapping_budget.h"
+
+static SharedMemory* of(const Backing* backing) {
+    return (SharedMemory*)backing;  // was not made as a constant
+}
+
+static size_t find_data_size(const SharedMemory* memory) {
+    return vmem_align_forward((size_t)memory->facts.num_bytes, vmem_get_page_size());
+}
+
+static size_t data_offset(const SharedMemory* memory) { return (size_t)memory->facts.data_offset; }
+
+// --- the first page ---
+
+static void unmap_page(SharedMemory* memory) {
+    if (!memory->page) return;
+    if (vmem_object_unmap(memory->page, shared_page_size()) == VMEM_SUCCESS) mapping_budget_charge(-1);
+    memory->page = NULL;
+}
+
+static VmemResult map_page(SharedMemory* memory, VmemProtection protection) {
+    memory->page = vmem_object_map(&memory->object, shared_page_size(), 0, protection);
+    if (!memory->page) return result_of_reserve(system_error());
+    mapping_budget_charge(1);
+    return VMEM_SUCCESS;
+}
+
+static VmemResult write_page(SharedMemory* memory) {
+    VmemResult result = vmem_object_commit(&memory->object, 0, shared_page_size());
+    if (result == VMEM_SUCCESS) result = map_page(memory, VMEM_READ_WRITE);
+    if (result == VMEM_SUCCESS) *memory->page = memory->facts;
+    return result;
+}
+
+// --- opening and closing ---
+
+static void close_object(SharedMemory* memory) {
+    unmap_page(memory);
+    if (memory->is_open) vmem_object_close(&memory->object);  // closes no number that is somebody else's by now
+    memory->is_open = false;
+}
+
+// Leaves nothing behind, and the system's error code as it is.
+static VmemResult fail(SharedMemory* memory, void* base, VmemResult result) {
+    int error = system_error();
+    if (base) vmem_object_unmap(base, find_data_size(memory));
+    close_object(memory);
+    set_system_error(error);
+    return result;
+}
+
+static VmemResult seal(const SharedMemory* memory) {
+    if (!memory->seals) return VMEM_SUCCESS;
+    VmemResult result = vmem_object_seal(&memory->object, memory->seals);
+    return result == VMEM_ERROR_UNSUPPORTED ? VMEM_SUCCESS : result;
+}
+
+// The maker seals when everything is mapped: what it maps later could not be written.
+static VmemResult shared_reserve(const Backing* backing, size_t num_bytes, size_t align, const char* name,
+                                 void** base) {
+    SharedMemory* memory = of(backing);
+    bool is_new = !memory->is_open;
+    VmemResult result = VMEM_SUCCESS;
+    void* data = NULL;
+    if (is_new) {
+        result = vmem_object_create(&memory->object, data_offset(memory) + find_data_size(memory), name);
+        if (result != VMEM_SUCCESS) return result;
+        memory->is_open = memory->is_maker = true;
+        result = write_page(memory);
+    } else if (memory->keeps_page) {
+        result = map_page(memory, VMEM_READ);
+    }
+    if (result == VMEM_SUCCESS) {
+        data = vmem_object_map_aligned(&memory->object, num_bytes, data_offset(memory), memory->protection, align);
+        if (!data) result = result_of_reserve(system_error());
+    }
+    if (result == VMEM_SUCCESS && is_new) result = seal(memory);
+    if (result != VMEM_SUCCESS) return fail(memory, data, result);
+    if (!memory->keeps_page) unmap_page(memory);
+    *base = data;
+    return VMEM_SUCCESS;
+}
+
+static VmemResult shared_release(const Backing* backing, void* ptr, size_t num_reserved_bytes) {
+    VmemResult result = vmem_object_unmap(ptr, num_reserved_bytes);
+    if (result == VMEM_SUCCESS) close_object(of(backing));
+    return result;
+}
+
+static void shared_destroy(const Backing* backing) { shared_memory_free(of(backing)); }
+
+// --- committing ---
+
+// Making memory takes its time, so large requests can be compared with what there is: what does not fit may end this
+// process, or another one, instead of failing.
+#define LARGE_REQUEST ((size_t)8 << 20)
+
+static bool is_more_than_there_is(size_t num_bytes) {
+    VmemMemoryInfo info;
+    VmemLimits limits;
+    vmem_get_memory_info(&info);
+    if (info.available == 0 || num_bytes <= info.available) return false;
+    vmem_get_limits(&limits);
+    if (limits.commit_limit != VMEM_UNLIMITED) return false;  // then the system refuses on its own
+    uint64_t all = limits.largest_commit == VMEM_UNLIMITED ? info.total : limits.largest_commit;
+    uint64_t swap = all > info.total ? all - info.total : 0;
+    return num_bytes - info.available > swap;
+}
+
+static VmemResult shared_allocate(const Backing* backing, size_t offset, size_t num_bytes) {
+    const SharedMemory* memory = of(backing);
+    if (num_bytes >= LARGE_REQUEST && is_more_than_there_is(num_bytes)) {
+        set_system_error(NO_MEMORY);
+        return VMEM_ERROR_OUT_OF_MEMORY;
+    }
+    return vmem_object_commit(&memory->object, data_offset(memory) + offset, num_bytes);
+}
+
+// Core dumps contain what is committed, as they do of private memory.
+static VmemResult shared_commit(const Backing* backing, void* ptr, size_t num_bytes) {
+    VmemResult result = vmem_protect(ptr, num_bytes, VMEM_READ_WRITE);
+    bool is_secret = of(backing)->facts.flags & SHARED_PAGE_SECRET;
+    if (result == VMEM_SUCCESS && !is_secret) vmem_advise_dump(ptr, num_bytes, true);
+    return result;
+}
+
+static VmemResult shared_undo_commit(const Backing* backing, void* ptr, size_t num_bytes) {
+    (void)backing;
+    VmemResult result = vmem_protect(ptr, num_bytes, VMEM_NO_ACCESS);
+    vmem_advise_dump(ptr, num_bytes, false);
+    return result;
+}
+
+static VmemResult shared_count_resident(const Backing* backing, const void* ptr, size_t num_bytes,
+                                        size_t* num_resident) {
+    (void)backing;
+    return vmem_count_resident(ptr, num_bytes, num_resident);
+}
+
+static const Backing SHARED_MEMORY = {
+    .never_huge = "shared memory has no huge pages",
+    .always_inherited = "forked processes share shared memory",
+    .never_given_back =
+        "it is shared, and a page that was given back could end another process that reads it. The memory is given "
+        "back "
+        "when the last process has released it",
+    .num_extra_mappings = 1,
+    .reserve = shared_reserve,
+    .release = shared_release,
+    .allocate = shared_allocate,
+    .commit = shared_commit,
+    .undo_commit = shared_undo_commit,
+    .count_resident = shared_count_resident,
+    .destroy = shared_destroy,
+};
+
+// --- making ---
+
+static SharedMemory* allocate_record(void) {
+    SharedMemory* memory = PyMem_Calloc(1, sizeof(SharedMemory));
+    if (memory) memory->backing = SHARED_MEMORY;
+    return memory;
+}
+
+SharedMemory* shared_memory_new(const SharedPage* facts, unsigned seals, bool keeps_page) {
+    SharedMemory* memory = allocate_record();
+    if (!memory) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    memory->facts = *facts;
+    memory->seals = seals;
+    memory->keeps_page = keeps_page;
+    return memory;
+}
+
+void shared_memory_free(SharedMemory* memory) {
+    close_object(memory);
+    PyMem_Free(memory);
+}
+
+// --- attaching ---
+
+static int raise_not_an_object(intptr_t handle) {
+    PyErr_Format(PyExc_ValueError, "descriptor %zd is not that of shared memory of vmem", (Py_ssize_t)handle);
+    return -1;
+}
+
+static int raise_failed(intptr_t handle, VmemResult result) {
+    int error = system_error();
+    if (result == VMEM_ERROR_UNSUPPORTED) {
+        PyErr_SetString(PyExc_NotImplementedError, "cannot attach shared memory: this system has none");
+        return -1;
+    }
+    PyObject* what = PyUnicode_FromFormat("cannot attach the shared memory of descriptor %zd", (Py_ssize_t)handle);
+    raise_system_error(what, result, error);
+    return -1;
+}
+
+static int import_object(SharedMemory* memory, intptr_t handle) {
+    VmemResult result = vmem_object_import(&memory->object, handle);
+    if (result == VMEM_SUCCESS) {
+        memory->is_open = true;
+        return 0;
+    }
+    bool is_closed = system_error() == BAD_HANDLE;
+    return result == VMEM_ERROR_INVALID_ARGUMENT && !is_closed ? raise_not_an_object(handle)
+                                                               : raise_failed(handle, result);
+}
+
+// Reads the first page of an object that cannot shrink, where the system can tell: else another process could take the
+// page away while it is read.
+static int read_page(SharedMemory* memory, intptr_t handle, unsigned possible_seals) {
+    unsigned seals = 0;
+    size_t size = 0;
+    VmemResult result = vmem_object_get_seals(&memory->object, &seals);
+    if (result == VMEM_SUCCESS) result = vmem_object_size(&memory->object, &size);
+    if (result != VMEM_SUCCESS) return raise_failed(handle, result);
+    bool can_shrink = possible_seals && !(seals & VMEM_SEAL_SIZE);
+    if (can_shrink || size < shared_page_size()) return raise_not_an_object(handle);
+    result = map_page(memory, VMEM_READ);
+    if (result != VMEM_SUCCESS) return raise_failed(handle, result);
+    memcpy(&memory->facts, memory->page, sizeof(SharedPage));
+    unmap_page(memory);
+    return shared_page_check(&memory->facts, size, seals, possible_seals);
+}
+
+SharedMemory* shared_memory_attach(intptr_t handle, unsigned possible_seals) {
+    SharedMemory* memory = allocate_record();
+    if (!memory) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    if (import_object(memory, handle) < 0 || read_page(memory, handle, possible_seals) < 0) {
+        shared_memory_free(memory);
+        return NULL;
+    }
+    memory->object.max_bytes = data_offset(memory) + find_data_size(memory);
+    return memory;
+}
+
+SharedMemory* shared_memory_attach_again(const SharedMemory* memory) {
+    SharedMemory* again = memory->is_open ? allocate_record() : NULL;
+    if (!again) return NULL;
+    if (vmem_object_import(&again->object, memory->object.handle) != VMEM_SUCCESS) {
+        shared_memory_free(again);
+        return NULL;
+    }
+    again->is_open = true;
+    again->object.max_bytes = memory->object.max_bytes;
+    again->facts = memory->facts;
+    return again;
+}
+
+unsigned shared_memory_find_seals(void) {
+    VmemCapabilities capabilities = vmem_get_capabilities();
+    return (capabilities.can_seal ? VMEM_SEAL_SIZE : 0) | (capabilities.can_seal_writers ? VMEM_SEAL_WRITERS : 0);
+}
+
+SharedMemory* shared_memory_of(const Backing* backing) {
+    return backing && backing->destroy == shared_destroy ? of(backing) : NULL;
+}
+
+// --- using ---
+
+int shared_memory_get_handle(const SharedMemory* memory, intptr_t* handle) {
+    size_t size;
+    VmemResult result = vmem_object_size(&memory->object, &size);
+    if (result != VMEM_SUCCESS) {
+        int error = system_error();
+        PyObject* what =
+            PyUnicode_FromFormat("cannot get descriptor %zd of shared memory", (Py_ssize_t)memory->object.handle);
+        raise_system_error(what, result, error);
+        return -1;
+    }
+    bool is_for_readers = memory->facts.kind != SHARED_REGION && memory->object.reader != -1;
+    *handle = is_for_readers ? memory->object.reader : memory->object.handle;
+    return 0;
+}
+
+// Threads that ask at the same time get the same answer, or a later one.
+static size_t find_known_bytes(SharedMemory* memory) {
+    size_t size;
+    if (vmem_object_size(&memory->object, &size) == VMEM_SUCCESS && size > data_offset(memory))
+        counter_set(&memory->known_bytes, (Py_ssize_t)(size - data_offset(memory)));
+    return (size_t)counter_get(&memory->known_bytes);
+}
+
+size_t shared_memory_load_length(SharedMemory* memory, size_t item_size, size_t capacity) {
+    size_t length = shared_page_load_length(memory->page);
+    if (length > capacity) length = capacity;
+    if (length > (size_t)counter_get(&memory->known_bytes) / item_size) {
+        size_t known = find_known_bytes(memory) / item_size;
+        if (length > known) length = known;
+    }
+    return length;
+}

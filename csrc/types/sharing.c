@@ -1,0 +1,122 @@
+#include "types/sharing.h"
+
+// --- making ---
+
+unsigned sharing_possible_seals(ModuleState* state) {
+    if (!state->sharing.is_explored) {
+        state->sharing.can_share = vmem_get_capabilities().can_share;
+        state->sharing.seals = shared_memory_find_seals();
+        state->sharing.is_explored = true;
+    }
+    return state->sharing.seals;
+}
+
+int sharing_check_supported(ModuleState* state) {
+    sharing_possible_seals(state);
+    if (state->sharing.can_share) return 0;
+    PyErr_SetString(PyExc_NotImplementedError, "this system has no memory that processes can share without a name");
+    return -1;
+}
+
+int sharing_prepare(ModuleState* state, PyTypeObject* type) {
+    if (module_check_loaded(state) < 0 || sharing_check_supported(state) < 0) return -1;
+    if (!state->sharing.hook) {
+        PyErr_SetString(PyExc_RuntimeError, "set_sharing_hook() has not been called");
+        return -1;
+    }
+    PyObject* hook = Py_NewRef(state->sharing.hook);  // it can run set_sharing_hook()
+    PyObject* result = PyObject_CallFunctionObjArgs(hook, type ? (PyObject*)type : Py_None, NULL);
+    Py_DECREF(hook);
+    Py_XDECREF(result);
+    return result ? module_check_loaded(state) : -1;
+}
+
+// --- descriptors ---
+
+static int find_handle(Reservation* reservation, intptr_t* handle) {
+    const char* noun = reservation->owner_kind->noun;
+    const SharedMemory* memory = shared_memory_of(reservation->backing);
+    if (!memory) {
+        PyErr_Format(PyExc_ValueError, "this %s is not shared, and so has no descriptor: make it with shared=True",
+                     noun);
+        return -1;
+    }
+    if (reservation_check_open(reservation) < 0) return -1;
+    return shared_memory_get_handle(memory, handle);
+}
+
+const char sharing_get_handle_doc[] = PyDoc_STR(
+    "_get_handle($self, /)\n--\n\nWhat multiprocessing sends to other processes: a file descriptor, or a HANDLE.");
+
+PyObject* sharing_get_handle(Reservation* reservation) {
+    intptr_t handle = -1;
+    int status;
+    Py_BEGIN_CRITICAL_SECTION(reservation->owner);
+    status = find_handle(reservation, &handle);
+    Py_END_CRITICAL_SECTION();
+    return status < 0 ? NULL : PyLong_FromSsize_t((Py_ssize_t)handle);
+}
+
+const char sharing_fileno_doc[] = PyDoc_STR(
+    "fileno($self, /)\n--\n\n"
+    "The file descriptor of shared memory, to send it to processes that `multiprocessing` did not start.\n\n"
+    "Send it with ``socket.send_fds``, or let a started program inherit it. The other process passes what it has\n"
+    "received to `attach`, which duplicates it. The descriptor belongs to this object, which closes it: do not close\n"
+    "it.\n\n"
+    "Returns\n"
+    "-------\n"
+    "int\n\n"
+    "Raises\n"
+    "------\n"
+    "NotImplementedError\n"
+    "    On Windows, where there are no descriptors: send it through `multiprocessing`.\n"
+    "OSError\n"
+    "    Something else has closed the descriptor.\n"
+    "ValueError\n"
+    "    The memory is not shared, or it is released.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> with vmem.reserve(1 << 30, shared=True) as region:\n"
+    "...     region.commit(0, 5)\n"
+    "...     region[0:5] = b\"hello\"\n"
+    "...     with vmem.attach(region.fileno()) as other:     # usually in another process\n"
+    "...         other.commit(0, 5)\n"
+    "...         bytes(other[0:5])\n"
+    "b'hello'");
+
+PyObject* sharing_get_fileno(Reservation* reservation) {
+#ifdef _WIN32
+    (void)reservation;
+    PyErr_SetString(PyExc_NotImplementedError,
+                    "shared memory has no file descriptor on Windows: send it through multiprocessing");
+    return NULL;
+#else
+    return sharing_get_handle(reservation);
+#endif
+}
+
+// --- functions of the module ---
+
+const char sharing_set_hook_doc[] = PyDoc_STR(
+    "set_sharing_hook(hook, /)\n--\n\n"
+    "Set the callable that is called with a type before a shared instance of it is made or attached, so that it can "
+    "be\n"
+    "sent to other processes; or with None, when only forks have to be noticed: by calling _change_in_child() there.");
+
+PyObject* sharing_set_hook(PyObject* module, PyObject* hook) {
+    ModuleState* state = PyModule_GetState(module);
+    PyObject* before = state->sharing.hook;
+    state->sharing.hook = Py_NewRef(hook);
+    Py_XDECREF(before);
+    return Py_NewRef(Py_None);
+}
+
+const char sharing_change_in_child_doc[] = PyDoc_STR(
+    "_change_in_child()\n--\n\nTurn shared objects that only one process may write into readers: for forked children.");
+
+PyObject* sharing_change_in_child(PyObject* module, PyObject* Py_UNUSED(ignored)) {
+    ModuleState* state = PyModule_GetState(module);
+    fork_list_run(&state->sharing.forks);
+    return Py_NewRef(Py_None);
+}
