@@ -17,9 +17,11 @@ MAX_PROTECTION = 5  # Protection.READ_WRITE_EXECUTE
 
 
 def to_range(region: _vmem.Region, offset: "SupportsIndex", num_bytes: "SupportsIndex | None") -> tuple[int, int]:
-    """`offset` and `num_bytes` as ints; None means up to the end of the region."""
-    if type(offset) is int and type(num_bytes) is int and offset >= 0 and num_bytes >= 0:
-        return offset, num_bytes  # the usual case, five times as fast as the checks below
+    """`offset` and `num_bytes` as ints; None means up to the end of the region.
+
+    Verbs skip this for two plain ints, the usual case: it would take longer than the checks of the extension, which
+    refuses the same numbers with the same words.
+    """
     offset = to_size(offset, "offset")
     if num_bytes is None:
         if offset > region.size and not region.released:

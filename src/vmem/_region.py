@@ -245,16 +245,18 @@ class Region(_vmem.Region):
         ...     region.committed == 2 * region.page_size
         True
         """
-        start, size = to_range(self, offset, num_bytes)
+        to_the_end = num_bytes is None
+        if type(offset) is not int or type(num_bytes) is not int:
+            offset, num_bytes = to_range(self, offset, num_bytes)
         try:
             if prefault:
-                self._commit_and_prefault(start, size)
+                self._commit_and_prefault(offset, num_bytes)
             else:
-                _vmem.Region.commit(self, start, size)
+                _vmem.Region.commit(self, offset, num_bytes)
         except _vmem.OutOfMemoryError as error:
-            if num_bytes is None and start > 0:
+            if to_the_end and offset > 0:
                 error.add_note(
-                    f"commit({start}) is all from byte {start} on; commit(0, {start}) is the first {start} bytes"
+                    f"commit({offset}) is all from byte {offset} on; commit(0, {offset}) is the first {offset} bytes"
                 )
             raise
 
@@ -297,7 +299,9 @@ class Region(_vmem.Region):
         ...     region.committed == region.page_size
         True
         """
-        _vmem.Region.decommit(self, *to_range(self, offset, num_bytes))
+        if type(offset) is not int or type(num_bytes) is not int:
+            offset, num_bytes = to_range(self, offset, num_bytes)
+        _vmem.Region.decommit(self, offset, num_bytes)
 
     def discard(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> None:
         """Drop the contents of the pages that hold one or more bytes of a range: they read zero, and stay committed.
@@ -340,7 +344,9 @@ class Region(_vmem.Region):
         ...     region[0], region.is_committed(0, 100)
         (0, True)
         """
-        _vmem.Region.discard(self, *to_range(self, offset, num_bytes))
+        if type(offset) is not int or type(num_bytes) is not int:
+            offset, num_bytes = to_range(self, offset, num_bytes)
+        _vmem.Region.discard(self, offset, num_bytes)
 
     def prefault(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> None:
         """Populate the pages that hold one or more bytes of a range with physical memory, before they are touched.
@@ -379,7 +385,9 @@ class Region(_vmem.Region):
         ...     region.resident(0, 1 << 20)
         1048576
         """
-        _vmem.Region.prefault(self, *to_range(self, offset, num_bytes))
+        if type(offset) is not int or type(num_bytes) is not int:
+            offset, num_bytes = to_range(self, offset, num_bytes)
+        _vmem.Region.prefault(self, offset, num_bytes)
 
     def protect(
         self, protection: "SupportsIndex", offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None
@@ -431,7 +439,10 @@ class Region(_vmem.Region):
         ...     region[0:5].readonly
         True
         """
-        _vmem.Region.protect(self, to_protection(protection), *to_range(self, offset, num_bytes))
+        protection = to_protection(protection)
+        if type(offset) is not int or type(num_bytes) is not int:
+            offset, num_bytes = to_range(self, offset, num_bytes)
+        _vmem.Region.protect(self, protection, offset, num_bytes)
 
     def lock(
         self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None, *, on_fault: bool = False
@@ -474,11 +485,12 @@ class Region(_vmem.Region):
         ...     region[0:32] = bytes(32)
         ...     region.unlock(0, 32)
         """
-        start, size = to_range(self, offset, num_bytes)
+        if type(offset) is not int or type(num_bytes) is not int:
+            offset, num_bytes = to_range(self, offset, num_bytes)
         if on_fault:
-            self._lock_on_fault(start, size)
+            self._lock_on_fault(offset, num_bytes)
         else:
-            _vmem.Region.lock(self, start, size)
+            _vmem.Region.lock(self, offset, num_bytes)
 
     def unlock(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> None:
         """Unlock the pages that hold one or more bytes of a range. Pages that are not locked are skipped.
@@ -515,7 +527,9 @@ class Region(_vmem.Region):
         ...     region.unlock(0, 32)
         ...     region.unlock(0, 32)
         """
-        _vmem.Region.unlock(self, *to_range(self, offset, num_bytes))
+        if type(offset) is not int or type(num_bytes) is not int:
+            offset, num_bytes = to_range(self, offset, num_bytes)
+        _vmem.Region.unlock(self, offset, num_bytes)
 
     def resident(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> int:
         """Count the bytes that are in physical memory, of the pages that hold one or more bytes of a range.
@@ -552,7 +566,9 @@ class Region(_vmem.Region):
         ...     region.resident() >= region.page_size
         True
         """
-        return _vmem.Region.resident(self, *to_range(self, offset, num_bytes))
+        if type(offset) is not int or type(num_bytes) is not int:
+            offset, num_bytes = to_range(self, offset, num_bytes)
+        return _vmem.Region.resident(self, offset, num_bytes)
 
     def ranges(self) -> "list[Range]":
         """List the whole region, in order, as runs of pages with equal properties.

@@ -98,6 +98,36 @@ def test_integers_too_large_to_print_are_refused(region: vmem.Region, call: Call
             call(*arguments)
 
 
+def explain(call: Call, *arguments: object) -> tuple[type[Exception], str]:
+    """The type and the text of the exception that a call raises."""
+    with pytest.raises(Exception) as raised:  # noqa: PT011
+        call(*arguments)
+    return raised.type, str(raised.value)
+
+
+def test_both_layers_refuse_numbers_with_the_same_words(region: vmem.Region, call: Call) -> None:
+    """Plain ints go straight to the extension; other integers are checked by the Python layer before that."""
+    wrong = (-1, -(2**63), -(2**70), -(10**5000), MAX_SIZE + 1, 2**70, 10**5000)
+    ranges = [
+        *((number, 1) for number in wrong),
+        *((1, number) for number in wrong),
+        *zip(wrong, reversed(wrong), strict=True),
+        *((number, MAX_SIZE) for number in (1, region.size, region.size + 1, MAX_SIZE)),
+        (region.size, 1),
+        (region.size + 1, 0),
+        (1, region.size),
+    ]
+    for offset, num_bytes in ranges:
+        expected = explain(call, offset, num_bytes)
+        assert expected[0] is ValueError
+        assert explain(call, Index(offset), num_bytes) == expected
+        assert explain(call, offset, Index(num_bytes)) == expected
+    assert explain(call, True, region.size) == explain(call, 1, region.size)
+    assert explain(call, region.size, True) == explain(call, region.size, 1)
+    region.release()
+    assert explain(call, Index(0), Index(1)) == explain(call, 0, 1)
+
+
 def test_wrong_types_are_refused(region: vmem.Region, call: Call) -> None:
     for value in (1.0, "1", b"1", [1]):
         with pytest.raises(TypeError, match=f"offset must be an integer, not {type(value).__name__}"):
