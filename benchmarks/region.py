@@ -100,8 +100,21 @@ def commit_touch_and_decommit(region: vmem.Region, offset: int, ones: bytes) -> 
     return work
 
 
-def commit_touch_and_decommit_in_c(address: int, ones: bytes) -> Work:
-    arguments = ctypes.c_void_p(address), ones, ctypes.c_size_t(len(ones)), ctypes.c_size_t(PAGE_SIZE)
+def commit_touch_one_page_and_decommit(region: vmem.Region, offset: int, num_bytes: int) -> Work:
+    def work(iterations: int) -> float:
+        start = perf_counter_ns()
+        for _ in repeat(None, iterations):
+            region.commit(offset, num_bytes)
+            region[offset] = 1
+            region.decommit(offset, num_bytes)
+        return (perf_counter_ns() - start) / iterations
+
+    return work
+
+
+def commit_touch_and_decommit_in_c(address: int, num_bytes: int, ones: bytes) -> Work:
+    sizes = ctypes.c_size_t(len(ones)), ctypes.c_size_t(PAGE_SIZE)
+    arguments = ctypes.c_void_p(address), ctypes.c_size_t(num_bytes), ones, *sizes
     return lambda iterations: call_yardstick("commit_touch_and_decommit", iterations, *arguments)
 
 
@@ -114,10 +127,17 @@ def list_committing() -> Iterator[Comparison]:
         yield compare_works(
             f"commit + touch + decommit {name}, vs C",
             commit_touch_and_decommit(region, offset, ones),
-            commit_touch_and_decommit_in_c(region.address + offset, ones),
+            commit_touch_and_decommit_in_c(region.address + offset, num_bytes, ones),
             1.10,
             needs="C",
         )
+    yield compare_works(
+        "commit + touch one page + decommit 64 KiB, vs C",
+        commit_touch_one_page_and_decommit(region, offset, 64 * KIB),
+        commit_touch_and_decommit_in_c(region.address + offset, 64 * KIB, b"\1"),
+        1.10,
+        needs="C",
+    )
 
 
 # --- prefaulting ---

@@ -86,13 +86,13 @@ double reserve_use_and_release(size_t iterations, size_t num_bytes, size_t page_
     return nanoseconds_each(start, iterations);
 }
 
-// `ptr` is reserved, and stays so.
-double commit_touch_and_decommit(size_t iterations, char* ptr, const char* bytes, size_t num_pages, size_t page_size) {
-    size_t num_bytes = num_pages * page_size;
+// `ptr` is reserved, and stays so. The first `num_touched` pages are touched.
+double commit_touch_and_decommit(size_t iterations, char* ptr, size_t num_bytes, const char* bytes, size_t num_touched,
+                                 size_t page_size) {
     int64_t start = now();
     for (size_t i = 0; i < iterations; i++) {
         if (commit(ptr, num_bytes) != 0) return -1;
-        touch(ptr, bytes, num_pages, page_size);
+        touch(ptr, bytes, num_touched, page_size);
         if (decommit(ptr, num_bytes) != 0) return -1;
     }
     return nanoseconds_each(start, iterations);
