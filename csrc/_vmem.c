@@ -82,6 +82,8 @@ static int module_exec(PyObject* module) {
         PyErr_SetString(PyExc_RuntimeError, "sys.audit is missing");
         return -1;
     }
+    state->reserve_event = PyUnicode_InternFromString("vmem.reserve");
+    if (!state->reserve_event) return -1;
     if (add_out_of_memory_error(module, state) < 0) return -1;
     if (add_type(module, &state->pin_type, &pin_spec, false) < 0) return -1;
     if (add_type(module, &state->untracked_pin_type, &untracked_pin_spec, false) < 0) return -1;
@@ -107,6 +109,7 @@ static int module_traverse(PyObject* module, visitproc visit, void* arg) {
     Py_VISIT(state->untracked_pin_type);
     Py_VISIT(state->out_of_memory_error);
     Py_VISIT(state->audit);
+    Py_VISIT(state->reserve_event);
     Py_VISIT(state->make_map);
     Py_VISIT(state->rebuild_array);
     Py_VISIT(state->sharing.hook);
@@ -124,6 +127,7 @@ static int module_clear(PyObject* module) {
     Py_CLEAR(state->untracked_pin_type);
     Py_CLEAR(state->out_of_memory_error);
     Py_CLEAR(state->audit);
+    Py_CLEAR(state->reserve_event);
     Py_CLEAR(state->make_map);
     Py_CLEAR(state->rebuild_array);
     Py_CLEAR(state->sharing.hook);

@@ -73,9 +73,15 @@ static int check_advice(const Backing* backing, const ReservationOptions* option
     return 0;
 }
 
+// Py_BuildValue() would take a sixth of the instructions of reserving and releasing.
 int reservation_audit(ModuleState* state, const ReservationOptions* options) {
-    unsigned long long num_bytes = options->num_bytes;
-    if (module_audit(state, Py_BuildValue("(sKO)", "vmem.reserve", num_bytes, options->name)) < 0) return -1;
+    if (module_check_loaded(state) < 0) return -1;
+    PyObject* name = Py_NewRef(state->reserve_event);  // making a tuple can start a collection that clears the module
+    PyObject* num_bytes = PyLong_FromSize_t(options->num_bytes);
+    PyObject* event = num_bytes ? PyTuple_Pack(3, name, num_bytes, options->name) : NULL;
+    Py_XDECREF(num_bytes);
+    Py_DECREF(name);
+    if (module_audit(state, event) < 0) return -1;
     return module_check_loaded(state);
 }
 

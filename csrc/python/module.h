@@ -23,6 +23,7 @@ typedef struct ModuleState {
     PyTypeObject* untracked_pin_type;
     PyObject* out_of_memory_error;
     PyObject* audit;          // sys.audit
+    PyObject* reserve_event;  // "vmem.reserve"
     PyObject* make_map;       // what map() calls; NULL until it is set
     PyObject* rebuild_array;  // the module's function, for pickles
     SharingState sharing;
