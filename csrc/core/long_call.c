@@ -22,7 +22,8 @@ bool long_call_find_run(const LongCall* call, Pages* chunk) {
 
 static bool find_chunk(LongCall* call, size_t max_size) {
     if (!call->operation->find_chunk(call, &call->chunk)) return false;
-    if (call->chunk.end - call->chunk.start > max_size) call->chunk.end = call->chunk.start + max_size;
+    if (!call->operation->undivided && call->chunk.end - call->chunk.start > max_size)
+        call->chunk.end = call->chunk.start + max_size;
     return true;
 }
 

@@ -15,6 +15,7 @@ typedef struct Operation {
     bool changes;     // changes the properties of the pages: no other call may be in progress on them
     bool exclusive;   // no other call or view may use the pages meanwhile
     bool gives_back;  // hands memory back to the system, which some backings cannot do
+    bool undivided;   // all or nothing, so it is one chunk, during which nothing is interrupted
     bool empties;     // drops the contents of the pages: they must not be exported
 
     // Returns -1 with an exception unless every byte of a range allows the operation. May be NULL.
@@ -62,6 +63,7 @@ struct LongCall {
     size_t num_spans;         // how many are preallocated
     size_t num_resident;      // the sum, for operations that count
     BusyMark* mark;           // NULL for a short call
+    bool is_allocated;        // there is memory for the pages that are about to be committed
     bool mark_lost;           // a fork removed the mark, and other threads of the child may have changed the pages
     VmemResult result;
     int error;

@@ -70,24 +70,29 @@ static VmemResult apply_advice(const Reservation* reservation, void* ptr, size_t
     return result;
 }
 
-// From the first gap to the end of the last: in one call, so that there is memory for all of them or for none.
+// The pages from the first gap to the end of the last. Empty when there is none.
+static Pages span_of_gaps(const Reservation* reservation, Pages pages) {
+    Pages gap, all = {pages.start, pages.start};
+    if (!next_gap(reservation, &pages, &gap)) return all;
+    all = gap;
+    while (next_gap(reservation, &pages, &gap)) all.end = gap.end;
+    return all;
+}
+
+// In one call for all gaps, so that there is memory for all of them or for none.
 static VmemResult allocate_gaps(const Reservation* reservation, Pages pages) {
     const Backing* backing = reservation->backing;
-    Pages gap, all = {0, 0};
     if (!backing->allocate) return VMEM_SUCCESS;
-    while (next_gap(reservation, &pages, &gap)) {
-        if (all.end == 0) all.start = gap.start;
-        all.end = gap.end;
-    }
+    Pages all = span_of_gaps(reservation, pages);
     return backing->allocate(backing, all.start, all.end - all.start);
 }
 
 // Commits every gap in the record, and only those: committed pages keep their protection. When one fails, those up to
 // it are undone. They were never in the record, so nothing has used them.
-static VmemResult commit_gaps(Reservation* reservation, Pages pages, int* error) {
+static VmemResult commit_gaps(Reservation* reservation, Pages pages, bool is_allocated, int* error) {
     const Backing* backing = reservation->backing;
     Pages rest = pages, gap;
-    VmemResult allocated = allocate_gaps(reservation, pages);
+    VmemResult allocated = is_allocated ? VMEM_SUCCESS : allocate_gaps(reservation, pages);
     if (allocated != VMEM_SUCCESS) {
         *error = system_error();
         return allocated;
@@ -122,7 +127,7 @@ typedef struct CommitOutcome {
 } CommitOutcome;
 
 // Commits pages on which no other call is in progress.
-static CommitOutcome commit_pages(Reservation* reservation, Pages pages, Request* request) {
+static CommitOutcome commit_pages(Reservation* reservation, Pages pages, bool is_allocated, Request* request) {
     CommitOutcome outcome = {false, VMEM_SUCCESS, 0};
     size_t num_gaps = count_gaps(reservation, pages, &request->new_memory);
     if (num_gaps == 0) return outcome;
@@ -130,7 +135,7 @@ static CommitOutcome commit_pages(Reservation* reservation, Pages pages, Request
     outcome.raised = reservation_check_mappings(reservation, mapping_cost, request) < 0 ||
                      spans_prepare(&reservation->spans, num_gaps) < 0;
     if (outcome.raised) return outcome;
-    outcome.result = commit_gaps(reservation, pages, &outcome.error);
+    outcome.result = commit_gaps(reservation, pages, is_allocated, &outcome.error);
     if (outcome.result == VMEM_SUCCESS) {
         record_gaps_committed(reservation, pages);
         mapping_budget_charge(mapping_cost);
@@ -139,23 +144,25 @@ static CommitOutcome commit_pages(Reservation* reservation, Pages pages, Request
     return outcome;
 }
 
-int page_ops_commit(Reservation* reservation, size_t offset, size_t num_bytes) {
-    return page_ops_commit_ahead(reservation, offset, num_bytes, num_bytes);
-}
-
-int page_ops_commit_ahead(Reservation* reservation, size_t offset, size_t num_bytes, size_t max_bytes) {
+static int commit_ahead(Reservation* reservation, size_t offset, size_t num_bytes, size_t max_bytes,
+                        bool is_allocated) {
     if (reservation_check_range(reservation, offset, max_bytes) < 0) return -1;
     if (num_bytes == 0) return 0;
     Pages pages = reservation_pages(reservation, offset, offset + num_bytes);
     Pages ahead = reservation_pages(reservation, offset, offset + max_bytes);
     if (busy_check_changeable(&reservation->busy, ahead, "commit") < 0) return -1;
     Request request = request_at(reservation, "commit", offset, num_bytes);
-    CommitOutcome outcome = commit_pages(reservation, ahead, &request);
-    if (outcome.result != VMEM_SUCCESS && ahead.end > pages.end) outcome = commit_pages(reservation, pages, &request);
+    CommitOutcome outcome = commit_pages(reservation, ahead, is_allocated, &request);
+    if (outcome.result != VMEM_SUCCESS && ahead.end > pages.end)
+        outcome = commit_pages(reservation, pages, is_allocated, &request);
     if (outcome.raised) return -1;
     if (outcome.result == VMEM_SUCCESS) return 0;
     raise_refused(reservation->out_of_memory_error, &request, outcome.result, outcome.error);
     return -1;
+}
+
+int page_ops_commit_ahead(Reservation* reservation, size_t offset, size_t num_bytes, size_t max_bytes) {
+    return commit_ahead(reservation, offset, num_bytes, max_bytes, false);
 }
 
 // --- protect ---
@@ -273,7 +280,23 @@ static VmemResult prefault_chunk(LongCall* call, void* ptr, size_t num_bytes) {
     return vmem_prefault(ptr, num_bytes);
 }
 
-// --- commit and prefault ---
+// --- allocate, commit and prefault ---
+
+static void plan_allocate(LongCall* call) {
+    count_gaps(call->reservation, call->pages, &call->request.new_memory);
+    call->pages = span_of_gaps(call->reservation, call->pages);
+}
+
+static bool find_all(const LongCall* call, Pages* chunk) {
+    *chunk = (Pages){call->done, call->pages.end};
+    return call->done < call->pages.end;
+}
+
+static VmemResult allocate_chunk(LongCall* call, void* ptr, size_t num_bytes) {
+    const Backing* backing = call->reservation->backing;
+    (void)ptr;
+    return backing->allocate(backing, call->chunk.start, num_bytes);
+}
 
 static void plan_commit(LongCall* call) {
     Reservation* reservation = call->reservation;
@@ -286,7 +309,7 @@ static void plan_commit(LongCall* call) {
 // The gaps are committed at once, but recorded only when all of them are prefaulted. Until then no other call can use
 // them, so that they can be decommitted again when prefaulting fails.
 static int start_commit(LongCall* call) {
-    call->result = commit_gaps(call->reservation, call->pages, &call->error);
+    call->result = commit_gaps(call->reservation, call->pages, call->is_allocated, &call->error);
     return call->result == VMEM_SUCCESS ? 0 : -1;
 }
 
@@ -495,19 +518,28 @@ static VmemResult count_chunk(LongCall* call, void* ptr, size_t num_bytes) {
 
 // --- the table ---
 
+static const Operation ALLOCATE = {
+    .verb = "commit",
+    .changes = true,
+    .undivided = true,
+    .plan = plan_allocate,
+    .find_chunk = find_all,
+    .work = allocate_chunk,
+};
+
+static const Operation COMMIT_AND_PREFAULT = {
+    .verb = "commit and prefault",
+    .changes = true,
+    .plan = plan_commit,
+    .start = start_commit,
+    .find_chunk = find_gap_or_writable,
+    .work = prefault_chunk,
+    .on_success = record_commit,
+    .on_failure = undo_commit,
+    .recover_after_fork = recover_commit,
+};
+
 static const Operation OPERATIONS[] = {
-    [PAGE_OP_COMMIT_AND_PREFAULT] =
-        {
-            .verb = "commit and prefault",
-            .changes = true,
-            .plan = plan_commit,
-            .start = start_commit,
-            .find_chunk = find_gap_or_writable,
-            .work = prefault_chunk,
-            .on_success = record_commit,
-            .on_failure = undo_commit,
-            .recover_after_fork = recover_commit,
-        },
     [PAGE_OP_PREFAULT] =
         {
             .verb = "prefault",
@@ -588,6 +620,24 @@ static const Operation OPERATIONS[] = {
             .work = count_chunk,
         },
 };
+
+static int run(Reservation* reservation, const Operation* operation, bool is_allocated, size_t offset,
+               size_t num_bytes) {
+    LongCall call = {.operation = operation, .reservation = reservation, .is_allocated = is_allocated};
+    return long_call_run(&call, offset, num_bytes);
+}
+
+// The memory of a backing that has to make it is made first, without the owner's lock.
+int page_ops_commit(Reservation* reservation, size_t offset, size_t num_bytes, bool prefault) {
+    bool allocates = reservation->backing->allocate;
+    int status;
+    if (allocates && run(reservation, &ALLOCATE, false, offset, num_bytes) < 0) return -1;
+    if (prefault) return run(reservation, &COMMIT_AND_PREFAULT, allocates, offset, num_bytes);
+    Py_BEGIN_CRITICAL_SECTION(reservation->owner);
+    status = commit_ahead(reservation, offset, num_bytes, num_bytes, allocates);
+    Py_END_CRITICAL_SECTION();
+    return status;
+}
 
 int page_ops_run(Reservation* reservation, PageOperation operation, size_t offset, size_t num_bytes) {
     LongCall call = {.operation = &OPERATIONS[operation], .reservation = reservation};

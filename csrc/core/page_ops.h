@@ -6,18 +6,22 @@
 #include "core/long_call.h"
 #include "core/reservation.h"
 
+// --- committing ---
+
+// Commits a range, and prefaults it if asked to. The caller holds no lock: this can take long, where the memory is made
+// at once or prefaulted.
+int page_ops_commit(Reservation* reservation, size_t offset, size_t num_bytes, bool prefault);
+
 // --- short operations ---
 
 // The caller holds the owner's lock. No Python code runs when they succeed. page_ops_commit_ahead() commits `max_bytes`
 // or, when the system refuses that many, `num_bytes`.
-int page_ops_commit(Reservation* reservation, size_t offset, size_t num_bytes);
 int page_ops_commit_ahead(Reservation* reservation, size_t offset, size_t num_bytes, size_t max_bytes);
 int page_ops_protect(Reservation* reservation, size_t offset, size_t num_bytes, VmemProtection protection);
 
 // --- operations that can take long ---
 
 typedef enum PageOperation {
-    PAGE_OP_COMMIT_AND_PREFAULT,
     PAGE_OP_PREFAULT,
     PAGE_OP_DECOMMIT,
     PAGE_OP_DISCARD,

@@ -25,6 +25,7 @@ typedef struct Snapshot {
     size_t next_extent;  // the first one that may have pages left to count
     ByteRange* views;
     size_t num_views;
+    bool can_count;  // whether the system tells what is resident
 } Snapshot;
 
 // --- copying the record ---
@@ -72,7 +73,8 @@ static int copy_record(LongCall* call) {
     if (copy_spans(snapshot, reservation) < 0) return -1;
     if (copy_views(snapshot, reservation) < 0) return -1;
     if (snapshot->count_used) snapshot->used = snapshot->count_used(reservation->owner);
-    bool can_count = snapshot->num_extents > 0 && vmem_get_capabilities().can_count_resident;
+    snapshot->can_count = vmem_get_capabilities().can_count_resident;
+    bool can_count = snapshot->num_extents > 0 && snapshot->can_count;
     call->pages.start = can_count ? snapshot->extents[0].pages.start : 0;
     call->pages.end = can_count ? snapshot->extents[snapshot->num_extents - 1].pages.end : 0;
     return 0;
@@ -157,10 +159,9 @@ static void merge_extents(Snapshot* snapshot) {
 
 static PyObject* extent_as_tuple(const Snapshot* snapshot, size_t index) {
     const Extent* extent = &snapshot->extents[index];
-    bool is_counted = vmem_get_capabilities().can_count_resident;
     return Py_BuildValue("(nniON)", (Py_ssize_t)extent->pages.start, (Py_ssize_t)extent->pages.end,
                          (int)extent->state.protection, extent->state.locked ? Py_True : Py_False,
-                         is_counted ? PyLong_FromSize_t(extent->num_resident) : Py_NewRef(Py_None));
+                         snapshot->can_count ? PyLong_FromSize_t(extent->num_resident) : Py_NewRef(Py_None));
 }
 
 static PyObject* view_as_tuple(const Snapshot* snapshot, size_t index) {

@@ -272,18 +272,18 @@ static PyObject* run_operation(Region* self, const char* name, PageOperation ope
     return page_ops_run(&self->reservation, operation, offset, num_bytes) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-static PyObject* region_commit(Region* self, PyObject* const* args, Py_ssize_t num_args) {
+static PyObject* commit(Region* self, const char* name, bool prefault, PyObject* const* args, Py_ssize_t num_args) {
     size_t offset, num_bytes;
-    int status;
-    if (convert_two_sizes("commit", args, num_args, &offset, &num_bytes) < 0) return NULL;
-    Py_BEGIN_CRITICAL_SECTION(self);
-    status = page_ops_commit(&self->reservation, offset, num_bytes);
-    Py_END_CRITICAL_SECTION();
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    if (convert_two_sizes(name, args, num_args, &offset, &num_bytes) < 0) return NULL;
+    return page_ops_commit(&self->reservation, offset, num_bytes, prefault) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject* region_commit(Region* self, PyObject* const* args, Py_ssize_t num_args) {
+    return commit(self, "commit", false, args, num_args);
 }
 
 static PyObject* region_commit_and_prefault(Region* self, PyObject* const* args, Py_ssize_t num_args) {
-    return run_operation(self, "_commit_and_prefault", PAGE_OP_COMMIT_AND_PREFAULT, args, num_args);
+    return commit(self, "_commit_and_prefault", true, args, num_args);
 }
 
 static PyObject* region_prefault(Region* self, PyObject* const* args, Py_ssize_t num_args) {

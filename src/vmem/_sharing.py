@@ -7,7 +7,6 @@ from vmem import _vmem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, Protocol
 
     class Shareable(Protocol):
