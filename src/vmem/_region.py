@@ -612,9 +612,8 @@ class Region(_vmem.Region):
     def __reduce__(self) -> "NoReturn":
         if self._is_shared:
             raise TypeError(
-                f"cannot pickle a shared {type(self).__name__!r} object, nor copy it: multiprocessing sends it to other "
-                "processes, as an argument or through its queues and pipes; others get its fileno() and call "
-                "vmem.attach()"
+                f"cannot pickle a shared {type(self).__name__!r} object, nor copy it: send it to another process with "
+                "multiprocessing, as an argument or through a queue or pipe; or send its fileno(), for vmem.attach()"
             )
         raise TypeError(
             f"cannot pickle {type(self).__name__!r} object, nor copy it: its memory stays where it is; "

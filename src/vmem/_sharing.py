@@ -65,7 +65,7 @@ def reduce(shared: "Shareable") -> "str | tuple[Any, ...]":
 
 
 def duplicate(handle: int, writable: bool) -> "Duplicate":
-    """A descriptor or handle that can be sent. Only Windows makes a difference for writers. The receiver gets it from this process, which must live until then."""
+    """A descriptor or handle that can be sent. The receiver gets it from this process, which must live until then."""
     from multiprocessing import reduction
 
     if sys.platform == "win32":
