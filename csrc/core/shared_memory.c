@@ -211,6 +211,14 @@ static int import_object(SharedMemory* memory, intptr_t handle) {
                                                                : raise_failed(handle, result);
 }
 
+// A descriptor that was opened for reading would let commits fail later.
+static int check_writable(SharedMemory* memory, intptr_t handle) {
+    VmemResult result = map_page(memory, VMEM_READ_WRITE);
+    if (result != VMEM_SUCCESS) return raise_failed(handle, result);
+    unmap_page(memory);
+    return 0;
+}
+
 // Reads the first page of an object that cannot shrink, where the system can tell: else another process could take the
 // page away while it is read.
 static int read_page(SharedMemory* memory, intptr_t handle, unsigned possible_seals) {
@@ -225,7 +233,8 @@ static int read_page(SharedMemory* memory, intptr_t handle, unsigned possible_se
     if (result != VMEM_SUCCESS) return raise_failed(handle, result);
     memcpy(&memory->facts, memory->page, sizeof(SharedPage));
     unmap_page(memory);
-    return shared_page_check(&memory->facts, size, seals, possible_seals);
+    if (shared_page_check(&memory->facts, size, seals, possible_seals) < 0) return -1;
+    return memory->facts.kind == SHARED_REGION ? check_writable(memory, handle) : 0;
 }
 
 SharedMemory* shared_memory_attach(intptr_t handle, unsigned possible_seals) {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import vmem
 from vmem import _vmem
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
@@ -15,6 +16,17 @@ on_heap_only = pytest.mark.skipif(
     _vmem.ARRAY_HEAP_BYTES < 1024, reason="this build keeps no array of that size on the heap"
 )
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork, signals nor resource limits")
+
+
+def can_share() -> bool:
+    try:
+        vmem.reserve(1, shared=True).release()
+    except NotImplementedError:
+        return False
+    return True
+
+
+needs_shared_memory = pytest.mark.skipif(not can_share(), reason="this system has no shared memory without names")
 
 
 def sample(cases: Iterable[str], samples: set[str]) -> list[Any]:
