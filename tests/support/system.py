@@ -70,6 +70,11 @@ def permissions_in(start: int, size: int) -> list[tuple[int, int, str]]:
     return runs
 
 
+def num_descriptors() -> int:
+    """How many descriptors this process has open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
 class Details:
     """A mapping of /proc/self/smaps: where it lies, its name, and its fields, such as "Rss" with "12 kB"."""
 
