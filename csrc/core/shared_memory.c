@@ -100,14 +100,8 @@ static void shared_destroy(const Backing* backing) { shared_memory_free(of(backi
 
 static bool is_more_than_there_is(size_t num_bytes) {
     VmemMemoryInfo info;
-    VmemLimits limits;
     vmem_get_memory_info(&info);
-    if (info.available == 0 || num_bytes <= info.available) return false;
-    vmem_get_limits(&limits);
-    if (limits.commit_limit != VMEM_UNLIMITED) return false;  // then the system refuses on its own
-    uint64_t all = limits.largest_commit == VMEM_UNLIMITED ? info.total : limits.largest_commit;
-    uint64_t swap = all > info.total ? all - info.total : 0;
-    return num_bytes - info.available > swap;
+    return info.available > 0 && num_bytes > info.available && num_bytes - info.available > get_free_swap();
 }
 
 static VmemResult shared_allocate(const Backing* backing, size_t offset, size_t num_bytes) {

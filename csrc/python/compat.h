@@ -13,6 +13,9 @@
 #ifdef _WIN32
 #include <windows.h>
 #else
+#ifdef __linux__
+#include <sys/sysinfo.h>
+#endif
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -128,6 +131,16 @@ static inline uint64_t get_file_size_limit(void) {
     struct rlimit limit;
     return getrlimit(RLIMIT_FSIZE, &limit) == 0 ? (uint64_t)limit.rlim_cur : UINT64_MAX;
 }
+#endif
+
+// How much can be moved to swap space, in bytes; UINT64_MAX where that is not known.
+#ifdef __linux__
+static inline uint64_t get_free_swap(void) {
+    struct sysinfo info;
+    return sysinfo(&info) == 0 ? (uint64_t)info.freeswap * info.mem_unit : UINT64_MAX;
+}
+#else
+static inline uint64_t get_free_swap(void) { return UINT64_MAX; }
 #endif
 
 // Monotonic time in seconds.

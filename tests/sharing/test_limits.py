@@ -1,0 +1,189 @@
+"""Limits that refuse shared memory: the exception names the limit, and nothing changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.marks import linux_only, needs_shared_memory
+from tests.support.processes import run_python
+from tests.support.system import GROUP_LIMIT
+
+pytestmark = [needs_shared_memory, linux_only, pytest.mark.exact_memory]
+
+START = """
+    import errno, os, resource, vmem
+    from vmem import _vmem
+    MIB = 1 << 20
+    page = vmem.get_page_size()
+
+    def find_traces():
+        with open("/proc/self/maps") as maps:
+            return len(os.listdir("/proc/self/fd")), maps.read().count("memfd:")
+
+    def refused(call, kind=vmem.OutOfMemoryError, code=errno.ENOMEM):
+        before = find_traces()
+        try:
+            call()
+        except kind as error:
+            assert error.errno == code, error
+            assert find_traces() == before
+            print(error)
+            return str(error)
+        raise SystemExit("it was not refused")
+
+    def limit(name, value):
+        resource.setrlimit(getattr(resource, name), (value, resource.getrlimit(getattr(resource, name))[1]))
+
+    def check_unchanged(region, call):
+        before, mapped = region.ranges(), os.fstat(region.fileno()).st_blocks
+        message = refused(call)
+        assert region.ranges() == before and os.fstat(region.fileno()).st_blocks == mapped
+        return message
+"""
+
+
+def test_file_size_limit() -> None:
+    """It holds for memory too. Python ignores the signal that ends C programs."""
+    run_python(
+        START
+        + """
+    region = vmem.reserve(64 * MIB, shared=True)
+    region.commit(0, page)
+    region[0] = 5
+    limit("RLIMIT_FSIZE", MIB)
+    expected = "the file size limit (RLIMIT_FSIZE, ulimit -f), which holds for shared memory too, is 1048576 bytes"
+    for num_bytes in (MIB, 32 * MIB):
+        assert expected in check_unchanged(region, lambda: region.commit(0, num_bytes))
+        assert expected in check_unchanged(region, lambda: region.commit(0, num_bytes, prefault=True))
+    region.commit(0, MIB // 2)
+    assert region[0] == 5
+    limit("RLIMIT_FSIZE", page // 2)
+    message = refused(lambda: vmem.reserve(page, shared=True))
+    assert f"cannot reserve {page} bytes: the file size limit" in message, message
+    limit("RLIMIT_FSIZE", resource.RLIM_INFINITY)
+    region.commit()
+    """
+    )
+
+
+def test_address_space_limit() -> None:
+    run_python(
+        START
+        + """
+    region = vmem.reserve(MIB, shared=True)
+    most = _vmem.get_limits()["address_space_used"] + 512 * MIB
+    limit("RLIMIT_AS", most)
+    message = refused(lambda: vmem.reserve(1 << 30, shared=True))
+    assert f"cannot reserve 1073741824 bytes: the address space limit (RLIMIT_AS, ulimit -v) is {most} bytes" in message
+    kept = vmem.reserve(256 * MIB, shared=True)
+    message = refused(lambda: [vmem.attach(kept.fileno()) for _ in range(2)])
+    assert "the address space limit (RLIMIT_AS" in message
+    kept.commit(0, 8 * MIB)
+    """
+    )
+
+
+def test_data_limit_does_not_hold() -> None:
+    run_python(
+        START
+        + """
+    region = vmem.reserve(256 * MIB, shared=True)
+    limit("RLIMIT_DATA", _vmem.get_limits()["data_used"] + 16 * MIB)
+    region.commit(0, 64 * MIB)
+    region[64 * MIB - 1] = 1
+    """
+    )
+
+
+def test_descriptor_limit() -> None:
+    run_python(
+        START
+        + """
+    region = vmem.reserve(MIB, shared=True)
+    region.commit(0, page)
+    for call in (lambda: vmem.reserve(MIB, shared=True), lambda: vmem.attach(region.fileno())):
+        before = find_traces()
+        taken = []
+        limit("RLIMIT_NOFILE", 64)
+        try:
+            while True:
+                taken.append(os.dup(0))
+        except OSError:
+            pass
+        try:
+            call()
+        except OSError as error:
+            assert error.errno == errno.EMFILE, error
+        else:
+            raise SystemExit("it was not refused")
+        for number in taken:
+            os.close(number)
+        assert find_traces() == before
+    region.commit()
+    """
+    )
+
+
+def test_more_than_there_is() -> None:
+    """Making so much memory would end some process. It is refused before."""
+    run_python(
+        START
+        + """
+    region = vmem.reserve(1 << 45, shared=True)
+    region.commit(0, page)
+    for call in (lambda: region.commit(), lambda: region.commit(prefault=True)):
+        message = check_unchanged(region, call)
+        assert "shared memory is made when it is committed, and of " in message, message
+        assert f"of {vmem.memory_info().total} bytes of memory " in message, message
+    """
+    )
+
+
+def test_more_than_a_control_group_has(memory_group: Path) -> None:
+    """The kernel would end the process."""
+    run_python(
+        START
+        + f"""
+    with open({str(memory_group / "cgroup.procs")!r}, "w") as processes:
+        processes.write(str(os.getpid()))
+    region = vmem.reserve(8 << 30, shared=True)
+    region.commit(0, page)
+    with open("/proc/meminfo") as info:
+        swap = next(int(line.split()[1]) * 1024 for line in info if line.startswith("SwapFree"))
+    if swap < {GROUP_LIMIT // 2}:
+        message = check_unchanged(region, lambda: region.commit(0, {2 * GROUP_LIMIT}))
+        assert "of {GROUP_LIMIT} bytes of memory " in message, message
+    region.commit(0, {GROUP_LIMIT // 2})
+    region.release()
+    """
+    )
+
+
+def test_the_mapping_limit() -> None:
+    """Commits stop short of it, and releasing always works: shared mappings merge with no neighbour."""
+    run_python(
+        START
+        + """
+    if _vmem.get_limits()["mapping_limit"] > 1 << 17:
+        raise SystemExit(0)
+    region = vmem.reserve(1 << 40, shared=True)
+    with_less = vmem.reserve(page, shared=True)
+    try:
+        for number in range(1 << 17):
+            region.commit(2 * number * page, page)
+    except vmem.OutOfMemoryError as error:
+        assert "vm.max_map_count" in str(error) and "cannot commit" in str(error), error
+    else:
+        raise SystemExit("the limit was passed")
+    limits = _vmem.get_limits()
+    left = limits["mapping_limit"] - limits["mapping_used"]
+    assert 4096 - 100 <= left <= 4096 + 3, left
+    message = refused(lambda: vmem.reserve(page, shared=True))
+    assert "vm.max_map_count" in message, message
+    with_less.release()
+    region.release()
+    vmem.reserve(page, shared=True).commit()
+    """
+    )

@@ -1,0 +1,184 @@
+"""Shared objects are sent to other processes through multiprocessing, by every method of starting them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+
+import pytest
+
+import vmem
+from tests.programs.sending import CHANNELS, THINGS
+from tests.support.forked import HAS_SANITIZER
+from tests.support.marks import linux_only, needs_shared_memory, posix_only
+from tests.support.processes import ROOT, run_command, run_python
+
+pytestmark = needs_shared_memory
+
+METHODS = [each for each in multiprocessing.get_all_start_methods() if each == "spawn" or not HAS_SANITIZER]
+
+# What `make test` runs: every channel, every method, every thing.
+SAMPLES = {
+    *((method, "argument", thing) for method in METHODS for thing in THINGS),
+    *((method, channel, "region") for method in ("spawn", "forkserver") for channel in ("queue", "pool", "pipe")),
+    *(("fork" if "fork" in METHODS else "spawn", channel, "region") for channel in CHANNELS),
+}
+CASES = [
+    pytest.param(*case, marks=() if case in SAMPLES else pytest.mark.exhaustive)
+    for case in ((method, channel, thing) for method in METHODS for channel in CHANNELS for thing in THINGS)
+]
+
+
+@pytest.mark.parametrize(("method", "channel", "thing"), CASES)
+def test_a_channel(method: str, channel: str, thing: str) -> None:
+    run_command(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "tests.programs.sending", method, channel, thing],
+        PYTHONPATH=str(ROOT),
+    )
+
+
+def test_private_regions_are_refused_as_before() -> None:
+    """Also by multiprocessing, once it knows the type."""
+    from multiprocessing.reduction import ForkingPickler
+
+    with vmem.reserve(1, shared=True) as shared, vmem.reserve(1) as private:
+        ForkingPickler.dumps(shared)
+        with pytest.raises(TypeError, match="its memory stays where it is; pickle a copy"):
+            ForkingPickler.dumps(private)
+
+
+def test_released_regions_are_refused() -> None:
+    from multiprocessing.reduction import ForkingPickler
+
+    region = vmem.reserve(1, shared=True)
+    region.release()
+    with pytest.raises(ValueError, match="released"):
+        ForkingPickler.dumps(region)
+
+
+def test_a_state_that_cannot_be_sent() -> None:
+    from multiprocessing.reduction import ForkingPickler
+
+    class Stateless(vmem.Region):
+        def __getstate__(self) -> object:
+            raise KeyError
+
+    with Stateless(1, shared=True) as region, pytest.raises(KeyError):
+        ForkingPickler.dumps(region)
+
+
+@linux_only
+def test_a_closed_descriptor_is_not_sent() -> None:
+    """Nor is the file that has its number by then."""
+    from multiprocessing.reduction import ForkingPickler
+
+    region = vmem.reserve(1, shared=True)
+    number = region.fileno()
+    os.close(number)
+    taken = os.dup(0)
+    assert taken == number
+    with pytest.raises(OSError, match="stands for something else now"):
+        ForkingPickler.dumps(region)
+    region.release()
+    os.close(taken)
+
+
+@posix_only
+def test_a_message_whose_sender_has_ended() -> None:
+    run_python(
+        """
+        import multiprocessing, os, vmem
+
+        def send(connection):
+            connection.send(vmem.reserve(1, shared=True))
+
+        if __name__ == "__main__":
+            context = multiprocessing.get_context("fork")
+            ours, theirs = context.Pipe()
+            process = context.Process(target=send, args=(theirs,))
+            process.start()
+            process.join()
+            try:
+                ours.recv()
+            except (ConnectionError, EOFError, FileNotFoundError):
+                pass
+            else:
+                raise SystemExit("it was received")
+        """
+    )
+
+
+def test_multiprocessing_is_imported_with_the_first_shared_object() -> None:
+    run_python(
+        """
+        import sys, vmem
+        vmem.reserve(1).release()
+        assert not {"multiprocessing", "vmem._sharing"} & set(sys.modules)
+        region = vmem.reserve(1, shared=True)
+        assert {"multiprocessing.reduction", "vmem._sharing"} <= set(sys.modules)
+        """
+    )
+
+
+def test_without_multiprocessing() -> None:
+    """Shared memory works where it cannot be imported."""
+    run_python(
+        """
+        import sys
+        sys.modules["multiprocessing"] = None
+        import vmem
+        with vmem.reserve(1, shared=True) as region:
+            region.commit()
+            region[0] = 1
+        """
+    )
+
+
+def test_a_hook_that_was_never_set() -> None:
+    run_python(
+        """
+        import importlib.util
+        from vmem import _vmem
+        loader = importlib.util.spec_from_file_location("vmem._vmem", _vmem.__file__)
+        again = importlib.util.module_from_spec(loader)
+        loader.loader.exec_module(again)
+        try:
+            again.reserve(again.Region, 1, None, False, None, "copy", True, True)
+        except RuntimeError as error:
+            assert "set_sharing_hook() has not been called" in str(error)
+        else:
+            raise SystemExit("it raised nothing")
+        """
+    )
+
+
+def test_a_hook_that_raises_and_one_that_replaces_itself() -> None:
+    run_python(
+        """
+        import gc
+        import vmem
+        from vmem import _vmem
+        calls = []
+
+        def fail(kind):
+            raise KeyError(kind)
+
+        def replace(kind):
+            calls.append(kind)
+            _vmem.set_sharing_hook(lambda kind: None)
+            gc.collect()
+
+        _vmem.set_sharing_hook(fail)
+        try:
+            vmem.reserve(1, shared=True)
+        except KeyError as error:
+            assert error.args == (vmem.Region,)
+        else:
+            raise SystemExit("it raised nothing")
+        _vmem.set_sharing_hook(replace)
+        vmem.reserve(1, shared=True).release()
+        vmem.reserve(1, shared=True).release()
+        assert calls == [vmem.Region]
+        """
+    )
