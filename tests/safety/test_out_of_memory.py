@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import errno
-import os
 import pickle
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import vmem
-from tests.support.marks import linux_only
+from tests.support.marks import linux_only, root_only
 from tests.support.processes import run_python
+from tests.support.settings import setting
 
 
 @pytest.mark.many_addresses
@@ -133,23 +131,6 @@ def test_data_limit() -> None:
         """
     )
     assert "cannot commit 1073741824 bytes at offset 1048576 of a region: the data limit (RLIMIT_DATA" in printed
-
-
-@contextmanager
-def setting(name: str, value: str) -> Iterator[None]:
-    """Changes a setting of the kernel during a test. Only root can."""
-    path = Path("/proc/sys/vm") / name
-    before = path.read_text()
-    path.write_text(value)
-    try:
-        yield
-    finally:
-        path.write_text(before)
-
-
-root_only = pytest.mark.skipif(
-    not os.access("/proc/sys/vm/overcommit_memory", os.W_OK), reason="only root can change settings of the kernel"
-)
 
 
 @pytest.mark.many_addresses

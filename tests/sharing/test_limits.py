@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.marks import linux_only, needs_shared_memory
+from tests.support.marks import linux_only, needs_shared_memory, root_only
 from tests.support.processes import run_python
+from tests.support.settings import setting
 from tests.support.system import GROUP_LIMIT
 
 pytestmark = [needs_shared_memory, linux_only, pytest.mark.exact_memory]
@@ -187,3 +188,29 @@ def test_the_mapping_limit() -> None:
     vmem.reserve(page, shared=True).commit()
     """
     )
+
+
+@root_only
+@pytest.mark.whole_system
+@pytest.mark.many_addresses
+def test_commit_limit() -> None:
+    """Private memory takes nearly all that may be committed, without using it, so that a part of a commit succeeds."""
+    with setting("overcommit_memory", "2"):
+        run_python(
+            START
+            + """
+    region = vmem.reserve(1 << 34, shared=True)
+    region.commit(0, page)
+    region[0] = 9
+    limits = _vmem.get_limits()
+    other = vmem.reserve(1 << 44)
+    other.commit(0, limits["commit_limit"] - limits["commit_used"] - 256 * MIB)
+    for prefault in (False, True):
+        message = check_unchanged(region, lambda: region.commit(page, 512 * MIB, prefault=prefault))
+        assert "the system's commit limit is " in message, message
+    region.commit(page, MIB)
+    region[MIB] = 1
+    other.release()
+    region.commit(page, 512 * MIB)
+        """
+        )

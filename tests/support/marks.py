@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +15,9 @@ from vmem import _vmem
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
 on_heap_only = pytest.mark.skipif(
     _vmem.ARRAY_HEAP_BYTES < 1024, reason="this build keeps no array of that size on the heap"
+)
+root_only = pytest.mark.skipif(
+    not os.access("/proc/sys/vm/overcommit_memory", os.W_OK), reason="only root can change settings of the kernel"
 )
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork, signals nor resource limits")
 
