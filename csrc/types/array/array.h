@@ -14,14 +14,22 @@ typedef struct Place {
     size_t high_water;    // the offset up to which pages are known to have been written
 } Place;
 
+// Who writes the items. Set when the array is made; a forked child becomes a reader of what its parent shares.
+typedef enum ArrayRole {
+    ARRAY_PRIVATE,  // this process alone knows the array
+    ARRAY_WRITER,   // other processes read it: append-only, and every new length is published
+    ARRAY_READER    // another process writes it: the length is the last one that this process has loaded
+} ArrayRole;
+
 typedef struct Array {
     PyObject_HEAD
     const ItemType* type;
     char* items;               // where they begin; may be NULL while there are none
-    Py_ssize_t length;         // in items
-    Py_ssize_t num_allocated;  // how many items there is memory for: on the heap, or committed
+    Py_ssize_t length;         // in items; array_load_length() and array_set_length() are the ways to use it
+    Py_ssize_t num_allocated;  // how many items this process has memory to write: on the heap, or committed
     Place* place;              // NULL while the items lie on the heap; never changes back
     PyObject* weakrefs;
+    ArrayRole role;
 } Array;
 
 // Where an item lies, or would lie.

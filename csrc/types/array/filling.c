@@ -1,13 +1,14 @@
 #include "types/array/filling.h"
 
 #include "types/array/conversion.h"
+#include "types/array/sharing.h"
 
 static int extend_from_array(Array* array, Array* other) {
     if (array->type != other->type) {
         PyErr_SetString(PyExc_TypeError, "can only extend with array of same kind");
         return -1;
     }
-    if (array_prepare_growth(array, other->length) < 0) return -1;
+    if (array_prepare_growth(array, array_load_length(other)) < 0) return -1;
     int status;
     Py_BEGIN_CRITICAL_SECTION2(array, other);
     status = array_splice_array(array, array->length, 0, other);
@@ -79,6 +80,7 @@ int array_extend_from_iterator(Array* array, PyObject* iterable) {
 }
 
 int array_extend(Array* array, PyObject* iterable) {
+    if (array_check_writable(array) < 0) return -1;
     if (array_check(iterable)) return extend_from_array(array, (Array*)iterable);
     int status = extend_from_buffer(array, iterable);
     return status != 0 ? (status < 0 ? -1 : 0) : array_extend_from_iterator(array, iterable);

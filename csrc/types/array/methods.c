@@ -6,6 +6,7 @@
 #include "core/snapshot.h"
 #include "types/array/place.h"
 #include "types/array/sequence.h"
+#include "types/array/sharing.h"
 
 static PyObject* none_unless(bool failed) { return failed ? NULL : Py_NewRef(Py_None); }
 
@@ -32,6 +33,7 @@ PyObject* array_insert(Array* self, PyObject* const* args, Py_ssize_t num_args) 
     if (convert_ssize(args[0], &index) < 0) return NULL;
     if (self->type->set(item, args[1]) < 0) return NULL;
     if (array_prepare_growth(self, 1) < 0) return NULL;
+    if (array_check_rearrangeable(self, "insert()") < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
     if (index < 0) index = index + self->length < 0 ? 0 : index + self->length;
     if (index > self->length) index = self->length;
@@ -73,6 +75,7 @@ PyObject* array_pop(Array* self, PyObject* const* args, Py_ssize_t num_args) {
     int status = -1;
     if (num_args > 1) return PyErr_Format(PyExc_TypeError, "pop expected at most 1 argument, got %zd", num_args);
     if (num_args == 1 && convert_ssize(args[0], &index) < 0) return NULL;
+    if (array_check_rearrangeable(self, "pop()") < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
     if (index < 0) index += self->length;
     if (self->length == 0)
@@ -105,6 +108,7 @@ PyObject* array_index(Array* self, PyObject* const* args, Py_ssize_t num_args) {
     Py_ssize_t index = 0, stop = PY_SSIZE_T_MAX;
     if (num_args < 1 || num_args > 3)
         return PyErr_Format(PyExc_TypeError, "index expected from 1 to 3 arguments, got %zd", num_args);
+    array_load_length(self);
     if (num_args > 1 && convert_bound(self, args[1], &index) < 0) return NULL;
     if (num_args > 2 && convert_bound(self, args[2], &stop) < 0) return NULL;
     int found = array_find(self, args[0], &index, stop);
@@ -116,12 +120,14 @@ PyObject* array_index(Array* self, PyObject* const* args, Py_ssize_t num_args) {
 PyObject* array_count(Array* self, PyObject* object) {
     Py_ssize_t count = 0, index = 0;
     int found;
+    array_load_length(self);
     for (; (found = array_find(self, object, &index, PY_SSIZE_T_MAX)) > 0; index++) count++;
     return found < 0 ? NULL : PyLong_FromSsize_t(count);
 }
 
 PyObject* array_remove(Array* self, PyObject* object) {
     Py_ssize_t index = 0;
+    if (array_check_rearrangeable(self, "remove()") < 0) return NULL;
     int status = 0, found = array_find(self, object, &index, PY_SSIZE_T_MAX);
     if (found == 0) PyErr_SetString(PyExc_ValueError, "array.remove(x): x not in array");
     if (found <= 0) return NULL;
@@ -133,6 +139,7 @@ PyObject* array_remove(Array* self, PyObject* object) {
 
 PyObject* array_clear_method(Array* self, PyObject* Py_UNUSED(ignored)) {
     int status;
+    if (array_check_rearrangeable(self, "clear()") < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
     status = array_splice(self, 0, self->length, NULL, 0);
     Py_END_CRITICAL_SECTION();
@@ -156,7 +163,7 @@ static int convert_num_items(PyObject* object, Py_ssize_t* num_items) {
 PyObject* array_prefault(Array* self, PyObject* object) {
     Py_ssize_t num_items;
     if (convert_num_items(object, &num_items) < 0) return NULL;
-    if (array_reserve(self) < 0) return NULL;
+    if (array_check_writable(self) < 0 || array_reserve(self) < 0) return NULL;
     return none_unless(place_prefault_next(self, num_items) < 0);
 }
 
@@ -165,6 +172,8 @@ PyObject* array_lock(Array* self, PyObject* const* args, Py_ssize_t num_args) {
     if (num_args > 1) return PyErr_Format(PyExc_TypeError, "lock expected at most 1 argument, got %zd", num_args);
     if (num_args == 1 && convert_num_items(args[0], &num_items) < 0) return NULL;
     if (array_reserve(self) < 0) return NULL;
+    array_load_length(self);
+    if (num_items > 0 && array_check_writable(self) < 0) return NULL;
     return none_unless(place_lock(self, num_items) < 0);
 }
 
@@ -175,6 +184,7 @@ PyObject* array_unlock(Array* self, PyObject* Py_UNUSED(ignored)) {
 // --- the order of items and bytes ---
 
 PyObject* array_reverse(Array* self, PyObject* Py_UNUSED(ignored)) {
+    if (array_check_rearrangeable(self, "reverse()") < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
     reverse_items(array_item(self, 0), self->length, self->type->size);
     Py_END_CRITICAL_SECTION();
@@ -182,6 +192,7 @@ PyObject* array_reverse(Array* self, PyObject* Py_UNUSED(ignored)) {
 }
 
 PyObject* array_byteswap(Array* self, PyObject* Py_UNUSED(ignored)) {
+    if (array_check_rearrangeable(self, "byteswap()") < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
     swap_bytes(array_item(self, 0), self->length, self->type->size);
     Py_END_CRITICAL_SECTION();
@@ -193,7 +204,8 @@ PyObject* array_byteswap(Array* self, PyObject* Py_UNUSED(ignored)) {
 PyObject* array_tolist(Array* self, PyObject* Py_UNUSED(ignored)) {
     PyObject *list = PyList_New(0), *item;
     int status = list ? 0 : -1;
-    for (Py_ssize_t i = 0; status == 0 && (item = array_get_or_null(self, i)); i++) {
+    Py_ssize_t stop = array_load_length(self);
+    for (Py_ssize_t i = 0; status == 0 && i < stop && (item = array_get_or_null(self, i)); i++) {
         status = PyList_Append(list, item);
         Py_DECREF(item);
     }
@@ -213,7 +225,10 @@ static PyObject* copy_bytes(Array* self, Py_ssize_t start, Py_ssize_t max_size) 
     return bytes;
 }
 
-PyObject* array_tobytes(Array* self, PyObject* Py_UNUSED(ignored)) { return copy_bytes(self, 0, PY_SSIZE_T_MAX); }
+PyObject* array_tobytes(Array* self, PyObject* Py_UNUSED(ignored)) {
+    array_load_length(self);
+    return copy_bytes(self, 0, PY_SSIZE_T_MAX);
+}
 
 PyObject* array_frombytes(Array* self, PyObject* object) {
     Py_buffer buffer;
@@ -261,7 +276,7 @@ PyObject* array_fromfile(Array* self, PyObject* const* args, Py_ssize_t num_args
 #define WRITTEN_AT_ONCE ((Py_ssize_t)64 << 10)
 
 PyObject* array_tofile(Array* self, PyObject* file) {
-    Py_ssize_t end = self->length * self->type->size;  // write() may change the length, also without end
+    Py_ssize_t end = array_load_length(self) * self->type->size;  // write() may change the length, also without end
     for (Py_ssize_t start = 0; start < end && start < self->length * self->type->size; start += WRITTEN_AT_ONCE) {
         PyObject* bytes = copy_bytes(self, start, end - start < WRITTEN_AT_ONCE ? end - start : WRITTEN_AT_ONCE);
         PyObject* written = bytes ? PyObject_CallMethod(file, "write", "O", bytes) : NULL;
@@ -276,6 +291,7 @@ PyObject* array_buffer_info(Array* self, PyObject* Py_UNUSED(ignored)) {
     char* items;
     Py_ssize_t length;
     if (array_reserve(self) < 0) return NULL;
+    array_load_length(self);
     Py_BEGIN_CRITICAL_SECTION(self);
     items = self->items;
     length = self->length;
@@ -333,7 +349,7 @@ PyObject* array_sizeof(Array* self, PyObject* Py_UNUSED(ignored)) {
 }
 
 PyObject* array_copy(Array* self, PyObject* Py_UNUSED(ignored)) {
-    Array* copy = array_new_like(self, self->length);
+    Array* copy = array_new_like(self, array_load_length(self));
     if (copy && array_extend(copy, (PyObject*)self) < 0) Py_CLEAR(copy);
     return (PyObject*)copy;
 }
@@ -347,5 +363,6 @@ static size_t count_used(PyObject* owner) {
 
 PyObject* array_map(Array* self, PyObject* Py_UNUSED(ignored)) {
     if (array_reserve(self) < 0) return NULL;
+    array_load_length(self);
     return snapshot_map(array_find_state(self), &self->place->reservation, Py_None, count_used);
 }

@@ -3,6 +3,7 @@
 #include "types/array/filling.h"
 
 #include "core/errors.h"
+#include "types/array/sharing.h"
 
 // --- operands ---
 
@@ -33,7 +34,7 @@ static Array* check_operand(PyObject* object, const char* format) {
 
 // --- items ---
 
-Py_ssize_t array_length(Array* self) { return self->length; }
+Py_ssize_t array_length(Array* self) { return array_load_length(self); }
 
 PyObject* array_get_or_null(Array* self, Py_ssize_t index) {
     char item[MAX_ITEM_SIZE];
@@ -45,13 +46,20 @@ PyObject* array_get_or_null(Array* self, Py_ssize_t index) {
     return found ? self->type->get(item) : NULL;
 }
 
+// A reader's items stay, so it looks for more only where one is not among those that it knows.
+static void follow_to(Array* self, Py_ssize_t index) {
+    if (self->role == ARRAY_READER && index >= self->length) array_follow_writer(self);
+}
+
 PyObject* array_get(Array* self, Py_ssize_t index) {
+    follow_to(self, index);
     PyObject* item = array_get_or_null(self, index);
     if (!item && !PyErr_Occurred()) PyErr_SetString(PyExc_IndexError, "array index out of range");
     return item;
 }
 
-static int raise_index_error(void) {
+static int raise_index_error(const Array* self) {
+    if (array_check_writable(self) < 0) return -1;
     PyErr_SetString(PyExc_IndexError, "array assignment index out of range");
     return -1;
 }
@@ -59,26 +67,29 @@ static int raise_index_error(void) {
 // The index is checked twice: a bad index is reported before a bad item, and converting the item can change the array.
 static int set_item(Array* self, Py_ssize_t index, PyObject* object) {
     char item[MAX_ITEM_SIZE];
+    int status;
     bool found;
     if (index < 0) index += self->length;
-    if (index < 0 || index >= self->length) return raise_index_error();
+    if (index < 0 || index >= self->length) return raise_index_error(self);
     if (self->type->set(item, object) < 0) return -1;
     Py_BEGIN_CRITICAL_SECTION(self);
+    status = array_check_writable(self);
     found = index < self->length;
-    if (found) memcpy(array_item(self, index), item, (size_t)self->type->size);
+    if (found && status == 0) memcpy(array_item(self, index), item, (size_t)self->type->size);
     Py_END_CRITICAL_SECTION();
-    return found ? 0 : raise_index_error();
+    return found ? status : raise_index_error(self);
 }
 
 static int delete_item(Array* self, Py_ssize_t index) {
     int status = -1;
     bool found;
+    if (array_check_rearrangeable(self, "del") < 0) return -1;
     Py_BEGIN_CRITICAL_SECTION(self);
     if (index < 0) index += self->length;
     found = index >= 0 && index < self->length;
     if (found) status = array_splice(self, index, 1, NULL, 0);
     Py_END_CRITICAL_SECTION();
-    return found ? status : raise_index_error();
+    return found ? status : raise_index_error(self);
 }
 
 // --- slices ---
@@ -105,6 +116,7 @@ static void copy_stepping(char* to, Py_ssize_t to_step, const char* from, Py_ssi
 static PyObject* get_slice(Array* self, PyObject* key) {
     Slice slice;
     if (PySlice_Unpack(key, &slice.start, &slice.stop, &slice.step) < 0) return NULL;
+    array_load_length(self);
     Slice expected = slice;
     fit_slice(self, &expected);
     Array* part = array_new_like(self, expected.length);
@@ -112,10 +124,11 @@ static PyObject* get_slice(Array* self, PyObject* key) {
     if (!part) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
     fit_slice(self, &slice);
-    status = array_splice(part, 0, 0, NULL, slice.length);
+    status = array_make_room(part, slice.length);
     if (status == 0 && slice.length > 0)
         copy_stepping(array_item(part, 0), 1, array_item(self, slice.start), slice.step, slice.length,
                       (size_t)self->type->size);
+    if (status == 0) array_set_length(part, slice.length);
     Py_END_CRITICAL_SECTION();
     if (status < 0) Py_CLEAR(part);
     return (PyObject*)part;
@@ -126,6 +139,7 @@ static int delete_stepping(Array* self, const Slice* slice) {
     Py_ssize_t step = slice->step < 0 ? -slice->step : slice->step;
     Py_ssize_t first = slice->step < 0 ? slice->start + (slice->length - 1) * slice->step : slice->start;
     Py_ssize_t size = self->type->size, to = first, num_kept = self->length - slice->length;
+    if (array_check_rearrangeable(self, "del") < 0) return -1;
     if (array_check_shrinks(self, num_kept) < 0) return -1;
     for (Py_ssize_t i = 0; i < slice->length; i++) {
         Py_ssize_t from = first + i * step + 1;
@@ -133,7 +147,7 @@ static int delete_stepping(Array* self, const Slice* slice) {
         memmove(array_item(self, to), array_item(self, from), (size_t)((end - from) * size));
         to += end - from;
     }
-    self->length = num_kept;
+    array_set_length(self, num_kept);
     return 0;
 }
 
@@ -141,6 +155,7 @@ static int delete_slice(Array* self, PyObject* key) {
     Slice slice;
     int status = 0;
     if (PySlice_Unpack(key, &slice.start, &slice.stop, &slice.step) < 0) return -1;
+    if (array_check_rearrangeable(self, "del") < 0) return -1;
     Py_BEGIN_CRITICAL_SECTION(self);
     fit_slice(self, &slice);
     if (slice.step == 1)
@@ -152,6 +167,7 @@ static int delete_slice(Array* self, PyObject* key) {
 }
 
 static int assign_stepping(Array* self, const Slice* slice, Array* other) {
+    if (array_check_writable(self) < 0) return -1;
     if (other->length != slice->length) {
         PyErr_Format(PyExc_ValueError, "attempt to assign array of size %zd to extended slice of size %zd",
                      other->length, slice->length);
@@ -183,6 +199,7 @@ static int set_slice(Array* self, PyObject* key, PyObject* object) {
         PyErr_BadArgument();
         return -1;
     }
+    array_load_length(other);
     Slice expected = slice;
     fit_slice(self, &expected);
     if (slice.step == 1 && array_prepare_growth(self, other->length - expected.length) < 0) return -1;
@@ -191,7 +208,7 @@ static int set_slice(Array* self, PyObject* key, PyObject* object) {
     if (slice.step == 1)
         status = array_splice_array(self, slice.start, slice.length, other);
     else if (other->length == 0)  // array.array deletes then, where a list refuses
-        status = slice.length > 0 ? delete_stepping(self, &slice) : 0;
+        status = slice.length > 0 ? delete_stepping(self, &slice) : array_check_writable(self);
     else
         status = assign_stepping(self, &slice, other);
     Py_END_CRITICAL_SECTION2();
@@ -218,7 +235,7 @@ PyObject* array_subscript(Array* self, PyObject* key) {
     Py_ssize_t index;
     if (PySlice_Check(key)) return get_slice(self, key);
     if (convert_key(key, &index) < 0) return NULL;
-    return array_get(self, index < 0 ? index + self->length : index);
+    return array_get(self, index < 0 ? index + array_load_length(self) : index);
 }
 
 int array_assign(Array* self, PyObject* key, PyObject* value) {
@@ -243,6 +260,7 @@ int array_find(Array* self, PyObject* object, Py_ssize_t* index, Py_ssize_t stop
 
 int array_contains(Array* self, PyObject* object) {
     Py_ssize_t index = 0;
+    array_load_length(self);
     return array_find(self, object, &index, PY_SSIZE_T_MAX);
 }
 
@@ -276,6 +294,7 @@ static PyObject* iterator_next(ArrayIterator* self) {
     if (index < PY_SSIZE_T_MAX) self->index++;  // __setstate__() can put it there
     Py_END_CRITICAL_SECTION();
     if (!array) return NULL;
+    follow_to((Array*)array, index);
     PyObject* item = array_get_or_null((Array*)array, index);
     if (!item && !PyErr_Occurred()) {
         Py_BEGIN_CRITICAL_SECTION(self);
@@ -289,11 +308,15 @@ static PyObject* iterator_next(ArrayIterator* self) {
 }
 
 static PyObject* iterator_length_hint(ArrayIterator* self, PyObject* Py_UNUSED(ignored)) {
-    Py_ssize_t num_left = 0;
+    PyObject* array;
+    Py_ssize_t index;
     Py_BEGIN_CRITICAL_SECTION(self);
-    if (self->array && self->array->length > self->index) num_left = self->array->length - self->index;
+    array = Py_XNewRef((PyObject*)self->array);
+    index = self->index;
     Py_END_CRITICAL_SECTION();
-    return PyLong_FromSsize_t(num_left);
+    Py_ssize_t length = array ? array_load_length((Array*)array) : 0;
+    Py_XDECREF(array);
+    return PyLong_FromSsize_t(length > index ? length - index : 0);
 }
 
 // iter() of the array, and the index to continue at.
@@ -369,7 +392,7 @@ PyObject* array_concat(Array* self, PyObject* object) {
         PyErr_BadArgument();
         return NULL;
     }
-    Array* sum = array_new_like(self, self->length + other->length);
+    Array* sum = array_new_like(self, array_load_length(self) + array_load_length(other));
     if (!sum) return NULL;
     if (array_extend(sum, (PyObject*)self) < 0 || array_extend(sum, object) < 0) Py_CLEAR(sum);
     return (PyObject*)sum;
@@ -380,18 +403,18 @@ PyObject* array_concat_in_place(Array* self, PyObject* object) {
     return array_extend(self, object) < 0 ? NULL : Py_NewRef((PyObject*)self);
 }
 
-// How many items repeating adds. A number that overflows is refused like one beyond the capacity.
-static Py_ssize_t count_repeated(const Array* array, Py_ssize_t count) {
-    if (count <= 1) return 0;
-    return array->length <= PY_SSIZE_T_MAX / count ? array->length * (count - 1) : PY_SSIZE_T_MAX;
+// How many items there are when they were repeated. A number that overflows is refused like one beyond the capacity.
+static Py_ssize_t count_repeated(Py_ssize_t length, Py_ssize_t count) {
+    return length <= PY_SSIZE_T_MAX / count ? length * count : PY_SSIZE_T_MAX;
 }
 
 // Repeats the items in place.
 static int repeat(Array* array, Py_ssize_t count) {
     Py_ssize_t length = array->length;
-    if (count <= 0) return array_splice(array, 0, length, NULL, 0);
+    if (array_check_writable(array) < 0) return -1;
+    if (count <= 0) return array_check_rearrangeable(array, "*= 0") < 0 ? -1 : array_splice(array, 0, length, NULL, 0);
     if (length == 0 || count == 1) return 0;
-    if (array_splice(array, length, 0, NULL, count_repeated(array, count)) < 0) return -1;
+    if (array_make_room(array, count_repeated(length, count)) < 0) return -1;
     size_t size = (size_t)(length * array->type->size), end = size * (size_t)count;
     char* items = array_item(array, 0);
     for (size_t done = size; done < end;) {  // twice as much at every step
@@ -399,12 +422,14 @@ static int repeat(Array* array, Py_ssize_t count) {
         memcpy(items + done, items, part);
         done += part;
     }
+    array_set_length(array, length * count);
     return 0;
 }
 
 PyObject* array_repeat_in_place(Array* self, Py_ssize_t count) {
     int status;
-    if (array_prepare_growth(self, count_repeated(self, count)) < 0) return NULL;
+    Py_ssize_t length = self->length;
+    if (count > 1 && array_prepare_growth(self, count_repeated(length, count) - length) < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
     status = repeat(self, count);
     Py_END_CRITICAL_SECTION();
@@ -412,7 +437,7 @@ PyObject* array_repeat_in_place(Array* self, Py_ssize_t count) {
 }
 
 PyObject* array_repeat(Array* self, Py_ssize_t count) {
-    Py_ssize_t length = self->length;  // once: other threads may change it
+    Py_ssize_t length = array_load_length(self);  // once: other threads may change it
     if (count > 0 && length > PY_SSIZE_T_MAX / 2 / self->type->size / count) {
         const char* message = "cannot make an array of %zd times %zd items: the address space is too small";
         ModuleState* state = array_find_state(self);
@@ -469,7 +494,8 @@ static Py_ssize_t count_equal_bytes(Array* one, Array* other) {
 PyObject* array_compare(PyObject* object, PyObject* other_object, int operation) {
     if (!array_check(object) || !array_check(other_object)) return Py_NewRef(Py_NotImplemented);
     Array *one = (Array*)object, *other = (Array*)other_object;
-    if ((operation == Py_EQ || operation == Py_NE) && one->length != other->length)
+    Py_ssize_t length = array_load_length(one), other_length = array_load_length(other);
+    if ((operation == Py_EQ || operation == Py_NE) && length != other_length)
         return PyBool_FromLong(operation == Py_NE);
     bool comparable_bytes = one->type == other->type && one->type->is_integer;
     Py_ssize_t index = comparable_bytes ? count_equal_bytes(one, other) : 0;

@@ -1,6 +1,7 @@
 #include "types/array/storage.h"
 
 #include "types/array/place.h"
+#include "types/array/sharing.h"
 
 // --- creating and deallocating ---
 
@@ -117,6 +118,7 @@ static int ensure_on_heap(Array* array, Py_ssize_t length) {
 
 static int ensure(Array* array, Py_ssize_t length) {
     if (length <= array->num_allocated) return 0;
+    if (array_check_writable(array) < 0) return -1;
     return array->place ? place_ensure(array, length) : ensure_on_heap(array, length);
 }
 
@@ -130,12 +132,13 @@ static int shrink_on_heap(Array* array) {
 
 int array_shrink_to_fit(Array* array) {
     int status = 0;
-    bool has_place;
+    bool has_place, is_shared;
     Py_BEGIN_CRITICAL_SECTION(array);
     has_place = array->place != NULL;
+    is_shared = array->role != ARRAY_PRIVATE;
     if (!has_place) status = shrink_on_heap(array);
     Py_END_CRITICAL_SECTION();
-    return has_place ? place_shrink_to_fit(array) : status;
+    return has_place && !is_shared ? place_shrink_to_fit(array) : status;
 }
 
 // --- items ---
@@ -148,7 +151,7 @@ static int append_item(Array* array, const char* item) {
     Py_ssize_t index = array->length;
     if (index >= array->num_allocated && ensure(array, index + 1) < 0) return -1;
     memcpy(array_item(array, index), item, (size_t)array->type->size);
-    array->length = index + 1;
+    array_set_length(array, index + 1);
     return 0;
 }
 
@@ -156,17 +159,32 @@ static Py_ssize_t add_lengths(Py_ssize_t one, Py_ssize_t other) {
     return one > PY_SSIZE_T_MAX - other ? PY_SSIZE_T_MAX : one + other;
 }
 
+static int make_room(Array* array, Py_ssize_t length) {
+    if (ensure(array, length) < 0) return -1;
+    if (array->place) place_prefault(array, length);
+    return 0;
+}
+
+int array_make_room(Array* array, Py_ssize_t length) { return make_room(array, length); }
+
+// Other processes must always see a prefix of what was written.
+static int check_splice(const Array* array, Py_ssize_t start, Py_ssize_t num_removed, Py_ssize_t num_items) {
+    bool keeps_others = num_removed == num_items || (num_removed == 0 && start == array->length);
+    return keeps_others ? array_check_writable(array)
+                        : array_raise_append_only(array, "replacing items by more or fewer");
+}
+
 int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items) {
     Py_ssize_t num_before = start + num_removed, num_after = array->length - num_before;
     Py_ssize_t length = add_lengths(array->length - num_removed, num_items);
-    if (ensure(array, length) < 0) return -1;
+    if (array->role != ARRAY_PRIVATE && check_splice(array, start, num_removed, num_items) < 0) return -1;
+    if (make_room(array, length) < 0) return -1;
     if (length < array->length && array_check_shrinks(array, length) < 0) return -1;
     size_t size = (size_t)array->type->size;
-    if (array->place) place_prefault(array, length);
     if (num_items != num_removed && num_after > 0)
         memmove(array_item(array, start + num_items), array_item(array, num_before), (size_t)num_after * size);
-    if (items && num_items > 0) memmove(array_item(array, start), items, (size_t)num_items * size);
-    array->length = length;
+    if (num_items > 0) memmove(array_item(array, start), items, (size_t)num_items * size);
+    array_set_length(array, length);
     return 0;
 }
 

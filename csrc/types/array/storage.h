@@ -52,9 +52,13 @@ int array_shrink_to_fit(Array* array);
 
 // --- items ---
 
-// Replaces `num_removed` items from `start` on by `num_items` from `items`; without values where that is NULL. The new
-// items may not be the array's own. BufferError when a view shows what would no longer be there. The caller holds the
-// array's lock, and has prepared for the growth.
+// Has memory for so many items, which the array does not get yet. The caller holds the array's lock, and has prepared for
+// the growth.
+int array_make_room(Array* array, Py_ssize_t length);
+
+// Replaces `num_removed` items from `start` on by `num_items` from `items`, which may not be the array's own.
+// BufferError when a view shows what would no longer be there; TypeError when other processes may read the array and
+// items would move or go. The caller holds the array's lock, and has prepared for the growth.
 int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items);
 
 // The same with all items of an array, which may be the same one if they replace all of it, or are put at its end, or

@@ -9,6 +9,7 @@
 #include "types/array/pickling.h"
 #include "types/array/place.h"
 #include "types/array/sequence.h"
+#include "types/array/sharing.h"
 #include "types/array/storage.h"
 
 // --- creating ---
@@ -51,7 +52,7 @@ static Py_ssize_t guess_length(const ArrayArguments* arguments) {
     if (PyByteArray_Check(initializer)) return PyByteArray_Size(initializer) / arguments->type->size;
     if (PyList_Check(initializer)) return PyList_Size(initializer);
     if (PyTuple_Check(initializer)) return PyTuple_Size(initializer);
-    return array_check(initializer) ? ((Array*)initializer)->length : count_buffer_items(initializer);
+    return array_check(initializer) ? array_load_length((Array*)initializer) : count_buffer_items(initializer);
 }
 
 static int initialize(Array* self, PyObject* initializer) {
@@ -103,6 +104,7 @@ static int array_getbuffer(Array* self, Py_buffer* view, int flags) {
     if (view) view->obj = NULL;
     if (array_reserve(self) < 0) return -1;
     Place* place = self->place;
+    array_load_length(self);
     Py_BEGIN_CRITICAL_SECTION(self);
     status = view_export(&place->reservation, &self->length, self->type->typecode, self->type->size, view, flags);
     if (status == 0 && place->exported_end < (size_t)view->len) place->exported_end = (size_t)view->len;
@@ -116,7 +118,7 @@ static void array_releasebuffer(Array* Py_UNUSED(self), Py_buffer* Py_UNUSED(vie
 
 static PyObject* array_repr(Array* self) {
     PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
-    PyObject* list = name && self->length > 0 ? array_tolist(self, NULL) : NULL;
+    PyObject* list = name && array_load_length(self) > 0 ? array_tolist(self, NULL) : NULL;
     PyObject* text = NULL;
     if (list)
         text = PyUnicode_FromFormat("%U('%s', %R)", name, self->type->typecode, list);
