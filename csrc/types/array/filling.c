@@ -8,12 +8,7 @@ static int extend_from_array(Array* array, Array* other) {
         PyErr_SetString(PyExc_TypeError, "can only extend with array of same kind");
         return -1;
     }
-    if (array_prepare_growth(array, array_load_length(other)) < 0) return -1;
-    int status;
-    Py_BEGIN_CRITICAL_SECTION2(array, other);
-    status = array_splice_array(array, array->length, 0, other);
-    Py_END_CRITICAL_SECTION2();
-    return status;
+    return array_append_array(array, other);
 }
 
 // Converts the numbers of a buffer in parts, as its iterator would give them. The first that does not fit raises what

@@ -350,7 +350,7 @@ PyObject* array_sizeof(Array* self, PyObject* Py_UNUSED(ignored)) {
 
 PyObject* array_copy(Array* self, PyObject* Py_UNUSED(ignored)) {
     Array* copy = array_new_like(self, array_load_length(self));
-    if (copy && array_extend(copy, (PyObject*)self) < 0) Py_CLEAR(copy);
+    if (copy && array_append_array(copy, self) < 0) Py_CLEAR(copy);
     return (PyObject*)copy;
 }
 

@@ -36,7 +36,7 @@ static Array* check_operand(PyObject* object, const char* format) {
 
 Py_ssize_t array_length(Array* self) { return array_load_length(self); }
 
-PyObject* array_get_or_null(Array* self, Py_ssize_t index) {
+static inline PyObject* get_item(Array* self, Py_ssize_t index) {
     char item[MAX_ITEM_SIZE];
     bool found;
     Py_BEGIN_CRITICAL_SECTION(self);
@@ -46,14 +46,16 @@ PyObject* array_get_or_null(Array* self, Py_ssize_t index) {
     return found ? self->type->get(item) : NULL;
 }
 
+PyObject* array_get_or_null(Array* self, Py_ssize_t index) { return get_item(self, index); }
+
 // A reader's items stay, so it looks for more only where one is not among those that it knows.
-static void follow_to(Array* self, Py_ssize_t index) {
+static inline void follow_to(Array* self, Py_ssize_t index) {
     if (self->role == ARRAY_READER && index >= self->length) array_follow_writer(self);
 }
 
 PyObject* array_get(Array* self, Py_ssize_t index) {
     follow_to(self, index);
-    PyObject* item = array_get_or_null(self, index);
+    PyObject* item = get_item(self, index);
     if (!item && !PyErr_Occurred()) PyErr_SetString(PyExc_IndexError, "array index out of range");
     return item;
 }
@@ -295,7 +297,7 @@ static PyObject* iterator_next(ArrayIterator* self) {
     Py_END_CRITICAL_SECTION();
     if (!array) return NULL;
     follow_to((Array*)array, index);
-    PyObject* item = array_get_or_null((Array*)array, index);
+    PyObject* item = get_item((Array*)array, index);
     if (!item && !PyErr_Occurred()) {
         Py_BEGIN_CRITICAL_SECTION(self);
         finished = (PyObject*)self->array;
@@ -394,7 +396,7 @@ PyObject* array_concat(Array* self, PyObject* object) {
     }
     Array* sum = array_new_like(self, array_load_length(self) + array_load_length(other));
     if (!sum) return NULL;
-    if (array_extend(sum, (PyObject*)self) < 0 || array_extend(sum, object) < 0) Py_CLEAR(sum);
+    if (array_append_array(sum, self) < 0 || array_append_array(sum, other) < 0) Py_CLEAR(sum);
     return (PyObject*)sum;
 }
 
@@ -447,7 +449,7 @@ PyObject* array_repeat(Array* self, Py_ssize_t count) {
     }
     Array* product = array_new_like(self, count > 0 ? length * count : 0);
     if (!product) return NULL;
-    if (array_extend(product, (PyObject*)self) < 0 || repeat(product, count) < 0) Py_CLEAR(product);
+    if (array_append_array(product, self) < 0 || repeat(product, count) < 0) Py_CLEAR(product);
     return (PyObject*)product;
 }
 

@@ -207,6 +207,15 @@ int array_append_object(Array* array, PyObject* object) {
     return status;
 }
 
+int array_append_array(Array* array, Array* other) {
+    int status;
+    if (array_prepare_growth(array, array_load_length(other)) < 0) return -1;
+    Py_BEGIN_CRITICAL_SECTION2(array, other);
+    status = array_splice_array(array, array->length, 0, other);
+    Py_END_CRITICAL_SECTION2();
+    return status;
+}
+
 int array_append_memory(Array* array, const char* items, Py_ssize_t num_items) {
     int status;
     if (array_prepare_growth(array, num_items) < 0) return -1;

@@ -71,6 +71,9 @@ int array_check_shrinks(const Array* array, Py_ssize_t length);
 // Copies items from memory that is not the array's own to the end. The caller holds no lock.
 int array_append_memory(Array* array, const char* items, Py_ssize_t num_items);
 
+// The same with all items of an array of the same item type, which may be the same one.
+int array_append_array(Array* array, Array* other);
+
 // Converts one object to an item, and appends it.
 int array_append_object(Array* array, PyObject* object);
 
