@@ -97,7 +97,7 @@ PyObject* view_pin_for_native(Reservation* reservation, size_t offset, size_t nu
 }
 
 int view_export(Reservation* reservation, const Py_ssize_t* num_items, const char* format, Py_ssize_t item_size,
-                Py_buffer* view, int flags) {
+                bool readonly, Py_buffer* view, int flags) {
     if (!view) {  // only native code can do that
         PyErr_SetString(PyExc_BufferError, "the Py_buffer argument must not be NULL");
         return -1;
@@ -107,6 +107,7 @@ int view_export(Reservation* reservation, const Py_ssize_t* num_items, const cha
     if (!pin) return -1;
     pin->format = format;
     pin->item_size = item_size;
+    pin->pin.readonly = readonly;
     view_place_pin(pin, 0, (size_t)(*num_items * item_size));
     int status = PyObject_GetBuffer((PyObject*)pin, view, flags);
     Py_DECREF(pin);

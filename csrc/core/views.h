@@ -19,10 +19,10 @@ void view_place_pin(PinObject* pin, size_t offset, size_t num_bytes);
 // A pin for another extension, which may use the bytes at `address` until it releases the pin.
 PyObject* view_pin_for_native(Reservation* reservation, size_t offset, size_t num_bytes, bool writable, void** address);
 
-// Implements a bf_getbuffer: exports the first `*num_items` items, which are committed and writable. The number is read
-// after everything that can run Python code.
+// Implements a bf_getbuffer: exports the first `*num_items` items, which are committed, and writable unless `readonly`.
+// The number is read after everything that can run Python code.
 int view_export(Reservation* reservation, const Py_ssize_t* num_items, const char* format, Py_ssize_t item_size,
-                Py_buffer* view, int flags);
+                bool readonly, Py_buffer* view, int flags);
 
 extern PyType_Spec pin_spec;
 extern PyType_Spec untracked_pin_spec;

@@ -1,6 +1,7 @@
 #include "types/attach.h"
 
 #include "python/arguments.h"
+#include "types/array/storage.h"
 #include "types/region.h"
 #include "types/sharing.h"
 
@@ -20,6 +21,7 @@ typedef struct AttachedKind {
 
 static const AttachedKind KINDS[] = {
     {SHARED_REGION, "a region", offsetof(ModuleState, region_type), region_attach},
+    {SHARED_ARRAY, "an array", offsetof(ModuleState, array_type), array_attach},
 };
 
 #define NUM_KINDS (sizeof(KINDS) / sizeof(KINDS[0]))

@@ -4,6 +4,8 @@
 #define VMEM_ARRAY_H
 
 #include "core/reservation.h"
+#include "core/shared_memory.h"
+#include "python/forking.h"
 #include "types/array/item_types.h"
 
 // The reserved memory of an array.
@@ -12,6 +14,10 @@ typedef struct Place {
     Py_ssize_t capacity;  // how many items it holds
     size_t exported_end;  // the offset up to which a buffer was ever exported: consumers may keep pointers to there
     size_t high_water;    // the offset up to which pages are known to have been written
+    // Of arrays that other processes see:
+    SharedMemory* memory;     // the backing of the reservation; NULL for private memory
+    ForkEntry fork_entry;     // in a list while this process writes the items
+    struct Place* inherited;  // in a forked child: the memory that views from before the fork show
 } Place;
 
 // Who writes the items. Set when the array is made; a forked child becomes a reader of what its parent shares.

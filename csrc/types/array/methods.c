@@ -7,6 +7,7 @@
 #include "types/array/place.h"
 #include "types/array/sequence.h"
 #include "types/array/sharing.h"
+#include "types/sharing.h"
 
 static PyObject* none_unless(bool failed) { return failed ? NULL : Py_NewRef(Py_None); }
 
@@ -295,6 +296,9 @@ PyObject* array_buffer_info(Array* self, PyObject* Py_UNUSED(ignored)) {
     Py_BEGIN_CRITICAL_SECTION(self);
     items = self->items;
     length = self->length;
+    // Who has the address of what a forked child inherits must not fault there.
+    if (self->role == ARRAY_WRITER && self->place->exported_end < array_num_bytes(self))
+        self->place->exported_end = array_num_bytes(self);
     Py_END_CRITICAL_SECTION();
     return Py_BuildValue("(Nn)", PyLong_FromVoidPtr(items), length);
 }
@@ -339,7 +343,9 @@ PyObject* array_sizeof(Array* self, PyObject* Py_UNUSED(ignored)) {
     PyObject* size = PyObject_CallMethod((PyObject*)&PyBaseObject_Type, "__sizeof__", "O", self);
     size_t on_heap = 0;
     Py_BEGIN_CRITICAL_SECTION(self);
-    on_heap = self->place ? sizeof(Place) : (size_t)(self->num_allocated * self->type->size);
+    if (!self->place) on_heap = (size_t)(self->num_allocated * self->type->size);
+    for (const Place* place = self->place; place; place = place->inherited)
+        on_heap += sizeof(Place) + (place->memory ? sizeof(SharedMemory) : 0);
     Py_END_CRITICAL_SECTION();
     PyObject* heap_size = size ? PyLong_FromSize_t(on_heap) : NULL;
     PyObject* sum = heap_size ? PyNumber_Add(size, heap_size) : NULL;
@@ -365,4 +371,20 @@ PyObject* array_map(Array* self, PyObject* Py_UNUSED(ignored)) {
     if (array_reserve(self) < 0) return NULL;
     array_load_length(self);
     return snapshot_map(array_find_state(self), &self->place->reservation, Py_None, count_used);
+}
+
+// --- sharing ---
+
+static int check_shared(const Array* self) {
+    if (self->role != ARRAY_PRIVATE) return 0;
+    PyErr_SetString(PyExc_ValueError, "this array is not shared, and so has no descriptor: make it with shared=True");
+    return -1;
+}
+
+PyObject* array_fileno(Array* self, PyObject* Py_UNUSED(ignored)) {
+    return check_shared(self) < 0 ? NULL : sharing_get_fileno(&self->place->reservation);
+}
+
+PyObject* array_get_handle(Array* self, PyObject* Py_UNUSED(ignored)) {
+    return check_shared(self) < 0 ? NULL : sharing_get_handle(&self->place->reservation);
 }

@@ -32,5 +32,7 @@ PyObject* array_sizeof(Array* self, PyObject* ignored);
 PyObject* array_copy(Array* self, PyObject* ignored);
 PyObject* array_deepcopy(Array* self, PyObject* memo);
 PyObject* array_map(Array* self, PyObject* ignored);
+PyObject* array_fileno(Array* self, PyObject* ignored);
+PyObject* array_get_handle(Array* self, PyObject* ignored);
 
 #endif

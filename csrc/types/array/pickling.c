@@ -71,8 +71,17 @@ static ModuleState* find_loaded_state(Array* self) {
     return state && module_check_loaded(state) == 0 ? state : NULL;
 }
 
+static int check_private(const Array* self) {
+    if (self->role == ARRAY_PRIVATE) return 0;
+    PyErr_SetString(PyExc_TypeError,
+                    "cannot pickle a shared array: send it through multiprocessing, or its fileno() over a socket to a "
+                    "process that calls vmem.attach(); a slice of it, as array[:], is a copy that can be pickled");
+    return -1;
+}
+
 // A list of numbers, which pickles of every protocol can hold.
 PyObject* array_reduce(Array* self, PyObject* Py_UNUSED(ignored)) {
+    if (check_private(self) < 0) return NULL;
     ModuleState* module_state = find_loaded_state(self);
     PyObject* state = module_state ? get_state(self, module_state) : NULL;
     PyObject* items = state ? array_tolist(self, NULL) : NULL;
@@ -141,6 +150,7 @@ PyObject* array_reduce_ex(Array* self, PyObject* object) {
     int is_own = has_own_reduce(self);
     if (is_own < 0) return NULL;
     if (is_own) return PyObject_CallMethod((PyObject*)self, "__reduce__", NULL);
+    if (check_private(self) < 0) return NULL;
     return protocol < 3 ? array_reduce(self, NULL) : reduce_to_memory(self, protocol >= 5 && self->place);
 }
 

@@ -4,8 +4,10 @@
 
 #include "core/growth.h"
 #include "core/lifetime.h"
+#include "core/mapping_budget.h"
 #include "core/page_ops.h"
 #include "python/arguments.h"
+#include "types/sharing.h"
 
 static const OwnerKind ARRAY = {
     .noun = "array",
@@ -123,60 +125,92 @@ static int move_items(Array* array, Place* place) {
     return 0;
 }
 
+static ReservationOptions describe_place(const ModuleState* state, const PyTypeObject* python_type, size_t num_bytes) {
+    return (ReservationOptions){
+        .num_bytes = num_bytes, .align = 1, .name = Py_None, .owner_is_gc = python_type != state->array_type};
+}
+
+static size_t count_capacity_bytes(const ItemType* type, Py_ssize_t capacity) {
+    return capacity > 0 ? (size_t)(capacity * type->size) : 1;
+}
+
+// Takes over what is to be shared; that is NULL for private memory. NULL with an exception.
+static Place* new_place(ModuleState* state, Array* array, const OwnerKind* owner_kind, Py_ssize_t capacity,
+                        size_t num_bytes, SharedMemory* memory) {
+    ReservationOptions options = describe_place(state, Py_TYPE((PyObject*)array), num_bytes);
+    const Backing* backing = memory ? &memory->backing : &PRIVATE_MEMORY;
+    Place* place = PyMem_Calloc(1, sizeof(Place));
+    if (!place) {
+        if (memory) shared_memory_free(memory);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    place->capacity = capacity;
+    place->memory = memory;
+    if (reservation_open(&place->reservation, state, (PyObject*)array, owner_kind, backing, &options) == 0)
+        return place;
+    place_close(place);
+    return NULL;
+}
+
 static int open_place(ModuleState* state, Array* array, Py_ssize_t capacity, bool is_default) {
     if (array->place) return 0;
     if (module_check_loaded(state) < 0) return -1;
-    ReservationOptions options = {.num_bytes = capacity > 0 ? (size_t)(capacity * array->type->size) : 1,
-                                  .align = 1,
-                                  .name = Py_None,
-                                  .owner_is_gc = Py_TYPE((PyObject*)array) != state->array_type};
-    if (reservation_audit(state, &options) < 0) return -1;
-    Place* place = PyMem_Calloc(1, sizeof(Place));
-    int status;
-    if (!place) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    place->capacity = capacity;
-    status = reservation_open(&place->reservation, state, (PyObject*)array, is_default ? &DEFAULT_ARRAY : &ARRAY,
-                              &PRIVATE_MEMORY, &options);
-    if (status == 0) {
-        Py_BEGIN_CRITICAL_SECTION(array);
-        if (!array->place) status = move_items(array, place);  // else another thread or a hook was first
-        Py_END_CRITICAL_SECTION();
-    }
+    if (place_audit(state, Py_TYPE((PyObject*)array), array->type, capacity) < 0) return -1;
+    int status = 0;
+    Place* place = new_place(state, array, is_default ? &DEFAULT_ARRAY : &ARRAY, capacity,
+                             count_capacity_bytes(array->type, capacity), NULL);
+    if (!place) return -1;
+    Py_BEGIN_CRITICAL_SECTION(array);
+    if (!array->place) status = move_items(array, place);  // else another thread or a hook was first
+    Py_END_CRITICAL_SECTION();
     if (array->place != place) place_close(place);
     return status;
+}
+
+int place_audit(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity) {
+    ReservationOptions options = describe_place(state, python_type, count_capacity_bytes(type, capacity));
+    return reservation_audit(state, &options);
 }
 
 int place_open(ModuleState* state, Array* array, Py_ssize_t capacity) {
     return open_place(state, array, capacity, false);
 }
 
-// Many addresses may have been taken, or a limit set, since the default size was computed.
-static int retry_with_current_size(ModuleState* state, Array* array, Py_ssize_t capacity, Py_ssize_t min_capacity) {
+bool place_has_smaller_default(ModuleState* state, const ItemType* item_type, Py_ssize_t* capacity,
+                               Py_ssize_t min_capacity) {
     PyObject *type, *value, *traceback;
-    if (!PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;
+    if (!PyErr_ExceptionMatches(PyExc_MemoryError)) return false;
     PyErr_Fetch(&type, &value, &traceback);
-    Py_ssize_t smaller = place_default_capacity(state, array->type);
+    Py_ssize_t smaller = place_default_capacity(state, item_type);
     if (smaller < min_capacity) smaller = min_capacity;
-    if (smaller >= capacity) {
+    if (smaller >= *capacity) {
         PyErr_Restore(type, value, traceback);
-        return -1;
+        return false;
     }
     Py_XDECREF(type);
     Py_XDECREF(value);
     Py_XDECREF(traceback);
-    return open_place(state, array, smaller, true);
+    *capacity = smaller;
+    return true;
+}
+
+Py_ssize_t place_choose_default(ModuleState* state, const ItemType* type, Py_ssize_t min_capacity) {
+    Py_ssize_t capacity = next_default_capacity(state, type);
+    if (min_capacity > PY_SSIZE_T_MAX / 2 / type->size)
+        return place_raise_full(state->out_of_memory_error, type, capacity, min_capacity);
+    return capacity < min_capacity ? min_capacity : capacity;
+}
+
+static int open_default_place(ModuleState* state, Array* array, Py_ssize_t capacity, Py_ssize_t min_capacity) {
+    if (open_place(state, array, capacity, true) == 0) return 0;
+    if (!place_has_smaller_default(state, array->type, &capacity, min_capacity)) return -1;
+    return open_place(state, array, capacity, true);
 }
 
 int place_open_default(ModuleState* state, Array* array, Py_ssize_t min_capacity) {
-    Py_ssize_t capacity = next_default_capacity(state, array->type);
-    if (min_capacity > PY_SSIZE_T_MAX / 2 / array->type->size)
-        return place_raise_full(state->out_of_memory_error, array->type, capacity, min_capacity);
-    if (capacity < min_capacity) capacity = min_capacity;
-    if (open_place(state, array, capacity, true) == 0) return 0;
-    return retry_with_current_size(state, array, capacity, min_capacity);
+    Py_ssize_t capacity = place_choose_default(state, array->type, min_capacity);
+    return capacity < 0 ? -1 : open_default_place(state, array, capacity, min_capacity);
 }
 
 int place_open_grown(ModuleState* state, Array* array, Py_ssize_t length) {
@@ -184,13 +218,141 @@ int place_open_grown(ModuleState* state, Array* array, Py_ssize_t length) {
     if (length > capacity) capacity = place_default_capacity(state, array->type);  // it may be more by now
     if (capacity < array->length) capacity = array->length;
     if (length > capacity) return place_raise_full(state->out_of_memory_error, array->type, capacity, length);
-    if (open_place(state, array, capacity, true) == 0) return 0;
-    return retry_with_current_size(state, array, capacity, length);
+    return open_default_place(state, array, capacity, length);
 }
 
 void place_close(Place* place) {
+    if (place->inherited) place_close(place->inherited);
+    fork_list_remove(&place->fork_entry);
     reservation_destroy(&place->reservation);
     PyMem_Free(place);
+}
+
+// --- sharing ---
+
+static SharedMemory* new_shared_memory(ModuleState* state, const ItemType* type, size_t num_bytes) {
+    SharedPage facts;
+    if (shared_page_init(&facts, SHARED_ARRAY, num_bytes, Py_None) < 0) return NULL;
+    facts.item_size = (uint64_t)type->size;
+    strcpy(facts.format, type->typecode);
+    return shared_memory_new(&facts, sharing_possible_seals(state), true);
+}
+
+int place_open_shared(ModuleState* state, Array* array, Py_ssize_t capacity, bool is_default) {
+    size_t num_bytes = count_capacity_bytes(array->type, capacity);
+    SharedMemory* memory = new_shared_memory(state, array->type, num_bytes);
+    if (!memory) return -1;
+    Place* place = new_place(state, array, is_default ? &DEFAULT_ARRAY : &ARRAY, capacity, num_bytes, memory);
+    if (!place) return -1;
+    array->items = place->reservation.base;
+    array->place = place;
+    array->role = ARRAY_WRITER;
+    return 0;
+}
+
+// Maps memory that another process writes. NULL with an exception.
+static Place* new_readable_place(ModuleState* state, Array* array, const OwnerKind* owner_kind, SharedMemory* memory) {
+    size_t num_bytes = (size_t)memory->facts.num_bytes;
+    memory->keeps_page = true;
+    memory->protection = VMEM_READ;
+    return new_place(state, array, owner_kind, (Py_ssize_t)num_bytes / array->type->size, num_bytes, memory);
+}
+
+int place_attach(ModuleState* state, Array* array, SharedMemory* memory) {
+    Place* place = new_readable_place(state, array, &ARRAY, memory);
+    if (!place) return -1;
+    array->items = place->reservation.base;
+    array->place = place;
+    array->role = ARRAY_READER;
+    return 0;
+}
+
+// Records pages that can be read as they were mapped. Returns false when there is no memory for that.
+static bool record_readable(Place* place, size_t end) {
+    SpanMap* spans = &place->reservation.spans;
+    size_t now = growth_committed_end(&place->reservation);
+    if (end <= now) return true;
+    if (spans_prepare(spans, 1) < 0) {
+        PyErr_Clear();
+        return false;
+    }
+    Pages pages = reservation_pages(&place->reservation, now, end);
+    spans_set(spans, pages.start, pages.end, (PageState){VMEM_READ, UNLOCKED});
+    spans_trim_spare(spans);
+    return true;
+}
+
+void place_follow(Array* array) {
+    Place* place = array->place;
+    size_t size = (size_t)array->type->size;
+    if (!place->memory->page) return;
+    size_t length = shared_memory_load_length(place->memory, size, (size_t)place->capacity);
+    if (length > (size_t)array->length && record_readable(place, length * size)) array->length = (Py_ssize_t)length;
+}
+
+// --- forked children ---
+
+static void unmap_first_page(SharedMemory* memory) {
+    if (vmem_object_unmap(memory->page, shared_page_size()) == VMEM_SUCCESS) mapping_budget_charge(-1);
+    memory->page = NULL;
+}
+
+// NULL without an exception.
+static Place* map_again(ModuleState* state, Array* array, const Place* old) {
+    SharedMemory* memory = shared_memory_attach_again(old->memory);
+    if (!memory) return NULL;
+    Place* place = new_readable_place(state, array, old->reservation.owner_kind, memory);
+    if (!place) {
+        PyErr_Clear();
+        return NULL;
+    }
+    place->capacity = old->capacity;
+    record_readable(place, array_num_bytes(array));
+    return place;
+}
+
+// From now on this process sees its own copies of the first bytes of what it has inherited, and cannot access the rest.
+// Where it cannot have copies it keeps reading what its parent writes; what then writes through a view faults.
+static void isolate(Place* old, size_t end) {
+    Reservation* reservation = &old->reservation;
+    SpanMap* spans = &reservation->spans;
+    PageState state = {VMEM_READ_WRITE, UNLOCKED};
+    size_t committed_end = growth_committed_end(reservation);
+    bool can_record = spans_prepare(spans, 2 * SPANS_FOR_CHANGE) == 0;
+    if (!can_record) PyErr_Clear();
+    end = can_record ? vmem_align_forward(end, reservation->page_size) : committed_end;
+    if (end > 0 && vmem_object_make_private(&old->memory->object, reservation->base, end, shared_page_size())) {
+        vmem_protect(reservation->base, end, VMEM_READ);
+        state.protection = VMEM_READ;
+    }
+    if (end < reservation->size) vmem_protect(reservation->base + end, reservation->size - end, VMEM_NO_ACCESS);
+    mapping_budget_charge(1);
+    if (can_record && end > 0) spans_set(spans, 0, end, state);
+    if (can_record && end < committed_end) spans_clear(spans, end, committed_end);
+    spans_trim_spare(spans);
+}
+
+// The number of the descriptor may have been given to somebody.
+static void keep_descriptor(SharedMemory* memory, SharedMemory* old) {
+    VmemObject object = memory->object;
+    memory->object = old->object;
+    vmem_object_close(&object);
+    old->is_open = false;
+}
+
+void place_become_reader(ModuleState* state, Array* array) {
+    Place* old = array->place;
+    fork_list_remove(&old->fork_entry);
+    array->role = ARRAY_READER;
+    array->num_allocated = 0;
+    unmap_first_page(old->memory);
+    Place* place = map_again(state, array, old);
+    isolate(old, place ? old->exported_end : growth_committed_end(&old->reservation));
+    if (!place) return;
+    keep_descriptor(place->memory, old->memory);
+    place->inherited = old;
+    array->place = place;
+    array->items = place->reservation.base;
 }
 
 // --- growing ---

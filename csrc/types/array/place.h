@@ -19,8 +19,34 @@ int place_open(ModuleState* state, Array* array, Py_ssize_t capacity);
 // The same for a default capacity, or `min_capacity` where that is more.
 int place_open_default(ModuleState* state, Array* array, Py_ssize_t min_capacity);
 
+// The default capacity for at least so many items. -1 with an exception where there cannot be so many.
+Py_ssize_t place_choose_default(ModuleState* state, const ItemType* type, Py_ssize_t min_capacity);
+
+// After an error: whether the addresses have run out and the default capacity is less by now, because many were taken, or
+// a limit set, since it was computed. Then it clears the error.
+bool place_has_smaller_default(ModuleState* state, const ItemType* item_type, Py_ssize_t* capacity,
+                               Py_ssize_t min_capacity);
+
 // The same for an array that grows to so many items, which must fit the default capacity.
 int place_open_grown(ModuleState* state, Array* array, Py_ssize_t length);
+
+// Raises the audit event for the addresses of an array. For new arrays that are shared this comes before the array is
+// made, so that no hook sees it without its memory.
+int place_audit(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity);
+
+// Makes memory that other processes can read, for a new array; or maps, for a new array, memory that another process
+// writes, which it takes over. No Python code runs when they succeed.
+int place_open_shared(ModuleState* state, Array* array, Py_ssize_t capacity, bool is_default);
+int place_attach(ModuleState* state, Array* array, SharedMemory* memory);
+
+// Makes as many items readable as there are by now. The caller holds the array's lock. No Python code runs, and there is
+// no failure: without memory for the record the array stays as long as it was.
+void place_follow(Array* array);
+
+// In a forked child: maps the items of an array anew, read-only, and takes the memory that the parent writes from under
+// old views, which keep what they show. Where the system refuses that, the array stays as long as it was. Errors are
+// cleared.
+void place_become_reader(ModuleState* state, Array* array);
 
 // Unmaps the memory of an array that is being deallocated. Never raises.
 void place_close(Place* place);

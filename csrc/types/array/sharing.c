@@ -1,10 +1,21 @@
 #include "types/array/sharing.h"
 
+#include "types/array/place.h"
+
 // --- the length ---
 
-Py_ssize_t array_follow_writer(Array* array) { return array->length; }
+Py_ssize_t array_follow_writer(Array* array) {
+    const SharedPage* page = array->place->memory->page;
+    Py_ssize_t length = array->length;
+    if (!page || shared_page_load_length(page) == (size_t)length) return length;
+    Py_BEGIN_CRITICAL_SECTION(array);
+    place_follow(array);
+    length = array->length;
+    Py_END_CRITICAL_SECTION();
+    return length;
+}
 
-void array_publish_length(Array* array) { (void)array; }
+void array_publish_length(Array* array) { shared_memory_publish_length(array->place->memory, (size_t)array->length); }
 
 // --- what readers, and writers that are read, must not do ---
 

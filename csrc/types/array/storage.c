@@ -2,6 +2,7 @@
 
 #include "types/array/place.h"
 #include "types/array/sharing.h"
+#include "types/sharing.h"
 
 // --- creating and deallocating ---
 
@@ -45,13 +46,79 @@ static int reserve_at_once(ModuleState* state, Array* array, Py_ssize_t capacity
     return place_open(state, array, capacity < min_capacity ? min_capacity : capacity);
 }
 
-Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
-                 Py_ssize_t min_capacity) {
+static Array* allocate(ModuleState* state, PyTypeObject* python_type, const ItemType* type) {
     if (module_check_loaded(state) < 0) return NULL;
     allocfunc alloc = (allocfunc)PyType_GetSlot(python_type, Py_tp_alloc);
     Array* self = (Array*)alloc(python_type, 0);
+    if (self) self->type = type;
+    return self;
+}
+
+// The child must not run Python code, as a garbage collection can, before all arrays have changed.
+static void change_in_child(void* object) {
+    Array* array = object;
+    int collects_garbage = PyGC_Disable();
+    place_become_reader(array_find_state(array), array);
+    if (collects_garbage) PyGC_Enable();
+}
+
+static Array* new_shared(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
+                         bool is_default) {
+    if (place_audit(state, python_type, type, capacity) < 0) return NULL;
+    Array* self = allocate(state, python_type, type);
     if (!self) return NULL;
-    self->type = type;
+    if (place_open_shared(state, self, capacity, is_default) < 0)
+        Py_CLEAR(self);
+    else
+        fork_list_add(&state->sharing.forks, &self->place->fork_entry, self, change_in_child);
+    return self;
+}
+
+Array* array_new_shared(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
+                        Py_ssize_t min_capacity) {
+    bool is_default = capacity < 0;
+    if (sharing_prepare(state, python_type) < 0) return NULL;
+    if (is_default && (capacity = place_choose_default(state, type, min_capacity)) < 0) return NULL;
+    if (capacity < min_capacity) capacity = min_capacity;
+    Array* self = new_shared(state, python_type, type, capacity, is_default);
+    if (!self && is_default && place_has_smaller_default(state, type, &capacity, min_capacity))
+        self = new_shared(state, python_type, type, capacity, is_default);
+    return self;
+}
+
+// What the first page says has been checked but for what arrays alone have. NULL with ValueError.
+static const ItemType* find_shared_type(const SharedPage* facts) {
+    const ItemType* type = facts->format[1] == '\0' ? find_item_type((unsigned char)facts->format[0]) : NULL;
+    if (!type)
+        PyErr_Format(PyExc_ValueError, "the typecode of this shared array is unknown: %.12s", facts->format);
+    else if (facts->item_size != (uint64_t)type->size)
+        PyErr_Format(PyExc_ValueError, "items of this shared array are said to have %llu bytes; those of '%s' have %zd",
+                     (unsigned long long)facts->item_size, type->typecode, type->size);
+    else if (facts->num_dims != 0)
+        PyErr_Format(PyExc_ValueError,
+                     "the rows of this shared array are said to have %u dimensions, and can have none",
+                     (unsigned)facts->num_dims);
+    else
+        return type;
+    return NULL;
+}
+
+PyObject* array_attach(ModuleState* state, PyTypeObject* python_type, SharedMemory* memory) {
+    const ItemType* type = find_shared_type(&memory->facts);
+    Array* self = NULL;
+    if (type && place_audit(state, python_type, type, (Py_ssize_t)memory->facts.num_bytes / type->size) == 0)
+        self = allocate(state, python_type, type);
+    if (!self)
+        shared_memory_free(memory);
+    else if (place_attach(state, self, memory) < 0)
+        Py_CLEAR(self);
+    return (PyObject*)self;
+}
+
+Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
+                 Py_ssize_t min_capacity) {
+    Array* self = allocate(state, python_type, type);
+    if (!self) return NULL;
     int status = 0;
     if (capacity >= 0 || !fits_on_heap(type, min_capacity))
         status = reserve_at_once(state, self, capacity, min_capacity);

@@ -18,6 +18,13 @@
 Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
                  Py_ssize_t min_capacity);
 
+// The same for one that other processes can read. Runs Python code in any case.
+Array* array_new_shared(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
+                        Py_ssize_t min_capacity);
+
+// A reader of memory that another process has shared, which it takes over. Runs audit hooks.
+PyObject* array_attach(ModuleState* state, PyTypeObject* python_type, SharedMemory* memory);
+
 // An empty one of the same item type, for at least so many items.
 Array* array_new_like(Array* array, Py_ssize_t min_capacity);
 

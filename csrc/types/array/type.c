@@ -11,6 +11,7 @@
 #include "types/array/sequence.h"
 #include "types/array/sharing.h"
 #include "types/array/storage.h"
+#include "types/sharing.h"
 
 // --- creating ---
 
@@ -18,15 +19,17 @@ typedef struct ArrayArguments {
     const ItemType* type;
     PyObject* initializer;  // NULL for none
     Py_ssize_t capacity;    // -1 for the default
+    int shared;
 } ArrayArguments;
 
 static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* arguments) {
-    static char* names[] = {"", "", "capacity", NULL};
+    static char* names[] = {"", "", "capacity", "shared", NULL};
     PyObject *typecode, *capacity = Py_None;
     arguments->initializer = NULL;
     arguments->capacity = -1;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$O:Array", names, &typecode, &arguments->initializer,
-                                     &capacity))
+    arguments->shared = false;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$Op:Array", names, &typecode, &arguments->initializer,
+                                     &capacity, &arguments->shared))
         return -1;
     if (convert_typecode(typecode, &arguments->type) < 0) return -1;
     if (capacity == Py_None) return 0;
@@ -70,12 +73,18 @@ static int initialize(Array* self, PyObject* initializer) {
     return nothing ? 0 : -1;
 }
 
+static const char* const OWN_KEYWORDS[] = {"capacity", "shared"};
+
 // A subclass may have an __init__() that takes more keywords, as one of array.array may. They are ignored here.
 static PyObject* drop_foreign_keywords(PyTypeObject* type, const ModuleState* state, PyObject* keywords) {
     if (!keywords || PyType_GetSlot(type, Py_tp_init) == PyType_GetSlot(state->array_type, Py_tp_init))
         return Py_XNewRef(keywords);
-    PyObject* capacity = PyDict_GetItemString(keywords, "capacity");
-    return capacity ? Py_BuildValue("{sO}", "capacity", capacity) : PyDict_New();
+    PyObject* own = PyDict_New();
+    for (size_t i = 0; own && i < sizeof(OWN_KEYWORDS) / sizeof(OWN_KEYWORDS[0]); i++) {
+        PyObject* value = PyDict_GetItemString(keywords, OWN_KEYWORDS[i]);
+        if (value && PyDict_SetItemString(own, OWN_KEYWORDS[i], value) < 0) Py_CLEAR(own);
+    }
+    return own;
 }
 
 static PyObject* array_new_object(PyTypeObject* python_type, PyObject* args, PyObject* keywords) {
@@ -89,25 +98,44 @@ static PyObject* array_new_object(PyTypeObject* python_type, PyObject* args, PyO
     if (status < 0) return NULL;
     Py_ssize_t min_capacity = arguments.capacity < 0 ? guess_length(&arguments) : 0;
     if (min_capacity < 0) return NULL;
-    Array* self = array_new(state, python_type, arguments.type, arguments.capacity, min_capacity);
+    Array* self = (arguments.shared ? array_new_shared : array_new)(state, python_type, arguments.type,
+                                                                    arguments.capacity, min_capacity);
     if (self && initialize(self, arguments.initializer) < 0) Py_CLEAR(self);
     return (PyObject*)self;
 }
 
 static int array_traverse(Array* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE((PyObject*)self));
-    return self->place ? reservation_traverse(&self->place->reservation, visit, arg) : 0;
+    int status = 0;
+    for (Place* place = self->place; place && status == 0; place = place->inherited)
+        status = reservation_traverse(&place->reservation, visit, arg);
+    return status;
+}
+
+// Returns 1 when the items have another place by now: making the buffer can start a garbage collection, and that can fork.
+static int export_items(Array* self, Py_buffer* view, int flags) {
+    Place* place = self->place;
+    const ItemType* type = self->type;
+    bool is_readonly = self->role == ARRAY_READER;
+    if (view_export(&place->reservation, &self->length, type->typecode, type->size, is_readonly, view, flags) < 0)
+        return -1;
+    if (place != self->place) {
+        PyBuffer_Release(view);
+        return 1;
+    }
+    if (place->exported_end < (size_t)view->len) place->exported_end = (size_t)view->len;
+    return 0;
 }
 
 static int array_getbuffer(Array* self, Py_buffer* view, int flags) {
     int status;
     if (view) view->obj = NULL;
     if (array_reserve(self) < 0) return -1;
-    Place* place = self->place;
     array_load_length(self);
     Py_BEGIN_CRITICAL_SECTION(self);
-    status = view_export(&place->reservation, &self->length, self->type->typecode, self->type->size, view, flags);
-    if (status == 0 && place->exported_end < (size_t)view->len) place->exported_end = (size_t)view->len;
+    do {
+        status = export_items(self, view, flags);
+    } while (status > 0);
     Py_END_CRITICAL_SECTION();
     return status;
 }
@@ -142,6 +170,14 @@ static PyObject* array_get_capacity(Array* self, void* Py_UNUSED(closure)) {
     return capacity < 0 ? NULL : PyLong_FromSsize_t(capacity);
 }
 
+static PyObject* array_get_readonly(Array* self, void* Py_UNUSED(closure)) {
+    return PyBool_FromLong(self->role == ARRAY_READER);
+}
+
+static PyObject* array_get_is_shared(Array* self, void* Py_UNUSED(closure)) {
+    return PyBool_FromLong(self->role != ARRAY_PRIVATE);
+}
+
 // --- tables ---
 
 PyMethodDef array_methods[] = {
@@ -167,6 +203,8 @@ PyMethodDef array_methods[] = {
     {"tofile", (PyCFunction)array_tofile, METH_O, tofile_doc},
     {"buffer_info", (PyCFunction)array_buffer_info, METH_NOARGS, buffer_info_doc},
     {"map", (PyCFunction)array_map, METH_NOARGS, map_doc},
+    {"fileno", (PyCFunction)array_fileno, METH_NOARGS, fileno_doc},
+    {"_get_handle", (PyCFunction)array_get_handle, METH_NOARGS, sharing_get_handle_doc},
     {"__release_buffer__", (PyCFunction)array_release_buffer, METH_O | METH_COEXIST, release_buffer_doc},
     {"__array__", AS_KEYWORDS(array_to_numpy), to_numpy_doc},
     {"__sizeof__", (PyCFunction)array_sizeof, METH_NOARGS, sizeof_doc},
@@ -182,6 +220,8 @@ static PyGetSetDef array_getset[] = {
     {"typecode", (getter)array_get_typecode, NULL, "The letter that names the type of the items.", NULL},
     {"itemsize", (getter)array_get_itemsize, NULL, "The size of one item in bytes.", NULL},
     {"capacity", (getter)array_get_capacity, NULL, "How many items the array can ever hold.", NULL},
+    {"readonly", (getter)array_get_readonly, NULL, "Whether another process writes the items.", NULL},
+    {"_is_shared", (getter)array_get_is_shared, NULL, "Whether other processes can attach it.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
