@@ -28,6 +28,16 @@ static const OwnerKind DEFAULT_ARRAY = {
     .when_commit_runs_out_of_mappings = "keep fewer arrays and arenas",
 };
 
+// An array that another process has made.
+static const OwnerKind ATTACHED_ARRAY = {
+    .noun = "array",
+    .article = "an",
+    .reserved_for = " for an array",
+    .when_addresses_run_out = "let the process that makes it ask for a smaller capacity",
+    .when_mappings_run_out = "keep fewer arrays and arenas",
+    .when_commit_runs_out_of_mappings = "keep fewer arrays and arenas",
+};
+
 // --- capacity ---
 
 int place_convert_capacity(const ItemType* type, PyObject* object, Py_ssize_t* capacity) {
@@ -259,7 +269,7 @@ static Place* new_readable_place(ModuleState* state, Array* array, const OwnerKi
 }
 
 int place_attach(ModuleState* state, Array* array, SharedMemory* memory) {
-    Place* place = new_readable_place(state, array, &ARRAY, memory);
+    Place* place = new_readable_place(state, array, &ATTACHED_ARRAY, memory);
     if (!place) return -1;
     array->items = place->reservation.base;
     array->place = place;

@@ -1,0 +1,68 @@
+"""Other processes that have the shared memory of this one."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+import vmem
+from tests.support.processes import ROOT
+from vmem import _vmem
+
+PROGRAM = """
+import sys, vmem
+names = {"vmem": vmem, "array": vmem.attach(int(sys.argv[1]))}
+for line in sys.stdin:
+    try:
+        code = eval(line)
+        try:
+            expression = compile(code, "peer", "eval")
+        except SyntaxError:
+            exec(code, names)
+            print(None, flush=True)
+        else:
+            print(repr(eval(expression, names)), flush=True)
+    except BaseException as error:
+        print(repr(f"{type(error).__name__}: {error}"), flush=True)
+"""
+
+
+class Peer:
+    """A Python that was started with a descriptor, and has attached it as `array`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(descriptor)],
+            pass_fds=[descriptor],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+
+    def ask(self, code: str) -> Any:
+        """What an expression is there, or "Error: message"; None for statements."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(repr(code) + "\n")
+        self.process.stdin.flush()
+        return ast.literal_eval(self.process.stdout.readline())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self.process:  # closes its input, at which it ends
+            pass
+        assert kind is not None or self.process.returncode == 0
+
+
+def attach_array(array: vmem.Array[Any]) -> vmem.Array[Any]:
+    """A reader of a shared array in this process, on every system."""
+    return _vmem.attach(array._get_handle(), (vmem.Array,))
