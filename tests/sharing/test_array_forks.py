@@ -1,0 +1,440 @@
+"""A forked child of the process that made a shared array: it reads, and nothing that it has reaches the parent."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.marks import linux_only, needs_shared_memory, posix_only
+from tests.support.processes import run_python
+
+pytestmark = [needs_shared_memory, posix_only]
+
+FORK = """
+    import ctypes, gc, os, sys, vmem
+
+    def in_child(check):
+        child = os.fork()
+        if child == 0:
+            try:
+                check()
+            except BaseException as error:
+                print("child:", type(error), error, error.__traceback__.tb_next.tb_lineno, flush=True)
+                os._exit(1)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    def refuses(call, kind=TypeError, text="read-only"):
+        try:
+            call()
+        except kind as error:
+            assert text in str(error), error
+        else:
+            raise AssertionError("it was not refused")
+
+    page = vmem.get_page_size()
+    array = vmem.Array("d", range(page), shared=True)
+    expected = list(range(page))
+"""
+
+
+def run_forking(code: str) -> None:
+    run_python(FORK + code)
+
+
+def test_the_child_reads_and_the_parent_writes_on() -> None:
+    run_forking(
+        """
+    reader = vmem.attach(array.fileno())
+    (receiver, sender), (ready, begin) = os.pipe(), os.pipe()
+
+    def check():
+        assert array.readonly and reader.readonly
+        assert array.typecode == "d" and array.capacity == reader.capacity
+        assert array.tolist() == reader.tolist() == expected
+        for call in (lambda: array.append(1), lambda: array.__setitem__(0, 1), lambda: array.pop(),
+                     lambda: array.extend([]), lambda: array.frombytes(bytes(8 << 20)), lambda: array.prefault(1)):
+            refuses(call)
+        assert memoryview(array).readonly
+        os.write(begin, b"x")
+        os.read(receiver, 1)
+        assert array[-1] == reader[-1] == 5.0 and len(array) == page + 100_001
+        assert array[0] == 7.0
+        assert array.map().used == 8 * len(array)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            check()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.read(ready, 1)
+    array.extend(range(100_000))
+    array.append(5.0)
+    array[0] = 7.0
+    os.write(sender, b"x")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    """
+    )
+
+
+def test_views_from_before_the_fork() -> None:
+    """They stay valid and writable in the child, and what is written there stays there."""
+    run_forking(
+        """
+    view, part = memoryview(array), memoryview(array)[5:7]
+    pointer = ctypes.POINTER(ctypes.c_double).from_buffer(ctypes.c_void_p(array.buffer_info()[0]))
+    def check():
+        assert not view.readonly
+        view[0] = view[page - 1] = part[0] = -1.0
+        pointer[1] = -2.0
+        assert view.tolist() == [-1.0, -2.0, 2.0, 3.0, 4.0, -1.0] + expected[6:-1] + [-1.0]
+        assert array.tolist() == expected
+        assert vmem.attach(array.fileno()).tolist() == expected
+        view.release()
+        assert part[0] == -1.0
+    in_child(check)
+    assert array.tolist() == view.tolist() == expected
+    """
+    )
+
+
+def test_numpy_arrays_that_keep_only_a_pointer() -> None:
+    pytest.importorskip("numpy")
+    run_forking(
+        """
+    import numpy as np
+    numbers, kept = np.asarray(array), np.ndarray(page, buffer=array)
+    def check():
+        global array
+        numbers[0] = kept[1] = -1.0
+        assert numbers[0] == kept[0] == -1.0 and array[0] == 0.0
+        array = None
+        gc.collect()
+        assert numbers.sum() == kept.sum() == sum(expected) - 3
+    in_child(check)
+    assert (numbers == expected).all()
+    """
+    )
+
+
+@linux_only
+def test_what_the_kernel_allows_in_the_child() -> None:
+    run_forking(
+        """
+    from tests.support.system import permissions_in
+    array.extend(range(10 * page))
+    view = memoryview(array)[: page // 8]
+    array.extend(range(100 * page))
+    old, size = array.buffer_info()[0], array.map().size
+    exported = 8 * len(array)  # buffer_info() gave the address away
+    array.prefault(300 * page)
+    def check():
+        assert permissions_in(old, size) == [(0, exported, "rw-p"), (exported, size, "---s")]
+        new = array.buffer_info()[0]
+        assert new != old and permissions_in(new, size) == [(0, size, "r--s")]
+    in_child(check)
+    """
+    )
+
+
+@linux_only
+def test_nothing_that_was_not_shown_stays() -> None:
+    run_forking(
+        """
+    from tests.support.system import permissions_in
+    address, size = array.map().address, array.map().size
+    def check():
+        assert permissions_in(address, size) == [(0, size, "---s")]
+    in_child(check)
+    """
+    )
+
+
+def test_children_of_children() -> None:
+    run_forking(
+        """
+    view = memoryview(array)
+    def check():
+        view[0] = -1.0
+        def check_again():
+            assert array.readonly and array.tolist() == expected and view[0] == -1.0
+            view[0] = -2.0
+            refuses(lambda: array.append(1))
+        in_child(check_again)
+        assert view[0] == -1.0
+    in_child(check)
+    assert view[0] == 0.0
+    """
+    )
+
+
+@linux_only
+def test_descriptors_keep_their_numbers() -> None:
+    run_forking(
+        """
+    number, before = array.fileno(), set(os.listdir("/proc/self/fd"))
+    def check():
+        assert array.fileno() == number
+        assert vmem.attach(number).tolist() == expected
+        assert set(os.listdir("/proc/self/fd")) == before
+    in_child(check)
+    """
+    )
+
+
+@linux_only
+def test_nothing_is_left_in_the_child() -> None:
+    run_forking(
+        """
+    def count():
+        gc.collect()
+        with open("/proc/self/maps") as file:
+            return sum("memfd:" in line for line in file), len(os.listdir("/proc/self/fd"))
+
+    del array
+    before = count()
+    many = [vmem.Array("d", [1.0], shared=True) for _ in range(20)]
+    readers = [vmem.attach(each.fileno()) for each in many]
+    views = [memoryview(each) for each in many]
+    def check():
+        assert all(view[0] == each[0] for view, each in zip(views, many))
+        views.clear()
+        many.clear()
+        readers.clear()
+        assert count() == before, (count(), before)
+    in_child(check)
+    """
+    )
+
+
+def test_arrays_made_in_the_child_are_its_own() -> None:
+    run_forking(
+        """
+    def check():
+        own = vmem.Array("d", array, shared=True)
+        own.append(1.0)
+        assert not own.readonly and own.tolist() == [*expected, 1.0]
+        def check_again():
+            assert own.readonly and array.readonly
+        in_child(check_again)
+        own.append(2.0)
+    in_child(check)
+    """
+    )
+
+
+def test_what_the_parent_dropped_or_left_to_a_cycle() -> None:
+    run_forking(
+        """
+    class Node(vmem.Array):
+        pass
+    for _ in range(3):
+        node = Node("d", [1.0], shared=True)
+        node.itself, node.view = node, memoryview(node)
+    del node
+    def check():
+        gc.collect()
+        assert array.readonly
+    in_child(check)
+    in_child(check)
+    """
+    )
+
+
+# --- forks in the middle of calls ---
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "array.append(Forking())",
+        "array.extend([Forking()])",
+        "array.fromlist([Forking()])",
+        "array.extend(forking())",
+        "array.__setitem__(0, Forking())",
+        "array.__setitem__(Forking(), 5.0)",
+        "array.insert(0, Forking())",
+        "array.pop(Forking())",
+        "array.fromfile(Forking(), 1)",
+        "array.prefault(Forking(1))",
+        "array.lock(Forking(1))",
+        "array.__imul__(Forking())",
+        "array.__setitem__(slice(Forking(), 1), vmem.Array('d', [5.0]))",
+        "array.__delitem__(slice(Forking(), 1))",
+    ],
+)
+def test_a_call_that_forks_changes_nothing_in_the_child(call: str) -> None:
+    """The arguments fork while they are converted. The child goes on with the call of a reader."""
+    run_forking(
+        f"""
+    view = memoryview(array)
+    in_the_child = False
+
+    def fork():
+        global in_the_child
+        if not in_the_child:
+            in_the_child = (os.fork() == 0)
+
+    class Forking:
+        def __init__(self, number=0):
+            self.number = number
+        def __index__(self):
+            fork()
+            return self.number
+        def __float__(self):
+            fork()
+            return 1.0
+        def read(self, size):
+            fork()
+            return bytes(size)
+
+    def forking():
+        yield 1.0
+        fork()
+        yield 2.0
+
+    try:
+        {call}
+    except TypeError as error:
+        in_the_child or "append-only" in str(error) or sys.exit(f"refused: {{error}}")
+    else:
+        if in_the_child:
+            print("it was not refused", flush=True)
+            os._exit(1)
+    if in_the_child:
+        good = array.readonly and array[1:page].tolist() == view[1:page].tolist() == expected[1:page]
+        os._exit(0 if good else 2)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
+    """
+    )
+
+
+def test_a_finalizer_that_forks_while_a_buffer_is_made() -> None:
+    """Making the object behind a buffer can start a garbage collection, and the array can have moved after it."""
+    run_forking(
+        """
+    class Forking:
+        def __del__(self):
+            global in_the_child
+            in_the_child = os.fork() == 0
+
+    class Collected(vmem.Array):  # what is behind its buffers is tracked
+        pass
+
+    array = Collected("d", range(page), shared=True)
+    in_the_child = False
+    for threshold in range(1, 40):
+        gc.collect()
+        cycle = [Forking()]
+        cycle.append(cycle)
+        del cycle
+        gc.set_threshold(threshold)
+        kept = []
+        while gc.get_count()[0] and len(kept) < 50:
+            kept.append(memoryview(array))
+            if in_the_child:
+                assert all(each[page - 1] == expected[-1] for each in kept)
+                assert memoryview(array).readonly
+                os._exit(0)
+        gc.set_threshold(700)
+        gc.collect()
+        if in_the_child:
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
+    """
+    )
+
+
+# --- when the system refuses ---
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_no_addresses_for_a_new_mapping() -> None:
+    """The array stays as long as it was. Old views stay as they are, and what is written there stays there."""
+    run_forking(
+        """
+    import resource
+    from tests.support.system import status_bytes
+    array = vmem.Array("d", range(page), shared=True, capacity=1 << 27)
+    view = memoryview(array)
+    resource.setrlimit(resource.RLIMIT_AS, (status_bytes("VmSize") + (64 << 20), resource.RLIM_INFINITY))
+    receiver, sender = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            assert array.readonly
+            refuses(lambda: array.append(1))
+            view[0] = -1.0
+            assert memoryview(array).readonly
+            os.read(receiver, 1)
+            assert len(array) == page and array[1:].tolist() == expected[1:]
+            assert array[0] == view[0] == -1.0
+            os._exit(0)
+        finally:
+            os._exit(1)
+    array.extend(range(10 * page))
+    os.write(sender, b"x")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert array[0] == 0.0
+    """
+    )
+
+
+@linux_only
+def test_a_descriptor_that_was_closed_before() -> None:
+    """There is nothing left to map. The array can be read as far as it was there."""
+    run_forking(
+        """
+    view = memoryview(array)
+    os.close(array.fileno())
+    def check():
+        assert array.readonly and memoryview(array).readonly
+        assert array.tolist() == view.tolist() == expected
+        refuses(lambda: array.append(1))
+        refuses(lambda: array.fileno(), OSError, "descriptor")
+    in_child(check)
+    array[0] = 3.0
+    """
+    )
+
+
+@linux_only
+def test_the_parent_ends_first() -> None:
+    run_forking(
+        """
+    receiver, sender = os.pipe()
+    middle = os.fork()
+    if middle == 0:
+        array = vmem.Array("d", expected, shared=True)
+        view = memoryview(array)
+        gone, alive = os.pipe()
+        if os.fork() == 0:
+            os.close(alive)
+            os.read(gone, 1)  # returns when the parent has ended
+            good = array.tolist() == view.tolist() == expected
+            os.write(sender, b"y" if good else b"n")
+            os._exit(0)
+        os.kill(os.getpid(), 9)
+    os.close(sender)
+    os.waitpid(middle, 0)
+    assert os.read(receiver, 1) == b"y"
+    """
+    )
+
+
+def test_an_argument_of_a_forked_process() -> None:
+    run_forking(
+        """
+    from multiprocessing import get_context
+    def check(array, queue):
+        queue.put((array.readonly, array.tolist() == expected, array[:5]))
+    context = get_context("fork")
+    queue = context.SimpleQueue()
+    process = context.Process(target=check, args=(array, queue))
+    process.start()
+    assert queue.get() == (True, True, array[:5])
+    process.join()
+    """
+    )
