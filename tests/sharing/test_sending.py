@@ -22,6 +22,7 @@ METHODS = [each for each in multiprocessing.get_all_start_methods() if each == "
 SAMPLES = {
     *((method, "argument", thing) for method in METHODS for thing in THINGS),
     *((method, channel, "region") for method in ("spawn", "forkserver") for channel in ("queue", "pool", "pipe")),
+    *(("spawn", channel, "array") for channel in ("queue", "pool", "pipe, received")),
     *(("fork" if "fork" in METHODS else "spawn", channel, "region") for channel in CHANNELS),
 }
 CASES = [
