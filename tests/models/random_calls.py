@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 from tests.models.arena_model import CheckedArena
 from tests.models.array_model import CheckedArray
 from tests.models.region_model import PAGE, CheckedRegion
+from tests.models.shared_array_model import CheckedSharedArray
 from tests.support.twin_arrays import TYPECODES
 from vmem import Protection
 
@@ -411,6 +412,17 @@ class ArrayCalls(RandomCalls):
         replace: 0.5,
     }
     NEED_VIEWS: ClassVar[set[Callable[..., None]]] = {write_through_a_view, release_view}
+
+
+class SharedArrayCalls(ArrayCalls):
+    """It never becomes shorter, so a new one is made more often."""
+
+    NAME = "shared array"
+    WEIGHTS: ClassVar[dict[Callable[..., None], float]] = ArrayCalls.WEIGHTS | {ArrayCalls.replace: 3}
+
+    def begin(self) -> None:
+        self.typecode = self.numbers.choice(TYPECODES)
+        self.checked = CheckedSharedArray(self.typecode, self.items(), self.CAPACITY)
 
 
 class ArenaCalls(RandomCalls):

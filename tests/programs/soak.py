@@ -1,4 +1,4 @@
-"""A long random run of all calls of regions, arrays and arenas, compared with their models.
+"""A long random run of all calls of regions, arrays, shared arrays and arenas, compared with their models.
 
 python -m tests.programs.soak --operations 1000000 --seed 1
 """
@@ -11,7 +11,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from tests.models.random_calls import ArenaCalls, ArrayCalls, RandomCalls, RegionCalls
+import vmem
+from tests.models.random_calls import ArenaCalls, ArrayCalls, RandomCalls, RegionCalls, SharedArrayCalls
 
 
 def run(callers: Sequence[RandomCalls], num_operations: int) -> None:
@@ -33,6 +34,15 @@ def print_calls(caller: RandomCalls) -> None:
         print(f"{kind:20} {caller.done[kind]:8} done {caller.refused[kind]:8} refused")
 
 
+def find_kinds() -> list[type[RandomCalls]]:
+    """All that this system has."""
+    try:
+        vmem.Array("b", shared=True)
+    except NotImplementedError:
+        return [RegionCalls, ArrayCalls, ArenaCalls]
+    return [RegionCalls, ArrayCalls, SharedArrayCalls, ArenaCalls]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--operations", type=int, default=1_000_000)
@@ -41,7 +51,7 @@ def main() -> int:
         "--check-every", type=int, default=50, help="calls between full comparisons; 1 finds the call at fault"
     )
     arguments = parser.parse_args()
-    callers = [kind(arguments.seed, arguments.check_every) for kind in (RegionCalls, ArrayCalls, ArenaCalls)]
+    callers = [kind(arguments.seed, arguments.check_every) for kind in find_kinds()]
     try:
         run(callers, arguments.operations)
     except Exception:

@@ -257,6 +257,7 @@ int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const c
 
 // Growing can move the items, so it comes before their address is taken.
 int array_splice_array(Array* array, Py_ssize_t start, Py_ssize_t num_removed, Array* other) {
+    if (array->role != ARRAY_PRIVATE && check_splice(array, start, num_removed, other->length) < 0) return -1;
     if (ensure(array, add_lengths(array->length - num_removed, other->length)) < 0) return -1;
     return array_splice(array, start, num_removed, other->items, other->length);
 }
