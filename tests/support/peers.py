@@ -23,11 +23,11 @@ for line in sys.stdin:
             expression = compile(code, "peer", "eval")
         except SyntaxError:
             exec(code, names)
-            print(None, flush=True)
+            print((True, None), flush=True)
         else:
-            print(repr(eval(expression, names)), flush=True)
-    except BaseException as error:
-        print(repr(f"{type(error).__name__}: {error}"), flush=True)
+            print((True, eval(expression, names)), flush=True)
+    except Exception as error:
+        print((False, f"{type(error).__name__}: {error}"), flush=True)
 """
 
 
@@ -44,13 +44,39 @@ class Peer:
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
 
-    def ask(self, code: str) -> Any:
-        """What an expression is there, or "Error: message"; None for statements."""
+    def start(self, code: str) -> None:
+        """Lets it run code without waiting for the end."""
         assert self.process.stdin
-        assert self.process.stdout
         self.process.stdin.write(repr(code) + "\n")
         self.process.stdin.flush()
-        return ast.literal_eval(self.process.stdout.readline())
+
+    def ask(self, code: str) -> Any:
+        """What an expression is there; None for statements."""
+        self.start(code)
+        return self.finish()
+
+    def finish(self) -> Any:
+        """What was started has given."""
+        succeeded, answer = self.read()
+        assert succeeded, answer
+        return answer
+
+    def fail(self, code: str) -> str:
+        """The error that code raises there."""
+        self.start(code)
+        succeeded, answer = self.read()
+        assert not succeeded, answer
+        return str(answer)
+
+    def read(self) -> tuple[bool, Any]:
+        assert self.process.stdout
+        succeeded, answer = ast.literal_eval(self.process.stdout.readline())
+        return succeeded, answer
+
+    def kill(self) -> None:
+        self.process.kill()
+        with self.process:
+            pass
 
     def __enter__(self) -> Self:
         return self
