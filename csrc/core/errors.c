@@ -31,6 +31,8 @@ VmemResult result_of_reserve(int error) {
 // "cannot commit 4096 bytes at offset 8192 of a region"
 static PyObject* describe_request(const Request* request) {
     const OwnerKind* owner = request->owner_kind;
+    if (request->kind == REQUEST_ATTACH)
+        return PyUnicode_FromFormat("cannot %s descriptor %zd", request->verb, (Py_ssize_t)request->offset);
     if (request->kind != REQUEST_ADDRESSES)
         return PyUnicode_FromFormat("cannot %s %zu bytes at offset %zu of %s %s", request->verb, request->num_bytes,
                                     request->offset, owner->article, owner->noun);
@@ -130,7 +132,7 @@ static PyObject* describe_cause(const Request* request, const VmemLimits* limits
             (unsigned long long)limits->address_space_limit, (unsigned long long)limits->address_space_used,
             address_advice(request));
     if (is_about_size(error)) return describe_size_limit(request);
-    if (request->kind == REQUEST_ADDRESSES && !is_about_memory(error))
+    if (request->new_addresses && !is_about_memory(error))
         return PyUnicode_FromFormat("no free range of addresses is large enough; %s", address_advice(request));
     bool is_private = request->backing->is_private;
     if (is_private && exceeds(limits->data_used, request->new_memory, limits->data_limit))

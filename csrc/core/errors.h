@@ -8,9 +8,10 @@
 #include "vmem.h"
 
 typedef enum RequestKind {
-    REQUEST_RANGE,     // an operation on a range of a reservation
-    REQUEST_ACCESS,    // the same, on committed pages: `new_memory` is what becomes writable
-    REQUEST_ADDRESSES  // reserving addresses: there is no offset yet
+    REQUEST_RANGE,      // an operation on a range of a reservation
+    REQUEST_ACCESS,     // the same, on committed pages: `new_memory` is what becomes writable
+    REQUEST_ADDRESSES,  // reserving addresses: there is no offset yet
+    REQUEST_ATTACH      // finding out what is behind a descriptor, which is the offset; maps a first page
 } RequestKind;
 
 // What was requested of the system, for the message.

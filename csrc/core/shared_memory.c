@@ -178,66 +178,85 @@ void shared_memory_free(SharedMemory* memory) {
 
 // --- attaching ---
 
-static int raise_not_an_object(intptr_t handle) {
-    PyErr_Format(PyExc_ValueError, "descriptor %zd is not that of shared memory of vmem", (Py_ssize_t)handle);
+static const OwnerKind SHARED = {
+    .noun = "shared memory",
+    .article = "",
+    .reserved_for = "",
+    .when_addresses_run_out = "release what is not needed",
+    .when_mappings_run_out = "release what is not needed",
+    .when_commit_runs_out_of_mappings = "release what is not needed",
+};
+
+// What is being attached, and where refusals are to be raised.
+typedef struct Attaching {
+    SharedMemory* memory;
+    intptr_t handle;
+    PyObject* out_of_memory_error;
+} Attaching;
+
+static int raise_not_an_object(const Attaching* attaching) {
+    PyErr_Format(PyExc_ValueError, "cannot attach descriptor %zd: it is not that of shared memory of vmem",
+                 (Py_ssize_t)attaching->handle);
     return -1;
 }
 
-static int raise_failed(intptr_t handle, VmemResult result) {
+static int raise_failed(const Attaching* attaching, VmemResult result) {
     int error = system_error();
-    if (result == VMEM_ERROR_UNSUPPORTED) {
-        PyErr_SetString(PyExc_NotImplementedError, "cannot attach shared memory: this system has none");
-        return -1;
-    }
-    PyObject* what = PyUnicode_FromFormat("cannot attach the shared memory of descriptor %zd", (Py_ssize_t)handle);
-    raise_system_error(what, result, error);
+    Request request = {.kind = REQUEST_ATTACH,
+                       .verb = "attach",
+                       .owner_kind = &SHARED,
+                       .backing = &SHARED_MEMORY,
+                       .offset = (size_t)attaching->handle,
+                       .num_bytes = shared_page_size(),
+                       .new_addresses = shared_page_size()};
+    raise_refused(attaching->out_of_memory_error, &request, result, error);
     return -1;
 }
 
-static int import_object(SharedMemory* memory, intptr_t handle) {
-    VmemResult result = vmem_object_import(&memory->object, handle);
-    if (result == VMEM_SUCCESS) {
-        memory->is_open = true;
-        return 0;
-    }
-    bool is_closed = system_error() == BAD_HANDLE;
-    return result == VMEM_ERROR_INVALID_ARGUMENT && !is_closed ? raise_not_an_object(handle)
-                                                               : raise_failed(handle, result);
+static int import_object(const Attaching* attaching) {
+    SharedMemory* memory = attaching->memory;
+    VmemResult result = vmem_object_import(&memory->object, attaching->handle);
+    memory->is_open = result == VMEM_SUCCESS;
+    if (memory->is_open) return 0;
+    bool is_other = result == VMEM_ERROR_INVALID_ARGUMENT && system_error() != BAD_HANDLE;
+    return is_other ? raise_not_an_object(attaching) : raise_failed(attaching, result);
 }
 
 // A descriptor that was opened for reading would let commits fail later.
-static int check_writable(SharedMemory* memory, intptr_t handle) {
-    VmemResult result = map_page(memory, VMEM_READ_WRITE);
-    if (result != VMEM_SUCCESS) return raise_failed(handle, result);
-    unmap_page(memory);
+static int check_writable(const Attaching* attaching) {
+    VmemResult result = map_page(attaching->memory, VMEM_READ_WRITE);
+    if (result != VMEM_SUCCESS) return raise_failed(attaching, result);
+    unmap_page(attaching->memory);
     return 0;
 }
 
 // Reads the first page of an object that cannot shrink, where the system can tell: else another process could take the
 // page away while it is read.
-static int read_page(SharedMemory* memory, intptr_t handle, unsigned possible_seals) {
+static int read_page(const Attaching* attaching, unsigned possible_seals) {
+    SharedMemory* memory = attaching->memory;
     unsigned seals = 0;
     size_t size = 0;
     VmemResult result = vmem_object_get_seals(&memory->object, &seals);
     if (result == VMEM_SUCCESS) result = vmem_object_size(&memory->object, &size);
-    if (result != VMEM_SUCCESS) return raise_failed(handle, result);
+    if (result != VMEM_SUCCESS) return raise_failed(attaching, result);
     bool can_shrink = possible_seals && !(seals & VMEM_SEAL_SIZE);
-    if (can_shrink || size < shared_page_size()) return raise_not_an_object(handle);
+    if (can_shrink || size < shared_page_size()) return raise_not_an_object(attaching);
     result = map_page(memory, VMEM_READ);
-    if (result != VMEM_SUCCESS) return raise_failed(handle, result);
+    if (result != VMEM_SUCCESS) return raise_failed(attaching, result);
     memcpy(&memory->facts, memory->page, sizeof(SharedPage));
     unmap_page(memory);
     if (shared_page_check(&memory->facts, size, seals, possible_seals) < 0) return -1;
-    return memory->facts.kind == SHARED_REGION ? check_writable(memory, handle) : 0;
+    return memory->facts.kind == SHARED_REGION ? check_writable(attaching) : 0;
 }
 
-SharedMemory* shared_memory_attach(intptr_t handle, unsigned possible_seals) {
+SharedMemory* shared_memory_attach(intptr_t handle, unsigned possible_seals, PyObject* out_of_memory_error) {
     SharedMemory* memory = allocate_record();
+    Attaching attaching = {memory, handle, out_of_memory_error};
     if (!memory) {
         PyErr_NoMemory();
         return NULL;
     }
-    if (import_object(memory, handle) < 0 || read_page(memory, handle, possible_seals) < 0) {
+    if (import_object(&attaching) < 0 || read_page(&attaching, possible_seals) < 0) {
         shared_memory_free(memory);
         return NULL;
     }

@@ -28,7 +28,7 @@ SharedMemory* shared_memory_new(const SharedPage* facts, unsigned seals, bool ke
 // mapped without access, for commits, as in a region: set `protection` and `keeps_page` before reserving for anything
 // else. `possible_seals` are those that this system has. NULL with ValueError for a handle that is something else, or
 // OSError.
-SharedMemory* shared_memory_attach(intptr_t handle, unsigned possible_seals);
+SharedMemory* shared_memory_attach(intptr_t handle, unsigned possible_seals, PyObject* out_of_memory_error);
 
 // A second one for the same object, with a handle of its own, for memory that is to be mapped again. Nothing is checked.
 // NULL without an exception: a forked child calls it before any Python code.

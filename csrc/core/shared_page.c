@@ -59,7 +59,7 @@ static int raise_value_error(const char* message, ...) {
 
 static int check_origin(const SharedPage* page) {
     if (memcmp(page->magic, MAGIC, sizeof(MAGIC)) != 0)
-        return raise_value_error("this descriptor is not that of shared memory of vmem: its first bytes are others");
+        return raise_value_error("this is not shared memory of vmem: its first bytes are others");
     if (page->byte_order == OTHER_BYTE_ORDER)
         return raise_value_error("this shared memory was made by a process of the other byte order");
     if (page->byte_order != BYTE_ORDER_MARK)

@@ -44,14 +44,14 @@ static PyTypeObject* find_type(ModuleState* state, const AttachedKind* kind, PyO
 }
 
 static PyObject* attach(ModuleState* state, intptr_t handle, PyObject* types) {
-    SharedMemory* memory = shared_memory_attach(handle, sharing_possible_seals(state));
+    SharedMemory* memory = shared_memory_attach(handle, sharing_possible_seals(state), state->out_of_memory_error);
     if (!memory) return NULL;
     const AttachedKind* kind = find_kind(memory);
     PyTypeObject* type = kind ? find_type(state, kind, types) : NULL;
     PyObject* object = NULL;
     if (!type)
-        PyErr_Format(PyExc_ValueError, "descriptor %zd is that of %s, which was not expected", (Py_ssize_t)handle,
-                     kind ? kind->noun : "something that this vmem does not know");
+        PyErr_Format(PyExc_ValueError, "cannot attach descriptor %zd: it is that of %s, which was not expected",
+                     (Py_ssize_t)handle, kind ? kind->noun : "something that this vmem does not know");
     if (type && sharing_prepare(state, type) == 0)
         object = kind->attach(state, type, memory);
     else

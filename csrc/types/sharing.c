@@ -14,7 +14,8 @@ unsigned sharing_possible_seals(ModuleState* state) {
 int sharing_check_supported(ModuleState* state) {
     sharing_possible_seals(state);
     if (state->sharing.can_share) return 0;
-    PyErr_SetString(PyExc_NotImplementedError, "this system has no memory that processes can share without a name");
+    PyErr_SetString(PyExc_NotImplementedError,
+                    "cannot share memory: this system has none that processes can share without a name");
     return -1;
 }
 

@@ -27,6 +27,7 @@ if sys.platform == "linux":
 SAMPLES = {
     *("reserve, first", "reserve, named", "memory_info", "commit, small", "decommit, large", "protect, read, small"),
     *("lock, small", "resident, large", "release, small", "drop, small"),
+    *("reserve, shared", "attach", "shared, commit, small", "shared, release, small", "shared, drop, small"),
 }
 STRUCTURE_SAMPLES = {
     *("append", "extend, iterator", "shrink_to_fit, exported", "Array(), buffer", "drop array"),

@@ -15,6 +15,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +41,13 @@ ERRORS = {
     "open": (errno.EMFILE, errno.ENOENT, errno.EINTR),
     "read": (errno.EIO, errno.EINTR),
     "getrlimit": (errno.EINVAL,),
+    "memfd_create": (errno.EMFILE, errno.ENOMEM, errno.EINVAL, errno.ENOSYS),
+    "fallocate": (errno.ENOSPC, errno.EFBIG, errno.ENOMEM),
+    "ftruncate": (errno.EFBIG,),
+    "fcntl": (errno.EMFILE, errno.EPERM, errno.EINVAL),
+    "statx": (errno.EIO,),
+    "fstat": (errno.EIO,),
+    "fstatfs": (errno.EIO,),
 }
 READING = {"open", "read", "getrlimit"}
 CAN_STOP_HALFWAY = {"mprotect", "mlock"}
@@ -47,7 +55,7 @@ CAN_STOP_HALFWAY = {"mprotect", "mlock"}
 
 def class_of(error: int) -> type[Exception]:
     """What the docs say is raised when a system call fails with this."""
-    if error in (errno.ENOMEM, errno.EAGAIN):
+    if error in (errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EFBIG):
         return vmem.OutOfMemoryError
     return NotImplementedError if error == errno.ENOSYS else type(OSError(error, ""))
 
@@ -173,7 +181,10 @@ def check_usable(region: vmem.Region, layout: Layout) -> None:
 def expected_permissions(region: vmem.Region) -> list[tuple[int, int, str]]:
     runs: list[tuple[int, int, str]] = []
     for each in region.ranges():
-        run = (each.offset, each.offset + each.num_bytes, PERMISSIONS[each.protection])
+        permissions = PERMISSIONS[each.protection]
+        if region._is_shared:
+            permissions = permissions.replace("p", "s")
+        run = (each.offset, each.offset + each.num_bytes, permissions)
         if runs and runs[-1][2] == run[2]:
             run = (runs.pop()[0], *run[1:])
         runs.append(run)
@@ -218,6 +229,7 @@ class Explorer:
 
     reads_too = True  # whether reads fail too, one by one, after another failure
     makes_system_calls = True
+    num_opened = 0  # how many descriptors more are open after a call that succeeds
     also_raised: tuple[type[Exception], ...] = ()
 
     def __init__(self) -> None:
@@ -240,8 +252,10 @@ class Explorer:
         finally:
             calls = self.faults.disarm()
         self.num_cases += 1
-        assert num_files() == files
         failed = plan.failed(len(calls))
+        unknown = sum(call == "statx" and plan.error_of(index) != 0 for index, call in enumerate(calls))
+        opened = num_files() - files - (0 if raised else self.num_opened)
+        assert 0 <= opened <= unknown  # a descriptor that may be somebody else's by now is not closed
         if raised:
             assert type(raised) in (*map(self.class_of, failed), *self.also_raised), (raised, failed)
             assert str(raised).split("] ")[-1].startswith("cannot "), raised
@@ -266,6 +280,7 @@ class Explorer:
         with vmem.reserve(PAGE) as region:
             region.commit()
             region.discard()
+        vmem.reserve(PAGE, shared=True).release()
 
     def explore(self) -> set[str]:
         """Tries every failure alone, and with every later failure. Returns the names of the calls that failed."""
@@ -307,6 +322,7 @@ class Verb(Explorer):
     is_huge: bool = False
     is_named: bool = False
     is_secret: bool = False
+    is_shared: bool = False
     also_raised: tuple[type[Exception], ...] = ()
     reads_too: bool = False  # to find the cause of a refusal, which is the same for all verbs
 
@@ -319,8 +335,9 @@ class Verb(Explorer):
         return self.layout.make(
             huge_pages=self.is_huge,
             name="refused" if self.is_named else None,
-            fork="zero" if self.is_secret else "copy",
+            fork="zero" if self.is_secret and not self.is_shared else "copy",
             dump=not self.is_secret,
+            shared=self.is_shared,
         )
 
     def try_once(self, plan: Plan) -> list[str]:
@@ -394,8 +411,11 @@ class Reserve(Explorer):
     def __init__(self, **options: Any) -> None:
         super().__init__()
         self.options = options
-        if options.get("huge_pages"):  # their size is in a file
-            self.also_raised = (NotImplementedError,)
+        if options.get("huge_pages"):  # their size is in a file, and what the system can do takes other calls
+            self.also_raised = (NotImplementedError, OSError)
+        if options.get("shared"):  # calls that make objects have other invalid arguments
+            self.also_raised = (OSError,)
+            self.num_opened = 1
 
     def call(self) -> None:
         self.region = vmem.reserve(self.SIZE, **self.options)
@@ -413,12 +433,26 @@ class Reserve(Explorer):
         del self.region
         assert region.address % (self.options.get("alignment") or PAGE) == 0
         assert region.ranges() == [(0, self.SIZE, False, Protection.NO_ACCESS)]
-        assert permissions_in(region.address, region.size) == [(0, self.SIZE, "---p")]
+        assert permissions_in(region.address, region.size) == [(0, self.SIZE, "---s" if region._is_shared else "---p")]
         region.commit(0, PAGE)
         region[0] = 1
         region.release()
         assert len(plan.failed(len(calls))) > 1 or status_bytes("VmSize") < addresses + self.SIZE // 2
         return calls
+
+
+class Attach(Reserve):
+    """A call of attach()."""
+
+    def __init__(self) -> None:
+        super().__init__(shared=True)
+        self.maker = vmem.reserve(self.SIZE, shared=True)
+        self.also_raised = (OSError, ValueError)  # the system says that the descriptor is something else
+
+    def call(self) -> None:
+        region = vmem.attach(self.maker.fileno())
+        assert isinstance(region, vmem.Region)
+        self.region = region
 
 
 class InNewProcess(Explorer):
@@ -453,13 +487,15 @@ class Release(Explorer):
     """A call of release()."""
 
     layout: Layout
+    is_shared: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
+        self.num_opened = -1 if self.is_shared else 0
 
     def try_once(self, plan: Plan) -> list[str]:
         locked = locked_by_process()
-        region = self.layout.make()
+        region = self.layout.make(shared=self.is_shared)
         before, address = observe(region, self.layout), region.address
         calls, raised = self.call_with(plan, region.release)
         if raised:
@@ -480,9 +516,11 @@ class Drop(Explorer):
 
     make: Callable[[], object]
     find: Callable[[Any], tuple[int, int]]  # its address and size
+    is_shared: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
+        self.num_opened = -1 if self.is_shared else 0
         self.unraisable: list[object] = []
 
     def try_once(self, plan: Plan) -> list[str]:
@@ -496,7 +534,7 @@ class Drop(Explorer):
         if plan.error_of(0) == 0:
             check_unmapped(address, size)
             return calls
-        if len(plan.failed(len(calls))) == 1:
+        if len(plan.failed(len(calls))) == 1 and not self.is_shared:
             assert resident_bytes(address, size) == 0
         assert ctypes.CDLL(None).munmap(ctypes.c_void_p(address), ctypes.c_size_t(size)) == 0
         return calls
@@ -605,6 +643,43 @@ def verbs(part_size: int) -> dict[str, Callable[[], Explorer]]:
     }
 
 
+def shared_verbs(part_size: int) -> dict[str, Callable[[], Explorer]]:
+    """The methods of a shared region, on parts of this size."""
+    lockable = part_size if part_size == PAGE or can_lock(24 * MIB) else MIB
+
+    def on(parts: str, call: Callable[[vmem.Region], object], **options: Any) -> Callable[[], Explorer]:
+        return lambda: Verb(Layout(parts, part_size), call, is_shared=True, **options)
+
+    return {
+        "commit": on(GAPS, lambda region: region.commit(*inner(region))),
+        "commit, secret": on(
+            FEW_GAPS,
+            lambda region: region.commit(*inner(region)),
+            is_secret=True,
+            also_raised=(NotImplementedError,),
+        ),
+        "commit and prefault": on(FEW_GAPS, lambda region: region.commit(*inner(region), prefault=True)),
+        "prefault": on(WRITABLE_PARTS, lambda region: region.prefault(*inner(region))),
+        "protect": on(
+            COMMITTED, lambda region: region.protect(Protection.READ, *inner(region)), can_lose_protection=True
+        ),
+        "lock": lambda: Verb(
+            Layout(ACCESSIBLE, lockable),
+            lambda region: region.lock(*inner(region)),
+            is_shared=True,
+            also_raised=(vmem.OutOfMemoryError,),
+        ),
+        "resident": on(ALL_KINDS, lambda region: region.resident(*inner(region))),
+        "fileno": on("w", lambda region: region.fileno()),
+        "release": lambda: Release(Layout(ALL_KINDS, part_size), is_shared=True),
+        "drop": lambda: Drop(
+            partial(Layout(ALL_KINDS, part_size).make, shared=True),
+            lambda region: (region.address, region.size),
+            is_shared=True,
+        ),
+    }
+
+
 # A commit without prefaulting is never split into chunks.
 SAME_IF_LARGE = {"commit, named", "commit, huge", "commit, secret"}
 
@@ -618,8 +693,13 @@ CASES: dict[str, Callable[[], Explorer]] = {
     "reserve, huge": lambda: Reserve(huge_pages=True),
     "reserve, named": lambda: Reserve(name="refused"),
     "memory_info": lambda: Information(),
+    "reserve, shared": lambda: Reserve(shared=True, name="refused"),
+    "reserve, shared, aligned": lambda: Reserve(shared=True, alignment=4 * MIB),
+    "attach": lambda: Attach(),
     **{f"{name}, small": make for name, make in verbs(PAGE).items()},
     **{f"{name}, large": make for name, make in verbs(LARGE).items() if name not in SAME_IF_LARGE | TOO_LONG_IF_LARGE},
+    **{f"shared, {name}, small": make for name, make in shared_verbs(PAGE).items()},
+    **{f"shared, {name}, large": make for name, make in shared_verbs(MIB).items()},
 }
 
 

@@ -86,7 +86,7 @@ def test_numbers_that_are_no_descriptors(wrong: int) -> None:
 def test_a_closed_descriptor() -> None:
     number = os.dup(0)
     os.close(number)
-    with pytest.raises(OSError, match=f"cannot attach the shared memory of descriptor {number}") as raised:
+    with pytest.raises(OSError, match=f"cannot attach descriptor {number}: the descriptor is closed") as raised:
         vmem.attach(number)
     assert raised.value.errno == 9
 
@@ -217,7 +217,7 @@ def test_descriptors_of_something_else(stranger: str) -> None:
     number = STRANGERS[stranger]()
     before = find_traces()
     try:
-        with pytest.raises(ValueError, match="is not that of shared memory of vmem"):
+        with pytest.raises(ValueError, match="is not (that of )?shared memory of vmem"):
             vmem.attach(number)
         os.fstat(number)
         assert find_traces() == before
@@ -443,7 +443,7 @@ def test_a_descriptor_that_cannot_write(shared: vmem.Region) -> None:
     number = os.open(f"/proc/self/fd/{shared.fileno()}", os.O_RDONLY)
     before = find_traces()
     try:
-        with pytest.raises(PermissionError, match="cannot attach the shared memory of descriptor"):
+        with pytest.raises(PermissionError, match="cannot attach descriptor"):
             vmem.attach(number)
         assert find_traces() == before
     finally:
