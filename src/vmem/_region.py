@@ -129,7 +129,8 @@ def attach(fd: "SupportsIndex") -> "Region | _vmem.Array[Any]":
     ...         bytes(other[0:5])
     b'hello'
     """
-    return _vmem.attach(fd, (Region, _vmem.Array))
+    attached: Region | _vmem.Array[Any] = _vmem.attach(fd, (Region, _vmem.Array))
+    return attached
 
 
 class Region(_vmem.Region):

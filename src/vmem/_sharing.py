@@ -7,21 +7,7 @@ from vmem import _vmem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol
-
-    class Shareable(Protocol):
-        """What objects of all shared types have."""
-
-        @property
-        def _is_shared(self) -> bool: ...
-
-        def _get_handle(self) -> int: ...
-
-    class Duplicate(Protocol):
-        """A descriptor or handle on its way to another process."""
-
-        def detach(self) -> int: ...
-
+    from typing import Any
 
 SECTION_QUERY = 1
 SECTION_MAP_WRITE = 2
@@ -53,10 +39,11 @@ def register(shared_type: type) -> None:
     reduction.register(shared_type, reduce)
 
 
-def reduce(shared: "Shareable") -> "str | tuple[Any, ...]":
+def reduce(shared: "Any") -> "str | tuple[Any, ...]":
     """What a message says of an instance: for a shared one, how to get its descriptor."""
     if not shared._is_shared:
-        return shared.__reduce_ex__(4)
+        usual: str | tuple[Any, ...] = shared.__reduce_ex__(4)
+        return usual
     return (
         rebuild,
         (type(shared), duplicate(shared._get_handle(), writable=isinstance(shared, _vmem.Region))),
@@ -64,7 +51,7 @@ def reduce(shared: "Shareable") -> "str | tuple[Any, ...]":
     )
 
 
-def duplicate(handle: int, writable: bool) -> "Duplicate":
+def duplicate(handle: int, writable: bool) -> "Any":
     """A descriptor or handle that can be sent. The receiver gets it from this process, which must live until then."""
     from multiprocessing import reduction
 
@@ -73,7 +60,7 @@ def duplicate(handle: int, writable: bool) -> "Duplicate":
     return reduction.DupFd(handle)
 
 
-def rebuild(shared_type: type, duplicated: "Duplicate") -> object:
+def rebuild(shared_type: type, duplicated: "Any") -> object:
     """In the receiver: an instance over the memory whose descriptor was sent."""
     handle = duplicated.detach()
     try:

@@ -111,7 +111,7 @@ def test_what_is_refused_leaves_nothing_open() -> None:
     before = num_descriptors()
     for options in ({"huge_pages": True}, {"fork": "none"}):
         with pytest.raises(NotImplementedError):
-            vmem.reserve(1 << 30, shared=True, **options)  # type: ignore[arg-type]
+            vmem.reserve(1 << 30, shared=True, **options)
     with pytest.raises(vmem.OutOfMemoryError):
         vmem.reserve(sys.maxsize // 2, shared=True)
     assert num_descriptors() == before

@@ -1,5 +1,6 @@
 """Right uses and their types. Checked by mypy and basedpyright, and run."""
 
+import os
 from array import array
 from collections.abc import MutableSequence
 from typing import assert_type
@@ -12,6 +13,19 @@ assert_type(vmem.Region(4096), vmem.Region)
 if vmem.get_huge_page_size():
     assert_type(vmem.reserve(1 << 21, huge_pages=True), vmem.Region)
     assert_type(vmem.Region(1 << 21, huge_pages=True), vmem.Region)
+
+shared = vmem.reserve(4096, shared=True)
+assert_type(shared, vmem.Region)
+assert_type(vmem.Region(4096, shared=True), vmem.Region)
+if hasattr(os, "fork"):
+    assert_type(shared.fileno(), int)
+    attached = vmem.attach(shared.fileno())
+    if isinstance(attached, vmem.Region):
+        attached.commit(0, 5)
+        attached.release()
+    else:
+        assert_type(attached.fileno(), int)
+shared.release()
 
 assert_type(region.address, int)
 assert_type(region.size, int)
