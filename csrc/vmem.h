@@ -1355,6 +1355,11 @@ static void vmem__posix_close_quietly(int file) {
     errno = error;
 }
 
+// After the failure of a call for a descriptor that the caller chose.
+static VmemResult vmem__posix_descriptor_result(void) {
+    return errno == EBADF ? VMEM_ERROR_INVALID_ARGUMENT : vmem__posix_last_result();
+}
+
 // Finds what a descriptor stands for. A number that is not a descriptor is an invalid argument.
 static VmemResult vmem__posix_identify(intptr_t handle, vmem__File* info) {
     if ((intptr_t)(int)handle != handle || handle < 0) {
@@ -1362,7 +1367,7 @@ static VmemResult vmem__posix_identify(intptr_t handle, vmem__File* info) {
         return VMEM_ERROR_INVALID_ARGUMENT;
     }
     if (vmem__posix_stat((int)handle, info) == 0) return VMEM_SUCCESS;
-    return errno == EBADF ? VMEM_ERROR_INVALID_ARGUMENT : vmem__posix_last_result();
+    return vmem__posix_descriptor_result();
 }
 
 // Finds what the object's descriptor stands for, and whether that still is the object: other code may have closed the
@@ -1405,7 +1410,7 @@ static VmemResult vmem__posix_adopt_duplicate(VmemObject* object, intptr_t handl
     int file;
     if (result != VMEM_SUCCESS) return result;
     file = vmem__posix_duplicate((int)handle);
-    if (file < 0) return errno == EBADF ? VMEM_ERROR_INVALID_ARGUMENT : vmem__posix_last_result();
+    if (file < 0) return vmem__posix_descriptor_result();
     result = vmem__posix_identify(file, &info);
     if (result == VMEM_SUCCESS && !accepts(file, &info)) result = VMEM_ERROR_INVALID_ARGUMENT;
     if (result == VMEM_SUCCESS) return vmem__posix_adopt(object, file, -1);
@@ -2163,7 +2168,7 @@ static VmemResult vmem__os_object_export(const VmemObject* object, bool writable
     errno = error;
     file = (int)object->handle;
     file = writable || (seals & VMEM_SEAL_WRITERS) ? vmem__posix_duplicate(file) : vmem__linux_open_again(file);
-    if (file < 0) return vmem__posix_last_result();
+    if (file < 0) return vmem__posix_descriptor_result();
     *handle = file;
     return VMEM_SUCCESS;
 }

@@ -29,8 +29,12 @@ CXX_COMPILERS = {"gcc": "g++", "clang": "clang++"}
 # Three files, because the header must work when many files include it and one has the implementation.
 TEST_PROGRAM = ("test_vmem.c", "implementation.c", "second_user.c")
 
+# These have an implementation of their own.
+OBJECT_PROGRAM = ("test_objects.c",)
+
 # Optimising these takes longer than running them. The code of the header is optimised in the others.
 UNOPTIMISED = (
+    *("test_objects.c", "test_objects_linux.c", "test_object_faults.c"),
     *("test_vmem.c", "second_user.c", "test_faults.c", "test_threads.c", "test_unix.c", "test_windows.c"),
     *("documented_api.c", "private_copy.c"),
 )

@@ -14,6 +14,7 @@ import pytest
 
 from tests.header.builds import (
     HEADER,
+    OBJECT_PROGRAM,
     SOURCES,
     STANDARDS,
     TEST_PROGRAM,
@@ -33,6 +34,7 @@ PORTABLE_PROGRAM = ("test_portable.c",)
 # These have an implementation of their own, whose system calls they make fail.
 WINDOWS_FAULT_PROGRAM = ("test_windows.c",)
 UNIX_FAULT_PROGRAM = ("test_unix.c",)
+LINUX_PROGRAMS = ("test_faults.c", "test_objects_linux.c", "test_object_faults.c")
 
 # A kernel for aarch64 has pages of one of these sizes.
 AARCH64_PAGE_SIZES = (4096, 16384, 65536)
@@ -109,7 +111,9 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
 
 
 @pytest.mark.parametrize(
-    "sources", [PORTABLE_PROGRAM, TEST_PROGRAM, WINDOWS_FAULT_PROGRAM], ids=lambda sources: sources[0]
+    "sources",
+    [PORTABLE_PROGRAM, TEST_PROGRAM, OBJECT_PROGRAM, WINDOWS_FAULT_PROGRAM],
+    ids=lambda sources: sources[0],
 )
 @pytest.mark.parametrize(("compiler", "standard"), [("gcc", "c99"), ("g++", "c++11")])
 def test_windows_with_wine(compiler: str, standard: str, sources: Sequence[str], wine: Wine, builder: Builder) -> None:
@@ -125,8 +129,16 @@ def test_aarch64(page_size: int, builder: Builder) -> None:
     check_pages_and_report(run([emulator, "-p", str(page_size), program]), page_size)
 
 
-def test_big_endian(builder: Builder) -> None:
-    program = builder.build([*find_compiler("s390x-linux-gnu-gcc"), "-static"], PORTABLE_PROGRAM)
+def test_objects_on_aarch64(builder: Builder) -> None:
+    """With larger pages than those of this machine, qemu maps files only up to their end, and they cannot grow."""
+    emulator = find_tool("qemu-aarch64")
+    program = builder.build([*find_compiler("aarch64-linux-gnu-gcc"), "-static"], OBJECT_PROGRAM)
+    check_report(run([emulator, "-p", str(os.sysconf("SC_PAGESIZE")), program]))
+
+
+@pytest.mark.parametrize("sources", [PORTABLE_PROGRAM, OBJECT_PROGRAM], ids=lambda sources: sources[0])
+def test_big_endian(sources: Sequence[str], builder: Builder) -> None:
+    program = builder.build([*find_compiler("s390x-linux-gnu-gcc"), "-static"], sources)
     check_report(run([find_tool("qemu-s390x"), program]))
 
 
@@ -145,7 +157,9 @@ def compiler_for_32_bits(builder: Builder) -> Sequence[str]:
 
 
 @pytest.mark.parametrize(
-    "sources", [PORTABLE_PROGRAM, TEST_PROGRAM, ("test_faults.c",)], ids=lambda sources: sources[0]
+    "sources",
+    [PORTABLE_PROGRAM, TEST_PROGRAM, OBJECT_PROGRAM, *((source,) for source in LINUX_PROGRAMS)],
+    ids=lambda sources: sources[0],
 )
 def test_32_bits(sources: Sequence[str], compiler_for_32_bits: Sequence[str], builder: Builder) -> None:
     check_report(run([builder.build(compiler_for_32_bits, sources)]))
@@ -159,12 +173,15 @@ def test_this_machine(compiler: str, standard: str, builder: Builder) -> None:
     assert "omitted" not in output
 
 
-def test_static_musl(builder: Builder) -> None:
-    check_report(run([builder.build([*find_compiler("musl-gcc"), "-static"], PORTABLE_PROGRAM)]))
+@pytest.mark.parametrize("sources", [PORTABLE_PROGRAM, OBJECT_PROGRAM], ids=lambda sources: sources[0])
+def test_static_musl(sources: Sequence[str], builder: Builder) -> None:
+    check_report(run([builder.build([*find_compiler("musl-gcc"), "-static"], sources)]))
 
 
 @pytest.mark.parametrize(
-    "sources", [PORTABLE_PROGRAM, TEST_PROGRAM, UNIX_FAULT_PROGRAM], ids=lambda sources: sources[0]
+    "sources",
+    [PORTABLE_PROGRAM, TEST_PROGRAM, OBJECT_PROGRAM, UNIX_FAULT_PROGRAM],
+    ids=lambda sources: sources[0],
 )
 @each_compiler
 def test_generic_posix_path(compiler: str, standard: str, sources: Sequence[str], builder: Builder) -> None:

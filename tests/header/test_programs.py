@@ -17,6 +17,7 @@ from tests.header.builds import (
     CXX_COMPILERS,
     EXECUTABLE,
     HEADER,
+    OBJECT_PROGRAM,
     SOURCES,
     STANDARDS,
     TEST_PROGRAM,
@@ -30,8 +31,14 @@ from tests.header.builds import (
 )
 from tests.support.system import GROUP_LIMIT
 
-# Has an implementation of its own, whose system calls it makes fail.
+# These have an implementation of their own, whose system calls they make fail.
 FAULT_PROGRAM = ("test_faults.c",)
+OBJECT_FAULT_PROGRAM = ("test_object_faults.c",)
+
+# What other processes can do to objects, and what the kernel reports of them.
+LINUX_OBJECT_PROGRAM = ("test_objects_linux.c",)
+LINUX_PROGRAMS = (FAULT_PROGRAM, OBJECT_FAULT_PROGRAM, LINUX_OBJECT_PROGRAM)
+
 SMALL_PROGRAMS = ("documented_api.c", "private_copy.c")
 THREAD_PROGRAM = ("test_threads.c",)
 
@@ -64,8 +71,9 @@ each_compiler = pytest.mark.parametrize("compiler", CXX_COMPILERS)
 
 @each_standard
 @each_compiler
-def test_every_function(compiler: str, standard: str, builder: Builder) -> None:
-    check_report(run([builder.build(find_compiler(compiler, standard), TEST_PROGRAM)]))
+@pytest.mark.parametrize("sources", [TEST_PROGRAM, OBJECT_PROGRAM], ids=lambda sources: sources[0])
+def test_every_function(compiler: str, standard: str, sources: Sequence[str], builder: Builder) -> None:
+    check_report(run([builder.build(find_compiler(compiler, standard), sources)]))
 
 
 @pytest.mark.parametrize("source", SMALL_PROGRAMS)
@@ -108,8 +116,9 @@ def test_threads(compiler: str, standard: str, builder: Builder) -> None:
 @only_on_linux
 @c_and_cxx
 @each_compiler
-def test_failing_system_calls(compiler: str, standard: str, builder: Builder) -> None:
-    check_report(run([builder.build(find_compiler(compiler, standard), FAULT_PROGRAM)]))
+@pytest.mark.parametrize("sources", LINUX_PROGRAMS, ids=lambda sources: sources[0])
+def test_linux_programs(compiler: str, standard: str, sources: Sequence[str], builder: Builder) -> None:
+    check_report(run([builder.build(find_compiler(compiler, standard), sources)]))
 
 
 # --- sanitizers ---
@@ -143,7 +152,7 @@ def test_threads_with_thread_sanitizer(compiler: str, builder: Builder) -> None:
 
 @pytest.mark.parametrize(
     "sources",
-    [TEST_PROGRAM, pytest.param(FAULT_PROGRAM, marks=only_on_linux)],
+    [TEST_PROGRAM, OBJECT_PROGRAM, *(pytest.param(sources, marks=only_on_linux) for sources in LINUX_PROGRAMS)],
     ids=lambda sources: sources[0],
 )
 @each_compiler
@@ -157,7 +166,9 @@ def test_with_sanitizers(compiler: str, sources: Sequence[str], builder: Builder
 # --- other libraries ---
 
 
-@pytest.mark.parametrize("sources", [TEST_PROGRAM, *((source,) for source in SMALL_PROGRAMS)], ids=lambda s: s[0])
+@pytest.mark.parametrize(
+    "sources", [TEST_PROGRAM, OBJECT_PROGRAM, *((source,) for source in SMALL_PROGRAMS)], ids=lambda sources: sources[0]
+)
 def test_linking_for_windows(sources: Sequence[str], builder: Builder) -> None:
     builder.build(find_compiler(WINDOWS_COMPILER), sources)
 
@@ -171,7 +182,7 @@ def test_linking_for_windows_xp(includes: str, builder: Builder, tmp_path: Path)
     builder.build(find_compiler(WINDOWS_COMPILER), [source])
 
 
-@pytest.mark.parametrize("sources", [TEST_PROGRAM, FAULT_PROGRAM], ids=lambda sources: sources[0])
+@pytest.mark.parametrize("sources", [TEST_PROGRAM, OBJECT_PROGRAM, *LINUX_PROGRAMS], ids=lambda sources: sources[0])
 def test_every_function_with_musl(sources: Sequence[str], builder: Builder) -> None:
     check_report(run([builder.build(find_compiler("musl-gcc"), sources)]))
 
@@ -202,9 +213,10 @@ def count_lines(sources: Sequence[str], folder: Path) -> dict[int, int]:
 def test_coverage(tmp_path: Path) -> None:
     find_tool("gcc")
     find_tool("gcov")
-    counts = count_lines(TEST_PROGRAM, tmp_path / "all")
-    for number, count in count_lines(FAULT_PROGRAM, tmp_path / "faults").items():
-        counts[number] = counts.get(number, 0) + count
+    counts: dict[int, int] = {}
+    for sources in (TEST_PROGRAM, OBJECT_PROGRAM, *LINUX_PROGRAMS):
+        for number, count in count_lines(sources, tmp_path / sources[0]).items():
+            counts[number] = counts.get(number, 0) + count
     lines = HEADER.read_text(encoding="utf-8").splitlines()
     missed = [f"{number}: {lines[number - 1]}" for number, count in sorted(counts.items()) if count == 0]
     assert len(counts) > 300
