@@ -679,8 +679,9 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #define VMEM__POSIX 1
 #endif
 
-#if !defined(VMEM__LINUX)
-#define VMEM__HAS_NO_OBJECTS 1
+// Memory without a name is made by opening it by a name, which is removed.
+#if defined(VMEM__MACOS) || defined(VMEM__BSD)
+#define VMEM__USES_SHM_OPEN 1
 #endif
 
 #if defined(VMEM__WINDOWS)
@@ -832,6 +833,7 @@ static VmemResult vmem__windows_last_result(void) {
         case ERROR_WORKING_SET_QUOTA: return VMEM_ERROR_OUT_OF_MEMORY;
         case ERROR_ACCESS_DENIED: return VMEM_ERROR_ACCESS_DENIED;
         case ERROR_INVALID_PARAMETER:
+        case ERROR_INVALID_HANDLE:
         case ERROR_INVALID_ADDRESS: return VMEM_ERROR_INVALID_ARGUMENT;
         case ERROR_CALL_NOT_IMPLEMENTED:
         case ERROR_NOT_SUPPORTED: return VMEM_ERROR_UNSUPPORTED;
@@ -1064,8 +1066,365 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     return VMEM_SUCCESS;
 }
 
+// Objects are sections. Those that are not files are backed by the page file, and their pages get memory when they are
+// committed in some view, which every view shows then. Sections of files have the size that the file had.
+
+#define VMEM__NO_HANDLE ((intptr_t)-1)
+
+static HANDLE vmem__windows_handle(intptr_t handle) { return (HANDLE)handle; }
+
+// A handle that was closed can be that of something else later, which cannot be detected. -1 is the handle of this process.
+static bool vmem__windows_is_handle(intptr_t handle) {
+    if (handle != 0 && handle != VMEM__NO_HANDLE) return true;
+    SetLastError(ERROR_INVALID_HANDLE);
+    return false;
+}
+
+static bool vmem__windows_close(intptr_t handle) {
+    return !VMEM_FAIL("CloseHandle") && CloseHandle(vmem__windows_handle(handle)) != 0;
+}
+
+// For clean-up after a failure.
+static void vmem__windows_close_quietly(intptr_t handle) {
+    DWORD error = GetLastError();
+    vmem__windows_close(handle);
+    SetLastError(error);
+}
+
+// With an address of NULL it is mapped where there is space.
+static char* vmem__windows_map(intptr_t handle, DWORD access, size_t offset, size_t size, void* address) {
+    if (!vmem__windows_is_handle(handle) || VMEM_FAIL("MapViewOfFile")) return NULL;
+    return (char*)MapViewOfFileEx(vmem__windows_handle(handle), access, (DWORD)((uint64_t)offset >> 32), (DWORD)offset,
+                                  size, address);
+}
+
+static bool vmem__windows_unmap(void* ptr) { return !VMEM_FAIL("UnmapViewOfFile") && UnmapViewOfFile(ptr) != 0; }
+
+static void vmem__windows_unmap_quietly(void* ptr) {
+    DWORD error = GetLastError();
+    vmem__windows_unmap(ptr);
+    SetLastError(error);
+}
+
+static intptr_t vmem__windows_make_section(intptr_t file, DWORD protection, uint64_t size) {
+    DWORD error = GetLastError();
+    HANDLE handle = VMEM_FAIL("CreateFileMapping") ? NULL
+                                                   : CreateFileMappingA(vmem__windows_handle(file), NULL, protection,
+                                                                        (DWORD)(size >> 32), (DWORD)size, NULL);
+    if (!handle) return VMEM__NO_HANDLE;
+    SetLastError(error);
+    return (intptr_t)handle;
+}
+
+// The section is larger than the object, so that no view in which pages are committed consists of these alone: Wine does not
+// show what is committed in such a view to others.
+static VmemResult vmem__os_object_create(VmemObject* object, const char* name) {
+    size_t unused = vmem__os_allocation_granularity();
+    (void)name;  // by the name of a section other processes find it
+    if (object->max_bytes > SIZE_MAX - unused) {
+        SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+        return VMEM_ERROR_OUT_OF_MEMORY;
+    }
+    object->handle =
+        vmem__windows_make_section(VMEM__NO_HANDLE, PAGE_READWRITE | SEC_RESERVE, object->max_bytes + unused);
+    return object->handle == VMEM__NO_HANDLE ? vmem__windows_last_result() : VMEM_SUCCESS;
+}
+
+// With an access of 0 the duplicate can do what the handle can.
+static intptr_t vmem__windows_duplicate(intptr_t handle, DWORD access) {
+    HANDLE duplicate = NULL, process = GetCurrentProcess();
+    DWORD options = access == 0 ? DUPLICATE_SAME_ACCESS : 0;
+    if (!vmem__windows_is_handle(handle) || VMEM_FAIL("DuplicateHandle")) return VMEM__NO_HANDLE;
+    if (!DuplicateHandle(process, vmem__windows_handle(handle), process, &duplicate, access, FALSE, options))
+        return VMEM__NO_HANDLE;
+    return (intptr_t)duplicate;
+}
+
+static bool vmem__windows_get_file_size(intptr_t file, uint64_t* num_bytes) {
+    LARGE_INTEGER size;
+    if (VMEM_FAIL("GetFileSizeEx") || !GetFileSizeEx(vmem__windows_handle(file), &size)) return false;
+    *num_bytes = (uint64_t)size.QuadPart;
+    return true;
+}
+
+// An object of a file keeps a handle of the file as its reader.
+static VmemResult vmem__windows_map_file(VmemObject* object, intptr_t file) {
+    uint64_t size;
+    if (!vmem__windows_get_file_size(file, &size)) return vmem__windows_last_result();
+    if (size == 0) return VMEM_ERROR_UNSUPPORTED;
+    if (size < object->max_bytes) object->max_bytes = (size_t)vmem_align_forward((size_t)size, vmem__os_page_size());
+    object->handle = vmem__windows_make_section(file, PAGE_READWRITE, 0);
+    if (object->handle == VMEM__NO_HANDLE && GetLastError() == ERROR_ACCESS_DENIED)
+        object->handle = vmem__windows_make_section(file, PAGE_READONLY, 0);
+    object->reader = file;
+    return object->handle == VMEM__NO_HANDLE ? vmem__windows_last_result() : VMEM_SUCCESS;
+}
+
+static VmemResult vmem__os_object_from_file(VmemObject* object, intptr_t file) {
+    DWORD error = GetLastError();
+    VmemResult result;
+    if (!vmem__windows_is_handle(file)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (GetFileType(vmem__windows_handle(file)) != FILE_TYPE_DISK) return VMEM_ERROR_INVALID_ARGUMENT;
+    file = vmem__windows_duplicate(file, 0);
+    if (file == VMEM__NO_HANDLE) return vmem__windows_last_result();
+    result = vmem__windows_map_file(object, file);
+    if (result != VMEM_SUCCESS)
+        vmem__windows_close_quietly(file);
+    else
+        SetLastError(error);
+    return result;
+}
+
+// Adds up the runs of equal pages from the start of a view: all of them, or those that are committed.
+static bool vmem__windows_measure(const char* view, bool only_committed, size_t* num_bytes) {
+    MEMORY_BASIC_INFORMATION info;
+    size_t size = 0;
+    for (;;) {
+        if (!vmem__windows_query((uintptr_t)view + size, &info)) return false;
+        if (info.State == MEM_FREE || info.AllocationBase != (const void*)view) break;
+        if (only_committed && info.State != MEM_COMMIT) break;
+        size += info.RegionSize;
+    }
+    *num_bytes = size;
+    return true;
+}
+
+// By mapping all of the section, for a moment.
+static VmemResult vmem__windows_measure_section(intptr_t handle, bool only_committed, size_t* num_bytes) {
+    VmemResult result = VMEM_SUCCESS;
+    char* view = vmem__windows_map(handle, FILE_MAP_READ, 0, 0, NULL);
+    if (!view) return vmem__windows_last_result();
+    if (!vmem__windows_measure(view, only_committed, num_bytes)) result = vmem__windows_last_result();
+    vmem__windows_unmap_quietly(view);
+    return result;
+}
+
+// What is not a section cannot be mapped, and the section of an object is larger than that.
+static VmemResult vmem__os_object_import(VmemObject* object, intptr_t handle) {
+    size_t unused = vmem__os_allocation_granularity();
+    DWORD error = GetLastError();
+    VmemResult result;
+    handle = vmem__windows_duplicate(handle, 0);
+    if (handle == VMEM__NO_HANDLE) return vmem__windows_last_result();
+    result = vmem__windows_measure_section(handle, false, &object->max_bytes);
+    if (result == VMEM_SUCCESS && object->max_bytes <= unused) result = VMEM_ERROR_INVALID_ARGUMENT;
+    if (result != VMEM_SUCCESS) {
+        vmem__windows_close_quietly(handle);
+        return result;
+    }
+    object->handle = handle;
+    object->max_bytes -= unused;
+    SetLastError(error);
+    return VMEM_SUCCESS;
+}
+
+static VmemResult vmem__os_object_export(const VmemObject* object, bool writable, intptr_t* handle) {
+    intptr_t duplicate = vmem__windows_duplicate(object->handle, writable ? 0 : FILE_MAP_READ);
+    if (duplicate == VMEM__NO_HANDLE) return vmem__windows_last_result();
+    *handle = duplicate;
+    return VMEM_SUCCESS;
+}
+
+static VmemResult vmem__os_object_close(VmemObject* object) {
+    if (!vmem__windows_is_handle(object->handle)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__windows_close(object->handle)) return vmem__windows_last_result();
+    if (object->reader != VMEM__NO_HANDLE) vmem__windows_close_quietly(object->reader);
+    object->handle = object->reader = VMEM__NO_HANDLE;
+    return VMEM_SUCCESS;
+}
+
+static VmemResult vmem__os_object_size(const VmemObject* object, size_t* num_bytes) {
+    uint64_t size;
+    if (object->reader == VMEM__NO_HANDLE) return vmem__windows_measure_section(object->handle, true, num_bytes);
+    if (!vmem__windows_get_file_size(object->reader, &size)) return vmem__windows_last_result();
+    *num_bytes = size < SIZE_MAX ? (size_t)size : SIZE_MAX;
+    return VMEM_SUCCESS;
+}
+
+// Commits in a view that is mapped for that, and begins at a multiple of the granularity.
+static VmemResult vmem__windows_commit_section(const VmemObject* object, size_t offset, size_t size) {
+    size_t unit = vmem__os_allocation_granularity(), start = (size_t)vmem_align_backward(offset, unit);
+    char* view = vmem__windows_map(object->handle, FILE_MAP_WRITE, start, offset - start + size + unit, NULL);
+    VmemResult result;
+    if (!view) return vmem__windows_last_result();
+    result = vmem__os_commit(view + (offset - start), size);
+    vmem__windows_unmap_quietly(view);
+    return result;
+}
+
+static VmemResult vmem__os_object_commit(const VmemObject* object, size_t offset, size_t size) {
+    uint64_t file_size;
+    if (object->reader == VMEM__NO_HANDLE) return vmem__windows_commit_section(object, offset, size);
+    if (!vmem__windows_get_file_size(object->reader, &file_size)) return vmem__windows_last_result();
+    return offset + size <= file_size ? VMEM_SUCCESS : VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_object_seal(const VmemObject* object, unsigned seals) {
+    (void)seals;
+    return vmem__windows_is_handle(object->handle) ? VMEM_ERROR_UNSUPPORTED : VMEM_ERROR_INVALID_ARGUMENT;
+}
+
+static VmemResult vmem__os_object_get_seals(const VmemObject* object, unsigned* seals) {
+    if (!vmem__windows_is_handle(object->handle)) return VMEM_ERROR_INVALID_ARGUMENT;
+    *seals = 0;
+    return VMEM_SUCCESS;
+}
+
+static DWORD vmem__windows_view_access(VmemProtection protection) {
+    switch (protection) {
+        case VMEM_READ: return FILE_MAP_READ;
+        case VMEM_EXECUTE:
+        case VMEM_READ_EXECUTE: return FILE_MAP_READ | FILE_MAP_EXECUTE;
+        case VMEM_READ_WRITE_EXECUTE: return FILE_MAP_WRITE | FILE_MAP_EXECUTE;
+        case VMEM_NO_ACCESS:
+        case VMEM_READ_WRITE:
+        default: return FILE_MAP_WRITE;
+    }
+}
+
+// Takes the access to the pages of a view that are committed already. Those that are committed later have access.
+static bool vmem__windows_hide(char* view, size_t size) {
+    MEMORY_BASIC_INFORMATION info;
+    size_t done = 0;
+    while (done < size) {
+        if (!vmem__windows_query((uintptr_t)view + done, &info)) return false;
+        if (info.RegionSize > size - done) info.RegionSize = size - done;
+        if (info.State == MEM_COMMIT && vmem__os_protect(view + done, info.RegionSize, VMEM_NO_ACCESS) != VMEM_SUCCESS)
+            return false;
+        done += info.RegionSize;
+    }
+    return true;
+}
+
+static char* vmem__windows_map_at(const VmemObject* object, size_t size, size_t offset, VmemProtection protection,
+                                  void* address) {
+    DWORD error = GetLastError();
+    char* view = vmem__windows_map(object->handle, vmem__windows_view_access(protection), offset, size, address);
+    if (!view && protection == VMEM_NO_ACCESS && GetLastError() == ERROR_ACCESS_DENIED) {
+        SetLastError(error);
+        view = vmem__windows_map(object->handle, FILE_MAP_READ, offset, size, address);
+    }
+    if (!view || protection != VMEM_NO_ACCESS || vmem__windows_hide(view, size)) return view;
+    vmem__windows_unmap_quietly(view);
+    return NULL;
+}
+
+static void* vmem__os_object_map(const VmemObject* object, size_t size, size_t offset, VmemProtection protection) {
+    return vmem__windows_map_at(object, size, offset, protection, NULL);
+}
+
+// Finds free addresses that begin at a multiple of `align`, which another thread may take.
+static char* vmem__windows_find_addresses(size_t size, size_t align) {
+    void* larger = vmem__windows_alloc(NULL, size + align, MEM_RESERVE, PAGE_NOACCESS);
+    if (!larger || !vmem__windows_free(larger, 0, MEM_RELEASE)) return NULL;
+    return (char*)vmem__pointer(vmem_align_forward((uintptr_t)larger, align));
+}
+
+// Mapping at an address fails with this error, or with an invalid address, if something else is there.
+static bool vmem__windows_is_taken(void) {
+    return GetLastError() == ERROR_INVALID_ADDRESS || GetLastError() == ERROR_INVALID_PARAMETER;
+}
+
+static void* vmem__os_object_map_aligned(const VmemObject* object, size_t size, size_t offset,
+                                         VmemProtection protection, size_t align) {
+    DWORD error = GetLastError();
+    int attempt;
+    for (attempt = 0; attempt < VMEM__RESERVE_ATTEMPTS; attempt++) {
+        char* address = vmem__windows_find_addresses(size, align);
+        char* view = address ? vmem__windows_map_at(object, size, offset, protection, address) : NULL;
+        if (view) SetLastError(error);
+        if (view || !address || !vmem__windows_is_taken()) return view;
+    }
+    return NULL;
+}
+
+static VmemResult vmem__os_object_unmap(void* ptr, size_t size) {
+    (void)size;
+    return vmem__windows_unmap(ptr) ? VMEM_SUCCESS : vmem__windows_last_result();
+}
+
+// Of newer versions of Windows and of their SDKs: addresses that a view can replace without being free in between.
+#define VMEM__MEM_RESERVE_PLACEHOLDER 0x00040000u
+#define VMEM__MEM_REPLACE_PLACEHOLDER 0x00004000u
+#define VMEM__MEM_PRESERVE_PLACEHOLDER 0x00000002u
+
+typedef void*(WINAPI* vmem__MapViewOfFile3)(HANDLE, HANDLE, void*, uint64_t, SIZE_T, ULONG, ULONG,
+                                            vmem__ExtendedParameter*, ULONG);
+
+// Replaces a placeholder by the section, which ends with the view. Returns false if it stays.
+static bool vmem__windows_replace(vmem__MapViewOfFile3 map_view_of_file3, const VmemObject* object, char* ptr,
+                                  size_t size) {
+    return !VMEM_FAIL("MapViewOfFile3") &&
+           map_view_of_file3(vmem__windows_handle(object->handle), GetCurrentProcess(), ptr, 0, size,
+                             VMEM__MEM_REPLACE_PLACEHOLDER, PAGE_READWRITE, NULL, 0) != NULL;
+}
+
+static char* vmem__windows_mirror_by_placeholders(const VmemObject* object, size_t size) {
+    vmem__VirtualAlloc2 virtual_alloc2 =
+        (vmem__VirtualAlloc2)(void (*)(void))vmem__windows_find_function("kernelbase.dll", "VirtualAlloc2");
+    vmem__MapViewOfFile3 map_view_of_file3 =
+        (vmem__MapViewOfFile3)(void (*)(void))vmem__windows_find_function("kernelbase.dll", "MapViewOfFile3");
+    char* ptr;
+    if (!virtual_alloc2 || !map_view_of_file3 || VMEM_FAIL("VirtualAlloc2")) return NULL;
+    ptr = (char*)virtual_alloc2(GetCurrentProcess(), NULL, 2 * size, MEM_RESERVE | VMEM__MEM_RESERVE_PLACEHOLDER,
+                                PAGE_NOACCESS, NULL, 0);
+    if (!ptr) return NULL;
+    if (!vmem__windows_free(ptr, size, MEM_RELEASE | VMEM__MEM_PRESERVE_PLACEHOLDER)) {
+        vmem__windows_free(ptr, 0, MEM_RELEASE);
+        return NULL;
+    }
+    if (vmem__windows_replace(map_view_of_file3, object, ptr, size)) {
+        if (vmem__windows_replace(map_view_of_file3, object, ptr + size, size)) return ptr;
+        vmem__windows_unmap(ptr);
+    } else {
+        vmem__windows_free(ptr, 0, MEM_RELEASE);
+    }
+    vmem__windows_free(ptr + size, 0, MEM_RELEASE);
+    return NULL;
+}
+
+static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size) {
+    DWORD error = GetLastError();
+    char* ptr = vmem__windows_mirror_by_placeholders(object, size);
+    int attempt;
+    for (attempt = 0; !ptr && attempt < VMEM__RESERVE_ATTEMPTS; attempt++) {
+        char* address = vmem__windows_find_addresses(2 * size, vmem__os_allocation_granularity());
+        if (!address) return NULL;
+        ptr = vmem__windows_map(object->handle, FILE_MAP_WRITE, 0, size, address);
+        if (ptr && !vmem__windows_map(object->handle, FILE_MAP_WRITE, 0, size, address + size)) {
+            vmem__windows_unmap_quietly(ptr);
+            ptr = NULL;
+        }
+        if (!ptr && !vmem__windows_is_taken()) return NULL;
+    }
+    if (ptr) SetLastError(error);
+    return ptr;
+}
+
+static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size) {
+    VmemResult first = vmem__os_object_unmap(ptr, size), second = vmem__os_object_unmap((char*)ptr + size, size);
+    return first != VMEM_SUCCESS ? first : second;
+}
+
+// There is no fork.
+static VmemResult vmem__os_object_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset) {
+    (void)ptr, (void)size, (void)offset;
+    return vmem__os_object_seal(object, 0);
+}
+
+static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, size_t size, bool durable) {
+    if (!vmem__windows_is_handle(object->handle)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (VMEM_FAIL("FlushViewOfFile") || !FlushViewOfFile(ptr, size)) return vmem__windows_last_result();
+    if (!durable || object->reader == VMEM__NO_HANDLE) return VMEM_SUCCESS;
+    if (VMEM_FAIL("FlushFileBuffers") || !FlushFileBuffers(vmem__windows_handle(object->reader)))
+        return vmem__windows_last_result();
+    return VMEM_SUCCESS;
+}
+
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
     capabilities->system = "Windows";
+    capabilities->can_share = capabilities->object_size_is_exact = true;
+    capabilities->can_map_mirrored = capabilities->can_map_files = true;
     capabilities->can_reserve = capabilities->can_count_resident = capabilities->can_query = true;
     capabilities->tells_available_memory = capabilities->commit_is_a_promise = true;
     capabilities->discard_can_lose_commit = capabilities->discard_unlocks = true;
@@ -1321,8 +1680,6 @@ static inline uint64_t vmem__posix_total_memory(void) {
 static inline uint64_t vmem__posix_total_memory(void) { return 0; }
 #endif
 
-#if !defined(VMEM__HAS_NO_OBJECTS)
-
 // What a descriptor stands for.
 typedef struct vmem__File {
     uint64_t device, inode, size;
@@ -1330,6 +1687,16 @@ typedef struct vmem__File {
 } vmem__File;
 
 static int vmem__posix_stat(int file, vmem__File* info);
+
+static inline int vmem__posix_fstat(int file, vmem__File* info) {
+    struct stat status;
+    if (VMEM_FAIL("fstat") || fstat(file, &status) != 0) return -1;
+    info->device = (uint64_t)status.st_dev;
+    info->inode = (uint64_t)status.st_ino;
+    info->size = (uint64_t)status.st_size;
+    info->is_regular = S_ISREG(status.st_mode);
+    return 0;
+}
 
 // Returns a new descriptor, which programs that are started do not inherit; -1 on failure.
 static int vmem__posix_duplicate(int file);
@@ -1340,11 +1707,8 @@ static bool vmem__posix_is_memory(int file, const vmem__File* info);
 // Whether a descriptor stands for a file that can be mapped like memory.
 static bool vmem__posix_is_file(int file, const vmem__File* info);
 
-// The protection for mmap(), with which mprotect() can later grant reading and writing.
-static int vmem__posix_object_protection(VmemProtection protection);
-
-// The flag for private mappings that are not charged before they are written to; 0 where there is none.
-static int vmem__posix_uncharged_flag(void);
+// The protection with which mmap() shows an object, so that mprotect() can later grant reading and writing.
+static int vmem__posix_object_protection(int file, VmemProtection protection);
 
 static int vmem__posix_close(int file) { return VMEM_FAIL("close") ? -1 : close(file); }
 
@@ -1422,11 +1786,7 @@ static VmemResult vmem__os_object_from_file(VmemObject* object, intptr_t file) {
     return vmem__posix_adopt_duplicate(object, file, vmem__posix_is_file);
 }
 
-static VmemResult vmem__os_object_import(VmemObject* object, intptr_t handle) {
-    return vmem__posix_adopt_duplicate(object, handle, vmem__posix_is_memory);
-}
-
-static VmemResult vmem__os_object_close(VmemObject* object) {
+static inline VmemResult vmem__posix_close_object(VmemObject* object) {
     vmem__File info;
     VmemResult result = vmem__posix_find(object, &info);
     if (result != VMEM_SUCCESS) return result;
@@ -1457,8 +1817,10 @@ static void* vmem__posix_map_object(const VmemObject* object, void* ptr, size_t 
 }
 
 static void* vmem__os_object_map(const VmemObject* object, size_t size, size_t offset, VmemProtection protection) {
+    int access;
     if (!vmem__posix_is(object)) return NULL;
-    return vmem__posix_map_object(object, NULL, size, offset, vmem__posix_object_protection(protection), MAP_SHARED);
+    access = vmem__posix_object_protection((int)object->handle, protection);
+    return vmem__posix_map_object(object, NULL, size, offset, access, MAP_SHARED);
 }
 
 // Maps the object in place of a part of a reservation.
@@ -1475,8 +1837,10 @@ static void vmem__posix_unmap_quietly(void* ptr, size_t size) {
 static void* vmem__os_object_map_aligned(const VmemObject* object, size_t size, size_t offset,
                                          VmemProtection protection, size_t align) {
     void* ptr;
+    int access;
     if (!vmem__posix_is(object) || !(ptr = vmem__os_reserve_aligned(size, align))) return NULL;
-    if (vmem__posix_map_into(object, (char*)ptr, size, offset, vmem__posix_object_protection(protection))) return ptr;
+    access = vmem__posix_object_protection((int)object->handle, protection);
+    if (vmem__posix_map_into(object, (char*)ptr, size, offset, access)) return ptr;
     vmem__posix_unmap_quietly(ptr, size);
     return NULL;
 }
@@ -1498,17 +1862,196 @@ static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size)
 
 static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size) { return vmem__os_release(ptr, 2 * size); }
 
-// What is private and writable is charged to the commit limit when it is mapped, unless the system is told not to.
-static VmemResult vmem__os_object_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset) {
-    const int flags = MAP_PRIVATE | MAP_FIXED | vmem__posix_uncharged_flag();
+static inline VmemResult vmem__posix_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset,
+                                                  int flags) {
     vmem__File info;
     VmemResult result = vmem__posix_find(object, &info);
     if (result != VMEM_SUCCESS) return result;
-    ptr = vmem__posix_map_object(object, ptr, size, offset, PROT_READ | PROT_WRITE, flags);
+    ptr = vmem__posix_map_object(object, ptr, size, offset, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | flags);
     return ptr ? VMEM_SUCCESS : vmem__posix_last_result();
 }
 
-#endif  // VMEM__HAS_NO_OBJECTS
+#if defined(VMEM__USES_SHM_OPEN)
+
+// Memory of these systems has its maximum size from the start. Nothing but truncation could make it grow, which shrinks
+// what another process has made grow in between; macOS lets memory be truncated once. Only pages that are touched take
+// memory.
+//
+// The blocks define the number of F_DUPFD_CLOEXEC, which strict POSIX may hide, and these three.
+
+// Writes the pages of a file. Returns 0, or -1 on failure.
+static int vmem__posix_sync(int file, void* ptr, size_t size, bool durable);
+
+// Gives a file this size, and blocks of the disk where it can. Returns 0, or -1 on failure.
+static int vmem__posix_allocate(int file, off_t start, off_t end);
+
+// Whether memory has no name, as far as the system tells.
+static bool vmem__posix_has_no_name(int file, const struct stat* status);
+
+static int vmem__posix_stat(int file, vmem__File* info) { return vmem__posix_fstat(file, info); }
+
+static int vmem__posix_ftruncate(int file, off_t size) { return VMEM_FAIL("ftruncate") ? -1 : ftruncate(file, size); }
+
+static bool vmem__posix_is_file(int file, const vmem__File* info) {
+    (void)file;
+    return info->is_regular;
+}
+
+// Memory is the only thing that can be mapped and has no name, and on macOS it has no type either.
+static bool vmem__posix_is_memory(int file, const vmem__File* info) {
+    struct stat status;
+    if (info->size == 0 || VMEM_FAIL("fstat") || fstat(file, &status) != 0) return false;
+    if (S_ISDIR(status.st_mode) || S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) return false;
+    if (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) || S_ISLNK(status.st_mode)) return false;
+    return vmem__posix_has_no_name(file, &status);
+}
+
+// Writes "/vmem." and two numbers in hexadecimal. macOS allows 31 characters.
+static void vmem__posix_write_name(char* name, uint32_t first, uint32_t second) {
+    static const char digits[] = "0123456789abcdef";
+    int i;
+    memcpy(name, "/vmem.", 6);
+    for (i = 0; i < 8; i++) {
+        name[6 + i] = digits[(first >> (28 - 4 * i)) & 15];
+        name[14 + i] = digits[(second >> (28 - 4 * i)) & 15];
+    }
+    name[22] = 0;
+}
+
+static int vmem__posix_shm_open(const char* name, int flags) {
+    return VMEM_FAIL("shm_open") ? -1 : shm_open(name, flags, 0600);
+}
+
+// Opens memory by a name that nobody else uses, for writing and for reading, and removes the name. It stays behind if the
+// process is killed in between.
+static VmemResult vmem__posix_open_memory(VmemObject* object, const char* name) {
+    int file = vmem__posix_shm_open(name, O_RDWR | O_CREAT | O_EXCL), reader, error;
+    if (file < 0) return vmem__posix_last_result();
+    reader = vmem__posix_shm_open(name, O_RDONLY);
+    error = errno;
+    if (!VMEM_FAIL("shm_unlink")) shm_unlink(name);
+    errno = error;
+    if (reader >= 0 && vmem__posix_ftruncate(file, (off_t)object->max_bytes) == 0) {
+        VmemResult result = vmem__posix_adopt(object, file, reader);
+        if (result != VMEM_SUCCESS) vmem__posix_close_quietly(reader);
+        return result;
+    }
+    if (reader >= 0) vmem__posix_close_quietly(reader);
+    vmem__posix_close_quietly(file);
+    return vmem__posix_last_result();
+}
+
+// How many names are tried, if others have those of the first attempts.
+#define VMEM__NAME_ATTEMPTS 64
+
+static VmemResult vmem__os_object_create(VmemObject* object, const char* name) {
+    VmemResult result = VMEM_ERROR_SYSTEM;
+    int error = errno, attempt;
+    char unused[24];
+    (void)name;
+    if ((off_t)object->max_bytes < 0 || (size_t)(off_t)object->max_bytes != object->max_bytes) {
+        errno = EFBIG;
+        return VMEM_ERROR_OUT_OF_MEMORY;
+    }
+    for (attempt = 0; attempt < VMEM__NAME_ATTEMPTS; attempt++) {
+        // The process, and an address that differs between threads and, by chance, between processes.
+        vmem__posix_write_name(unused, (uint32_t)getpid(), (uint32_t)((uintptr_t)&unused >> 4) + (uint32_t)attempt);
+        result = vmem__posix_open_memory(object, unused);
+        if (result == VMEM_SUCCESS) errno = error;
+        if (result == VMEM_SUCCESS || errno != EEXIST) return result;
+    }
+    return result;
+}
+
+static VmemResult vmem__os_object_import(VmemObject* object, intptr_t handle) {
+    VmemResult result = vmem__posix_adopt_duplicate(object, handle, vmem__posix_is_memory);
+    return result == VMEM_SUCCESS ? vmem__os_object_size(object, &object->max_bytes) : result;
+}
+
+static int vmem__posix_get_access(int file) {
+    int flags = VMEM_FAIL("fcntl") ? -1 : fcntl(file, F_GETFL);
+    return flags < 0 ? -1 : flags & O_ACCMODE;
+}
+
+// Memory that was imported to be written cannot be opened again to read it: it has no name.
+static VmemResult vmem__os_object_export(const VmemObject* object, bool writable, intptr_t* handle) {
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    int file = (int)object->handle;
+    if (result != VMEM_SUCCESS) return result;
+    if (!writable && object->reader >= 0) {
+        VmemObject reader = *object;
+        reader.handle = object->reader;
+        result = vmem__posix_find(&reader, &info);
+        if (result != VMEM_SUCCESS) return result;
+        file = (int)object->reader;
+    } else if (!writable) {
+        int access = vmem__posix_get_access(file);
+        if (access < 0) return vmem__posix_last_result();
+        if (access != O_RDONLY) return VMEM_ERROR_UNSUPPORTED;
+    }
+    file = vmem__posix_duplicate(file);
+    if (file < 0) return vmem__posix_descriptor_result();
+    *handle = file;
+    return VMEM_SUCCESS;
+}
+
+static VmemResult vmem__os_object_close(VmemObject* object) {
+    int error = errno;
+    VmemObject reader = *object;
+    VmemResult result = vmem__posix_close_object(object);
+    if (result != VMEM_SUCCESS || object->reader < 0) return result;
+    reader.handle = object->reader;
+    vmem__posix_close_object(&reader);
+    errno = error;
+    object->reader = -1;
+    return VMEM_SUCCESS;
+}
+
+// Only files grow. A disk that is full is found out here where the system can reserve blocks, else when pages are touched.
+static VmemResult vmem__os_object_commit(const VmemObject* object, size_t offset, size_t size) {
+    uint64_t end = (uint64_t)offset + size;
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    int file = (int)object->handle, access, error;
+    if (result != VMEM_SUCCESS) return result;
+    access = vmem__posix_get_access(file);
+    if (access < 0) return vmem__posix_last_result();
+    if (access == O_RDONLY) {
+        errno = EACCES;
+        return VMEM_ERROR_ACCESS_DENIED;
+    }
+    if (end <= info.size) return VMEM_SUCCESS;
+    if (vmem__posix_allocate(file, (off_t)info.size, (off_t)end) == 0) return VMEM_SUCCESS;
+    result = vmem__posix_last_result();
+    error = errno;
+    vmem__posix_ftruncate(file, (off_t)info.size);
+    errno = error;
+    return result;
+}
+
+static VmemResult vmem__os_object_seal(const VmemObject* object, unsigned seals) {
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    (void)seals;
+    return result == VMEM_SUCCESS ? VMEM_ERROR_UNSUPPORTED : result;
+}
+
+static VmemResult vmem__os_object_get_seals(const VmemObject* object, unsigned* seals) {
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    if (result == VMEM_SUCCESS) *seals = 0;
+    return result;
+}
+
+static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, size_t size, bool durable) {
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    return result == VMEM_SUCCESS ? vmem__posix_result_of(vmem__posix_sync((int)object->handle, ptr, size, durable))
+                                  : result;
+}
+
+#endif  // VMEM__USES_SHM_OPEN
 
 #endif  // VMEM__POSIX
 
@@ -2047,9 +2590,10 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
 #define VMEM__F_SEAL_FUTURE_WRITE 16
 #define VMEM__HUGETLBFS_MAGIC 0x958458f6u
 
-static int vmem__posix_uncharged_flag(void) { return VMEM__MAP_NORESERVE; }
-
-static int vmem__posix_object_protection(VmemProtection protection) { return vmem__posix_protection(protection); }
+static int vmem__posix_object_protection(int file, VmemProtection protection) {
+    (void)file;
+    return vmem__posix_protection(protection);
+}
 
 #if defined(SYS_fcntl64)
 #define VMEM__SYS_FCNTL SYS_fcntl64
@@ -2097,15 +2641,7 @@ static int vmem__posix_stat(int file, vmem__File* info) {
 
 #else
 
-static int vmem__posix_stat(int file, vmem__File* info) {
-    struct stat status;
-    if (VMEM_FAIL("fstat") || fstat(file, &status) != 0) return -1;
-    info->device = (uint64_t)status.st_dev;
-    info->inode = (uint64_t)status.st_ino;
-    info->size = (uint64_t)status.st_size;
-    info->is_regular = (status.st_mode & VMEM__FILE_TYPE) == VMEM__REGULAR_FILE;
-    return 0;
-}
+static int vmem__posix_stat(int file, vmem__File* info) { return vmem__posix_fstat(file, info); }
 
 #endif
 
@@ -2146,6 +2682,12 @@ static VmemResult vmem__os_object_create(VmemObject* object, const char* name) {
     int file = vmem__linux_make_memory(name ? name : "vmem");
     return file < 0 ? vmem__posix_last_result() : vmem__posix_adopt(object, file, -1);
 }
+
+static VmemResult vmem__os_object_import(VmemObject* object, intptr_t handle) {
+    return vmem__posix_adopt_duplicate(object, handle, vmem__posix_is_memory);
+}
+
+static VmemResult vmem__os_object_close(VmemObject* object) { return vmem__posix_close_object(object); }
 
 // Opens the same memory or file again, only to read it. Returns -1 on failure.
 static int vmem__linux_open_again(int file) {
@@ -2271,6 +2813,11 @@ static VmemResult vmem__os_object_get_seals(const VmemObject* object, unsigned* 
     if (flags & VMEM__F_SEAL_SHRINK) *seals |= VMEM_SEAL_SIZE;
     if (flags & (VMEM__F_SEAL_FUTURE_WRITE | VMEM__F_SEAL_WRITE)) *seals |= VMEM_SEAL_WRITERS;
     return VMEM_SUCCESS;
+}
+
+// What is private and writable is charged to the commit limit when it is mapped, unless the kernel is told not to.
+static VmemResult vmem__os_object_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset) {
+    return vmem__posix_make_private(object, ptr, size, offset, VMEM__MAP_NORESERVE);
 }
 
 // Reading a file sees what was written to a mapping at once.
@@ -2519,6 +3066,44 @@ static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* 
     return vmem__posix_count_resident(start, size, num_resident, vmem__macos_mincore);
 }
 
+// Strict POSIX hides these numbers.
+#define VMEM__MACOS_F_DUPFD_CLOEXEC 67
+#define VMEM__MACOS_F_FULLFSYNC 51
+
+static int vmem__posix_duplicate(int file) {
+    return VMEM_FAIL("fcntl") ? -1 : fcntl(file, VMEM__MACOS_F_DUPFD_CLOEXEC, 3);
+}
+
+static bool vmem__posix_has_no_name(int file, const struct stat* status) {
+    (void)file;
+    return status->st_nlink == 0;
+}
+
+static int vmem__posix_object_protection(int file, VmemProtection protection) {
+    (void)file;
+    return vmem__posix_protection(protection);
+}
+
+static int vmem__posix_allocate(int file, off_t start, off_t end) {
+    (void)start;
+    return vmem__posix_ftruncate(file, end);
+}
+
+// fsync() returns before the disk has written what is in its cache.
+static int vmem__posix_sync(int file, void* ptr, size_t size, bool durable) {
+    if (!durable) return 0;
+    if (VMEM_FAIL("msync") || msync(ptr, size, MS_SYNC) != 0) return -1;
+    return VMEM_FAIL("fcntl") ? -1 : fcntl(file, VMEM__MACOS_F_FULLFSYNC);
+}
+
+// Memory cannot be mapped with MAP_PRIVATE.
+static VmemResult vmem__os_object_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset) {
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    (void)ptr, (void)size, (void)offset;
+    return result == VMEM_SUCCESS ? VMEM_ERROR_UNSUPPORTED : result;
+}
+
 static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     vm_address_t start = address;
     vm_size_t size = 0;
@@ -2552,6 +3137,7 @@ static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
     capabilities->system = "macOS";
     capabilities->can_query = capabilities->tells_available_memory = capabilities->can_count_resident = true;
     capabilities->can_advise_fork = true;
+    capabilities->can_share = capabilities->can_map_mirrored = capabilities->can_map_files = true;
     capabilities->can_reserve = capabilities->calls_span_reservations = true;
     capabilities->discard_can_lose_commit = capabilities->discard_unlocks = true;
 }
@@ -2596,24 +3182,36 @@ static void vmem__os_get_limits(VmemLimits* limits) { vmem__posix_get_limits(lim
 
 #if defined(__FreeBSD__)
 #define VMEM__BSD_NAME "FreeBSD"
+#define VMEM__BSD_F_DUPFD_CLOEXEC 17
+#define VMEM__BSD_HAS_FALLOCATE 1
+#define VMEM__BSD_READS_MAPPINGS 1
 #define VMEM__BSD_HAS_MINCORE 1
 #define VMEM__BSD_HAS_MINHERIT 1
 #define VMEM__BSD_INHERIT_ZERO 3
 #define VMEM__BSD_HAS_NOCORE 1
 #elif defined(__NetBSD__)
 #define VMEM__BSD_NAME "NetBSD"
+#define VMEM__BSD_F_DUPFD_CLOEXEC 12
+#define VMEM__BSD_HAS_FALLOCATE 1
+#define VMEM__BSD_READS_MAPPINGS 1
 #define VMEM__BSD_HAS_MINCORE 1
 #define VMEM__BSD_HAS_MINHERIT 1
 #define VMEM__BSD_INHERIT_ZERO 4
 #define VMEM__BSD_HAS_NOCORE 0
 #elif defined(__OpenBSD__)
 #define VMEM__BSD_NAME "OpenBSD"
+#define VMEM__BSD_F_DUPFD_CLOEXEC 10
+#define VMEM__BSD_HAS_FALLOCATE 0
+#define VMEM__BSD_READS_MAPPINGS 0
 #define VMEM__BSD_HAS_MINCORE 0
 #define VMEM__BSD_HAS_MINHERIT 1
 #define VMEM__BSD_INHERIT_ZERO 3
 #define VMEM__BSD_HAS_NOCORE 0
 #else
 #define VMEM__BSD_NAME "other"
+#define VMEM__BSD_F_DUPFD_CLOEXEC F_DUPFD_CLOEXEC
+#define VMEM__BSD_HAS_FALLOCATE 0
+#define VMEM__BSD_READS_MAPPINGS 0
 #define VMEM__BSD_HAS_MINCORE 0
 #define VMEM__BSD_HAS_MINHERIT 0
 #define VMEM__BSD_HAS_NOCORE 0
@@ -2743,6 +3341,67 @@ static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* 
 
 #endif
 
+static int vmem__posix_duplicate(int file) {
+    return VMEM_FAIL("fcntl") ? -1 : fcntl(file, VMEM__BSD_F_DUPFD_CLOEXEC, 3);
+}
+
+// FreeBSD counts the users of memory as its names.
+#if defined(F_GET_SEALS)
+static bool vmem__posix_has_no_name(int file, const struct stat* status) {
+    int error = errno;
+    bool is_memory = !VMEM_FAIL("fcntl") && fcntl(file, F_GET_SEALS) >= 0;
+    errno = error;
+    return is_memory || status->st_nlink == 0;
+}
+#else
+static bool vmem__posix_has_no_name(int file, const struct stat* status) {
+    (void)file;
+    return status->st_nlink == 0;
+}
+#endif
+
+// NetBSD does not let a mapping announce access that the descriptor does not have.
+#if defined(PROT_MPROTECT)
+static int vmem__posix_object_protection(int file, VmemProtection protection) {
+    int announced = PROT_READ | (vmem__posix_get_access(file) == O_RDWR ? PROT_WRITE : 0);
+    return vmem__posix_protection(protection) | PROT_MPROTECT(announced);
+}
+#else
+static int vmem__posix_object_protection(int file, VmemProtection protection) {
+    (void)file;
+    return vmem__posix_protection(protection);
+}
+#endif
+
+// File systems that cannot reserve blocks say so in different ways: what remains is to give the file its size.
+#if VMEM__BSD_HAS_FALLOCATE
+static int vmem__posix_allocate(int file, off_t start, off_t end) {
+    int error = errno, status = VMEM_FAIL("posix_fallocate") ? errno : posix_fallocate(file, start, end - start);
+    errno = error;
+    if (status == 0) return 0;
+    if (status == EOPNOTSUPP || status == ENODEV || status == EINVAL) return vmem__posix_ftruncate(file, end);
+    errno = status;
+    return -1;
+}
+#else
+static int vmem__posix_allocate(int file, off_t start, off_t end) {
+    (void)start;
+    return vmem__posix_ftruncate(file, end);
+}
+#endif
+
+// OpenBSD's read() sees what was written to a mapping after msync(), and other systems may be the same.
+static int vmem__posix_sync(int file, void* ptr, size_t size, bool durable) {
+    if (!durable && VMEM__BSD_READS_MAPPINGS) return 0;
+    if (VMEM_FAIL("msync") || msync(ptr, size, MS_SYNC) != 0) return -1;
+    if (!durable) return 0;
+    return VMEM_FAIL("fsync") ? -1 : fsync(file);
+}
+
+static VmemResult vmem__os_object_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset) {
+    return vmem__posix_make_private(object, ptr, size, offset, 0);
+}
+
 static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     (void)address, (void)range;
     return VMEM_ERROR_UNSUPPORTED;
@@ -2750,6 +3409,8 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
 
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
     capabilities->system = VMEM__BSD_NAME;
+    capabilities->can_share = capabilities->can_map_mirrored = capabilities->can_map_files = true;
+    capabilities->can_make_private = true;
     capabilities->can_count_resident = VMEM__BSD_HAS_MINCORE != 0;
     capabilities->can_advise_fork = VMEM__BSD_HAS_MINHERIT != 0;
     capabilities->can_advise_dump = VMEM__BSD_HAS_NOCORE != 0;
@@ -2847,10 +3508,6 @@ static void vmem__os_get_memory_info(VmemMemoryInfo* info) { (void)info; }
 static void vmem__os_get_address_space(VmemAddressSpace* space) { (void)space; }
 
 static void vmem__os_get_limits(VmemLimits* limits) { (void)limits; }
-
-#endif
-
-#if defined(VMEM__HAS_NO_OBJECTS)
 
 static VmemResult vmem__os_object_create(VmemObject* object, const char* name) {
     (void)object, (void)name;

@@ -121,7 +121,7 @@ static void test_sizes_are_whole_pages(void) {
     REQUIRE(ptr != NULL);
     memset(ptr, 1, pages(2));
     unmap(ptr, pages(1) + 1);
-    CHECK_SUCCESS(vmem_object_commit(&object, pages(4) - 1, 1));
+    CHECK_SUCCESS(vmem_object_commit(&object, pages(2), pages(2) - 1));
     check_size(&object, pages(4));
     close_object(&object);
 }
@@ -590,7 +590,7 @@ static void make_the_end_private(char* ptr) {
 static void test_private_pages_of_children(void) {
     start_sharing(pages(8), pages(4));
     memset(shared_ptr, 1, pages(4));
-    CHECK(faults_in_child(make_the_end_private, shared_ptr));
+    if (vmem_get_capabilities().object_size_is_exact) CHECK(faults_in_child(make_the_end_private, shared_ptr));
     CHECK(succeeds_in_child(make_private_and_write, shared_ptr));
     CHECK(bytes_are(shared_ptr, pages(3), 1) && shared_ptr[pages(3)] == 3);
     check_size(&shared, pages(5));
@@ -684,15 +684,22 @@ static void test_numbers_that_are_not_descriptors(void) {
     close_object(&object);
 }
 
+// Memory has no name. A file that has none may be memory, where the system does not tell them apart.
 static void test_importing_what_is_no_object(void) {
     VmemObject object = make_object(units(1)), before = object;
-    int file = make_file(), ends[2];
-    REQUIRE(pipe(ends) == 0);
+    int ends[2], file = open("/etc/passwd", O_RDONLY), directory = open("/", O_RDONLY),
+                 device = open("/dev/null", O_RDWR);
+    REQUIRE(pipe(ends) == 0 && file >= 0 && directory >= 0 && device >= 0);
     CHECK(vmem_object_import(&object, file) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK(vmem_object_import(&object, directory) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK(vmem_object_import(&object, device) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK(vmem_object_import(&object, ends[0]) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK(vmem_object_from_file(&object, ends[0], 1) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK(vmem_object_from_file(&object, directory, 1) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK(vmem_object_from_file(&object, device, 1) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK(memcmp(&object, &before, sizeof object) == 0);
-    CHECK(close(file) == 0 && close(ends[0]) == 0 && close(ends[1]) == 0);
+    CHECK(close(file) == 0 && close(directory) == 0 && close(device) == 0 && close(ends[0]) == 0 &&
+          close(ends[1]) == 0);
     close_object(&object);
 }
 
@@ -773,7 +780,6 @@ static void test_posix(void) {}
 
 static void test_objects(void) {
     VmemCapabilities capabilities = vmem_get_capabilities();
-    CHECK(strcmp(capabilities.system, "other") != 0);
     test_committed_pages_read_zero();
     test_sizes_are_whole_pages();
     test_mappings_see_what_is_committed_later();
