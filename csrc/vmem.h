@@ -67,16 +67,21 @@ OBJECTS
         vmem_object_unmap(bytes, capacity);
         vmem_object_close(&object);
 
-    Another process gets a handle of vmem_object_export(): a forked child inherits it, a Unix socket or DuplicateHandle()
-    sends it. It calls vmem_object_import(). The memory exists until the last handle is closed and the last mapping gone.
+    Another process gets a handle of vmem_object_export(): a forked child inherits it, a Unix socket or
+    DuplicateHandle() sends it. It calls vmem_object_import(). The memory exists until the last handle is closed and the
+    last mapping gone.
 
     An object only grows, and what was committed never goes away: a page that is given back can end every process that
-    reads it. So vmem_decommit(), vmem_discard() and vmem_release() are not for the mappings of objects, but
-    vmem_object_unmap(). vmem_protect(), vmem_prefault(), vmem_lock(), vmem_unlock(), vmem_advise_dump(), vmem_query() and
-    vmem_count_resident() are. Accessing pages past the committed end is a fault, on POSIX SIGBUS.
+    reads it. So vmem_commit(), vmem_decommit(), vmem_discard() and vmem_release() are not for the mappings of objects,
+    but vmem_object_unmap(). vmem_protect(), vmem_prefault(), vmem_lock(), vmem_unlock(), vmem_advise_dump(),
+    vmem_query() and vmem_count_resident() are. Accessing pages past the committed end is a fault, on POSIX SIGBUS.
 
-    Core dumps do not contain mappings of objects, which can be far larger than their memory, unless vmem_advise_dump()
-    said otherwise. Forked processes share them; vmem_object_make_private() gives a child its own copy.
+    Linux and Windows give an object memory when it is committed, and refuse what they do not have. Elsewhere its memory
+    has the maximum size from the start, of which only pages that are touched take memory, and committing does nothing.
+
+    Core dumps of Linux do not contain mappings of objects, which can be far larger than their memory, unless
+    vmem_advise_dump() said otherwise. Forked processes share them; vmem_object_make_private() gives a child its own
+    copy.
 
 RULES THAT HOLD FOR EVERY FUNCTION
     pages     Memory is committed and decommitted in whole pages. A range covers every page that holds one or more of
@@ -190,10 +195,10 @@ typedef struct VmemRange {
 // it: it may be copied, but is closed once.
 typedef struct VmemObject {
     intptr_t handle;  // a file descriptor; on Windows a HANDLE
-    intptr_t reader;  // macOS, OpenBSD: a descriptor that cannot write, for other processes; elsewhere -1
-    uint64_t
-        device;      // what the descriptor stood for when the object was made, by the numbers of fstat(): a number that
-    uint64_t inode;  // was closed can become that of another file. 0 on Windows
+    intptr_t reader;  // macOS, BSD: a descriptor that cannot write, for others; Windows: a handle of the file; else -1
+    // What the descriptor stood for when the object was made, as fstat() tells it; 0 on Windows. The number of a closed
+    // descriptor can become that of another file.
+    uint64_t device, inode;
     size_t max_bytes;  // whole pages; 0 if the object was imported and the system does not tell
 } VmemObject;
 
@@ -400,78 +405,88 @@ VMEM_API VmemResult vmem_advise_dump(void* ptr, size_t num_bytes, bool is_dumped
 //   systems         Linux 5.17, if configured: shown as [anon:name] in /proc/self/maps; elsewhere unsupported
 VMEM_API VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name);
 
-// Make an object of no bytes, which can grow to `max_bytes`. No other process can find it by a name.
+// Make an object, which can grow to `max_bytes`. No other process can find it by a name.
 //   object          receives the object; unchanged on failure
 //   max_bytes       in bytes, > 0; rounded up to whole pages
 //   name            shown in the system's list of mappings where it can be; as for vmem_set_name(), or NULL
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY, VMEM_ERROR_ACCESS_DENIED,
 //                   VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM (no free descriptors)
 //   threads         safe
-//   systems         Linux 3.17: memfd_create(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL); elsewhere unsupported
+//   systems         Linux 3.17: memfd_create(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL); other POSIX:
+//                   shm_open(O_CREAT | O_EXCL), again to read it, shm_unlink and ftruncate: the name stays behind if
+//                   the process is killed in between; CreateFileMapping(SEC_RESERVE)
 VMEM_API VmemResult vmem_object_create(VmemObject* object, size_t max_bytes, const char* name);
 
 // Make an object of a file, which its mappings show and write to. What others truncate is a fault when it is accessed.
 //   object          receives the object; unchanged on failure
-//   file            a descriptor of a regular file, which is duplicated: the caller closes it. Access to mappings is
-//                   what it was opened for, which must include reading
-//   max_bytes       in bytes, > 0; rounded up to whole pages: how far it can be mapped and grow
-//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not a regular file), VMEM_ERROR_UNSUPPORTED,
-//                   VMEM_ERROR_SYSTEM
+//   file            a descriptor or HANDLE of a regular file, which is duplicated: the caller closes it. Access to
+//                   mappings is what it was opened for, which must include reading
+//   max_bytes       in bytes, > 0; rounded up to whole pages: how far it can be mapped and grow. On Windows it is no
+//                   more than the file has, which cannot grow
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not a regular file), VMEM_ERROR_UNSUPPORTED (an empty
+//                   file on Windows), VMEM_ERROR_SYSTEM
 //   threads         safe
-//   systems         Linux: fcntl(F_DUPFD_CLOEXEC); elsewhere unsupported
+//   systems         fcntl(F_DUPFD_CLOEXEC); DuplicateHandle and CreateFileMapping
 VMEM_API VmemResult vmem_object_from_file(VmemObject* object, intptr_t file, size_t max_bytes);
 
 // Make an object of the handle that vmem_object_export() returned in this or another process.
-//   object          receives the object; unchanged on failure. Its `max_bytes` is 0 where the system does not tell
+//   object          receives the object; unchanged on failure. Its `max_bytes` is 0 on Linux, which does not tell
 //   handle          is duplicated: the caller closes it
-//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not the memory of an object), VMEM_ERROR_UNSUPPORTED,
-//                   VMEM_ERROR_SYSTEM
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not the memory of an object, as far as the system
+//                   tells), VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM
 //   threads         safe
-//   systems         Linux: fcntl(F_DUPFD_CLOEXEC); elsewhere unsupported
+//   systems         fcntl(F_DUPFD_CLOEXEC), on Linux with F_GET_SEALS and fstatfs; DuplicateHandle and a view
 VMEM_API VmemResult vmem_object_import(VmemObject* object, intptr_t handle);
 
 // Make another handle of an object, to give it to another process. Started programs do not inherit it.
-//   writable        whether it can write, where the object's own can. One that cannot is a guard against accidents: on
-//                   POSIX the same user may open it again. VMEM_SEAL_WRITERS is a guard against everybody
+//   writable        whether it can write, where the object's own can. One that cannot is a guard against accidents: the
+//                   same user may open it again, or duplicate it with more access. VMEM_SEAL_WRITERS is a guard against
+//                   everybody
 //   handle          receives a descriptor or HANDLE, which the caller closes; unchanged on failure
-//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM (no free descriptors, no /proc)
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED (a reader of memory that was imported with
+//                   write access, on POSIX systems other than Linux), VMEM_ERROR_SYSTEM (no free descriptors, no /proc)
 //   threads         safe
-//   systems         Linux: fcntl(F_DUPFD_CLOEXEC), or if it must not write and is not sealed, open of /proc/self/fd;
-//                   elsewhere unsupported
+//   systems         fcntl(F_DUPFD_CLOEXEC), on Linux open of /proc/self/fd for a reader of what is not sealed;
+//                   DuplicateHandle
 VMEM_API VmemResult vmem_object_export(const VmemObject* object, bool writable, intptr_t* handle);
 
 // Close an object. Its mappings stay.
 //   object          its handle becomes -1; unchanged on failure
-//   fails           VMEM_ERROR_INVALID_ARGUMENT (also if the descriptor stands for something else now, which stays open),
-//                   VMEM_ERROR_SYSTEM
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (also if the descriptor stands for something else now, which stays
+//                   open: Windows cannot tell), VMEM_ERROR_SYSTEM
 //   threads         safe, when no other thread uses the object
-//   systems         close; elsewhere unsupported
+//   systems         close; CloseHandle
 VMEM_API VmemResult vmem_object_close(VmemObject* object);
 
-// Get how much of an object can be accessed: the end of what any process committed, or the size of a file.
-//   num_bytes       receives a number of bytes, with VmemCapabilities.object_size_is_exact; else the maximum
-//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED
+// Get how much of an object can be accessed, from its start: the end of what any process committed, or the size of a
+// file.
+//   num_bytes       receives a number of bytes. Without VmemCapabilities.object_size_is_exact that of memory is the
+//                   maximum; on Windows it ends at the first page that is not committed
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (Windows: no addresses for a view),
+//                   VMEM_ERROR_UNSUPPORTED
 //   threads         safe; other threads and processes may have changed the answer by the time it is returned
-//   systems         fstat, on Linux statx; elsewhere unsupported
+//   systems         fstat, on Linux statx; VirtualQuery in a view, which takes longer the more is committed
 VMEM_API VmemResult vmem_object_size(const VmemObject* object, size_t* num_bytes);
 
-// Give memory to the pages of an object that hold one or more bytes of [offset, offset + num_bytes). Those that had none
-// read zero; the others keep their contents. If the object ends before, it grows: its size is whole pages.
+// Give memory to the pages of an object that hold one or more bytes of [offset, offset + num_bytes). Those that had
+// none read zero; the others keep their contents. If the object ends before, it grows: its size is whole pages.
 //   offset, num_bytes  within the maximum; num_bytes in bytes, > 0; need not be aligned
-//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (commit limit, full tmpfs or disk, RLIMIT_FSIZE,
-//                   whose signal SIGXFSZ must be ignored), VMEM_ERROR_ACCESS_DENIED (a handle that cannot write),
-//                   VMEM_ERROR_UNSUPPORTED (also by some file systems). Nothing changes then
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (commit limit, full tmpfs or disk,
+//                   RLIMIT_FSIZE, whose signal SIGXFSZ must be ignored), VMEM_ERROR_ACCESS_DENIED (a handle that cannot
+//                   write), VMEM_ERROR_UNSUPPORTED (also by some file systems). Nothing changes then
 //   threads         safe. A signal does not interrupt it: its handler runs before or after
-//   systems         Linux: fallocate; a file is truncated again if that fails; elsewhere unsupported
+//   systems         Linux: fallocate; Windows: VirtualAlloc(MEM_COMMIT) in a view, unsupported past the end of a file;
+//                   other POSIX: nothing, but files grow by posix_fallocate or ftruncate. A file is truncated again if
+//                   that fails. Where blocks are not reserved, a full disk is a fault when the pages are accessed
 VMEM_API VmemResult vmem_object_commit(const VmemObject* object, size_t offset, size_t num_bytes);
 
 // Keep everybody from shrinking an object, or from writing to it, for good. No other seals can be added then, which
-// could keep it from growing. Mappings that exist already keep their access, and can still get the access that they could
-// have had: who writes maps before sealing.
-//   seals           VMEM_SEAL_SIZE, VMEM_SEAL_WRITERS or both with |. Before Linux 5.1 both together are the first alone:
-//                   vmem_object_get_seals() tells
-//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_ACCESS_DENIED (sealed before, or a handle that cannot write),
-//                   VMEM_ERROR_UNSUPPORTED (also for files)
+// could keep it from growing. Mappings that exist already keep their access, and can still get the access that they
+// could have had: who writes maps before sealing.
+//   seals           VMEM_SEAL_SIZE, VMEM_SEAL_WRITERS or both with |. Before Linux 5.1 both together are the first
+//                   alone: vmem_object_get_seals() tells
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_ACCESS_DENIED (sealed before, or a handle that cannot
+//                   write), VMEM_ERROR_UNSUPPORTED (also for files)
 //   threads         safe
 //   systems         Linux: fcntl(F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE); elsewhere unsupported
 VMEM_API VmemResult vmem_object_seal(const VmemObject* object, unsigned seals);
@@ -486,12 +501,13 @@ VMEM_API VmemResult vmem_object_get_seals(const VmemObject* object, unsigned* se
 // Map a part of an object at free addresses. It may be larger than the object is now.
 //   num_bytes       in bytes, > 0; rounded up to whole pages
 //   offset          in bytes, of the first byte, a multiple of vmem_get_allocation_granularity()
-//   protection      one of the six. With VMEM_NO_ACCESS vmem_protect() can grant reading and writing later
+//   protection      one of the six. With VMEM_NO_ACCESS vmem_protect() can grant reading and writing later; on Windows
+//                   pages that are committed later have access, and none is executable
 //   returns         the first address, a multiple of vmem_get_allocation_granularity(); NULL on failure
-//   fails           an invalid argument, the handle or a seal does not allow that access (EACCES, EPERM), no free addresses,
-//                   address space limit, mapping limit
+//   fails           an invalid argument, the handle or a seal does not allow that access (EACCES, EPERM), no free
+//                   addresses, address space limit, mapping limit
 //   threads         safe
-//   systems         mmap(MAP_SHARED), on Linux with madvise(MADV_DONTDUMP); elsewhere unsupported
+//   systems         mmap(MAP_SHARED), on Linux with madvise(MADV_DONTDUMP); MapViewOfFile
 VMEM_API void* vmem_object_map(const VmemObject* object, size_t num_bytes, size_t offset, VmemProtection protection);
 
 // Map a part of an object at free addresses of which the first one is a multiple of `align`.
@@ -500,7 +516,8 @@ VMEM_API void* vmem_object_map(const VmemObject* object, size_t num_bytes, size_
 //   returns         the first address; NULL on failure
 //   fails           as vmem_object_map() and vmem_reserve_aligned()
 //   threads         safe
-//   systems         as vmem_reserve_aligned(), and in its place mmap(MAP_SHARED | MAP_FIXED); elsewhere unsupported
+//   systems         as vmem_reserve_aligned(), and in its place mmap(MAP_SHARED | MAP_FIXED); Windows: MapViewOfFileEx
+//                   at addresses found free, repeated when another thread takes them
 VMEM_API void* vmem_object_map_aligned(const VmemObject* object, size_t num_bytes, size_t offset,
                                        VmemProtection protection, size_t align);
 
@@ -509,7 +526,7 @@ VMEM_API void* vmem_object_map_aligned(const VmemObject* object, size_t num_byte
 //   num_bytes       the size that was passed to it
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit); nothing is unmapped then
 //   threads         safe, when no other thread uses the range
-//   systems         munmap; elsewhere unsupported
+//   systems         munmap; UnmapViewOfFile
 VMEM_API VmemResult vmem_object_unmap(void* ptr, size_t num_bytes);
 
 // Map the first bytes of an object twice in a row, readable and writable: ptr[i] and ptr[num_bytes + i] are the same
@@ -518,7 +535,9 @@ VMEM_API VmemResult vmem_object_unmap(void* ptr, size_t num_bytes);
 //   returns         the first address; NULL on failure
 //   fails           as vmem_object_map()
 //   threads         safe
-//   systems         mmap of twice the size, and two of mmap(MAP_SHARED | MAP_FIXED); elsewhere unsupported
+//   systems         mmap of twice the size, and two of mmap(MAP_SHARED | MAP_FIXED); Windows 10: MapViewOfFile3 into
+//                   placeholders of VirtualAlloc2, before MapViewOfFileEx, repeated when another thread takes the
+//                   addresses
 VMEM_API void* vmem_object_map_mirrored(const VmemObject* object, size_t num_bytes);
 
 // Unmap what vmem_object_map_mirrored() mapped.
@@ -526,18 +545,19 @@ VMEM_API void* vmem_object_map_mirrored(const VmemObject* object, size_t num_byt
 //   num_bytes       the size that was passed to it
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit)
 //   threads         safe, when no other thread uses the range
-//   systems         munmap; elsewhere unsupported
+//   systems         munmap; UnmapViewOfFile
 VMEM_API VmemResult vmem_object_unmap_mirrored(void* ptr, size_t num_bytes);
 
-// Replace a part of a mapping, in place, by pages that are readable and writable and read as the object does, until this
-// process writes to them: that changes a copy of its own. For a forked child that must not write to what its parent has.
-// What others write is seen or not, page by page. Accessing pages past the end of the object stays a fault.
+// Replace a part of a mapping, in place, by pages that are readable and writable and read as the object does, until
+// this process writes to them: that changes a copy of its own. For a forked child that must not write to what its
+// parent has. What others write is seen or not, page by page. Accessing pages past the end of the object stays a fault.
 //   ptr, num_bytes  inside one mapping of the object; ptr the start of a page; num_bytes in bytes, > 0, rounded up
 //   offset          of `ptr` in the object, in bytes, a multiple of the page size
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit, data limit),
 //                   VMEM_ERROR_UNSUPPORTED. The pages still show the object then
 //   threads         safe, when no other thread uses the range
-//   systems         mmap(MAP_FIXED | MAP_PRIVATE | MAP_NORESERVE); elsewhere unsupported
+//   systems         Linux: mmap(MAP_FIXED | MAP_PRIVATE | MAP_NORESERVE); BSD: mmap(MAP_FIXED | MAP_PRIVATE); elsewhere
+//                   unsupported: macOS maps memory only as shared
 VMEM_API VmemResult vmem_object_make_private(const VmemObject* object, void* ptr, size_t num_bytes, size_t offset);
 
 // Write the pages of a file that hold one or more bytes of [ptr, ptr + num_bytes) where others see them.
@@ -546,7 +566,9 @@ VMEM_API VmemResult vmem_object_make_private(const VmemObject* object, void* ptr
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (full disk), VMEM_ERROR_UNSUPPORTED,
 //                   VMEM_ERROR_SYSTEM (a disk that fails)
 //   threads         safe
-//   systems         Linux: fdatasync, of the whole file; nothing if it need not be durable; elsewhere unsupported
+//   systems         Linux: fdatasync, of the whole file; macOS: msync and fcntl(F_FULLFSYNC); BSD: msync and fsync;
+//                   Windows: FlushViewOfFile and FlushFileBuffers. Nothing if it need not be durable, but on Windows
+//                   and OpenBSD the first of these
 VMEM_API VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_t num_bytes, bool durable);
 
 // Count the bytes in physical memory, of the pages that hold one or more bytes of [ptr, ptr + num_bytes).
@@ -780,8 +802,8 @@ static VmemResult vmem__os_count_resident(uintptr_t start, size_t size, size_t* 
 static VmemResult vmem__os_query(uintptr_t address, VmemRange* range);  // the address is the start of a page
 
 // Objects. Offsets and sizes are whole pages and within `max_bytes`, unless that is 0. What a function makes has its
-// `max_bytes` before; a function that fails changes nothing in it. Each first checks that the object still is what it was
-// when it was made, where that is possible.
+// `max_bytes` before; a function that fails changes nothing in it. Each first checks that the object still is what it
+// was when it was made, where that is possible.
 static VmemResult vmem__os_object_create(VmemObject* object, const char* name);  // NULL or a valid name
 static VmemResult vmem__os_object_from_file(VmemObject* object, intptr_t file);
 static VmemResult vmem__os_object_import(VmemObject* object, intptr_t handle);
@@ -1073,7 +1095,8 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
 
 static HANDLE vmem__windows_handle(intptr_t handle) { return (HANDLE)handle; }
 
-// A handle that was closed can be that of something else later, which cannot be detected. -1 is the handle of this process.
+// A handle that was closed can be that of something else later, which cannot be detected. -1 is the handle of this
+// process.
 static bool vmem__windows_is_handle(intptr_t handle) {
     if (handle != 0 && handle != VMEM__NO_HANDLE) return true;
     SetLastError(ERROR_INVALID_HANDLE);
@@ -1116,8 +1139,8 @@ static intptr_t vmem__windows_make_section(intptr_t file, DWORD protection, uint
     return (intptr_t)handle;
 }
 
-// The section is larger than the object, so that no view in which pages are committed consists of these alone: Wine does not
-// show what is committed in such a view to others.
+// The section is larger than the object, so that no view in which pages are committed consists of these alone: Wine
+// does not show what is committed in such a view to others.
 static VmemResult vmem__os_object_create(VmemObject* object, const char* name) {
     size_t unused = vmem__os_allocation_granularity();
     (void)name;  // by the name of a section other processes find it
@@ -1765,8 +1788,8 @@ static VmemResult vmem__posix_adopt(VmemObject* object, int file, int reader) {
     return VMEM_SUCCESS;
 }
 
-// Makes the object of a duplicate. It is the duplicate that is examined: another thread may close the descriptor and open
-// another file.
+// Makes the object of a duplicate. It is the duplicate that is examined: another thread may close the descriptor and
+// open another file.
 static VmemResult vmem__posix_adopt_duplicate(VmemObject* object, intptr_t handle,
                                               bool accepts(int, const vmem__File*)) {
     vmem__File info;
@@ -1922,8 +1945,8 @@ static int vmem__posix_shm_open(const char* name, int flags) {
     return VMEM_FAIL("shm_open") ? -1 : shm_open(name, flags, 0600);
 }
 
-// Opens memory by a name that nobody else uses, for writing and for reading, and removes the name. It stays behind if the
-// process is killed in between.
+// Opens memory by a name that nobody else uses, for writing and for reading, and removes the name. It stays behind if
+// the process is killed in between.
 static VmemResult vmem__posix_open_memory(VmemObject* object, const char* name) {
     int file = vmem__posix_shm_open(name, O_RDWR | O_CREAT | O_EXCL), reader, error;
     if (file < 0) return vmem__posix_last_result();
@@ -2008,7 +2031,8 @@ static VmemResult vmem__os_object_close(VmemObject* object) {
     return VMEM_SUCCESS;
 }
 
-// Only files grow. A disk that is full is found out here where the system can reserve blocks, else when pages are touched.
+// Only files grow. A disk that is full is found out here where the system can reserve blocks, else when pages are
+// touched.
 static VmemResult vmem__os_object_commit(const VmemObject* object, size_t offset, size_t size) {
     uint64_t end = (uint64_t)offset + size;
     vmem__File info;
@@ -2669,7 +2693,8 @@ static int vmem__linux_memfd_create(const char* name, unsigned flags) {
 }
 #endif
 
-// Memory that cannot be executed as a program, which systems can demand since Linux 6.3. Older kernels do not know that.
+// Memory that cannot be executed as a program, which systems can demand since Linux 6.3. Older kernels do not know
+// that.
 static int vmem__linux_make_memory(const char* name) {
     const unsigned flags = VMEM__MFD_CLOEXEC | VMEM__MFD_ALLOW_SEALING;
     int error = errno, file = vmem__linux_memfd_create(name, flags | VMEM__MFD_NOEXEC_SEAL);
@@ -2744,8 +2769,8 @@ static int vmem__linux_fallocate(int file, size_t offset, size_t size) {
 #define VMEM__SIGNAL_SET_SIZE ((size_t)8)
 #endif
 
-// A signal interrupts fallocate(), which undoes what it has done. With a timer that interrupts every attempt it would never
-// end, so that the second one is made without signals.
+// A signal interrupts fallocate(), which undoes what it has done. With a timer that interrupts every attempt it would
+// never end, so that the second one is made without signals.
 static int vmem__linux_allocate(int file, size_t offset, size_t size) {
     const uint64_t all[2] = {UINT64_MAX, UINT64_MAX};
     uint64_t before[2] = {0, 0};
@@ -2760,8 +2785,8 @@ static int vmem__linux_allocate(int file, size_t offset, size_t size) {
     return status;
 }
 
-// What memory could not be given is undone by the kernel, but what ext4 and others could not is left behind as a part of the
-// file.
+// What memory could not be given is undone by the kernel, but what ext4 and others could not is left behind as a part
+// of the file.
 #if defined(SYS_ftruncate)
 static void vmem__linux_undo_growth(int file, uint64_t size) {
     int error = errno;

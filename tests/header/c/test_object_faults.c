@@ -1,5 +1,5 @@
-// Makes the system calls of the objects of vmem.h fail, each alone and two together, and checks that a function that fails
-// changes nothing. Linux only. Prints each check that fails, then "N checks, M failed".
+// Makes the system calls of the objects of vmem.h fail, each alone and two together, and checks that a function that
+// fails changes nothing. Linux only. Prints each check that fails, then "N checks, M failed".
 //
 // Search for >>hook, >>fixture, >>sequences, >>operations, >>fallbacks, >>main.
 
