@@ -1319,13 +1319,23 @@ static bool vmem__windows_hide(char* view, size_t size) {
     return true;
 }
 
+// A section of a file ends where the file does, inside a page: a view of the last page is one up to the end.
+static char* vmem__windows_map_part(const VmemObject* object, DWORD access, size_t size, size_t offset, void* address) {
+    DWORD error = GetLastError();
+    char* view = vmem__windows_map(object->handle, access, offset, size, address);
+    if (view || object->reader == VMEM__NO_HANDLE || offset + size != object->max_bytes) return view;
+    view = vmem__windows_map(object->handle, access, offset, 0, address);
+    if (view) SetLastError(error);
+    return view;
+}
+
 static char* vmem__windows_map_at(const VmemObject* object, size_t size, size_t offset, VmemProtection protection,
                                   void* address) {
     DWORD error = GetLastError();
-    char* view = vmem__windows_map(object->handle, vmem__windows_view_access(protection), offset, size, address);
+    char* view = vmem__windows_map_part(object, vmem__windows_view_access(protection), size, offset, address);
     if (!view && protection == VMEM_NO_ACCESS && GetLastError() == ERROR_ACCESS_DENIED) {
-        SetLastError(error);
-        view = vmem__windows_map(object->handle, FILE_MAP_READ, offset, size, address);
+        view = vmem__windows_map_part(object, FILE_MAP_READ, size, offset, address);
+        if (view) SetLastError(error);
     }
     if (!view || protection != VMEM_NO_ACCESS || vmem__windows_hide(view, size)) return view;
     vmem__windows_unmap_quietly(view);

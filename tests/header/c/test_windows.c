@@ -1,7 +1,7 @@
 // Makes system calls of vmem.h fail on Windows, and tests it without the functions that older versions lack.
 // Prints each check that fails, then "N checks, M failed".
 //
-// Search for >>hook, >>checks, >>reserve, >>manage, >>ask, >>main.
+// Search for >>hook, >>checks, >>reserve, >>manage, >>ask, >>objects, >>files, >>main.
 
 #include <stdbool.h>
 
@@ -17,15 +17,20 @@ static bool fails(const char* call);
 
 // >>hook --------------------------------------------------------------------------------------------------------------
 
-// Of the calls by this name, those from `first` up to but not including `end` fail with this error.
+// Of the calls by this name, those from `first` up to but not including `end` fail with this error, and all those by
+// the other.
 static struct {
-    const char* name;
+    const char *name, *also_failing;
     int first, end, num_calls;
     DWORD error;
 } hook;
 
 static bool fails(const char* call) {
     int index;
+    if (hook.also_failing && strcmp(call, hook.also_failing) == 0) {
+        SetLastError(hook.error);
+        return true;
+    }
     if (!hook.name || strcmp(call, hook.name) != 0) return false;
     index = hook.num_calls++;
     if (index < hook.first || index >= hook.end) return false;
@@ -37,13 +42,14 @@ static bool fails(const char* call) {
 
 static void fail_calls(const char* name, int first, int end, DWORD error) {
     hook.name = name;
+    hook.also_failing = NULL;
     hook.first = first;
     hook.end = end;
     hook.error = error;
     hook.num_calls = 0;
 }
 
-static void fail_none(void) { hook.name = NULL; }
+static void fail_none(void) { hook.name = hook.also_failing = NULL; }
 
 // >>checks ------------------------------------------------------------------------------------------------------------
 
@@ -227,6 +233,293 @@ static void test_memory_info_and_limits_that_fail(void) {
     CHECK(limits.lock_limit == VMEM_UNLIMITED && limits.lock_used == 0);
 }
 
+// >>objects -----------------------------------------------------------------------------------------------------------
+
+static size_t units(size_t count) { return count * vmem_get_allocation_granularity(); }
+
+static VmemObject make_object(size_t max_bytes, size_t num_bytes) {
+    VmemObject object;
+    fail_none();
+    REQUIRE(vmem_object_create(&object, max_bytes, NULL) == VMEM_SUCCESS);
+    REQUIRE(vmem_object_commit(&object, 0, num_bytes) == VMEM_SUCCESS);
+    return object;
+}
+
+static char* map_object(const VmemObject* object, size_t num_bytes) {
+    char* ptr;
+    fail_none();
+    ptr = (char*)vmem_object_map(object, num_bytes, 0, VMEM_READ_WRITE);
+    REQUIRE(ptr != NULL);
+    return ptr;
+}
+
+static void close_object(VmemObject* object) {
+    fail_none();
+    CHECK_ERROR_CODE(vmem_object_close(object) == VMEM_SUCCESS, UNTOUCHED);
+}
+
+static size_t size_of(const VmemObject* object) {
+    size_t num_bytes = 99;
+    fail_none();
+    CHECK_ERROR_CODE(vmem_object_size(object, &num_bytes) == VMEM_SUCCESS, UNTOUCHED);
+    return num_bytes;
+}
+
+// Wine says 0.
+static DWORD count_handles(void) {
+    DWORD count = 0;
+    CHECK(GetProcessHandleCount(GetCurrentProcess(), &count));
+    return count;
+}
+
+// Whether these addresses are free: nothing is left mapped or reserved there.
+static bool is_free(char* ptr) {
+    VmemRange range;
+    fail_none();
+    return vmem_query(ptr, &range) == VMEM_SUCCESS && range.state == VMEM_FREE;
+}
+
+#define DENIED ERROR_ACCESS_DENIED
+#define CHECK_DENIED(call) CHECK_ERROR_CODE((call) == VMEM_ERROR_ACCESS_DENIED, DENIED)
+#define CHECK_NOT_MAPPED(call) CHECK_ERROR_CODE((call) == NULL, DENIED)
+
+static void test_object_calls_that_fail(void) {
+    VmemObject object = make_object(units(4), units(2)), made = object;
+    char* ptr = map_object(&object, units(4));
+    size_t num_bytes = 99;
+    intptr_t handle = 99;
+    DWORD num_handles = count_handles();
+    memset(ptr, 1, units(2));
+    fail_calls("CreateFileMapping", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_create(&made, 1, NULL));
+    fail_calls("DuplicateHandle", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_import(&made, object.handle));
+    CHECK_DENIED(vmem_object_export(&object, true, &handle));
+    CHECK_DENIED(vmem_object_export(&object, false, &handle));
+    fail_calls("MapViewOfFile", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_import(&made, object.handle));
+    CHECK_DENIED(vmem_object_size(&object, &num_bytes));
+    CHECK_DENIED(vmem_object_commit(&object, units(2), 1));
+    CHECK_NOT_MAPPED(vmem_object_map(&object, 1, 0, VMEM_READ));
+    CHECK_NOT_MAPPED(vmem_object_map(&object, 1, 0, VMEM_NO_ACCESS));
+    CHECK_NOT_MAPPED(vmem_object_map_aligned(&object, 1, 0, VMEM_READ, ALIGN));
+    fail_calls("VirtualQuery", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_import(&made, object.handle));
+    CHECK_DENIED(vmem_object_size(&object, &num_bytes));
+    CHECK_NOT_MAPPED(vmem_object_map(&object, 1, 0, VMEM_NO_ACCESS));
+    fail_calls("VirtualProtect", 0, ALL, DENIED);
+    CHECK_NOT_MAPPED(vmem_object_map(&object, 1, 0, VMEM_NO_ACCESS));
+    fail_calls("VirtualAlloc", 0, ALL, ERROR_COMMITMENT_LIMIT);
+    CHECK_ERROR_CODE(vmem_object_commit(&object, units(2), 1) == VMEM_ERROR_OUT_OF_MEMORY, ERROR_COMMITMENT_LIMIT);
+    CHECK_ERROR_CODE(vmem_object_map_aligned(&object, 1, 0, VMEM_READ, ALIGN) == NULL, ERROR_COMMITMENT_LIMIT);
+    fail_calls("VirtualFree", 0, ALL, DENIED);
+    CHECK_NOT_MAPPED(vmem_object_map_aligned(&object, 1, 0, VMEM_READ, ALIGN));
+    fail_calls("UnmapViewOfFile", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_unmap(ptr, units(4)));
+    fail_calls("CloseHandle", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_close(&object));
+    fail_calls("FlushViewOfFile", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_flush(&object, ptr, 1, false));
+    fail_none();
+    CHECK(memcmp(&made, &object, sizeof made) == 0 && num_bytes == 99 && handle == 99);
+    CHECK(count_handles() == num_handles);
+    CHECK(size_of(&object) == units(2));
+    CHECK(ptr[0] == 1 && ptr[units(2) - 1] == 1);
+    CHECK_ERROR_CODE(vmem_object_unmap(ptr, units(4)) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(is_free(ptr));
+    close_object(&object);
+    CHECK(num_handles == 0 || count_handles() == num_handles - 1);
+}
+
+// A handle that is closed, and the pseudo-handle of the process, which is -1 too.
+static void test_objects_that_are_closed(void) {
+    VmemObject object = make_object(units(1), 1), closed = object;
+    size_t num_bytes = 99;
+    unsigned seals = 99;
+    intptr_t handle = 99;
+    int i;
+    close_object(&object);
+    for (i = 0; i < 3; i++) {
+        closed.handle = i == 0 ? closed.handle : i == 1 ? -1 : 0;
+#define CHECK_NO_OBJECT(expression) CHECK_ERROR_CODE(expression, ERROR_INVALID_HANDLE)
+        CHECK_NO_OBJECT(vmem_object_export(&closed, true, &handle) == VMEM_ERROR_INVALID_ARGUMENT);
+        CHECK_NO_OBJECT(vmem_object_import(&object, closed.handle) == VMEM_ERROR_INVALID_ARGUMENT);
+        CHECK_NO_OBJECT(vmem_object_from_file(&object, closed.handle, 1) == VMEM_ERROR_INVALID_ARGUMENT || i == 0);
+        CHECK_NO_OBJECT(vmem_object_size(&closed, &num_bytes) == VMEM_ERROR_INVALID_ARGUMENT);
+        CHECK_NO_OBJECT(vmem_object_commit(&closed, 0, 1) == VMEM_ERROR_INVALID_ARGUMENT);
+        CHECK_NO_OBJECT(vmem_object_map(&closed, 1, 0, VMEM_READ) == NULL);
+        CHECK_NO_OBJECT(vmem_object_map_aligned(&closed, 1, 0, VMEM_READ, ALIGN) == NULL);
+        CHECK_NO_OBJECT(vmem_object_map_mirrored(&closed, units(1)) == NULL);
+        CHECK_NO_OBJECT(vmem_object_close(&closed) == VMEM_ERROR_INVALID_ARGUMENT);
+        if (i == 0) continue;
+        CHECK_NO_OBJECT(vmem_object_seal(&closed, VMEM_SEAL_SIZE) == VMEM_ERROR_INVALID_ARGUMENT);
+        CHECK_NO_OBJECT(vmem_object_get_seals(&closed, &seals) == VMEM_ERROR_INVALID_ARGUMENT);
+    }
+    CHECK(num_bytes == 99 && seals == 99 && handle == 99 && object.handle == -1);
+}
+
+static void test_importing_what_is_no_object(void) {
+    HANDLE event = CreateEventA(NULL, TRUE, FALSE, NULL);
+    HANDLE section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 1, NULL);
+    VmemObject object;
+    DWORD num_handles = count_handles();
+    REQUIRE(event && section);
+    CHECK(vmem_object_import(&object, (intptr_t)event) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK(vmem_object_import(&object, (intptr_t)section) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK(vmem_object_from_file(&object, (intptr_t)event, 1) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK(count_handles() == num_handles);
+    CHECK(CloseHandle(event) && CloseHandle(section));
+}
+
+// Other threads take the addresses that were found free.
+static void test_mapping_when_others_take_the_addresses(void) {
+    VmemObject object = make_object(units(2), units(2));
+    char* ptr = NULL;
+    fail_calls("MapViewOfFile", 0, 3, ERROR_INVALID_ADDRESS);
+    CHECK_ERROR_CODE((ptr = (char*)vmem_object_map_aligned(&object, 1, 0, VMEM_READ, ALIGN)) != NULL, UNTOUCHED);
+    CHECK(hook.num_calls == 4 && (uintptr_t)ptr % ALIGN == 0);
+    CHECK(vmem_object_unmap(ptr, 1) == VMEM_SUCCESS);
+    fail_calls("MapViewOfFile", 0, ALL, ERROR_INVALID_ADDRESS);
+    CHECK_ERROR_CODE(vmem_object_map_aligned(&object, 1, 0, VMEM_READ, ALIGN) == NULL, ERROR_INVALID_ADDRESS);
+    CHECK(hook.num_calls == VMEM__RESERVE_ATTEMPTS);
+    close_object(&object);
+}
+
+static void check_mirrored(char* ptr, size_t size) {
+    REQUIRE(ptr != NULL);
+    ptr[0] = 1;
+    ptr[size - 1] = 2;
+    CHECK(ptr[size] == 1 && ptr[2 * size - 1] == 2);
+    fail_none();
+    CHECK_ERROR_CODE(vmem_object_unmap_mirrored(ptr, size) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(is_free(ptr) && is_free(ptr + size));
+}
+
+// Each call by which Windows 10 maps twice fails, in turn. Then addresses are found free, and mapped one after the
+// other.
+static void test_mirrored_mappings_that_fail(void) {
+    static const char* const calls[] = {"GetModuleHandle", "GetProcAddress", "VirtualAlloc2", "VirtualFree",
+                                        "MapViewOfFile3"};
+    VmemObject object = make_object(units(2), units(2));
+    char* ptr = NULL;
+    size_t i;
+    int j;
+    for (i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        for (j = 0; j < 2; j++) {
+            fail_calls(calls[i], j, j + 1, ERROR_NOT_SUPPORTED);
+            SetLastError(UNTOUCHED);
+            ptr = (char*)vmem_object_map_mirrored(&object, units(2));
+            if (!ptr) CHECK(GetLastError() == ERROR_NOT_SUPPORTED && strcmp(calls[i], "VirtualFree") == 0);
+            if (ptr) CHECK(GetLastError() == UNTOUCHED);
+            if (ptr) check_mirrored(ptr, units(2));
+        }
+    }
+    for (j = 0; j < 4; j++) {
+        fail_calls("MapViewOfFile", j, j + 1, ERROR_INVALID_ADDRESS);
+        hook.also_failing = "GetProcAddress";
+        CHECK_ERROR_CODE((ptr = (char*)vmem_object_map_mirrored(&object, units(2))) != NULL, UNTOUCHED);
+        check_mirrored(ptr, units(2));
+        fail_calls("MapViewOfFile", j, j + 1, ERROR_NOT_ENOUGH_MEMORY);
+        hook.also_failing = "GetProcAddress";
+        if (j < 2) CHECK_ERROR_CODE(vmem_object_map_mirrored(&object, units(2)) == NULL, ERROR_NOT_ENOUGH_MEMORY);
+    }
+    fail_calls("MapViewOfFile", 0, ALL, ERROR_INVALID_ADDRESS);
+    hook.also_failing = "GetProcAddress";
+    CHECK_ERROR_CODE(vmem_object_map_mirrored(&object, units(2)) == NULL, ERROR_INVALID_ADDRESS);
+    CHECK(hook.num_calls == VMEM__RESERVE_ATTEMPTS);
+    fail_calls("VirtualAlloc", 0, ALL, ERROR_NOT_ENOUGH_MEMORY);
+    hook.also_failing = "GetProcAddress";
+    CHECK_ERROR_CODE(vmem_object_map_mirrored(&object, units(2)) == NULL, ERROR_NOT_ENOUGH_MEMORY);
+    close_object(&object);
+}
+
+static void test_access_of_mappings(void) {
+    VmemObject object = make_object(units(3), units(1)), reader;
+    char *ptr = (char*)vmem_object_map(&object, units(3), 0, VMEM_NO_ACCESS), *other;
+    intptr_t handle = -1;
+    VmemRange range;
+    REQUIRE(ptr != NULL);
+    CHECK(vmem_query(ptr, &range) == VMEM_SUCCESS);
+    CHECK(range.size == units(1) && range.state == VMEM_COMMITTED && range.protection == VMEM_NO_ACCESS);
+    CHECK(vmem_query(ptr + units(1), &range) == VMEM_SUCCESS && range.state == VMEM_RESERVED);
+    CHECK(vmem_object_commit(&object, units(1), units(1)) == VMEM_SUCCESS);
+    CHECK(vmem_query(ptr + units(1), &range) == VMEM_SUCCESS && range.state == VMEM_COMMITTED);
+    CHECK(vmem_object_export(&object, false, &handle) == VMEM_SUCCESS);
+    CHECK(vmem_object_import(&reader, handle) == VMEM_SUCCESS && CloseHandle((HANDLE)handle));
+    CHECK(reader.max_bytes == units(3));
+    CHECK_ERROR_CODE(vmem_object_map(&reader, 1, 0, VMEM_READ_WRITE) == NULL, DENIED);
+    CHECK_DENIED(vmem_object_commit(&reader, units(2), 1));
+    SetLastError(UNTOUCHED);
+    other = (char*)vmem_object_map(&reader, units(3), 0, VMEM_NO_ACCESS);
+    REQUIRE(other != NULL);
+    CHECK(GetLastError() == UNTOUCHED);
+    CHECK(vmem_protect(other, 1, VMEM_READ) == VMEM_SUCCESS && other[0] == 0);
+    CHECK(vmem_protect(other, 1, VMEM_READ_WRITE) != VMEM_SUCCESS);
+    CHECK(vmem_object_unmap(other, units(3)) == VMEM_SUCCESS && vmem_object_unmap(ptr, units(3)) == VMEM_SUCCESS);
+    close_object(&reader);
+    close_object(&object);
+}
+
+static void test_sizes_that_are_too_large(void) {
+    VmemObject object;
+    fail_none();
+    CHECK_ERROR_CODE(vmem_object_create(&object, SIZE_MAX - units(1), NULL) == VMEM_ERROR_OUT_OF_MEMORY,
+                     ERROR_NOT_ENOUGH_MEMORY);
+}
+
+// >>files -------------------------------------------------------------------------------------------------------------
+
+static HANDLE make_file(const char* text) {
+    char folder[MAX_PATH], path[MAX_PATH];
+    HANDLE file;
+    DWORD count;
+    REQUIRE(GetTempPathA(sizeof folder, folder) != 0 && GetTempFileNameA(folder, "vm", 0, path) != 0);
+    file = CreateFileA(path, GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+                       CREATE_ALWAYS, FILE_FLAG_DELETE_ON_CLOSE, NULL);
+    REQUIRE(file != INVALID_HANDLE_VALUE);
+    CHECK(WriteFile(file, text, (DWORD)strlen(text), &count, NULL) && count == strlen(text));
+    return file;
+}
+
+static void test_files(void) {
+    HANDLE file = make_file("0123456789"), empty = make_file("");
+    VmemObject object, made;
+    char text[11] = "", *ptr;
+    size_t num_bytes = 99;
+    DWORD count, num_handles = count_handles();
+    fail_none();
+    CHECK_ERROR_CODE(vmem_object_from_file(&object, (intptr_t)file, units(4)) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(object.max_bytes == pages(1) && size_of(&object) == 10);
+    ptr = map_object(&object, 10);
+    CHECK(memcmp(ptr, "0123456789", 11) == 0);
+    ptr[0] = 'x';
+    CHECK_ERROR_CODE(vmem_object_flush(&object, ptr, 1, false) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_object_flush(&object, ptr, 1, true) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(SetFilePointer(file, 0, NULL, FILE_BEGIN) == 0 && ReadFile(file, text, 10, &count, NULL));
+    CHECK(strcmp(text, "x123456789") == 0);
+    CHECK_ERROR_CODE(vmem_object_commit(&object, 0, 1) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
+    fail_calls("GetFileSizeEx", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_commit(&object, 0, 1));
+    CHECK_DENIED(vmem_object_size(&object, &num_bytes));
+    CHECK_DENIED(vmem_object_from_file(&made, (intptr_t)file, 1));
+    fail_calls("CreateFileMapping", 0, 1, ERROR_NOT_ENOUGH_MEMORY);
+    CHECK_ERROR_CODE(vmem_object_from_file(&made, (intptr_t)file, 1) == VMEM_ERROR_OUT_OF_MEMORY,
+                     ERROR_NOT_ENOUGH_MEMORY);
+    fail_calls("DuplicateHandle", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_from_file(&made, (intptr_t)file, 1));
+    fail_calls("FlushFileBuffers", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_flush(&object, ptr, 1, true));
+    fail_calls("CreateFileMapping", 0, 1, DENIED);  // as for a handle that cannot write
+    CHECK_ERROR_CODE(vmem_object_from_file(&made, (intptr_t)file, 1) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(vmem_object_map(&made, 1, 0, VMEM_READ_WRITE) == NULL);
+    close_object(&made);
+    CHECK(vmem_object_from_file(&made, (intptr_t)empty, 1) == VMEM_ERROR_UNSUPPORTED);
+    CHECK(vmem_object_unmap(ptr, 10) == VMEM_SUCCESS);
+    close_object(&object);
+    CHECK(count_handles() == num_handles);
+    CHECK(CloseHandle(file) && CloseHandle(empty));
+}
+
 // >>main --------------------------------------------------------------------------------------------------------------
 
 int main(void) {
@@ -240,5 +533,13 @@ int main(void) {
     test_counting_resident_pages_without_the_function();
     test_queries_that_fail();
     test_memory_info_and_limits_that_fail();
+    test_object_calls_that_fail();
+    test_objects_that_are_closed();
+    test_importing_what_is_no_object();
+    test_mapping_when_others_take_the_addresses();
+    test_mirrored_mappings_that_fail();
+    test_access_of_mappings();
+    test_sizes_that_are_too_large();
+    test_files();
     return report();
 }
