@@ -46,6 +46,14 @@ static int number_of_fork(VmemFork inheritance) {
     return -1;
 }
 
+static int number_of_seal(VmemSeal seal) {
+    switch (seal) {
+        case VMEM_SEAL_SIZE: return 1;
+        case VMEM_SEAL_WRITERS: return 2;
+    }
+    return -1;
+}
+
 // An integer that is not a value of the enum must not become one by the conversion.
 int main(void) {
     volatile int wrong[] = {-1, 7, 8, 99, 0x7fffffff};
@@ -57,6 +65,7 @@ int main(void) {
         if (number_of_protection((VmemProtection)wrong[i]) != -1) return 3;
         if (number_of_state((VmemState)wrong[i]) != -1) return 4;
         if (number_of_fork((VmemFork)wrong[i]) != -1) return 6;
+        if (number_of_seal((VmemSeal)wrong[i]) != -1) return 7;
         if (vmem_protect((void*)&i, 1, (VmemProtection)wrong[i]) != VMEM_ERROR_INVALID_ARGUMENT) return 5;
     }
     return 0;

@@ -38,6 +38,31 @@ static void test_operations_are_unsupported(void) {
     CHECK(num_resident == 99);
 }
 
+static void test_objects_are_unsupported(void) {
+    char* page = (char*)vmem_align_forward((uintptr_t)memory, 4096);
+    VmemObject object = {7, -1, 0, 0, 8192}, before = object;
+    size_t num_bytes = 99;
+    unsigned seals = 99;
+    intptr_t handle = 99;
+    CHECK_UNSUPPORTED(vmem_object_create(&object, 1, NULL));
+    CHECK_UNSUPPORTED(vmem_object_from_file(&object, 0, 1));
+    CHECK_UNSUPPORTED(vmem_object_import(&object, 0));
+    CHECK_UNSUPPORTED(vmem_object_export(&object, true, &handle));
+    CHECK_UNSUPPORTED(vmem_object_size(&object, &num_bytes));
+    CHECK_UNSUPPORTED(vmem_object_commit(&object, 0, 1));
+    CHECK_UNSUPPORTED(vmem_object_seal(&object, VMEM_SEAL_SIZE));
+    CHECK_UNSUPPORTED(vmem_object_get_seals(&object, &seals));
+    CHECK(vmem_object_map(&object, 1, 0, VMEM_READ) == NULL);
+    CHECK(vmem_object_map_aligned(&object, 1, 0, VMEM_READ, 1 << 20) == NULL);
+    CHECK(vmem_object_map_mirrored(&object, 4096) == NULL);
+    CHECK_UNSUPPORTED(vmem_object_unmap(page, 1));
+    CHECK_UNSUPPORTED(vmem_object_unmap_mirrored(page, 4096));
+    CHECK_UNSUPPORTED(vmem_object_make_private(&object, page, 1, 0));
+    CHECK_UNSUPPORTED(vmem_object_flush(&object, page, 1, true));
+    CHECK_UNSUPPORTED(vmem_object_close(&object));
+    CHECK(memcmp(&object, &before, sizeof object) == 0 && num_bytes == 99 && seals == 99 && handle == 99);
+}
+
 static void test_invalid_arguments_are_refused(void) {
     CHECK_REFUSED(vmem_release(NULL, 1));
     CHECK_REFUSED(vmem_commit(memory, 0));
@@ -62,6 +87,9 @@ static void test_defaults(void) {
     CHECK(!capabilities.can_reserve && !capabilities.can_count_resident && !capabilities.can_advise_huge_pages);
     CHECK(!capabilities.can_set_name && !capabilities.can_query && !capabilities.can_lock_on_fault);
     CHECK(!capabilities.can_advise_fork && !capabilities.can_advise_dump);
+    CHECK(!capabilities.can_share && !capabilities.can_seal && !capabilities.can_seal_writers);
+    CHECK(!capabilities.can_map_mirrored && !capabilities.can_map_files && !capabilities.can_make_private);
+    CHECK(!capabilities.object_size_is_exact);
     CHECK(vmem_get_page_size() == 4096);
     CHECK(vmem_get_allocation_granularity() == 4096);
     CHECK(vmem_get_huge_page_size() == 0);
@@ -82,6 +110,7 @@ static void test_defaults(void) {
 
 int main(void) {
     test_operations_are_unsupported();
+    test_objects_are_unsupported();
     test_invalid_arguments_are_refused();
     test_defaults();
     return report();
