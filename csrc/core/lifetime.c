@@ -1,6 +1,7 @@
 #include "core/lifetime.h"
 
 #include "core/mapping_budget.h"
+#include "core/native_hold.h"
 
 // --- opening ---
 
@@ -231,8 +232,14 @@ void reservation_release_if_unused(Reservation* reservation) {
 
 // --- the end of the owner ---
 
+// Whether native code still uses the memory, and unmaps it then.
+static bool leave_to_native_code(Reservation* reservation) {
+    if (!reservation->native_memory) return false;
+    return native_memory_hand_over(reservation, reservation->base ? find_mapping_cost(reservation) : 0);
+}
+
 void reservation_destroy(Reservation* reservation) {
-    unmap_or_discard(reservation);
+    if (!leave_to_native_code(reservation)) unmap_or_discard(reservation);
     spans_free(&reservation->spans);
     busy_free(&reservation->busy);
     PyMem_Free(reservation->label);

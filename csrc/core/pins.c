@@ -19,16 +19,11 @@ void pins_remove(PinList* list, Pin* pin) {
 
 // --- counting ---
 
-size_t pins_end(const PinList* list) {
-    size_t end = 0;
-    for (const Pin* pin = list->first; pin; pin = pin->next)
-        if (pin->end > end) end = pin->end;
-    return end;
-}
+static bool is_alive(const Pin* pin) { return !pin->native || !flag_is_set(&pin->ended); }
 
 size_t pins_count_from(const PinList* list, size_t offset) {
     size_t count = 0;
-    for (const Pin* pin = list->first; pin; pin = pin->next) count += pin->end > offset;
+    for (const Pin* pin = list->first; pin; pin = pin->next) count += pin->end > offset && is_alive(pin);
     return count;
 }
 
@@ -38,8 +33,11 @@ size_t pins_count_newest_from(const PinList* list, size_t offset) {
     return count;
 }
 
-void pins_copy(const PinList* list, ByteRange* ranges) {
-    for (const Pin* pin = list->first; pin; pin = pin->next) *ranges++ = (ByteRange){pin->start, pin->end};
+size_t pins_copy(const PinList* list, ByteRange* ranges) {
+    size_t count = 0;
+    for (const Pin* pin = list->first; pin; pin = pin->next)
+        if (is_alive(pin)) ranges[count++] = (ByteRange){pin->start, pin->end};
+    return count;
 }
 
 // --- the gate ---
@@ -50,7 +48,7 @@ void pins_copy(const PinList* list, ByteRange* ranges) {
 static int check_unpinned(const PinList* list, Pages pages, const char* verb, bool readonly_too) {
     size_t num_views = 0, num_native = 0, first = SIZE_MAX, last = 0;
     for (const Pin* pin = list->first; pin; pin = pin->next) {
-        if (pin->readonly && !readonly_too) continue;
+        if ((pin->readonly && !readonly_too) || !is_alive(pin)) continue;
         Pages pinned = pages_holding(list->page_size, pin->start, pin->end);
         if (pinned.end <= pages.start || pinned.start >= pages.end) continue;
         num_views++;

@@ -11,7 +11,8 @@ typedef struct Pin {
     size_t start;  // in bytes, as offsets
     size_t end;
     bool readonly;
-    bool native;  // held by another extension, not by a view
+    bool native;       // held by another extension, not by a view
+    Py_ssize_t ended;  // a flag that native code sets on any thread: the pin counts no more, and is removed later
     struct Pin* previous;
     struct Pin* next;
 } Pin;
@@ -28,15 +29,15 @@ typedef struct PinList {
 void pins_add(PinList* list, Pin* pin);
 void pins_remove(PinList* list, Pin* pin);
 
-// The end of the last pinned byte range, 0 without pins; and the number of pins that end after an offset.
-size_t pins_end(const PinList* list);
+// The number of pins that end after an offset.
 size_t pins_count_from(const PinList* list, size_t offset);
 
 // The same number for owners that pin ranges in the order of their offsets: stops at the first pin that does not count.
 size_t pins_count_newest_from(const PinList* list, size_t offset);
 
-// Copies the ranges of all pins, pins_count_from(list, 0) of them, in no particular order.
-void pins_copy(const PinList* list, ByteRange* ranges);
+// Copies the ranges of all pins, in no particular order, and returns their number: at most pins_count_from(list, 0), since
+// native code can end its pins between the two calls.
+size_t pins_copy(const PinList* list, ByteRange* ranges);
 
 // Raise BufferError, and return -1, when any pin, or any pin that allows writing, has bytes on one of these pages.
 int pins_check_none(const PinList* list, Pages pages, const char* verb);

@@ -32,6 +32,7 @@ typedef struct Reservation {
     long lock_process;  // the process that made the recorded locks: a forked child does not inherit them
     PinList pins;
     BusyList busy;
+    struct NativeMemory* native_memory;  // NULL until bytes are first shown to native code: see native_hold.h
     // Strong references, because a garbage collection may clear the module before the owner.
     PyTypeObject* pin_type;
     PyObject* out_of_memory_error;

@@ -62,7 +62,7 @@ static int copy_views(Snapshot* snapshot, const Reservation* reservation) {
         PyErr_NoMemory();
         return -1;
     }
-    pins_copy(&reservation->pins, snapshot->views);
+    snapshot->num_views = pins_copy(&reservation->pins, snapshot->views);
     return 0;
 }
 

@@ -36,7 +36,7 @@ typedef struct Signature {
     const char* function;
     Py_ssize_t num_names;
     Py_ssize_t max_positional;
-    const char* names[3];
+    const char* names[4];
 } Signature;
 
 // Sorts the arguments of a call into the order of the names; omitted ones are NULL. Without keywords this costs a few

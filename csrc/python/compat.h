@@ -116,6 +116,18 @@ static inline size_t shared_load_acquire(const uint64_t* number) {
 }
 #endif
 
+// A reference count and a flag that threads without the GIL change. What a thread did before it dropped its reference or
+// set the flag is visible to the thread that drops the last reference, or that sees the flag.
+#ifdef _MSC_VER
+static inline Py_ssize_t count_drop(Py_ssize_t* count) { return counter_add(count, -1); }
+static inline void flag_set(Py_ssize_t* flag) { counter_add(flag, 1); }
+static inline bool flag_is_set(const Py_ssize_t* flag) { return counter_add((Py_ssize_t*)flag, 0) != 0; }
+#else
+static inline Py_ssize_t count_drop(Py_ssize_t* count) { return __atomic_sub_fetch(count, 1, __ATOMIC_ACQ_REL); }
+static inline void flag_set(Py_ssize_t* flag) { __atomic_store_n(flag, 1, __ATOMIC_RELEASE); }
+static inline bool flag_is_set(const Py_ssize_t* flag) { return __atomic_load_n(flag, __ATOMIC_ACQUIRE) != 0; }
+#endif
+
 // The process ID, which differs in a forked child. Constant on Windows, which cannot fork.
 #ifdef _WIN32
 static inline long get_process_id(void) { return 0; }

@@ -392,6 +392,96 @@ PyDoc_STRVAR(to_numpy_doc,
              "NumPy uses the buffer protocol where it can, and calls this when memory was refused: then it raises\n"
              "OutOfMemoryError, where NumPy would copy the items one by one.");
 
+// What the exports to other libraries raise.
+#define RAISED_BY_EXPORTING                                                        \
+    "OutOfMemoryError\n"                                                           \
+    "    The array had no address yet, and the addresses or the memory cannot be " \
+    "had.\n"
+
+PyDoc_STRVAR(
+    to_arrow_doc,
+    "__arrow_c_array__($self, /, requested_schema=None)\n--\n\n"
+    "Arrow's view of the items, without a copy: pyarrow, pandas and Polars call this.\n\n"
+    "It has the length that the array has now, and holds the items until it is released, on whatever thread:\n"
+    "until then the array grows, but does not shrink below it. The memory outlives the array.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "requested_schema : capsule, optional\n"
+    "    A type that the caller prefers. It is ignored: the items have the type that they have.\n\n"
+    "Returns\n"
+    "-------\n"
+    "tuple[capsule, capsule]\n"
+    "    The type and the items, as the Arrow PyCapsule interface names them: ``arrow_schema``, ``arrow_array``.\n\n"
+    "Raises\n"
+    "------\n"
+    "TypeError\n"
+    "    The requested schema is not a capsule named ``arrow_schema``.\n" RAISED_BY_EXPORTING
+    "\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> array = vmem.Array('d', [1.0, 2.0])\n"
+    ">>> schema, items = array.__arrow_c_array__()\n"
+    ">>> array.append(3.0)\n"
+    ">>> array.clear()\n"
+    "Traceback (most recent call last):\n"
+    "  ...\n"
+    "BufferError: cannot shrink this array from 3 to 0 items: 1 view reaches further; release or delete it "
+    "first, with every array and slice made from it");
+
+PyDoc_STRVAR(to_arrow_schema_doc,
+             "__arrow_c_schema__($self, /)\n--\n\n"
+             "Arrow's type of the items, which are never null: ``int8`` to ``uint64``, ``float`` or ``double``.\n\n"
+             "Returns\n"
+             "-------\n"
+             "capsule\n"
+             "    The type, as the Arrow PyCapsule interface names it: ``arrow_schema``.");
+
+PyDoc_STRVAR(to_dlpack_doc,
+             "__dlpack__($self, /, *, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
+             "A DLPack tensor over the items, without a copy unless `copy` asks for one: torch.from_dlpack and\n"
+             "numpy.from_dlpack call this.\n\n"
+             "It has the length that the array has now, and holds the items until its deleter is called, on whatever\n"
+             "thread: until then the array grows, but does not shrink below it. The memory outlives the array.\n\n"
+             "Parameters\n"
+             "----------\n"
+             "stream : None\n"
+             "    The CPU has no streams.\n"
+             "max_version : tuple[int, int], optional\n"
+             "    The newest version that the caller knows: from (1, 0) on the tensor has a version and flags.\n"
+             "dl_device : tuple[int, int], optional\n"
+             "    Where the caller wants the items: only the CPU, (1, 0), is possible.\n"
+             "copy : bool, optional\n"
+             "    Whether the tensor gets a copy of the items, which holds nothing of the array.\n\n"
+             "Returns\n"
+             "-------\n"
+             "capsule\n"
+             "    Named ``dltensor_versioned`` or, for older callers, ``dltensor``.\n\n"
+             "Raises\n"
+             "------\n"
+             "BufferError\n"
+             "    The device is another one.\n"
+             "TypeError, ValueError\n"
+             "    An argument is of the wrong type, or a stream.\n" RAISED_BY_EXPORTING
+             "\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import numpy as np\n"
+             ">>> import vmem\n"
+             ">>> array = vmem.Array('h', [1, 2])\n"
+             ">>> numbers = np.from_dlpack(array)\n"
+             ">>> array.extend(range(100000))\n"
+             ">>> array[0] = 7\n"
+             ">>> numbers.tolist()\n"
+             "[7, 2]");
+
+PyDoc_STRVAR(to_dlpack_device_doc,
+             "__dlpack_device__($self, /)\n--\n\n"
+             "Where DLPack finds the items: ``(1, 0)``, the CPU.\n\n"
+             "Returns\n"
+             "-------\n"
+             "tuple[int, int]");
+
 PyDoc_STRVAR(sizeof_doc,
              "__sizeof__($self, /)\n--\n\nThe size of the object and of what it has on the heap, in bytes.");
 

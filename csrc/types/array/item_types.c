@@ -185,13 +185,13 @@ const ItemType* find_item_type(Py_UCS4 typecode) {
     return NULL;
 }
 
-static bool is_signed(const ItemType* type) { return type->typecode[0] >= 'a'; }
+bool item_type_is_signed(const ItemType* type) { return type->typecode[0] >= 'a'; }
 
 bool item_type_matches(const ItemType* type, const char* format) {
     if (!format || format[0] == '\0' || format[1] != '\0') return false;
     const ItemType* other = find_item_type((unsigned char)format[0]);
     return other && other->size == type->size && other->is_integer == type->is_integer &&
-           is_signed(other) == is_signed(type);
+           item_type_is_signed(other) == item_type_is_signed(type);
 }
 
 // --- in another order ---

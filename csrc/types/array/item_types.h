@@ -15,6 +15,9 @@ typedef struct ItemType {
     int (*set)(char* item, PyObject* object);
 } ItemType;
 
+// Whether items can be negative.
+bool item_type_is_signed(const ItemType* type);
+
 // NULL when there is no such typecode.
 const ItemType* find_item_type(Py_UCS4 typecode);
 

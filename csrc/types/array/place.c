@@ -423,9 +423,8 @@ int place_unlock(Array* array) { return growth_unlock(&array->place->reservation
 int place_check_shrinks(const Array* array, Py_ssize_t length) {
     const PinList* pins = &array->place->reservation.pins;
     if (!pins->first) return 0;
-    size_t kept = (size_t)(length * array->type->size);
-    if (pins_end(pins) <= kept) return 0;
-    size_t num_views = pins_count_from(pins, kept);
+    size_t num_views = pins_count_from(pins, (size_t)(length * array->type->size));
+    if (num_views == 0) return 0;
     PyErr_Format(PyExc_BufferError,
                  num_views == 1 ? "cannot shrink this array from %zd to %zd items: %zu view reaches further; release "
                                   "or delete it first, with every array and slice made from it"

@@ -3,6 +3,8 @@
 #include "core/lifetime.h"
 #include "core/views.h"
 #include "python/arguments.h"
+#include "types/array/arrow.h"
+#include "types/array/dlpack.h"
 #include "types/array/docs.h"
 #include "types/array/filling.h"
 #include "types/array/methods.h"
@@ -207,6 +209,10 @@ PyMethodDef array_methods[] = {
     {"_get_handle", (PyCFunction)array_get_handle, METH_NOARGS, sharing_get_handle_doc},
     {"__release_buffer__", (PyCFunction)array_release_buffer, METH_O | METH_COEXIST, release_buffer_doc},
     {"__array__", AS_KEYWORDS(array_to_numpy), to_numpy_doc},
+    {"__arrow_c_array__", AS_KEYWORDS(array_to_arrow), to_arrow_doc},
+    {"__arrow_c_schema__", (PyCFunction)array_to_arrow_schema, METH_NOARGS, to_arrow_schema_doc},
+    {"__dlpack__", AS_KEYWORDS(array_to_dlpack), to_dlpack_doc},
+    {"__dlpack_device__", (PyCFunction)array_to_dlpack_device, METH_NOARGS, to_dlpack_device_doc},
     {"__sizeof__", (PyCFunction)array_sizeof, METH_NOARGS, sizeof_doc},
     {"__copy__", (PyCFunction)array_copy, METH_NOARGS, copy_doc},
     {"__deepcopy__", (PyCFunction)array_deepcopy, METH_O, deepcopy_doc},

@@ -1,0 +1,129 @@
+#include "core/native_hold.h"
+
+#include <stdlib.h>
+
+#include "core/mapping_budget.h"
+
+// One per reservation. While the owner lives, its lock guards everything but the count.
+typedef struct NativeMemory {
+    Py_ssize_t num_users;  // the owner, and the holds that are alive
+    NativeHold* holds;     // the records of all holds but those that were removed
+    Py_ssize_t num_records;
+    // Set when the owner ends.
+    const Backing* backing;
+    char* base;
+    size_t size;
+    size_t committed_start;
+    size_t committed_end;
+    Py_ssize_t mapping_cost;
+} NativeMemory;
+
+struct NativeHold {
+    Pin pin;
+    NativeMemory* memory;
+    NativeHold* next;
+};
+
+// Records of ended holds are removed when there are more of them than of live ones and this many, so that a hold takes
+// constant time on average.
+#define FEW_RECORDS 16
+
+// --- unmapping ---
+
+static void free_records(NativeMemory* memory) {
+    NativeHold* next;
+    for (NativeHold* hold = memory->holds; hold; hold = next) {
+        next = hold->next;
+        free(hold);
+    }
+    free(memory);
+}
+
+// At the mapping limit the memory is discarded and the addresses stay reserved for good: that splits no mapping.
+static void unmap(const NativeMemory* memory) {
+    const Backing* backing = memory->backing;
+    if (!memory->base) return;
+    if (mapping_budget_allows(memory->mapping_cost, FOR_FINALIZER, NULL) &&
+        backing->release(backing, memory->base, memory->size) == VMEM_SUCCESS)
+        mapping_budget_charge(memory->mapping_cost);
+    else if (memory->committed_end > memory->committed_start)
+        backing->discard(backing, memory->base + memory->committed_start,
+                         memory->committed_end - memory->committed_start);
+}
+
+static void find_committed(const SpanMap* spans, NativeMemory* memory) {
+    const Span* span = spans_find(spans, 0);
+    if (span) memory->committed_start = span->start;
+    for (; span; span = spans_find(spans, span->end)) memory->committed_end = span->end;
+}
+
+bool native_memory_hand_over(Reservation* reservation, Py_ssize_t mapping_cost) {
+    NativeMemory* memory = reservation->native_memory;
+    memory->backing = reservation->backing;
+    memory->base = reservation->base;
+    memory->size = reservation->size;
+    memory->mapping_cost = mapping_cost;
+    find_committed(&reservation->spans, memory);
+    reservation->native_memory = NULL;
+    if (count_drop(&memory->num_users) > 0) {
+        reservation->base = NULL;  // another thread may be unmapping it already
+        return true;
+    }
+    free_records(memory);
+    return false;
+}
+
+// --- holds ---
+
+static NativeMemory* find_memory(Reservation* reservation) {
+    if (reservation->native_memory) return reservation->native_memory;
+    NativeMemory* memory = calloc(1, sizeof(NativeMemory));
+    if (memory) memory->num_users = 1;
+    return reservation->native_memory = memory;
+}
+
+static void remove_ended(Reservation* reservation) {
+    NativeMemory* memory = reservation->native_memory;
+    NativeHold** link = &memory->holds;
+    while (*link) {
+        NativeHold* hold = *link;
+        if (!flag_is_set(&hold->pin.ended)) {
+            link = &hold->next;
+            continue;
+        }
+        *link = hold->next;
+        if (hold->pin.end > hold->pin.start) pins_remove(&reservation->pins, &hold->pin);
+        memory->num_records--;
+        free(hold);
+    }
+}
+
+NativeHold* native_hold_begin(Reservation* reservation, size_t offset, size_t num_bytes, bool readonly) {
+    NativeMemory* memory = find_memory(reservation);
+    NativeHold* hold = memory ? calloc(1, sizeof(NativeHold)) : NULL;
+    if (!hold) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    if (memory->num_records > 2 * counter_get(&memory->num_users) + FEW_RECORDS) remove_ended(reservation);
+    hold->pin.start = offset;
+    hold->pin.end = offset + num_bytes;
+    hold->pin.readonly = readonly;
+    hold->pin.native = true;
+    hold->memory = memory;
+    hold->next = memory->holds;
+    memory->holds = hold;
+    memory->num_records++;
+    counter_add(&memory->num_users, 1);
+    if (num_bytes > 0) pins_add(&reservation->pins, &hold->pin);
+    return hold;
+}
+
+// The owner may free the record as soon as the flag is set, but not what the hold still counts for.
+void native_hold_end(NativeHold* hold) {
+    NativeMemory* memory = hold->memory;
+    flag_set(&hold->pin.ended);
+    if (count_drop(&memory->num_users) > 0) return;
+    unmap(memory);
+    free_records(memory);
+}
