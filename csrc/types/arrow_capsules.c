@@ -29,9 +29,13 @@ PyObject* arrow_make_schema(const char* format) {
     return capsule;
 }
 
-int arrow_check_requested(PyObject* schema) {
-    if (schema == Py_None || PyCapsule_IsValid(schema, SCHEMA_NAME)) return 0;
-    return raise_wrong_type(schema, "requested_schema", "None or a capsule named " SCHEMA_NAME);
+const char* arrow_requested_format(PyObject* capsule) {
+    if (!PyCapsule_IsValid(capsule, SCHEMA_NAME)) {
+        raise_wrong_type(capsule, "requested_schema", "None or a capsule named " SCHEMA_NAME);
+        return NULL;
+    }
+    const struct ArrowSchema* schema = PyCapsule_GetPointer(capsule, SCHEMA_NAME);
+    return schema->release && schema->format ? schema->format : "";
 }
 
 // --- arrays ---

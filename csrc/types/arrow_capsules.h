@@ -13,7 +13,8 @@ PyObject* arrow_make_schema(const char* format);
 // the array out of it; else it is released with the capsule. NULL with an exception.
 PyObject* arrow_make_array(struct ArrowArray** array);
 
-// Raises unless an object is None or a capsule with a schema. Returns -1.
-int arrow_check_requested(PyObject* schema);
+// The format that a capsule with a schema asks for; "" for one that was released. Valid as long as the capsule. NULL with
+// TypeError for other objects.
+const char* arrow_requested_format(PyObject* schema);
 
 #endif

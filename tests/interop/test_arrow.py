@@ -1,15 +1,18 @@
-"""PyArrow: buffers, columns and tables over regions and arrays share their memory, and pin it."""
+"""PyArrow: columns, buffers and tables over regions and arrays share their memory, and pin it."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import vmem
 
 arrow: Any = pytest.importorskip("pyarrow")
+pytest.importorskip("pyarrow.compute")
 
 TYPES: dict[str, Callable[[], Any]] = {
     "b": arrow.int8,
@@ -52,6 +55,65 @@ def test_a_column_shares_the_memory_of_an_array_that_grows(typecode: str) -> Non
     with pytest.raises(BufferError, match="1 view reaches further"):
         made.clear()
     del early, buffer
+    made.clear()
+
+
+@pytest.mark.parametrize("typecode", "bBhHiIlLqQfd")
+def test_an_array_is_a_column(typecode: str) -> None:
+    made: vmem.Array[Any] = vmem.Array(typecode, [1, 2], capacity=1 << 20)
+    column = arrow.array(made)
+    column.validate(full=True)
+    assert column.type == arrow.from_numpy_dtype(np.dtype(typecode))
+    assert (column.buffers()[0], column.buffers()[1].address) == (None, made.buffer_info()[0])
+    assert (column.null_count, column.offset, column.to_pylist()) == (0, 0, [1, 2])
+    made.extend([5] * (1 << 19))
+    made[0] = 7
+    table = arrow.table({"x": arrow.array(made)})
+    assert table["x"].chunk(0).buffers()[1].address == made.buffer_info()[0]
+    assert column.to_pylist() == table["x"].to_pylist()[:2] == [7, 2]
+    with pytest.raises(BufferError, match="2 views reach further"):
+        made.clear()
+    part = table.slice(1 << 18)
+    del column, table
+    with pytest.raises(BufferError, match="1 view reaches further"):
+        made.pop()
+    del part
+    made.clear()
+
+
+def test_a_column_keeps_the_memory_of_an_array_that_is_dropped() -> None:
+    made = vmem.Array("d", range(100_000))
+    column = arrow.array(made)
+    del made
+    gc.collect()
+    assert arrow.compute.sum(column).as_py() == sum(range(100_000))
+
+
+@pytest.mark.parametrize("num_items", [0, 1000])
+@pytest.mark.parametrize("typecode", TYPES)
+def test_a_column_of_another_type_is_a_copy(typecode: str, num_items: int) -> None:
+    made = vmem.Array("i", num_items * [5])
+    column = arrow.array(made, type=TYPES[typecode]())
+    column.validate(full=True)
+    assert (column.type, column.to_pylist()) == (TYPES[typecode](), num_items * [5])
+    assert typecode == "i" or made.map().num_views == 0
+    del column
+    made.clear()
+
+
+def test_the_type_of_an_array_is_a_field_without_nulls() -> None:
+    field = arrow.field(vmem.Array("h"))
+    assert (field.type, field.nullable) == (arrow.int16(), False)
+
+
+def test_pyarrow_releases_on_its_own_threads() -> None:
+    made = vmem.Array("d", range(1000))
+    batches = [arrow.record_batch([arrow.array(made)], names=["x"]) for _ in range(100)]
+    table = arrow.Table.from_batches(batches)
+    del batches
+    total = table.filter(arrow.compute.field("x") > 10).combine_chunks()
+    del table
+    assert total.num_rows == 98_900
     made.clear()
 
 

@@ -94,6 +94,8 @@ def test_a_tensor_over_an_array_sees_it_through_growth(typecode: str) -> None:
 
 
 MAKERS: dict[str, Any] = {
+    "from_dlpack": lambda made: torch.from_dlpack(made),
+    "as_tensor of an array": lambda made: torch.as_tensor(made),
     "from_numpy": lambda made: torch.from_numpy(np.asarray(made)),
     "as_tensor": lambda made: torch.as_tensor(np.asarray(made)),
     "asarray of an array of NumPy": lambda made: torch.asarray(np.asarray(made)),
@@ -113,13 +115,39 @@ def test_other_functions_that_share_and_pin(name: str) -> None:
     made.clear()
 
 
-@pytest.mark.parametrize("name", ["tensor", "as_tensor"])
+COPIERS: dict[str, Any] = {
+    "tensor": lambda made: torch.tensor(made),
+    "from_dlpack, copy": lambda made: torch.from_dlpack(made, copy=True),
+    "as_tensor, of another type": lambda made: torch.as_tensor(made, dtype=torch.float32),
+}
+
+
+@pytest.mark.parametrize("name", COPIERS)
 def test_functions_that_copy(name: str) -> None:
     made = vmem.Array("d", [1.0, 2.0])
-    tensor = getattr(torch, name)(made, dtype=torch.float64)
+    tensor = COPIERS[name](made)
     assert tensor.data_ptr() != made.buffer_info()[0]
     made.clear()
     assert tensor.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("typecode", TYPES)
+def test_from_dlpack_takes_the_type_of_an_array(typecode: str) -> None:
+    made: vmem.Array[Any] = vmem.Array(typecode, [1, 2, 3])
+    tensor = torch.from_dlpack(made)
+    assert (tensor.dtype, tensor.tolist()) == (getattr(torch, TYPES[typecode]), [1, 2, 3])
+    assert tensor.data_ptr() == made.buffer_info()[0]
+
+
+def test_a_tensor_of_an_empty_array_has_no_items() -> None:
+    assert torch.from_dlpack(vmem.Array("d")).tolist() == []
+
+
+def test_a_tensor_keeps_the_memory_of_an_array_that_is_dropped() -> None:
+    made = vmem.Array("f", range(1000))
+    tensor = torch.from_dlpack(made).reshape(10, 100)
+    del made
+    assert tensor.sum().item() == sum(range(1000))
 
 
 def test_asarray_without_a_dtype_ignores_the_format_of_a_buffer() -> None:

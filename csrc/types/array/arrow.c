@@ -4,6 +4,7 @@
 
 #include "python/arguments.h"
 #include "types/array/export.h"
+#include "types/array/filling.h"
 #include "types/arrow_capsules.h"
 
 // --- the schema ---
@@ -63,12 +64,8 @@ static int fill(struct ArrowArray* array, Array* self) {
 }
 
 // What can start a garbage collection comes before the items are looked at.
-PyObject* array_to_arrow(Array* self, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords) {
-    static const Signature signature = {"__arrow_c_array__", 1, 1, {"requested_schema"}};
-    PyObject* parsed[1];
+static PyObject* export_array(Array* self) {
     struct ArrowArray* array;
-    if (parse_arguments(&signature, args, num_args, keywords, parsed) < 0) return NULL;
-    if (parsed[0] && arrow_check_requested(parsed[0]) < 0) return NULL;
     if (array_reserve(self) < 0) return NULL;
     PyObject* schema_capsule = array_to_arrow_schema(self, NULL);
     PyObject* array_capsule = schema_capsule ? arrow_make_array(&array) : NULL;
@@ -76,5 +73,57 @@ PyObject* array_to_arrow(Array* self, PyObject* const* args, Py_ssize_t num_args
     if (both && fill(array, self) < 0) Py_CLEAR(both);
     Py_XDECREF(array_capsule);
     Py_XDECREF(schema_capsule);
+    return both;
+}
+
+// --- in a requested type ---
+
+// What a requested schema asks for; `own` where that is nothing which an array can hold. NULL with TypeError.
+static const ItemType* convert_requested(PyObject* schema, const ItemType* own) {
+    if (!schema || schema == Py_None) return own;
+    const char* format = arrow_requested_format(schema);
+    if (!format) return NULL;
+    for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++)
+        if (strcmp(format, FORMATS[i][1]) == 0 && !item_type_matches(own, FORMATS[i][0]))
+            return find_item_type((unsigned char)FORMATS[i][0][0]);
+    return own;
+}
+
+// Whether all floats are so small that they are exact where they come from integers.
+static bool are_exact(const Array* floats) {
+    for (Py_ssize_t i = 0; i < floats->length; i++) {
+        bool is_double = floats->type->size == sizeof(double);
+        double number = is_double ? ((const double*)floats->items)[i] : (double)((const float*)floats->items)[i];
+        double limit = is_double ? 9007199254740992.0 : 16777216.0;  // 2 ** 53 and 2 ** 24
+        if (number >= limit || number <= -limit) return false;
+    }
+    return true;
+}
+
+// Returns an array of another item type with the same numbers, where floats may be rounded to shorter ones. NULL with
+// an exception; or without one when a number would change.
+static Array* convert_array(Array* self, const ItemType* type) {
+    ModuleState* state = array_find_state(self);
+    bool becomes_float = self->type->is_integer && !type->is_integer;
+    if (!state || (type->is_integer && !self->type->is_integer)) return NULL;
+    Array* made = array_new(state, state->array_type, type, -1, self->length);
+    if (!made) return NULL;
+    if (array_extend_converting(made, self) == 0 && (!becomes_float || are_exact(made))) return made;
+    Py_DECREF((PyObject*)made);
+    if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError)) PyErr_Clear();
+    return NULL;
+}
+
+PyObject* array_to_arrow(Array* self, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords) {
+    static const Signature signature = {"__arrow_c_array__", 1, 1, {"requested_schema"}};
+    PyObject* parsed[1];
+    if (parse_arguments(&signature, args, num_args, keywords, parsed) < 0) return NULL;
+    const ItemType* type = convert_requested(parsed[0], self->type);
+    if (!type) return NULL;
+    if (type == self->type) return export_array(self);
+    Array* converted = convert_array(self, type);
+    if (!converted && PyErr_Occurred()) return NULL;
+    PyObject* both = export_array(converted ? converted : self);
+    Py_XDECREF((PyObject*)converted);
     return both;
 }

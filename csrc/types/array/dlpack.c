@@ -1,5 +1,6 @@
 #include "types/array/dlpack.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "python/arguments.h"
@@ -16,7 +17,7 @@ typedef struct Wish {
     bool copies;
 } Wish;
 
-// A tuple of two integers. Numbers that no long can hold become LONG_MAX.
+// A tuple of two integers. Numbers that no long can hold become the nearest that one can.
 static int convert_pair(PyObject* object, const char* what, long numbers[2]) {
     if (!PyTuple_Check(object) || PyTuple_Size(object) != 2) {
         PyErr_Format(PyExc_TypeError, "%s must be a tuple of two integers, got %R", what, object);
@@ -28,7 +29,7 @@ static int convert_pair(PyObject* object, const char* what, long numbers[2]) {
         if (!number) return -1;
         numbers[i] = PyLong_AsLongAndOverflow(number, &overflow);
         Py_DECREF(number);
-        if (overflow) numbers[i] = LONG_MAX;
+        if (overflow) numbers[i] = overflow > 0 ? LONG_MAX : LONG_MIN;
     }
     return 0;
 }
