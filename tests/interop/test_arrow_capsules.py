@@ -171,7 +171,7 @@ def test_an_export_holds_its_items_and_no_others() -> None:
     _, capsule = made.__arrow_c_array__()
     made.extend([1, 2, 3])
     for shrink in (made.clear, lambda: made.__delitem__(slice(5, None)), lambda: made.__imul__(0)):
-        with pytest.raises(BufferError, match="cannot shrink this array from 13 to . items: 1 view reaches further"):
+        with pytest.raises(BufferError, match=r"cannot shrink this array from 13 to \d items: 1 view reaches further"):
             shrink()
     del made[10:]
     made.shrink_to_fit()
@@ -467,8 +467,9 @@ def test_a_small_array_leaves_the_heap_with_its_first_export() -> None:
 
 
 def test_a_refused_reservation_is_an_error() -> None:
-    printed = run_python(
-        """
+    printed = (
+        run_python(
+            """
         import resource, vmem
         made = vmem.Array("i", [1, 2])
         vmem.Array("B", [1]).__arrow_c_array__()
@@ -480,5 +481,8 @@ def test_a_refused_reservation_is_an_error() -> None:
                 print(str(error).split(":")[0])
         made.clear()
         """
-    ) if sys.platform == "linux" and _vmem.ARRAY_HEAP_BYTES else "cannot\n" * 3
+        )
+        if sys.platform == "linux" and _vmem.ARRAY_HEAP_BYTES
+        else "cannot\n" * 3
+    )
     assert printed.count("cannot") == 3

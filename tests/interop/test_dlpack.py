@@ -86,7 +86,9 @@ def test_a_tensor_has_the_length_of_its_time_and_sees_writes() -> None:
 # --- arguments ---
 
 
-@pytest.mark.parametrize("arguments", [{}, {"dl_device": None}, {"dl_device": CPU}, {"dl_device": (Index(1), Index(0))}])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"dl_device": None}, {"dl_device": CPU}, {"dl_device": (Index(1), Index(0))}]
+)
 @pytest.mark.parametrize("copy", [None, False])
 def test_nothing_is_copied_unless_asked_for(arguments: Any, copy: Any) -> None:
     made = vmem.Array("i", [1, 2])

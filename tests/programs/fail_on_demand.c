@@ -1,9 +1,11 @@
 // Makes system calls of the extension fail as tests/programs/refusals.py requests through ctypes.
 #undef mprotect
 #undef mlock
+#undef calloc
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -71,4 +73,8 @@ int mprotect_on_demand(void* ptr, size_t size, int protection) {
 int mlock_on_demand(const void* ptr, size_t size) {
     int error = take_half(&size);
     return finish_half(mlock(ptr, size), error);
+}
+
+void* calloc_on_demand(size_t num_items, size_t size) {
+    return fails_on_demand("calloc") ? NULL : calloc(num_items, size);
 }

@@ -11,4 +11,7 @@ bool fails_on_demand(const char* call);
 #define mprotect mprotect_on_demand
 #define mlock mlock_on_demand
 
+// What is allocated without Python, so that it can be freed without Python.
+#define calloc calloc_on_demand
+
 #endif

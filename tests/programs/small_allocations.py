@@ -22,6 +22,7 @@ testcapi: Any = importlib.import_module("_testcapi")  # it has no type hints
 PAGE = vmem.get_page_size()
 LARGE = 8 << 20  # a call on so much works chunk by chunk, and allocates the mark of a long call
 MAX_ALLOCATIONS = 60
+BYTES, DOUBLES = (vmem.Array(typecode).__arrow_c_schema__() for typecode in "bd")
 
 Call = Callable[..., object]
 
@@ -244,6 +245,17 @@ def array_cases() -> dict[str, Case]:
         "rebuild, bad layout": Case(nothing("text", b""), rebuild, (ValueError,)),
         "rebuild, bad size": Case(nothing("<i", b"123"), rebuild, (ValueError,)),
         "repr": Case(numbers(), lambda array: repr(array)),
+        "export to Arrow": Case(numbers(), lambda array: array.__arrow_c_array__()),
+        "export to Arrow, converted": Case(numbers(DOUBLES), lambda array, wanted: array.__arrow_c_array__(wanted)),
+        "export to Arrow, too large": Case(
+            lambda: Subject(_vmem.Array("i", [1 << 20]), (BYTES,)),
+            lambda array, wanted: array.__arrow_c_array__(wanted),
+        ),
+        "Arrow schema": Case(numbers(), lambda array: array.__arrow_c_schema__()),
+        "export to DLPack": Case(numbers(), lambda array: array.__dlpack__()),
+        "export to DLPack, versioned": Case(numbers(), lambda array: array.__dlpack__(max_version=(1, 0))),
+        "export to DLPack, copied": Case(numbers(), lambda array: array.__dlpack__(copy=True)),
+        "DLPack device": Case(numbers(), lambda array: array.__dlpack_device__()),
         "memoryview": Case(numbers(), lambda array: memoryview(array)),
         "get item": Case(numbers(typecode="d"), lambda array: array[1]),
         "get slice": Case(numbers(), lambda array: array[1:3]),

@@ -213,6 +213,48 @@ class MakeFirstArray(InNewProcess, MakeArray):
     """Reads the size of the memory, and counts the mappings of the process."""
 
 
+@dataclass
+class Export(Explorer):
+    """A call that exports an array without addresses, to Arrow or DLPack. What fails has changed nothing."""
+
+    call: Callable[[vmem.Array[int]], object]
+    also_raised: tuple[type[Exception], ...] = (vmem.OutOfMemoryError, MemoryError)
+    reads_too: bool = False
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def keep(self, exported: object) -> None:
+        self.exported = exported
+
+    def try_once(self, plan: Plan) -> list[str]:
+        addresses = status_bytes("VmSize")
+        calls = self.try_on(full_array(SMALL), plan)
+        assert not left_clean(plan, calls) or status_bytes("VmSize") < addresses + CAPACITY // 2
+        return calls
+
+    def try_on(self, made: vmem.Array[int], plan: Plan) -> list[str]:
+        items = made.tobytes()
+        calls, raised = self.call_with(plan, lambda: self.keep(self.call(made)))
+        assert "calloc" in calls or raised
+        if raised:
+            assert made.map().num_views == 0
+            self.keep(self.call(made))
+        assert made.tobytes() == items
+        made.append(5)
+        made.pop()
+        del self.exported
+        made.clear()
+        return calls
+
+
+def held_array() -> tuple[int, object]:
+    """An address, and a capsule that has outlived its array."""
+    made = full_array(LARGE)
+    address, capsules = made.buffer_info()[0], made.__arrow_c_array__()
+    return address, capsules
+
+
 # --- calls of an arena ---
 
 
@@ -399,6 +441,7 @@ def use_arena(arena: vmem.Arena) -> None:
 TEN = list(range(1000, 1010))
 MANY = list(range(PAGE))  # four pages
 BYTES = array.array("i", MANY).tobytes()
+DOUBLES = vmem.Array("d").__arrow_c_schema__()
 
 
 def slowly(numbers: list[int]) -> Iterator[int]:
@@ -457,6 +500,12 @@ def array_cases() -> dict[str, Callable[[], Explorer]]:
         "+": lambda: MakeArray(lambda source: source + more),
         "*": lambda: MakeArray(lambda source: source * 3),
         "pickle": lambda: MakeArray(lambda source: pickle.loads(pickle.dumps(source))),
+        "export to Arrow": lambda: Export(lambda made: made.__arrow_c_array__()),
+        "export to Arrow, converted": lambda: Export(lambda made: made.__arrow_c_array__(DOUBLES)),
+        "export to DLPack": lambda: Export(lambda made: made.__dlpack__()),
+        "export to DLPack, versioned": lambda: Export(lambda made: made.__dlpack__(max_version=(1, 0))),
+        "export to DLPack, copied": lambda: Export(lambda made: made.__dlpack__(copy=True)),
+        "drop export": lambda: Drop(held_array, lambda held: (held[0], CAPACITY)),
         "drop array": lambda: Drop(lambda: full_array(LARGE), place_of_array),
         "array without system calls": lambda: WithoutSystemCalls(lambda: full_array(SMALL), use_array),
     }

@@ -98,11 +98,13 @@ def struct_in(capsule: object, struct: Any, name: bytes) -> Any:
 
 
 def schema_in(capsule: object) -> ArrowSchema:
-    return struct_in(capsule, ArrowSchema, b"arrow_schema")
+    schema: ArrowSchema = struct_in(capsule, ArrowSchema, b"arrow_schema")
+    return schema
 
 
 def array_in(capsule: object) -> ArrowArray:
-    return struct_in(capsule, ArrowArray, b"arrow_array")
+    array: ArrowArray = struct_in(capsule, ArrowArray, b"arrow_array")
+    return array
 
 
 def move_array(capsule: object) -> ArrowArray:
@@ -122,7 +124,9 @@ def release(struct: ArrowArray | ArrowSchema) -> None:
 def managed_in(capsule: object) -> ManagedTensor | VersionedTensor:
     """The tensor in a capsule, consumed or not."""
     name = get_name(capsule)
-    return struct_in(capsule, VersionedTensor if name.endswith(b"_versioned") else ManagedTensor, name)
+    struct = VersionedTensor if name.endswith(b"_versioned") else ManagedTensor
+    managed: ManagedTensor | VersionedTensor = struct_in(capsule, struct, name)
+    return managed
 
 
 def consume(capsule: object) -> ManagedTensor | VersionedTensor:
