@@ -266,6 +266,7 @@ def array_calls() -> dict[str, Call]:
     iterator = iter(made)
     held = HeldArray("i", items)
     held.held = data
+    doubles, bytes_schema = numbers(typecode="d").__arrow_c_schema__(), numbers(typecode="b").__arrow_c_schema__()
 
     def cut() -> None:
         del made[100:]
@@ -329,6 +330,16 @@ def array_calls() -> dict[str, Call]:
             memoryview(made).cast("B")[::2],
             memoryview(floats).tolist(),
         ),
+        "export to Arrow": made.__arrow_c_array__,
+        "export to Arrow by a dropped array": lambda: numbers(1, 2).__arrow_c_array__(),
+        "export to Arrow in another type": lambda: (
+            made.__arrow_c_array__(doubles),
+            twin.__arrow_c_array__(bytes_schema),
+            large.__arrow_c_schema__(),
+        ),
+        "export to DLPack": lambda: (made.__dlpack__(), made.__dlpack__(max_version=(1, 0)), made.__dlpack_device__()),
+        "export to DLPack by a dropped array": lambda: numbers(1, 2).__dlpack__(),
+        "export a copy to DLPack": lambda: made.__dlpack__(copy=True),
         "grow and shrink under a view": lambda: grow_under_view(large),
         "conversions of an array": lambda: (made.tolist(), made.tobytes(), made.buffer_info(), repr(made), len(floats)),
         "byteswap and reverse": in_turn(twin.byteswap, twin.byteswap, twin.reverse, twin.reverse),
@@ -354,6 +365,11 @@ def failing_array_calls() -> dict[str, tuple[Call, type[BaseException]]]:
     wrong: Any = object()
     rebuild: Any = _vmem._rebuild_array
     calls: dict[str, tuple[Call, type[BaseException]]] = {
+        "export to Arrow in a wrong type": (lambda: made.__arrow_c_array__(wrong), TypeError),
+        "export to DLPack for a wrong version": (lambda: made.__dlpack__(max_version=(1, wrong)), TypeError),
+        "export to DLPack for another device": (lambda: made.__dlpack__(dl_device=(2, 0)), BufferError),
+        "export to DLPack for a stream": (lambda: made.__dlpack__(stream=wrong), ValueError),
+        "export to DLPack with a bad copy": (lambda: made.__dlpack__(copy=bad), KeyError),  # type: ignore[arg-type]
         "Array() with a bad typecode": (lambda: vmem.Array("x"), ValueError),
         "Array() without a typecode": (lambda: vmem.Array(), TypeError),  # type: ignore[call-overload]
         "Array() of a wrong type": (lambda: vmem.Array("i", wrong), TypeError),
