@@ -78,6 +78,7 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "index from": lambda made, number: made.index(1, number),
     "index to": lambda made, number: made.index(99, 0, number),
     "count": lambda made, number: made.count(number),
+    "export": lambda made, number: made.__dlpack__(max_version=(number, number), copy=made[:1] == [1]),
     "contains": lambda made, number: number in made,
     "remove": lambda made, number: made.remove(number),
     "pop": lambda made, number: made.pop(number),
