@@ -46,7 +46,8 @@ struct Backing {
     VmemResult (*count_resident)(const Backing* backing, const void* ptr, size_t num_bytes, size_t* num_resident);
 
     // Frees the backing itself, after the release; also when that has failed, or was never reserved. NULL where there is
-    // nothing to free.
+    // nothing to free. This, the release and discarding may come on any thread, without the GIL, and after Python has
+    // ended, where native code holds the memory: they call no Python, and no allocator of Python.
     void (*destroy)(const Backing* backing);
 };
 

@@ -39,14 +39,15 @@ static void free_records(NativeMemory* memory) {
     free(memory);
 }
 
-// At the mapping limit the memory is discarded and the addresses stay reserved for good: that splits no mapping.
-static void unmap(const NativeMemory* memory) {
+// At the mapping limit the memory is discarded, where it can be, and the addresses stay reserved for good: that splits no
+// mapping.
+static void unmap_or_discard(const NativeMemory* memory) {
     const Backing* backing = memory->backing;
     if (!memory->base) return;
     if (mapping_budget_allows(memory->mapping_cost, FOR_FINALIZER, NULL) &&
         backing->release(backing, memory->base, memory->size) == VMEM_SUCCESS)
         mapping_budget_charge(memory->mapping_cost);
-    else if (memory->committed_end > memory->committed_start)
+    else if (backing->discard && memory->committed_end > memory->committed_start)
         backing->discard(backing, memory->base + memory->committed_start,
                          memory->committed_end - memory->committed_start);
 }
@@ -67,6 +68,7 @@ bool native_memory_hand_over(Reservation* reservation, Py_ssize_t mapping_cost) 
     reservation->native_memory = NULL;
     if (count_drop(&memory->num_users) > 0) {
         reservation->base = NULL;  // another thread may be unmapping it already
+        reservation->backing = NULL;
         return true;
     }
     free_records(memory);
@@ -124,6 +126,7 @@ void native_hold_end(NativeHold* hold) {
     NativeMemory* memory = hold->memory;
     flag_set(&hold->pin.ended);
     if (count_drop(&memory->num_users) > 0) return;
-    unmap(memory);
+    unmap_or_discard(memory);
+    if (memory->backing->destroy) memory->backing->destroy(memory->backing);
     free_records(memory);
 }

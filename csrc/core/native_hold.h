@@ -17,9 +17,9 @@ NativeHold* native_hold_begin(Reservation* reservation, size_t offset, size_t nu
 // May be called on any thread, without the GIL, at any time; once.
 void native_hold_end(NativeHold* hold);
 
-// For an owner that is being deallocated, and has no other pins: leaves the memory to the holds that are alive, the last
-// of which unmaps it, which adds `mapping_cost` mappings at most. Returns false when there is none; the memory is then
-// the caller's to unmap.
+// For an owner that is being deallocated, and has no other pins: leaves the memory and its backing to the holds that are
+// alive, the last of which unmaps it, which adds `mapping_cost` mappings at most, and frees the backing. Returns false
+// when there is none; then the caller does that.
 bool native_memory_hand_over(Reservation* reservation, Py_ssize_t mapping_cost);
 
 #endif

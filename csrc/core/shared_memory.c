@@ -1,5 +1,7 @@
 #include "core/shared_memory.h"
 
+#include <stdlib.h>
+
 #include "core/errors.h"
 #include "core/mapping_budget.h"
 
@@ -154,8 +156,8 @@ static const Backing SHARED_MEMORY = {
 // --- making ---
 
 static SharedMemory* allocate_record(void) {
-    SharedMemory* memory = PyMem_Calloc(1, sizeof(SharedMemory));
-    if (memory) memory->backing = SHARED_MEMORY;
+    SharedMemory* memory = malloc(sizeof(SharedMemory));
+    if (memory) *memory = (SharedMemory){.backing = SHARED_MEMORY};
     return memory;
 }
 
@@ -173,7 +175,7 @@ SharedMemory* shared_memory_new(const SharedPage* facts, unsigned seals, bool ke
 
 void shared_memory_free(SharedMemory* memory) {
     close_object(memory);
-    PyMem_Free(memory);
+    free(memory);
 }
 
 // --- attaching ---
