@@ -8,9 +8,8 @@ import vmem
 # --- a column over an Array ---
 
 prices = vmem.Array("d", (100 + 0.5 * number for number in range(1000)))
-buffer = pa.py_buffer(prices)
-assert buffer.address == prices.buffer_info()[0]  # the same memory
-column = pa.Array.from_buffers(pa.float64(), len(prices), [None, buffer])
+column = pa.array(prices)  # float64, without a copy
+assert column.buffers()[1].address == prices.buffer_info()[0]  # the same memory
 table = pa.table({"number": range(1000), "price": column})
 assert pc.sum(table["price"]).as_py() == sum(prices)
 
@@ -53,5 +52,5 @@ else:
 
 del again
 region.release()
-del table, column, buffer
+del table, column
 prices.clear()

@@ -28,10 +28,11 @@ del matrix
 region.decommit(0, 4 * 1000)
 region.release()
 
-# --- over an Array: state the dtype, PyTorch does not take it from the buffer ---
+# --- over an Array ---
 
 samples = vmem.Array("d", range(1000))
-batch = torch.frombuffer(samples, dtype=torch.float64)
+batch = torch.from_dlpack(samples)  # float64, without a copy
+assert batch.data_ptr() == samples.buffer_info()[0]
 samples.extend(range(100_000))  # grows while batch is alive
 samples[0] = 7.0
 assert batch[0].item() == 7.0

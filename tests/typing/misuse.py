@@ -56,6 +56,9 @@ whole["a"]  # type: ignore[call-overload]
 whole.capacity = 5  # type: ignore[misc]
 whole + 1  # type: ignore[operator]
 whole.frombytes("a")  # type: ignore[arg-type]
+whole.__arrow_c_array__("int32")  # type: ignore[arg-type]
+whole.__dlpack__(stream=1)  # type: ignore[arg-type]
+whole.__dlpack__(max_version=1)  # type: ignore[arg-type]
 whole.fromfile(b"a", 1)  # type: ignore[arg-type]
 
 arena = vmem.Arena(4096)

@@ -5,6 +5,8 @@ from array import array
 from collections.abc import MutableSequence
 from typing import assert_type
 
+from typing_extensions import CapsuleType
+
 import vmem
 
 region = vmem.reserve(1 << 30, alignment=1 << 21, name="typed")
@@ -173,6 +175,10 @@ numbers.clear()
 numbers.shrink_to_fit()
 assert_type(numbers.map(), vmem.MemoryMap)
 mutable: MutableSequence[float] = numbers
+schema, items = numbers.__arrow_c_array__(numbers.__arrow_c_schema__())
+assert_type(schema, CapsuleType)
+assert_type(items, CapsuleType)
+assert_type(numbers.__dlpack__(max_version=(1, 0), dl_device=numbers.__dlpack_device__(), copy=False), CapsuleType)
 
 arena = vmem.Arena(1 << 20, alignment=64)
 assert_type(arena, vmem.Arena)
