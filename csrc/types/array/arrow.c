@@ -5,6 +5,7 @@
 #include "python/arguments.h"
 #include "types/array/export.h"
 #include "types/array/filling.h"
+#include "types/array/sharing.h"
 #include "types/arrow_capsules.h"
 
 // --- the schema ---
@@ -106,7 +107,7 @@ static Array* convert_array(Array* self, const ItemType* type) {
     ModuleState* state = array_find_state(self);
     bool becomes_float = self->type->is_integer && !type->is_integer;
     if (!state || (type->is_integer && !self->type->is_integer)) return NULL;
-    Array* made = array_new(state, state->array_type, type, -1, self->length);
+    Array* made = array_new(state, state->array_type, type, -1, array_load_length(self));
     if (!made) return NULL;
     if (array_extend_converting(made, self) == 0 && (!becomes_float || are_exact(made))) return made;
     Py_DECREF((PyObject*)made);

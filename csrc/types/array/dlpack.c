@@ -5,6 +5,7 @@
 
 #include "python/arguments.h"
 #include "types/array/export.h"
+#include "types/array/sharing.h"
 #include "types/dlpack.h"
 
 #define NAME "dltensor"
@@ -173,7 +174,7 @@ static PyObject* export_tensor(Array* array, const Wish* wish) {
 // A copy in memory of its own, of which no more is reserved than it needs.
 static Array* copy_items(Array* array) {
     ModuleState* state = array_find_state(array);
-    Py_ssize_t length = array->length;
+    Py_ssize_t length = array_load_length(array);
     int status;
     Array* copy = state ? array_new(state, state->array_type, array->type, length, 0) : NULL;
     if (!copy) return NULL;
