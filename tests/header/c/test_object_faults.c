@@ -15,6 +15,7 @@ static bool fails(const char* call);
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,13 +34,32 @@ static struct {
     int errors[MAX_CALLS];  // 0: the call is made
 } hook;
 
+// The file that a failing fallocate() makes grow by a page, as ext4 can do when the disk is full; -1 for none.
+static int growing_file = -1;
+
+static void grow(void) {
+    struct stat status;
+    REQUIRE(fstat(growing_file, &status) == 0);
+    REQUIRE(ftruncate(growing_file, status.st_size + (off_t)vmem_get_page_size()) == 0);
+}
+
+static bool signals_are_blocked(void) {
+    sigset_t mask;
+    REQUIRE(sigprocmask(SIG_SETMASK, NULL, &mask) == 0);
+    return sigismember(&mask, SIGALRM) == 1 && sigismember(&mask, SIGINT) == 1 && sigismember(&mask, SIGTERM) == 1;
+}
+
+static size_t num_fallocates;
+
 static bool fails(const char* call) {
     size_t index = hook.num_calls;
     if (!hook.is_counting) return false;
     REQUIRE(index < MAX_CALLS);
     hook.calls[index] = call;
     hook.num_calls++;
+    if (strcmp(call, "fallocate") == 0) CHECK(signals_are_blocked() == (num_fallocates++ == 1));
     if (hook.errors[index] == 0) return false;
+    if (strcmp(call, "fallocate") == 0 && growing_file >= 0) grow();
     errno = hook.errors[index];
     return true;
 }
@@ -223,10 +243,12 @@ static void run_once(const Operation* operation) {
     memset(hook.calls, 0, sizeof hook.calls);
     errno = UNTOUCHED;
     hook.num_calls = 0;
+    num_fallocates = 0;
     hook.is_counting = true;
     result = operation->run(&fixture);
     hook.is_counting = false;
     error = errno;
+    CHECK(!signals_are_blocked());
     expected = expect(operation, &expected_error);
     CHECK(result == expected);
     CHECK(error == expected_error);
@@ -486,7 +508,7 @@ static void test_every_failure(void) {
 static void fail_call(size_t index, int error) {
     memset(hook.errors, 0, sizeof hook.errors);
     hook.errors[index] = error;
-    hook.num_calls = 0;
+    hook.num_calls = num_fallocates = 0;
     hook.is_counting = true;
     errno = UNTOUCHED;
 }
@@ -496,21 +518,22 @@ static void fail_none(void) {
     memset(hook.errors, 0, sizeof hook.errors);
 }
 
-// What ext4 leaves behind when the disk is full: a file that has grown by a part.
 static void test_files_that_grew_by_a_part(void) {
     Fixture fixture = make_fixture(true);
-    int file = (int)fixture.object.handle;
-    vmem__File info;
-    CHECK(vmem__posix_stat(file, &info) == 0);
-    CHECK(ftruncate(file, (off_t)pages(NUM_PAGES + 1)) == 0);
-    errno = UNTOUCHED;
-    vmem__linux_undo_growth(file, info.size);
-    CHECK(errno == UNTOUCHED);
+    growing_file = (int)fixture.object.handle;
+    fail_call(1, ENOSPC);
+    CHECK(vmem_object_commit(&fixture.object, pages(NUM_PAGES), pages(2)) == VMEM_ERROR_OUT_OF_MEMORY);
+    CHECK(errno == ENOSPC);
+    fail_none();
     end_fixture(&fixture);
     fixture = make_fixture(false);  // memory is not truncated: other processes may have committed more
-    CHECK(vmem_object_commit(&fixture.object, pages(NUM_PAGES), 1) == VMEM_SUCCESS);
+    growing_file = (int)fixture.object.handle;
+    fail_call(1, ENOSPC);
+    CHECK(vmem_object_commit(&fixture.object, pages(NUM_PAGES), pages(2)) == VMEM_ERROR_OUT_OF_MEMORY);
+    CHECK(errno == ENOSPC);
+    fail_none();
+    growing_file = -1;
     fixture.num_bytes = pages(NUM_PAGES + 1);
-    vmem__linux_undo_growth((int)fixture.object.handle, pages(1));
     end_fixture(&fixture);
 }
 

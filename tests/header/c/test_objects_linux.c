@@ -284,6 +284,17 @@ static void test_nothing_is_left_behind(void) {
     CHECK(count_mappings() == mappings);
 }
 
+// Memory of huge pages has seals too, but its mappings are whole huge pages. Kernels without them make none.
+static void test_memory_of_huge_pages_is_no_object(void) {
+    const unsigned huge = 4;
+    VmemObject object;
+    int file = (int)syscall(SYS_memfd_create, "huge", huge);
+    if (file < 0) return;
+    CHECK(vmem_object_import(&object, file) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK(vmem_object_from_file(&object, file, 1) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK(close(file) == 0);
+}
+
 // >>seals -------------------------------------------------------------------------------------------------------------
 
 // What another process does to an object that it was sent. The mappings of the parent are not used.
@@ -630,6 +641,7 @@ int main(void) {
     test_growing_adds_no_mappings();
     test_mirrored_mapping_is_two_mappings();
     test_nothing_is_left_behind();
+    test_memory_of_huge_pages_is_no_object();
     test_attacks();
     test_sealing_again();
     test_seals_count_only_when_no_others_can_be_added();
