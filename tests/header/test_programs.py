@@ -71,9 +71,14 @@ each_compiler = pytest.mark.parametrize("compiler", CXX_COMPILERS)
 
 @each_standard
 @each_compiler
-@pytest.mark.parametrize("sources", [TEST_PROGRAM, OBJECT_PROGRAM], ids=lambda sources: sources[0])
-def test_every_function(compiler: str, standard: str, sources: Sequence[str], builder: Builder) -> None:
-    check_report(run([builder.build(find_compiler(compiler, standard), sources)]))
+def test_every_function(compiler: str, standard: str, builder: Builder) -> None:
+    check_report(run([builder.build(find_compiler(compiler, standard), TEST_PROGRAM)]))
+
+
+@c_and_cxx
+@each_compiler
+def test_objects(compiler: str, standard: str, builder: Builder) -> None:
+    check_report(run([builder.build(find_compiler(compiler, standard), OBJECT_PROGRAM)]))
 
 
 @pytest.mark.parametrize("source", SMALL_PROGRAMS)
