@@ -1716,6 +1716,7 @@ static inline uint64_t vmem__posix_total_memory(void) { return 0; }
 // What a descriptor stands for.
 typedef struct vmem__File {
     uint64_t device, inode, size;
+    unsigned mode;
     bool is_regular;
 } vmem__File;
 
@@ -1727,6 +1728,7 @@ static inline int vmem__posix_fstat(int file, vmem__File* info) {
     info->device = (uint64_t)status.st_dev;
     info->inode = (uint64_t)status.st_ino;
     info->size = (uint64_t)status.st_size;
+    info->mode = (unsigned)status.st_mode;
     info->is_regular = S_ISREG(status.st_mode);
     return 0;
 }
@@ -1921,7 +1923,12 @@ static int vmem__posix_allocate(int file, off_t start, off_t end);
 // Whether memory has no name, as far as the system tells.
 static bool vmem__posix_has_no_name(int file, const struct stat* status);
 
-static int vmem__posix_stat(int file, vmem__File* info) { return vmem__posix_fstat(file, info); }
+// macOS does not number memory, nor sockets: type and size, which never change, tell most of them apart.
+static int vmem__posix_stat(int file, vmem__File* info) {
+    if (vmem__posix_fstat(file, info) != 0) return -1;
+    if (info->inode == 0 && !info->is_regular) info->inode = ((uint64_t)info->mode << 48) + info->size + 1;
+    return 0;
+}
 
 static int vmem__posix_ftruncate(int file, off_t size) { return VMEM_FAIL("ftruncate") ? -1 : ftruncate(file, size); }
 
@@ -2669,6 +2676,7 @@ static int vmem__posix_stat(int file, vmem__File* info) {
     info->device = (uint64_t)status.device[0] << 32 | status.device[1];
     info->inode = status.inode;
     info->size = status.size;
+    info->mode = status.mode;
     info->is_regular = (status.mode & VMEM__FILE_TYPE) == VMEM__REGULAR_FILE;
     return 0;
 }
