@@ -16,7 +16,7 @@ from tests.support.capsules import array_in, make_capsule, move_array, release, 
 from tests.support.forked import CAN_FORK, run_in_child
 from tests.support.marks import linux_only
 from tests.support.processes import run_python
-from tests.support.system import mappings_in
+from tests.support.system import SLACK, mappings_in, status_bytes
 from vmem import _vmem
 
 FORMATS = {"b": "c", "B": "C", "h": "s", "H": "S", "i": "i", "I": "I", "q": "l", "Q": "L", "f": "f", "d": "g"}
@@ -295,6 +295,20 @@ def test_many_exports_leave_nothing_behind() -> None:
         made.clear()
     kept.clear()
     view.release()
+    made.clear()
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_records_of_ended_exports_are_freed() -> None:
+    made = vmem.Array("i", range(10))
+    kept = [made.__arrow_c_array__() for _ in range(10)]
+    made.__dlpack__()
+    before = status_bytes("VmRSS")
+    for _ in range(300_000):
+        made.__dlpack__()
+    assert status_bytes("VmRSS") < before + SLACK
+    kept.clear()
     made.clear()
 
 

@@ -339,6 +339,7 @@ def array_calls() -> dict[str, Call]:
         ),
         "export to DLPack": lambda: (made.__dlpack__(), made.__dlpack__(max_version=(1, 0)), made.__dlpack_device__()),
         "export to DLPack by a dropped array": lambda: numbers(1, 2).__dlpack__(),
+        "export to Arrow by a dropped shared array": lambda: vmem.Array("i", items, shared=True).__arrow_c_array__(),
         "export a copy to DLPack": lambda: made.__dlpack__(copy=True),
         "grow and shrink under a view": lambda: grow_under_view(large),
         "conversions of an array": lambda: (made.tolist(), made.tobytes(), made.buffer_info(), repr(made), len(floats)),
