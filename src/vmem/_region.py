@@ -279,6 +279,8 @@ class Region(_vmem.Region):
         ------
         BufferError
             Views of bytes on these pages are alive, or another thread is at work on them. Nothing has changed then.
+        NotImplementedError
+            The region is shared: a page that was given back could end another process that reads it.
         OutOfMemoryError
             Too many mappings would be needed. Nothing has changed then.
         OSError
@@ -322,6 +324,8 @@ class Region(_vmem.Region):
         ------
         BufferError
             Views of bytes on these pages are alive, or another thread is at work on them. Nothing has changed then.
+        NotImplementedError
+            The region is shared: a page that was given back could end another process that reads it.
         OutOfMemoryError
             The system refused (not on Linux, unless ``madvise`` is denied). The pages are decommitted then.
         OSError
@@ -535,7 +539,8 @@ class Region(_vmem.Region):
     def resident(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> int:
         """Count the bytes that are in physical memory, of the pages that hold one or more bytes of a range.
 
-        Committed pages get physical memory when they are first touched.
+        Committed pages get physical memory when they are first touched. Those of shared memory have it already, and count
+        from when any process touches them.
 
         Parameters
         ----------

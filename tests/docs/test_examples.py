@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.marks import posix_only
+from tests.support.marks import needs_shared_memory, posix_only
 from tests.support.processes import ROOT, make_address_limit
 
 EXAMPLES = ROOT / "examples"
+
+NEEDS_SHARED_MEMORY = ("shared_by_processes.py",)
 
 # os.fork(), ctypes.CDLL(None), os.preadv()
 NEEDS_UNIX = ("guard_pages.py", "hand_to_c.py", "hand_to_cffi.py", "read_into_place.py")
@@ -44,6 +46,7 @@ def needs(library: str) -> pytest.MarkDecorator:
 def marks_of(name: str) -> list[pytest.MarkDecorator]:
     marks = {
         NEEDS_UNIX: posix_only,
+        NEEDS_SHARED_MEMORY: needs_shared_memory,
         MEASURES_LOCKS: pytest.mark.exact_memory,
         TAKES_MANY_ADDRESSES: pytest.mark.many_addresses,
     }
