@@ -31,6 +31,7 @@ SAMPLES = {
         "unpickle an array out of band",
     ),
     *("extend by a failing iterator", "insert when full", "pop below a view", "collect cycles of structures"),
+    *("shared: reserve and use", "shared: attach and use", "shared: attach something else", "shared: commit too much"),
     *("alloc many", "scope, an exception and a view", "rewind below a view", "pickle an arena", "long trim"),
 }
 

@@ -565,6 +565,56 @@ def open_regions() -> tuple[vmem.Region, vmem.Region]:
     return region, released
 
 
+def attach(region: vmem.Region) -> vmem.Region:
+    attached = vmem.attach(region.fileno())
+    assert isinstance(attached, vmem.Region)
+    return attached
+
+
+def use_shared(region: vmem.Region) -> None:
+    region.commit(PAGE, 2 * PAGE)
+    region.protect(Protection.READ, PAGE, PAGE)
+    region[2 * PAGE] = 5
+    region.release()
+
+
+def make_shared_cycle() -> None:
+    region = Held(PAGE, shared=True)
+    region.commit()
+    region.held = [region, region[0:1]]
+    del region
+    gc.collect()
+
+
+def shared_calls() -> dict[str, Call]:
+    region = vmem.reserve(8 * PAGE, shared=True, name="leak")
+    pipe = os.pipe()[0]
+    return {
+        "shared: reserve": lambda: reserve_and_release(shared=True, name="x"),
+        "shared: reserve and use": lambda: use_shared(vmem.reserve(8 * PAGE, shared=True)),
+        "shared: attach and use": lambda: use_shared(attach(region)),
+        "shared: drop": lambda: vmem.reserve(PAGE, shared=True).commit(),
+        "shared: drop before its view": lambda: commit_and_view(vmem.reserve(PAGE, shared=True)),
+        "shared: commit and prefault": lambda: attach(region).commit(prefault=True),
+        "shared: collect a cycle": make_shared_cycle,
+        "shared: map": region.map,
+        "shared: repr": lambda: repr(region),
+        "shared: decommit": refused(lambda: region.decommit(0, 1), NotImplementedError),
+        "shared: pickle": refused(lambda: pickle.dumps(region), TypeError),
+        "shared: attach something else": refused(lambda: vmem.attach(pipe), ValueError),
+        "shared: attach what was not expected": refused(lambda: _vmem.attach(region.fileno(), (int,)), ValueError),
+        "shared: attach a bad number": refused(lambda: vmem.attach(Bad()), KeyError),
+        "shared: huge pages": refused(lambda: reserve_and_release(shared=True, huge_pages=True), NotImplementedError),
+        "shared: reserve too much": refused(lambda: vmem.reserve(1 << 62, shared=True), vmem.OutOfMemoryError),
+        "shared: commit too much": refused(commit_too_much, vmem.OutOfMemoryError),
+        "shared: fileno of a private one": refused(lambda: vmem.reserve(1).fileno(), ValueError),
+    }
+
+
+def commit_too_much() -> None:
+    vmem.reserve(1 << 45, shared=True).commit()
+
+
 def all_calls() -> dict[str, tuple[Call, int]]:
     """Every call, and the divisor of its number of cycles."""
     region, released = open_regions()
@@ -572,6 +622,7 @@ def all_calls() -> dict[str, tuple[Call, int]]:
     calls |= {name: (call, 1) for name, call in (array_calls() | arena_calls()).items()}
     failing = failing_calls(region, released) | failing_array_calls() | failing_arena_calls()
     calls |= {name: (refused(call, error), 1) for name, (call, error) in failing.items()}
+    calls |= {name: (call, 10) for name, call in shared_calls().items()} if sys.platform == "linux" else {}
     return calls | {name: (call, 100) for name, call in (slow_calls(region) | slow_structure_calls()).items()}
 
 
