@@ -90,13 +90,13 @@ def test_writers(num_rounds: int) -> None:
 def test_readers_while_it_grows() -> None:
     """Several readers see a beginning of what is written, each time at least as much, until the writer is killed."""
     with writing(1) as writer, ExitStack() as stack:
-        peers = [stack.enter_context(Peer(writer.reader.fileno())) for _ in range(3)]
+        peers = [stack.enter_context(Peer(writer.reader.fileno())) for _ in range(2)]
         for peer in peers:
             peer.ask("from tests.programs.shared_writer import find_wrong, follow")
             peer.ask("len(array)")
         writer.begin()
         for peer in peers:
-            peer.start("follow(array, 400_000)")
+            peer.start("follow(array, 1_000_000)")
         num_looks = [peer.finish() for peer in peers]
         writer.kill()
         assert min(num_looks) > 1
