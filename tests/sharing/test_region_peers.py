@@ -262,15 +262,15 @@ def test_interpreters_share_regions_as_processes_do() -> None:
         region = vmem.reserve(1 << 20, shared=True, name="everywhere")
         region.commit(0, 5)
         region[0:5] = b"hello"
-        run_isolated(f'''
-import vmem
-other = vmem.attach({region.fileno()})
-other.commit(0, 5)
-assert bytes(other[0:5]) == b"hello" and other.name == "everywhere"
-other[0:5] = b"reply"
-kept = vmem.reserve(1 << 20, shared=True)
-kept.commit()
-''')
+        run_isolated(f'''if True:
+            import vmem
+            other = vmem.attach({region.fileno()})
+            other.commit(0, 5)
+            assert bytes(other[0:5]) == b"hello" and other.name == "everywhere"
+            other[0:5] = b"reply"
+            kept = vmem.reserve(1 << 20, shared=True)
+            kept.commit()
+        ''')
         assert bytes(region[0:5]) == b"reply"
         """
     )
