@@ -70,6 +70,30 @@ def test_a_state_that_cannot_be_sent() -> None:
 
 
 @linux_only
+def test_a_message_leaves_no_descriptors_behind() -> None:
+    """Neither in the sender, once it was received, nor in the receiver, which is the same process here."""
+    run_python(
+        """
+        import os, pickle, vmem
+        from multiprocessing.reduction import ForkingPickler
+        from multiprocessing.resource_sharer import stop
+
+        def find_open():
+            paths = (f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd"))
+            return sum("memfd:counted" in os.readlink(path) for path in paths if os.path.lexists(path))
+
+        region = vmem.reserve(1 << 20, shared=True, name="counted")
+        message = bytes(ForkingPickler.dumps(region))
+        received = pickle.loads(message)
+        stop()  # what it does for a message that was received may last longer
+        assert find_open() == 2
+        received.release()
+        assert find_open() == 1
+        """
+    )
+
+
+@linux_only
 def test_a_closed_descriptor_is_not_sent() -> None:
     """Nor is the file that has its number by then."""
     from multiprocessing.reduction import ForkingPickler
