@@ -31,6 +31,7 @@ VmemResult result_of_reserve(int error) {
 // "cannot commit 4096 bytes at offset 8192 of a region"
 static PyObject* describe_request(const Request* request) {
     const OwnerKind* owner = request->owner_kind;
+    if (request->kind == REQUEST_SHARE) return PyUnicode_FromFormat("cannot %s memory", request->verb);
     if (request->kind == REQUEST_ATTACH)
         return PyUnicode_FromFormat("cannot %s descriptor %zd", request->verb, (Py_ssize_t)request->offset);
     if (request->kind != REQUEST_ADDRESSES)

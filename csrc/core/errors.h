@@ -11,6 +11,7 @@ typedef enum RequestKind {
     REQUEST_RANGE,      // an operation on a range of a reservation
     REQUEST_ACCESS,     // the same, on committed pages: `new_memory` is what becomes writable
     REQUEST_ADDRESSES,  // reserving addresses: there is no offset yet
+    REQUEST_SHARE,      // making an object, to find out whether that can be done
     REQUEST_ATTACH      // finding out what is behind a descriptor, which is the offset; maps a first page
 } RequestKind;
 

@@ -279,9 +279,21 @@ SharedMemory* shared_memory_attach_again(const SharedMemory* memory) {
     return again;
 }
 
-unsigned shared_memory_find_seals(void) {
+int shared_memory_find_seals(unsigned* seals, PyObject* out_of_memory_error) {
+    VmemObject object;
+    VmemResult result = vmem_object_create(&object, vmem_get_page_size(), NULL);
+    if (result != VMEM_SUCCESS) {
+        int error = system_error();
+        Request request = {.kind = REQUEST_SHARE, .verb = "share", .owner_kind = &SHARED, .backing = &SHARED_MEMORY};
+        raise_refused(out_of_memory_error, &request, result, error);
+        return -1;
+    }
+    vmem_object_close(&object);
     VmemCapabilities capabilities = vmem_get_capabilities();
-    return (capabilities.can_seal ? VMEM_SEAL_SIZE : 0) | (capabilities.can_seal_writers ? VMEM_SEAL_WRITERS : 0);
+    *seals = (capabilities.can_seal ? VMEM_SEAL_SIZE : 0) | (capabilities.can_seal_writers ? VMEM_SEAL_WRITERS : 0);
+    if (capabilities.can_share) return 0;
+    PyErr_SetString(PyExc_NotImplementedError, "cannot share memory: this system lacks calls that it takes");
+    return -1;
 }
 
 SharedMemory* shared_memory_of(const Backing* backing) {

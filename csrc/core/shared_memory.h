@@ -37,8 +37,9 @@ SharedMemory* shared_memory_attach_again(const SharedMemory* memory);
 // For memory that was not handed to reservation_open().
 void shared_memory_free(SharedMemory* memory);
 
-// The seals that this system has.
-unsigned shared_memory_find_seals(void);
+// Finds out whether this system has shared memory, and which seals. Returns -1 with NotImplementedError, or with OSError
+// or OutOfMemoryError when that cannot be found out now.
+int shared_memory_find_seals(unsigned* seals, PyObject* out_of_memory_error);
 
 // The handle of an open one, which is that of a reader where the system has such and only the maker writes. Returns -1
 // with OSError when the number has become that of something else.

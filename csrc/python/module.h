@@ -8,9 +8,8 @@
 typedef struct SharingState {
     PyObject* hook;    // what is called before one is made; NULL until it is set
     ForkList forks;    // those that are changed in a forked child
-    bool is_explored;  // whether the following are known
-    bool can_share;
-    unsigned seals;  // that the system has
+    bool is_explored;  // whether the system is known to have shared memory, and `seals` is known
+    unsigned seals;
 } SharingState;
 
 typedef struct ModuleState {

@@ -2,22 +2,15 @@
 
 // --- making ---
 
-unsigned sharing_possible_seals(ModuleState* state) {
-    if (!state->sharing.is_explored) {
-        state->sharing.can_share = vmem_get_capabilities().can_share;
-        state->sharing.seals = shared_memory_find_seals();
-        state->sharing.is_explored = true;
-    }
-    return state->sharing.seals;
+// A failure is not remembered: the process may have been out of descriptors.
+int sharing_check_supported(ModuleState* state) {
+    if (state->sharing.is_explored) return 0;
+    if (shared_memory_find_seals(&state->sharing.seals, state->out_of_memory_error) < 0) return -1;
+    state->sharing.is_explored = true;
+    return 0;
 }
 
-int sharing_check_supported(ModuleState* state) {
-    sharing_possible_seals(state);
-    if (state->sharing.can_share) return 0;
-    PyErr_SetString(PyExc_NotImplementedError,
-                    "cannot share memory: this system has none that processes can share without a name");
-    return -1;
-}
+unsigned sharing_possible_seals(const ModuleState* state) { return state->sharing.seals; }
 
 int sharing_prepare(ModuleState* state, PyTypeObject* type) {
     if (module_check_loaded(state) < 0 || sharing_check_supported(state) < 0) return -1;

@@ -12,11 +12,11 @@
 // state is read. Returns -1 with an exception.
 int sharing_prepare(ModuleState* state, PyTypeObject* type);
 
-// Raises NotImplementedError, and returns -1, where the system has no shared memory. sharing_prepare() does.
+// Raises NotImplementedError, and returns -1, where the system has no shared memory. sharing_prepare() calls it.
 int sharing_check_supported(ModuleState* state);
 
-// The seals that this system has, found out once.
-unsigned sharing_possible_seals(ModuleState* state);
+// The seals that this system has. One of the two functions above has succeeded before.
+unsigned sharing_possible_seals(const ModuleState* state);
 
 // The methods fileno() and _get_handle() of an owner: on POSIX both are the descriptor; on Windows the first raises
 // NotImplementedError. ValueError when the memory is not shared or released, OSError when the descriptor was closed by

@@ -12,7 +12,10 @@ DENY = """
     import ctypes, errno, platform, struct, vmem
     from vmem import Protection
 
-    NUMBERS = {"x86_64": {"madvise": 28, "mincore": 27}, "aarch64": {"madvise": 233, "mincore": 232}}
+    NUMBERS = {
+        "x86_64": {"madvise": 28, "mincore": 27, "memfd_create": 319, "fallocate": 285},
+        "aarch64": {"madvise": 233, "mincore": 232, "memfd_create": 279, "fallocate": 47},
+    }
     numbers = NUMBERS.get(platform.machine())
     if numbers is None or ctypes.sizeof(ctypes.c_void_p) != 8:
         print("unsupported")
@@ -142,4 +145,33 @@ def test_counting_what_is_resident(page: int) -> None:
     )
     assert printed == (
         f"cannot count the resident part of {page} bytes at offset 0 of a region: not supported on this system"
+    )
+
+
+@linux_only
+@pytest.mark.parametrize("call", ["memfd_create", "fallocate"])
+def test_shared_memory(call: str) -> None:
+    run_denied(
+        f"""
+    other = vmem.reserve(4 * page, shared=True)
+    vmem._vmem.set_sharing_hook(lambda kind: None)
+    import importlib.util
+    loader = importlib.util.spec_from_file_location("vmem._vmem", vmem._vmem.__file__)
+    again = importlib.util.module_from_spec(loader)
+    loader.loader.exec_module(again)  # one that has shared nothing before
+    again.set_sharing_hook(lambda kind: None)
+    deny({call!r}, errno.ENOSYS)
+    for attempt in (
+        lambda: again.reserve(again.Region, page, None, False, None, "copy", True, True),
+        lambda: again.attach(other.fileno(), (again.Region,)),
+        lambda: vmem.reserve(page, shared=True),
+    ):
+        try:
+            attempt()
+        except NotImplementedError as error:
+            assert str(error).startswith("cannot "), error
+        else:
+            raise SystemExit("it raised nothing")
+    region[0] = 1
+    """
     )

@@ -127,6 +127,34 @@ def test_descriptor_limit() -> None:
     )
 
 
+def test_running_out_of_descriptors_before_anything_is_shared() -> None:
+    """It is not taken for a system without shared memory."""
+    run_python(
+        """
+    import errno, os, resource, vmem
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    import multiprocessing.reduction
+    taken = []
+    try:
+        while True:
+            taken.append(os.dup(0))
+    except OSError:
+        pass
+    from vmem import _vmem
+    for call in (lambda: vmem.reserve(1, shared=True), lambda: vmem.attach(taken[0])):
+        try:
+            call()
+        except OSError as error:
+            assert error.errno == errno.EMFILE and "cannot share memory" in str(error), error
+        else:
+            raise SystemExit("it raised nothing")
+    for number in taken:
+        os.close(number)
+    vmem.reserve(1, shared=True).commit()
+        """
+    )
+
+
 def test_more_than_there_is() -> None:
     """Making so much memory would end some process. It is refused before."""
     run_python(
