@@ -31,6 +31,7 @@ SAMPLES = {
 }
 STRUCTURE_SAMPLES = {
     *("append", "extend, iterator", "shrink_to_fit, exported", "Array(), buffer", "drop array"),
+    *("shared, append", "shared, attach", "shared, become a reader"),
     *("alloc, first", "alloc, stale", "trim, long", "arena without system calls"),
 }
 

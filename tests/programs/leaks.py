@@ -611,6 +611,62 @@ def shared_calls() -> dict[str, Call]:
     }
 
 
+def attach_array(made: vmem.Array[Any]) -> vmem.Array[Any]:
+    attached = vmem.attach(made.fileno())
+    assert isinstance(attached, vmem.Array)
+    return attached
+
+
+def use_shared_array(made: vmem.Array[Any]) -> None:
+    """With a reader of it, which sees it grow, and whose view is dropped last."""
+    reader = attach_array(made)
+    made.extend(range(2 * PAGE))
+    view = memoryview(reader)
+    assert view[-1] == reader[-1] == made[-1]
+
+
+def make_cycle_of_shared_arrays() -> None:
+    made = HeldArray("i", [1], shared=True)
+    reader = _vmem.attach(made.fileno(), (HeldArray,))
+    made.held, reader.held = [reader, memoryview(made)], [made, memoryview(reader)]
+    del made, reader
+    gc.collect()
+
+
+def shared_array_calls() -> dict[str, Call]:
+    made, full = vmem.Array("i", range(PAGE), shared=True), vmem.Array("i", [1], shared=True, capacity=1)
+    reader = attach_array(made)
+    more = vmem.Array("i", [1, 2])
+
+    def set_item() -> None:
+        made[0] = 5
+
+    return {
+        "shared array: make and use": lambda: use_shared_array(vmem.Array("i", [1, 2], shared=True)),
+        "shared array: make": lambda: vmem.Array("i", shared=True),
+        "shared array: attach": lambda: attach_array(made),
+        "shared array: attach, by the reader": lambda: attach_array(reader),
+        "shared array: set item": set_item,
+        "shared array: read": lambda: (len(reader), reader[-1], reader[1:3], reader == made, reader.count(3)),
+        "shared array: view": lambda: memoryview(reader)[1:],
+        "shared array: buffer_info, map": lambda: (reader.buffer_info(), reader.map(), repr(full)),
+        "shared array: collect a cycle": make_cycle_of_shared_arrays,
+        "shared array: append to a reader": refused(lambda: reader.append(1), TypeError),
+        "shared array: pop": refused(lambda: made.pop(), TypeError),
+        "shared array: set slice": refused(lambda: made.__setitem__(slice(0, 1), more), TypeError),
+        "shared array: pickle": refused(lambda: pickle.dumps(made), TypeError),
+        "shared array: full": refused(lambda: full.append(1), vmem.OutOfMemoryError),
+        "shared array: bad items": refused(lambda: vmem.Array("i", [Bad()], shared=True), KeyError),  # type: ignore[type-var]
+        "shared array: too many items": refused(
+            lambda: vmem.Array("i", shared=True, capacity=1 << 58), vmem.OutOfMemoryError
+        ),
+        "shared array: attach what was not expected": refused(
+            lambda: _vmem.attach(made.fileno(), (vmem.Region,)), ValueError
+        ),
+        "shared array: fileno of a private one": refused(lambda: vmem.Array("i").fileno(), ValueError),
+    }
+
+
 def commit_too_much() -> None:
     vmem.reserve(1 << 45, shared=True).commit()
 
@@ -622,7 +678,8 @@ def all_calls() -> dict[str, tuple[Call, int]]:
     calls |= {name: (call, 1) for name, call in (array_calls() | arena_calls()).items()}
     failing = failing_calls(region, released) | failing_array_calls() | failing_arena_calls()
     calls |= {name: (refused(call, error), 1) for name, (call, error) in failing.items()}
-    calls |= {name: (call, 10) for name, call in shared_calls().items()} if sys.platform == "linux" else {}
+    if sys.platform == "linux":
+        calls |= {name: (call, 10) for name, call in (shared_calls() | shared_array_calls()).items()}
     return calls | {name: (call, 100) for name, call in (slow_calls(region) | slow_structure_calls()).items()}
 
 

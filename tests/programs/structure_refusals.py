@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import copy
 import ctypes
+import fcntl
 import io
 import pickle
 import sys
@@ -16,12 +17,16 @@ import vmem
 from tests.programs.refusals import MIB, PAGE, Drop, Explorer, InNewProcess, Plan, class_of_reserve, explore_case
 from tests.support.buffers import address_of
 from tests.support.system import permissions_in, status_bytes
+from vmem import _vmem
 
 ITEM = 4  # bytes, of typecode "i"
 SMALL = 4 * PAGE  # growth doubles the memory from here: it first asks for more than needed, then for less
 LARGE = 8 * MIB  # growth ends at huge pages from here on
 LONG = 17 * MIB  # decommitted in two chunks, of at most 16 MiB
 CAPACITY = 64 * MIB
+
+GET_SEALS = 1034
+FUTURE_WRITE = 16
 
 # --- the kernel's view ---
 
@@ -253,6 +258,119 @@ def held_array() -> tuple[int, object]:
     made = full_array(LARGE)
     address, capsules = made.buffer_info()[0], made.__arrow_c_array__()
     return address, capsules
+
+
+# --- shared arrays ---
+
+
+def shared_array(num_bytes: int) -> vmem.Array[int]:
+    """One that fills its committed pages."""
+    made: vmem.Array[int] = vmem.Array("i", capacity=CAPACITY // ITEM, shared=True)
+    made.frombytes(bytes(range(1, 129)) * (num_bytes // 128))
+    made.frombytes(bytes(made.map().committed - num_bytes))
+    return made
+
+
+def attach(made: vmem.Array[int]) -> vmem.Array[int]:
+    attached = vmem.attach(made.fileno())
+    assert isinstance(attached, vmem.Array)
+    return attached
+
+
+@dataclass
+class SharedArrayCall(Explorer):
+    """A call that adds items to a shared array, which a reader and two views observe."""
+
+    call: Callable[[vmem.Array[int]], object]
+    num_bytes: int = SMALL
+    can_take_part: bool = False
+    asks_for_less: bool = False
+    reads_too: bool = False
+    also_raised: tuple[type[Exception], ...] = (OSError,)  # where the descriptor seems to be closed
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.done: bytes | None = None
+
+    def try_once(self, plan: Plan) -> list[str]:
+        made = shared_array(self.num_bytes)
+        reader = attach(made)
+        views, before = [memoryview(made), memoryview(reader)], made.tobytes()
+        calls, raised = self.call_with(plan, lambda: self.call(made))
+        assert raised is None or not (self.asks_for_less and left_clean(plan, calls) and "statx" not in calls[:1])
+        after = made.tobytes()
+        assert reader.tobytes() == after
+        if raised and self.can_take_part:
+            assert after.startswith(before)
+        elif raised:
+            assert after == before
+            self.call(made)
+        else:
+            self.done = self.done or after
+            assert after == self.done
+        made.extend(MANY)
+        assert reader.tobytes() == made.tobytes()
+        assert made.tobytes().endswith(BYTES)
+        assert all(view.tobytes() == before for view in views)
+        return calls
+
+
+def is_sealed_against_writers(made: vmem.Array[int]) -> bool:
+    """A kernel that calls this seal an invalid argument does not have it, and then nobody expects it."""
+    return bool(fcntl.fcntl(made.fileno(), GET_SEALS) & FUTURE_WRITE)
+
+
+@dataclass
+class MakeSharedArray(MakeArray):
+    """A call that makes a shared array, or a reader of one."""
+
+    also_raised: tuple[type[Exception], ...] = (OSError, ValueError, vmem.OutOfMemoryError)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.source = shared_array(SMALL)
+        self.items = self.source.tobytes()
+        self.num_opened = 1
+
+    def check_made(self, is_clean: bool) -> None:
+        made, maker = self.made, self.source if self.made.readonly else self.made
+        del self.made
+        contents = made.tobytes()
+        self.expected = self.expected or contents
+        assert contents == self.expected
+        assert made.readonly == (maker is not made)
+        if not made.readonly and is_sealed_against_writers(made):
+            reader = attach(made)
+            made.extend(MANY)
+            assert reader.tobytes() == made.tobytes() == contents + BYTES
+
+
+@dataclass
+class BecomeReader(Explorer):
+    """What a forked child does with a shared array. It cannot fail: what is refused leaves less, and never a crash."""
+
+    num_exported: int = SMALL
+    reads_too: bool = False
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def try_once(self, plan: Plan) -> list[str]:
+        made = shared_array(self.num_exported)
+        view = memoryview(made) if self.num_exported else None
+        made.frombytes(bytes(range(128)) * (SMALL // 128))
+        items, number = made.tobytes(), made.fileno()
+        calls, raised = self.call_with(plan, _vmem._change_in_child)
+        assert raised is None
+        assert made.readonly
+        assert made.tobytes() == items
+        assert memoryview(made).readonly
+        if view is not None:
+            assert view.tobytes() == items[: view.nbytes]
+        is_refused = bool(plan.failed(len(calls)))
+        assert made.fileno() == number
+        assert is_refused or permissions_in(*place_of_array(made)) == [(0, CAPACITY, "r--s")]
+        return calls
 
 
 # --- calls of an arena ---
@@ -507,6 +625,20 @@ def array_cases() -> dict[str, Callable[[], Explorer]]:
         "export to DLPack, copied": lambda: Export(lambda made: made.__dlpack__(copy=True)),
         "drop export": lambda: Drop(held_array, lambda held: (held[0], CAPACITY)),
         "drop array": lambda: Drop(lambda: full_array(LARGE), place_of_array),
+        "shared, append": lambda: SharedArrayCall(lambda made: made.append(7), asks_for_less=True),
+        "shared, append, first": lambda: SharedArrayCall(lambda made: made.append(7), 0, reads_too=True),
+        "shared, extend, iterator": lambda: SharedArrayCall(lambda made: made.extend(slowly(MANY)), can_take_part=True),
+        "shared, extend, itself": lambda: SharedArrayCall(lambda made: made.extend(made)),
+        "shared, frombytes": lambda: SharedArrayCall(lambda made: made.frombytes(BYTES)),
+        "shared, *=": lambda: SharedArrayCall(lambda made: made.__imul__(3)),
+        "shared, Array()": lambda: MakeSharedArray(lambda _: vmem.Array("i", shared=True)),
+        "shared, Array(), capacity": lambda: MakeSharedArray(
+            lambda _: vmem.Array("i", TEN, shared=True, capacity=CAPACITY // ITEM)
+        ),
+        "shared, attach": lambda: MakeSharedArray(attach),
+        "shared, become a reader": BecomeReader,
+        "shared, become a reader, not exported": lambda: BecomeReader(0),
+        "shared, drop": lambda: Drop(lambda: shared_array(LARGE), place_of_array, is_shared=True),
         "array without system calls": lambda: WithoutSystemCalls(lambda: full_array(SMALL), use_array),
     }
 
