@@ -29,6 +29,13 @@ if hasattr(os, "fork"):
         assert_type(attached.fileno(), int)
 shared.release()
 
+shared_numbers = vmem.Array("d", [1.5], shared=True, capacity=100)
+assert_type(shared_numbers, vmem.Array[float])
+assert_type(vmem.Array("i", shared=True), vmem.Array[int])
+assert_type(shared_numbers.readonly, bool)
+if hasattr(os, "fork"):
+    assert_type(shared_numbers.fileno(), int)
+
 assert_type(region.address, int)
 assert_type(region.size, int)
 assert_type(region.committed, int)
