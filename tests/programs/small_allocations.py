@@ -58,7 +58,7 @@ class Subject(NamedTuple):
                 argument.release()
         if isinstance(self.thing, _vmem.Region):
             self.thing.release()
-        elif isinstance(self.thing, _vmem.Array):
+        elif isinstance(self.thing, _vmem.Array) and not self.thing._is_shared:  # those are never cleared
             self.thing.clear()
         elif isinstance(self.thing, _vmem.Arena):
             self.thing.reset()
@@ -285,6 +285,40 @@ def array_cases() -> dict[str, Case]:
     }
 
 
+def shared_array(*arguments: Any) -> Callable[[], Subject]:
+    return lambda: Subject(_vmem.Array("i", range(1000, 1010), shared=True), arguments)
+
+
+def reader_of_array() -> Subject:
+    made: _vmem.Array[int] = _vmem.Array("i", range(1000, 1010), shared=True)
+    return Subject(_vmem.attach(made._get_handle(), (_vmem.Array,)), (made, memoryview(made)))
+
+
+def shared_array_cases() -> dict[str, Case]:
+    ten, many = list(range(1000, 1010)), bytes(64 * PAGE)
+    types = (_vmem.Array,)
+    try:
+        _vmem.Array("i", shared=True)
+    except NotImplementedError:
+        return {}
+    return {
+        "shared, Array()": Case(nothing(ten), lambda _, items: _vmem.Array("i", items, shared=True)),
+        "shared, Array(), bad item": Case(
+            nothing(["text"]), lambda _, items: _vmem.Array("i", items, shared=True), (TypeError,)
+        ),
+        "shared, attach": Case(shared_array(), lambda array: _vmem.attach(array._get_handle(), types)),
+        "shared, append": Case(shared_array(), lambda array: array.append(1)),
+        "shared, frombytes": Case(shared_array(many), lambda array, data: array.frombytes(data)),
+        "shared, pop": Case(shared_array(), lambda array: array.pop(), (TypeError,)),
+        "shared, fileno": Case(shared_array(), lambda array: array._get_handle()),
+        "shared, pickle": Case(shared_array(), lambda array: array.__reduce_ex__(5), (TypeError,)),
+        "shared, memoryview": Case(shared_array(), memoryview),
+        "shared, read": Case(reader_of_array, lambda reader, *_: (reader[1:3], memoryview(reader), reader.map())),
+        "shared, append to a reader": Case(reader_of_array, lambda reader, *_: reader.append(1), (TypeError,)),
+        "shared, become a reader": Case(shared_array(), lambda _: _vmem._change_in_child()),
+    }
+
+
 def arena_cases() -> dict[str, Case]:
     return {
         "Arena()": Case(nothing(), lambda _: _vmem.Arena(1 << 20)),
@@ -315,7 +349,7 @@ def arena_cases() -> dict[str, Case]:
     }
 
 
-CASES = {**region_cases(), **array_cases(), **arena_cases()}
+CASES = {**region_cases(), **array_cases(), **shared_array_cases(), **arena_cases()}
 
 
 def call_without_allocations(case: Case, subject: Subject, first: int, last: int) -> Exception | None:
