@@ -191,6 +191,11 @@ static int assign_stepping(Array* self, const Slice* slice, Array* other) {
     return 0;
 }
 
+static int replace_slice(Array* self, const Slice* slice, Array* other) {
+    if (array_check_splice(self, slice->start, slice->length, other->length) < 0) return -1;
+    return array_splice_array(self, slice->start, slice->length, other);
+}
+
 static int set_slice(Array* self, PyObject* key, PyObject* object) {
     Slice slice;
     int status;
@@ -208,7 +213,7 @@ static int set_slice(Array* self, PyObject* key, PyObject* object) {
     Py_BEGIN_CRITICAL_SECTION2(self, other);
     fit_slice(self, &slice);
     if (slice.step == 1)
-        status = array_splice_array(self, slice.start, slice.length, other);
+        status = replace_slice(self, &slice, other);
     else if (other->length == 0)  // array.array deletes then, where a list refuses
         status = slice.length > 0 ? delete_stepping(self, &slice) : array_check_writable(self);
     else

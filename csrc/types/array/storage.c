@@ -234,8 +234,8 @@ static int make_room(Array* array, Py_ssize_t length) {
 
 int array_make_room(Array* array, Py_ssize_t length) { return make_room(array, length); }
 
-// Other processes must always see a prefix of what was written.
-static int check_splice(const Array* array, Py_ssize_t start, Py_ssize_t num_removed, Py_ssize_t num_items) {
+int array_check_splice(const Array* array, Py_ssize_t start, Py_ssize_t num_removed, Py_ssize_t num_items) {
+    if (array->role == ARRAY_PRIVATE) return 0;
     bool keeps_others = num_removed == num_items || (num_removed == 0 && start == array->length);
     return keeps_others ? array_check_writable(array)
                         : array_raise_append_only(array, "replacing items by more or fewer");
@@ -244,7 +244,7 @@ static int check_splice(const Array* array, Py_ssize_t start, Py_ssize_t num_rem
 int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items) {
     Py_ssize_t num_before = start + num_removed, num_after = array->length - num_before;
     Py_ssize_t length = add_lengths(array->length - num_removed, num_items);
-    if (array->role != ARRAY_PRIVATE && check_splice(array, start, num_removed, num_items) < 0) return -1;
+    if (array->role != ARRAY_PRIVATE && array_check_splice(array, start, num_removed, num_items) < 0) return -1;
     if (make_room(array, length) < 0) return -1;
     if (length < array->length && array_check_shrinks(array, length) < 0) return -1;
     size_t size = (size_t)array->type->size;
@@ -257,7 +257,6 @@ int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const c
 
 // Growing can move the items, so it comes before their address is taken.
 int array_splice_array(Array* array, Py_ssize_t start, Py_ssize_t num_removed, Array* other) {
-    if (array->role != ARRAY_PRIVATE && check_splice(array, start, num_removed, other->length) < 0) return -1;
     if (ensure(array, add_lengths(array->length - num_removed, other->length)) < 0) return -1;
     return array_splice(array, start, num_removed, other->items, other->length);
 }

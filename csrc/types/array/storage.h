@@ -72,6 +72,9 @@ int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const c
 // anywhere in it. The caller holds both locks.
 int array_splice_array(Array* array, Py_ssize_t start, Py_ssize_t num_removed, Array* other);
 
+// Raises the TypeError of both, and returns -1, before there is room for the items.
+int array_check_splice(const Array* array, Py_ssize_t start, Py_ssize_t num_removed, Py_ssize_t num_items);
+
 // Raises BufferError when a view reaches beyond so many items. The caller holds the array's lock.
 int array_check_shrinks(const Array* array, Py_ssize_t length);
 
