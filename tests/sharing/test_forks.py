@@ -108,6 +108,7 @@ def test_attaching_and_forking_in_a_child() -> None:
 
 
 @linux_only
+@pytest.mark.exact_memory
 def test_locks_are_not_inherited() -> None:
     run_python(
         FORK

@@ -283,6 +283,7 @@ def test_locks(shared: vmem.Region, other: vmem.Region, page: int) -> None:
 
 
 @linux_only
+@pytest.mark.exact_memory
 def test_locks_are_each_ones_own(shared: vmem.Region, other: vmem.Region, page: int) -> None:
     shared.commit(0, 4 * page)
     other.commit(0, 4 * page)
