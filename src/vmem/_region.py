@@ -539,8 +539,8 @@ class Region(_vmem.Region):
     def resident(self, offset: "SupportsIndex" = 0, num_bytes: "SupportsIndex | None" = None) -> int:
         """Count the bytes that are in physical memory, of the pages that hold one or more bytes of a range.
 
-        Committed pages get physical memory when they are first touched. Those of shared memory count when any process has
-        touched them, and may count before.
+        Committed pages get physical memory when they are first touched. Those of shared memory count when any process
+        has touched them, and may count before.
 
         Parameters
         ----------
