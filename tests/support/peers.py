@@ -91,4 +91,5 @@ class Peer:
 
 def attach_array(array: vmem.Array[Any]) -> vmem.Array[Any]:
     """A reader of a shared array in this process, on every system."""
-    return _vmem.attach(array._get_handle(), (vmem.Array,))
+    reader: vmem.Array[Any] = _vmem.attach(array._get_handle(), (vmem.Array,))
+    return reader
