@@ -309,9 +309,9 @@ static void unmap_first_page(SharedMemory* memory) {
 
 // NULL without an exception.
 static Place* map_again(ModuleState* state, Array* array, const Place* old) {
-    SharedMemory* memory = shared_memory_attach_again(old->memory);
-    if (!memory) return NULL;
-    Place* place = new_readable_place(state, array, old->reservation.owner_kind, memory);
+    bool is_loaded = state && module_check_loaded(state) == 0;
+    SharedMemory* memory = is_loaded ? shared_memory_attach_again(old->memory) : NULL;
+    Place* place = memory ? new_readable_place(state, array, old->reservation.owner_kind, memory) : NULL;
     if (!place) {
         PyErr_Clear();
         return NULL;
