@@ -11,18 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.marks import needs_shared_memory, posix_only
+from tests.support.marks import linux_only, needs_shared_memory, posix_only
 from tests.support.processes import ROOT, make_address_limit
 
 EXAMPLES = ROOT / "examples"
 
-NEEDS_SHARED_MEMORY = ("shared_by_processes.py",)
-
 # os.fork(), ctypes.CDLL(None), os.preadv()
-NEEDS_UNIX = ("guard_pages.py", "hand_to_c.py", "hand_to_cffi.py", "read_into_place.py")
+NEEDS_UNIX = ("guard_pages.py", "hand_to_c.py", "hand_to_cffi.py", "read_into_place.py", "send_descriptor.py")
+NEEDS_LINUX = ("dask_shared.py",)  # /proc/PID/fd
+NEEDS_SHARED_MEMORY = ("dask_shared.py", "send_descriptor.py", "shared_array.py", "shared_by_workers.py")
 NEEDS_LIBRARY = {
     "arrow_columns.py": "pyarrow",
     "dask_cluster.py": "distributed",
+    "dask_shared.py": "distributed",
     "hand_to_cffi.py": "cffi",
     "torch_tensors.py": "torch",
 }
@@ -36,6 +37,7 @@ TAKES_MANY_ADDRESSES = (
     "pickle_out_of_band.py",
     "read_whole_file.py",
     "sparse_index.py",
+    *NEEDS_SHARED_MEMORY,
 )
 
 
@@ -46,6 +48,7 @@ def needs(library: str) -> pytest.MarkDecorator:
 def marks_of(name: str) -> list[pytest.MarkDecorator]:
     marks = {
         NEEDS_UNIX: posix_only,
+        NEEDS_LINUX: linux_only,
         NEEDS_SHARED_MEMORY: needs_shared_memory,
         MEASURES_LOCKS: pytest.mark.exact_memory,
         TAKES_MANY_ADDRESSES: pytest.mark.many_addresses,
