@@ -33,7 +33,7 @@ def read_functions(header: str) -> dict[str, tuple[str, list[str]]]:
 
 def to_markup(text: str) -> str:
     """Text of a comment as reStructuredText: names in backticks become code, calls of vmem_ functions become links."""
-    text = re.sub(r"([\\*|])", r"\\\1", text)
+    text = re.sub(r"([\\*|]|_(?!\w))", r"\\\1", text)
     text = re.sub(r"`(\w+)`|`", lambda match: f"``{match[1]}``" if match[1] else "\\`", text)
     return re.sub(r"\b(vmem_\w+)\(\)", r":c:func:`\1`", text)
 

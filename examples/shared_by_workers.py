@@ -9,7 +9,7 @@ import numpy as np
 import vmem
 
 PART = 100_000
-SPAWN = multiprocessing.get_context("spawn")  # forks would not copy NumPy's threads
+SPAWN = multiprocessing.get_context("spawn")  # forks do not copy NumPy's threads
 
 Sent = vmem.Array[float] | None
 samples: vmem.Array[float]  # in the workers

@@ -19,7 +19,13 @@ EXAMPLES = ROOT / "examples"
 # os.fork(), ctypes.CDLL(None), os.preadv()
 NEEDS_UNIX = ("guard_pages.py", "hand_to_c.py", "hand_to_cffi.py", "read_into_place.py", "send_descriptor.py")
 NEEDS_LINUX = ("dask_shared.py",)  # /proc/PID/fd
-NEEDS_SHARED_MEMORY = ("dask_shared.py", "send_descriptor.py", "shared_array.py", "shared_by_workers.py")
+NEEDS_SHARED_MEMORY = (
+    "dask_shared.py",
+    "send_descriptor.py",
+    "shared_array.py",
+    "shared_by_workers.py",
+    "shared_region.py",
+)
 NEEDS_LIBRARY = {
     "arrow_columns.py": "pyarrow",
     "dask_cluster.py": "distributed",
@@ -29,6 +35,7 @@ NEEDS_LIBRARY = {
 }
 MEASURES_LOCKS = ("locked_secret.py",)
 TAKES_MANY_ADDRESSES = (
+    "dask_shared.py",
     "draw_map.py",
     "fit_the_limits.py",
     "growing_array.py",
@@ -36,8 +43,10 @@ TAKES_MANY_ADDRESSES = (
     "hand_to_cffi.py",
     "pickle_out_of_band.py",
     "read_whole_file.py",
+    "send_descriptor.py",
+    "shared_array.py",
+    "shared_by_workers.py",
     "sparse_index.py",
-    *NEEDS_SHARED_MEMORY,
 )
 
 
