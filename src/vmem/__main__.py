@@ -85,7 +85,8 @@ def make_parser() -> argparse.ArgumentParser:
             "demo",
             help="reserve 1 TiB and grow real files into it",
             description="Reserves 1 TiB of addresses, or less if a limit requires it, reads files into it and takes a "
-            "view of each. The views stay valid while memory is committed for the next files.",
+            "view of each. The views stay valid while memory is committed for the next files. Then a second process "
+            "reads an array while it grows.",
             epilog=EPILOG,
         )
     )

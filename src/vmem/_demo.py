@@ -2,7 +2,7 @@
 
 It reserves far more addresses than it needs, reads files into them one after the other, commits memory only as they
 need it, and takes a view of each file as soon as it has been read. At the end these early views must still show their
-files.
+files. Then a second process reads an array while this one grows it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
-from vmem import _vmem
+from vmem import _demo_of_sharing, _vmem
 from vmem._command import CommandError, show_progress
 from vmem._format import format_bytes, format_count
 from vmem._memory import memory_info
@@ -54,6 +54,7 @@ class Result:
     num_verified: int = 0
     full: Usage | None = None
     half: Usage | None = None
+    shared: _demo_of_sharing.SharedResult | None = None
     seconds: float = 0.0
 
 
@@ -200,6 +201,7 @@ def run(paths: list[str], write: Callable[[str], None]) -> Result:
             show_progress("")
         buffer.remove(0, region.size)
     write(f"Released the {format_bytes(result.reserved)}.")
+    result.shared = _demo_of_sharing.run(write)
     result.seconds = perf_counter() - started
     return result
 

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 import vmem
-from tests.support.marks import linux_only, posix_only
+from tests.support.marks import can_share, linux_only, needs_shared_memory, posix_only
+from tests.support.processes import run_python
 from tests.support.processes import run_vmem as run
+from vmem import _demo_of_sharing
 from vmem._command import CommandError
 from vmem._demo import FileBuffer
+from vmem._vmem import Array
 
 MIB = 1 << 20
 
@@ -79,7 +82,7 @@ def test_the_printed_text(files: Path) -> None:
     assert f"Checked the other {rest} again." in lines
     assert [line.split(", ")[-1] for line in lines if line.startswith("region 'demo': ")] == ["7 views", rest]
     assert max(map(len, lines)) <= 80
-    assert re.fullmatch(r"Released the .+iB\.", lines[-1])
+    assert re.fullmatch(r"Released the .+iB\.", lines[-3] if can_share() else lines[-2])
 
 
 @pytest.mark.many_addresses
@@ -188,3 +191,60 @@ def test_files_beside_what_is_decommitted_keep_their_views(tmp_path: Path, page:
         assert not region.is_committed(3 * page - 1, 1)
         for file in buffer.files:
             file.view.release()
+
+
+# --- the second process ---
+
+
+@needs_shared_memory
+def test_a_second_process_reads_what_the_first_one_grows(files: Path) -> None:
+    shared = json.loads(run("demo", "--json", str(files)).stdout)["shared"]
+    assert shared["num_items"] == 1 << 20
+    assert 2 <= shared["num_lengths"] <= 65
+
+
+@needs_shared_memory
+def test_what_is_printed_of_the_second_process(files: Path) -> None:
+    grew, saw = run("demo", str(files)).stdout.splitlines()[-2:]
+    assert grew == "Grew a shared array to 1048576 numbers while a second process read it:"
+    assert re.fullmatch(r"it saw \d+ lengths, from 0 to 1048576, and every number was right\.", saw)
+
+
+def test_a_look_checks_what_was_added() -> None:
+    expected = Array("q", range(10))
+    assert _demo_of_sharing.look(Array("q", [0, 1, 2]), expected, 1) == 3
+    assert _demo_of_sharing.look(Array("q"), expected, 0) == 0
+    with pytest.raises(ValueError, match="a number after 1 is wrong"):
+        _demo_of_sharing.look(Array("q", [0, 1, 3]), expected, 1)
+
+
+@needs_shared_memory
+def test_a_second_process_that_fails() -> None:
+    run_python(
+        """
+        from vmem import _demo_of_sharing
+        from vmem._command import CommandError
+
+        class Wrong:
+            def __reduce__(self):
+                return exit, (1,)
+
+        _demo_of_sharing.watch = Wrong()
+        try:
+            _demo_of_sharing.run(print)
+        except CommandError as error:
+            assert str(error) == "the second process has ended too early"
+        else:
+            raise SystemExit("it raised nothing")
+        """
+    )
+
+
+def test_without_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_keywords: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(_demo_of_sharing, "Array", refuse)
+    lines: list[str] = []
+    assert _demo_of_sharing.run(lines.append) is None
+    assert lines == ["Here processes cannot share memory that has no name."]
