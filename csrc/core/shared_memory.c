@@ -72,7 +72,7 @@ static VmemResult shared_reserve(const Backing* backing, size_t num_bytes, size_
         if (result != VMEM_SUCCESS) return result;
         memory->is_open = memory->is_maker = true;
         result = write_page(memory);
-    } else if (memory->keeps_page) {
+    } else if (memory->keeps_page && !memory->page) {
         result = map_page(memory, VMEM_READ);
     }
     if (result == VMEM_SUCCESS) {
@@ -233,7 +233,7 @@ static int check_writable(const Attaching* attaching) {
 }
 
 // Reads the first page of an object that cannot shrink, where the system can tell: else another process could take the
-// page away while it is read.
+// page away while it is read. It stays mapped, for the length, but for regions, which have none.
 static int read_page(const Attaching* attaching, unsigned possible_seals) {
     SharedMemory* memory = attaching->memory;
     unsigned seals = 0;
@@ -246,9 +246,10 @@ static int read_page(const Attaching* attaching, unsigned possible_seals) {
     result = map_page(memory, VMEM_READ);
     if (result != VMEM_SUCCESS) return raise_failed(attaching, result);
     memcpy(&memory->facts, memory->page, sizeof(SharedPage));
-    unmap_page(memory);
     if (shared_page_check(&memory->facts, size, seals, possible_seals) < 0) return -1;
-    return memory->facts.kind == SHARED_REGION ? check_writable(attaching) : 0;
+    if (memory->facts.kind != SHARED_REGION) return 0;
+    unmap_page(memory);
+    return check_writable(attaching);
 }
 
 SharedMemory* shared_memory_attach(intptr_t handle, unsigned possible_seals, PyObject* out_of_memory_error) {
