@@ -55,6 +55,10 @@ def fill_vmem(_num_bytes: int) -> Step:
     return functools.partial(vmem.Array("d").frombytes, CHUNK)
 
 
+def fill_shared(num_bytes: int) -> Step:
+    return functools.partial(vmem.Array("d", capacity=num_bytes // 8, shared=True).frombytes, CHUNK)
+
+
 def fill_bytearray(_num_bytes: int) -> Step:
     return functools.partial(bytearray().extend, CHUNK)
 
@@ -118,6 +122,7 @@ def fill_mmap(num_bytes: int) -> Step:
 
 METHODS = {
     "vmem": fill_vmem,
+    "vmem, shared": fill_shared,
     "bytearray": fill_bytearray,
     "array.array": fill_array,
     "NumPy doubling": fill_numpy_doubling,
@@ -125,6 +130,10 @@ METHODS = {
     "a preallocated numpy.empty": fill_numpy_empty,
     "a preallocated mmap.mmap": fill_mmap,
 }
+
+
+# The methods of fill.c.
+FUNCTIONS = {"C": "fill", "C, shared": "fill_shared"}
 
 
 def fill(name: str, num_bytes: int) -> tuple[float, float]:
@@ -142,8 +151,8 @@ def fill(name: str, num_bytes: int) -> tuple[float, float]:
     return before - start, slowest
 
 
-def fill_in_c(num_bytes: int) -> tuple[float, float]:
-    function = load_c("fill.c").fill
+def fill_in_c(name: str, num_bytes: int) -> tuple[float, float]:
+    function = load_c("fill.c")[FUNCTIONS[name]]
     function.restype = ctypes.c_double
     slowest = ctypes.c_double()
     nanoseconds = float(function(ctypes.c_size_t(num_bytes), CHUNK, ctypes.c_size_t(len(CHUNK)), ctypes.byref(slowest)))
@@ -169,7 +178,7 @@ def read_memory() -> tuple[int, int]:
 
 def measure(name: str, num_bytes: int) -> Filling:
     """Fills a little first, to import and compile what is needed before measuring."""
-    run = fill_in_c if name == "C" else functools.partial(fill, name)
+    run = functools.partial(fill_in_c if name in FUNCTIONS else fill, name)
     run(MIB)
     warm_memory(num_bytes)
     before, _ = read_memory()

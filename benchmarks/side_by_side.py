@@ -27,7 +27,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal, Protocol, TypeVar
 
-from vmem import __version__, memory_info
+from vmem import __version__, memory_info, reserve
 from vmem._command import CommandError, complain, show_progress
 from vmem._format import format_bytes
 
@@ -96,7 +96,8 @@ class Measurable(Protocol):
 class Comparison:
     """One row to measure: the two samples, the number of pairs, and the target ratio or None.
 
-    `needs` is ``"C"`` for a C compiler, the name of a module, or empty.
+    `needs` is ``"C"`` for a C compiler, ``"memfd"`` for one and Linux, ``"shared memory"`` for memory that
+    processes can share, the name of a module, or empty.
     """
 
     work: str
@@ -153,8 +154,8 @@ def run_child(*command: str) -> str:
 @functools.cache
 def find_lack(need: str) -> str:
     """Returns why something that a comparison needs is missing, and what to do; empty if nothing is missing."""
-    if need == "C":
-        return find_lack_of_c()
+    if need in FINDERS:
+        return FINDERS[need]()
     if not need or importlib.util.find_spec(need):
         return ""
     if need == "resource":
@@ -170,6 +171,22 @@ def find_lack_of_c() -> str:
     except CommandError as error:
         return f"{error} (install a C compiler, or name one in CC)"
     return ""
+
+
+def find_lack_of_memfd() -> str:
+    return find_lack("C") if sys.platform == "linux" else "they compare with memfd_create(), which only Linux has"
+
+
+def find_lack_of_sharing() -> str:
+    try:
+        reserve(1, shared=True).release()
+    except (NotImplementedError, OSError) as error:
+        return str(error)
+    return ""
+
+
+# What finds the lack of something that is not a module.
+FINDERS = {"C": find_lack_of_c, "memfd": find_lack_of_memfd, "shared memory": find_lack_of_sharing}
 
 
 def leave_out_what_lacks(comparisons: Iterable[Measurable]) -> list[Measurable]:

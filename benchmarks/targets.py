@@ -9,6 +9,7 @@ from itertools import chain
 import arena
 import arrays
 import region
+import sharing
 from side_by_side import GIB, MIB, Measurable, count_bytes, measure_all, print_rows
 
 from vmem import _vmem, memory_info
@@ -49,7 +50,12 @@ def require_addresses(num_bytes: int) -> None:
 
 
 def list_comparisons(num_bytes: int) -> Iterator[Measurable]:
-    everything = chain(region.list_comparisons(num_bytes), arena.list_comparisons(), arrays.list_comparisons(num_bytes))
+    everything = chain(
+        region.list_comparisons(num_bytes),
+        arena.list_comparisons(),
+        arrays.list_comparisons(num_bytes),
+        sharing.list_comparisons(num_bytes),
+    )
     return (each for each in everything if each.target is not None)
 
 
