@@ -23,8 +23,8 @@ NEEDS_SHARED_MEMORY = (
     "dask_shared.py",
     "send_descriptor.py",
     "shared_array.py",
+    "shared_by_processes.py",
     "shared_by_workers.py",
-    "shared_region.py",
 )
 NEEDS_LIBRARY = {
     "arrow_columns.py": "pyarrow",
