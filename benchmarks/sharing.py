@@ -117,7 +117,7 @@ def make_and_attach(iterations: int) -> float:
     start = perf_counter_ns()
     for _ in repeat(None, iterations):
         writer = vmem.Array("B", capacity=NUM_BYTES, shared=True)
-        attach(writer)
+        vmem.attach(writer.fileno())
     return (perf_counter_ns() - start) / iterations
 
 
