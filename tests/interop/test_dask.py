@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import vmem
+from tests.support.marks import needs_shared_memory
 
 if importlib.util.find_spec("distributed") is None:
     pytest.skip("distributed is not installed", allow_module_level=True)
@@ -68,3 +69,12 @@ def test_a_message_holds_arrays_without_a_copy(numbers: Any) -> None:
     again = protocol.loads([bytes(frame) for frame in frames])["data"]
     assert np.array_equal(again[0], numbers)
     assert again[1] == made
+
+
+@needs_shared_memory
+def test_a_shared_array_is_refused_and_a_copy_is_sent() -> None:
+    """A worker can be on another machine. examples/dask_shared.py sends where the array is."""
+    shared = vmem.Array("d", [1.0, 2.0], shared=True)
+    with pytest.raises(TypeError, match="Could not serialize object of type Array"):
+        protocol.serialize(shared, on_error="raise")
+    assert protocol.deserialize(*protocol.serialize(shared[:])) == shared
