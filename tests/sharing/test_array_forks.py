@@ -342,6 +342,64 @@ def test_a_finalizer_that_forks_while_a_buffer_is_made() -> None:
     )
 
 
+@linux_only
+@pytest.mark.parametrize("call", ["array.prefault(size)", "array.lock(size)", "array.map()"])
+def test_a_signal_handler_that_forks_in_the_middle_of_a_long_call(call: str) -> None:
+    """The call does not go on in the child, whose pages are others."""
+    run_forking(
+        f"""
+    import signal
+    from tests.support.system import lockable_bytes
+    view = memoryview(array)
+    size = lockable_bytes(64 << 20) // 8
+    children, in_the_child = [], False
+
+    def is_at_work():
+        try:
+            array.unlock()
+        except BufferError:
+            return True
+        return False
+
+    def handle(*_):
+        global in_the_child
+        if children:
+            return
+        if is_at_work():
+            children.append(os.fork())
+            in_the_child = children[0] == 0
+        else:
+            signal.setitimer(signal.ITIMER_REAL, 1e-3)
+
+    signal.signal(signal.SIGALRM, handle)
+    if "map" in {call!r}:
+        array.frombytes(bytes(64 << 20))
+        expected = array.tolist()
+    signal.setitimer(signal.ITIMER_REAL, 1e-3)  # once: the handler starts it again
+    raised = None
+    try:
+        while not children:
+            {call}
+    except BufferError as error:
+        raised = error
+    if in_the_child:
+        try:
+            assert "after a fork" in str(raised), raised
+            assert array.readonly and array[:page].tolist() == view.tolist() == expected[:page]
+            array.lock()
+            array.map()
+            refuses(lambda: array.prefault(1))
+        except BaseException as error:
+            print("child:", repr(error), flush=True)
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+    assert raised is None
+    array.append(5.0)
+    """
+    )
+
+
 # --- when the system refuses ---
 
 

@@ -337,6 +337,9 @@ static void isolate(Place* old, size_t end) {
     }
     if (end < reservation->size) vmem_protect(reservation->base + end, reservation->size - end, VMEM_NO_ACCESS);
     mapping_budget_charge(1);
+    // A signal handler may have forked in the middle of a long call, which must not go on with pages that are no longer
+    // as they were. The call still refers to its mark.
+    reservation->busy.first = NULL;
     if (can_record && end > 0) spans_set(spans, 0, end, state);
     if (can_record && end < committed_end) spans_clear(spans, end, committed_end);
     spans_trim_spare(spans);
