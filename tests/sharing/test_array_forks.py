@@ -405,6 +405,7 @@ def test_a_signal_handler_that_forks_in_the_middle_of_a_long_call(call: str) -> 
 
 @linux_only
 @pytest.mark.exact_memory
+@pytest.mark.many_addresses
 def test_no_addresses_for_a_new_mapping() -> None:
     """The array stays as long as it was. Old views stay as they are, and what is written there stays there."""
     run_forking(

@@ -7,7 +7,7 @@ import pytest
 from tests.support.marks import linux_only, needs_shared_memory
 from tests.support.processes import run_python
 
-pytestmark = [needs_shared_memory, linux_only, pytest.mark.exact_memory]
+pytestmark = [needs_shared_memory, linux_only, pytest.mark.exact_memory, pytest.mark.many_addresses]
 
 LIMITS = """
     import os, resource, vmem
@@ -101,7 +101,6 @@ def test_descriptor_limit() -> None:
     )
 
 
-@pytest.mark.many_addresses
 def test_no_addresses_for_so_many_items() -> None:
     run_python(
         LIMITS

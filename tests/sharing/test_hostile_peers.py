@@ -107,12 +107,12 @@ def test_an_honest_copy(maker: HostileMaker) -> None:
 def test_lengths_beyond_what_is_there(length: int, maker: HostileMaker) -> None:
     """There are no more items than the object has bytes, whether the reader knows it before or not."""
     present = (maker.size - HEADER) // 8
-    assert 1000 <= present < 5000
+    assert present >= 1000
     early = maker.attach()
     assert use(early) == 1000
     maker.set_length(length)
     for reader in (early, maker.attach()):
-        assert use(reader) == len(reader) == present
+        assert use(reader) == len(reader) == min(length, present)
         with pytest.raises(IndexError):
             reader[present]
     os.ftruncate(maker.number, HEADER + (1 << 20))  # it grows later
