@@ -95,7 +95,7 @@ RULES THAT HOLD FOR EVERY FUNCTION
               system call fails, errno (GetLastError() on Windows) is what that call set. Otherwise it is unchanged,
               after success too. For an object whose descriptor stands for something else now, errno is EBADF.
     threads   Every function may be called from every thread at any time. The caller orders calls that work on the same
-              pages. The only shared state is what Linux was found to do with advice, an atomic int.
+              pages. The only shared state is what Linux was found to do, two atomic ints.
     memory    No function allocates memory, and none uses more than 8 KiB of stack.
     dumps     Core dumps contain what is committed, and not what is only reserved, where the system can tell them apart.
     fork      A child process has the same reservations, with its own copy of their contents, unless vmem_advise_fork()
@@ -2036,16 +2036,18 @@ static VmemResult vmem__os_object_export(const VmemObject* object, bool writable
     return VMEM_SUCCESS;
 }
 
+// The reader is closed even if the handle stands for something else now. Closing it again does nothing.
 static VmemResult vmem__os_object_close(VmemObject* object) {
-    int error = errno;
     VmemObject reader = *object;
     VmemResult result = vmem__posix_close_object(object);
-    if (result != VMEM_SUCCESS || object->reader < 0) return result;
+    bool is_gone = result == VMEM_SUCCESS || result == VMEM_ERROR_INVALID_ARGUMENT;
+    int error = errno;
+    if (!is_gone || object->reader < 0) return result;
     reader.handle = object->reader;
     vmem__posix_close_object(&reader);
     errno = error;
-    object->reader = -1;
-    return VMEM_SUCCESS;
+    if (result == VMEM_SUCCESS) object->reader = -1;
+    return result;
 }
 
 // Only files grow. A disk that is full is found out here where the system can reserve blocks, else when pages are
@@ -2669,15 +2671,68 @@ typedef struct vmem__Status {
 #define VMEM__AT_EMPTY_PATH 0x1000
 #define VMEM__STATX_TYPE_INODE_SIZE 0x301u
 
-static int vmem__posix_stat(int file, vmem__File* info) {
+static int vmem__linux_describe_file(vmem__File* info, uint64_t device, uint64_t inode, uint64_t size, unsigned mode) {
+    info->device = device;
+    info->inode = inode;
+    info->size = size;
+    info->mode = mode;
+    info->is_regular = (mode & VMEM__FILE_TYPE) == VMEM__REGULAR_FILE;
+    return 0;
+}
+
+static int vmem__linux_statx(int file, vmem__File* info) {
     vmem__Status status;
     if (VMEM_FAIL("statx")) return -1;
     if (syscall(SYS_statx, file, "", VMEM__AT_EMPTY_PATH, VMEM__STATX_TYPE_INODE_SIZE, &status) != 0) return -1;
-    info->device = (uint64_t)status.device[0] << 32 | status.device[1];
-    info->inode = status.inode;
-    info->size = status.size;
-    info->mode = status.mode;
-    info->is_regular = (status.mode & VMEM__FILE_TYPE) == VMEM__REGULAR_FILE;
+    return vmem__linux_describe_file(info, (uint64_t)status.device[0] << 32 | status.device[1], status.inode,
+                                     status.size, status.mode);
+}
+
+// Kernels have statx() since 4.11, and filters of system calls deny it. Other processors have structs of their own for
+// fstat().
+#if defined(__x86_64__) && defined(__LP64__) || defined(__aarch64__) || defined(__riscv) && defined(__LP64__)
+#define VMEM__SYS_FSTAT SYS_fstat
+typedef struct stat vmem__OldStatus;
+#elif defined(__i386__) || defined(__arm__)
+#define VMEM__SYS_FSTAT SYS_fstat64
+
+// struct stat64 of <asm/stat.h>.
+typedef struct vmem__OldStatus {
+    uint64_t st_dev;
+    uint32_t unused[2], st_mode, num_links, user, group;
+    uint64_t special_device;
+    uint32_t padding;
+    uint64_t st_size;
+    uint32_t block_size;
+    uint64_t num_blocks;
+    uint32_t times[6];
+    uint64_t st_ino;
+} vmem__OldStatus;
+#endif
+
+#if defined(VMEM__SYS_FSTAT)
+// The device becomes what statx() says: a process can deny itself system calls at any time.
+static int vmem__linux_fstat(int file, vmem__File* info) {
+    vmem__OldStatus status;
+    uint64_t device;
+    if (VMEM_FAIL("fstat") || syscall(VMEM__SYS_FSTAT, file, &status) != 0) return -1;
+    device = (uint64_t)status.st_dev;
+    device = (device >> 8 & 0xfff) << 32 | (device >> 12 & 0xfff00) | (device & 0xff);
+    return vmem__linux_describe_file(info, device, (uint64_t)status.st_ino, (uint64_t)status.st_size,
+                                     (unsigned)status.st_mode);
+}
+#else
+static int vmem__linux_fstat(int file, vmem__File* info) {
+    (void)file, (void)info;
+    return -1;
+}
+#endif
+
+static int vmem__posix_stat(int file, vmem__File* info) {
+    int error = errno;
+    if (vmem__linux_statx(file, info) == 0) return 0;
+    if (!vmem__linux_is_denied(errno) || vmem__linux_fstat(file, info) != 0) return -1;
+    errno = error;
     return 0;
 }
 
@@ -2872,18 +2927,58 @@ static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, siz
     return vmem__posix_result_of(VMEM_FAIL("fdatasync") ? -1 : (int)syscall(SYS_fdatasync, (int)object->handle));
 }
 
-// Makes memory to find out what this kernel does with it.
-static void vmem__linux_find_capabilities_of_objects(VmemCapabilities* capabilities) {
+// What this kernel can do with objects.
+enum {
+    VMEM__OBJECTS_TRIED = 1,
+    VMEM__OBJECTS_EXIST = 2,  // no system call that they take is denied
+    VMEM__OBJECTS_SEAL_SIZE = 4,
+    VMEM__OBJECTS_SEAL_WRITERS = 8
+};
+
+// What the system is short of now tells nothing about what it can do.
+static bool vmem__linux_is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
+
+// Without a byte, fallocate() changes nothing, and says at most that this is invalid. With one it would be limited by
+// RLIMIT_FSIZE, whose signal ends programs.
+static bool vmem__linux_can_allocate(int file) {
+    return vmem__linux_fallocate(file, 0, 0) == 0 || !vmem__linux_is_denied(errno);
+}
+
+// Tries it on memory without pages. Returns 0 if it cannot tell.
+static int vmem__linux_try_objects(void) {
+    int found = VMEM__OBJECTS_TRIED, file = vmem__linux_make_memory("vmem");
     vmem__File info;
-    int file = vmem__linux_make_memory("vmem");
-    if (file < 0) return;
-    if (vmem__posix_stat(file, &info) == 0 && vmem__linux_fallocate(file, 0, vmem__os_page_size()) == 0) {
-        capabilities->can_share = capabilities->object_size_is_exact = true;
-        capabilities->can_map_mirrored = capabilities->can_make_private = capabilities->can_map_files = true;
-        capabilities->can_seal = vmem__linux_fcntl(file, VMEM__F_ADD_SEALS, VMEM__F_SEAL_SHRINK) == 0;
-        capabilities->can_seal_writers = vmem__linux_fcntl(file, VMEM__F_ADD_SEALS, VMEM__F_SEAL_FUTURE_WRITE) == 0;
+    if (file < 0) return vmem__linux_is_shortage(errno) ? 0 : found;
+    if (vmem__posix_stat(file, &info) == 0 && vmem__linux_can_allocate(file)) {
+        found |= VMEM__OBJECTS_EXIST;
+        if (vmem__linux_fcntl(file, VMEM__F_ADD_SEALS, VMEM__F_SEAL_SHRINK) == 0) found |= VMEM__OBJECTS_SEAL_SIZE;
+        if (vmem__linux_fcntl(file, VMEM__F_ADD_SEALS, VMEM__F_SEAL_FUTURE_WRITE) == 0)
+            found |= VMEM__OBJECTS_SEAL_WRITERS;
     }
     vmem__linux_close(file);
+    return found;
+}
+
+// What was found when it was first asked for; 0 before. Threads that try at the same time find the same.
+static int vmem__linux_objects;
+
+static int vmem__linux_find_objects(void) {
+    int found = __atomic_load_n(&vmem__linux_objects, __ATOMIC_RELAXED);
+    if (found == 0) {
+        found = vmem__linux_try_objects();
+        __atomic_store_n(&vmem__linux_objects, found, __ATOMIC_RELAXED);
+    }
+    // If that cannot be told now, what nearly every system does is assumed.
+    return found ? found : VMEM__OBJECTS_EXIST | VMEM__OBJECTS_SEAL_SIZE | VMEM__OBJECTS_SEAL_WRITERS;
+}
+
+static void vmem__linux_find_capabilities_of_objects(VmemCapabilities* capabilities) {
+    int found = vmem__linux_find_objects();
+    capabilities->can_share = capabilities->object_size_is_exact = (found & VMEM__OBJECTS_EXIST) != 0;
+    capabilities->can_map_mirrored = capabilities->can_make_private = capabilities->can_map_files =
+        capabilities->can_share;
+    capabilities->can_seal = (found & VMEM__OBJECTS_SEAL_SIZE) != 0;
+    capabilities->can_seal_writers = (found & VMEM__OBJECTS_SEAL_WRITERS) != 0;
 }
 
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {

@@ -513,6 +513,20 @@ static void test_file_size_limit(void) {
     close_object(&limited);
 }
 
+// The signal of this limit would end the program.
+static void ask_below_the_file_size_limit(char* subject) {
+    const struct rlimit none = {0, 0};
+    (void)subject;
+    signal(SIGXFSZ, SIG_DFL);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &none) == 0);
+    vmem__linux_objects = 0;  // ask the kernel again
+    CHECK(vmem_get_capabilities().can_share && vmem_get_capabilities().can_seal);
+}
+
+static void test_capabilities_do_not_depend_on_limits(void) {
+    CHECK(succeeds_in_child(ask_below_the_file_size_limit, NULL));
+}
+
 static void map_above_the_address_space_limit(char* subject) {
     struct rlimit limit = {0, 0};
     size_t mappings = count_mappings();
@@ -556,7 +570,7 @@ static void reach_the_limit_of_descriptors(char* subject) {
     CHECK(vmem_object_export(&limited, true, &handle) != VMEM_SUCCESS && handle == 99);  // EMFILE or EINVAL
     CHECK(vmem_object_import(&other, limited.handle) != VMEM_SUCCESS);
     CHECK(memcmp(&other, &limited, sizeof other) == 0);
-    CHECK(!vmem_get_capabilities().can_share);
+    CHECK(vmem_get_capabilities().can_share && vmem_get_capabilities().can_seal);  // it is not about now
     CHECK(vmem_object_commit(&limited, 0, 1) == VMEM_SUCCESS);
 }
 
@@ -648,6 +662,7 @@ int main(void) {
     test_a_reader_cannot_seal();
     test_private_pages_of_a_sealed_object();
     test_file_size_limit();
+    test_capabilities_do_not_depend_on_limits();
     test_address_space_limit();
     test_limit_of_descriptors();
     test_full_file_system();

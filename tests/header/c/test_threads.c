@@ -286,6 +286,7 @@ int main(int argc, char** argv) {
     if (argc == 1) test_stacks();  // sanitizers use stack too
     missing_call = "madvise";      // makes prefaulting touch every page
     vmem__linux_advice = 0;        // all threads find that out
+    vmem__linux_objects = 0;
     test_prefaulting_the_same_pages();
     test_disjoint_pages();
     missing_call = "ioctl";  // makes queries read /proc/self/maps, which takes long

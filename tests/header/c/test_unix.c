@@ -257,6 +257,21 @@ static void test_readers_that_are_reused(void) {
     close((int)reader);
 }
 
+// A handle that other code has closed, and whose number is that of another file, leaves no reader open.
+static void test_closing_readers_of_handles_that_are_reused(void) {
+    VmemObject object = make_object(pages(2)), before = object;
+    int handle = (int)object.handle, reader = (int)object.reader;
+    REQUIRE(dup2(0, handle) == handle);
+    CHECK(vmem_object_close(&object) == VMEM_ERROR_INVALID_ARGUMENT && errno == EBADF);
+    CHECK(memcmp(&object, &before, sizeof object) == 0);
+    CHECK(fcntl(handle, F_GETFD) >= 0 && fcntl(reader, F_GETFD) < 0);
+    REQUIRE(dup2(0, reader) == reader);
+    CHECK(vmem_object_close(&object) == VMEM_ERROR_INVALID_ARGUMENT && errno == EBADF);
+    CHECK(fcntl(reader, F_GETFD) >= 0);
+    close(reader);
+    close(handle);
+}
+
 static void test_files_that_cannot_grow(void) {
     char path[] = "/tmp/vmem-test-XXXXXX";
     int file = mkstemp(path);
@@ -285,6 +300,7 @@ int main(void) {
     test_object_calls_that_fail();
     test_imported_memory_has_no_other_reader();
     test_readers_that_are_reused();
+    test_closing_readers_of_handles_that_are_reused();
     test_files_that_cannot_grow();
     test_limits();
     return report();
