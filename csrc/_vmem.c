@@ -77,6 +77,7 @@ static int add_type(PyObject* module, PyTypeObject** type, PyType_Spec* spec, bo
 static int module_exec(PyObject* module) {
     ModuleState* state = PyModule_GetState(module);
     fork_list_init(&state->sharing.forks);
+    state->sharing.process = get_process_id();
     state->audit = Py_XNewRef(PySys_GetObject("audit"));
     if (!state->audit) {
         PyErr_SetString(PyExc_RuntimeError, "sys.audit is missing");

@@ -280,20 +280,29 @@ SharedMemory* shared_memory_attach_again(const SharedMemory* memory) {
     return again;
 }
 
-int shared_memory_find_seals(unsigned* seals, PyObject* out_of_memory_error) {
+// Seals an object that has no memory. Systems without seals leave `*seals` 0.
+static VmemResult try_seals(unsigned* seals) {
     VmemObject object;
     VmemResult result = vmem_object_create(&object, vmem_get_page_size(), NULL);
-    if (result != VMEM_SUCCESS) {
+    if (result != VMEM_SUCCESS) return result;
+    result = vmem_object_seal(&object, VMEM_SEAL_SIZE | VMEM_SEAL_WRITERS);
+    if (result == VMEM_SUCCESS || result == VMEM_ERROR_UNSUPPORTED) result = vmem_object_get_seals(&object, seals);
+    int error = system_error();
+    vmem_object_close(&object);
+    set_system_error(error);
+    return result;
+}
+
+int shared_memory_find_seals(unsigned* seals, PyObject* out_of_memory_error) {
+    VmemResult result = try_seals(seals);
+    if (result == VMEM_SUCCESS && vmem_get_capabilities().can_share) return 0;
+    if (result == VMEM_SUCCESS) {
+        PyErr_SetString(PyExc_NotImplementedError, "cannot share memory: this system lacks calls that it takes");
+    } else {
         int error = system_error();
         Request request = {.kind = REQUEST_SHARE, .verb = "share", .owner_kind = &SHARED, .backing = &SHARED_MEMORY};
         raise_refused(out_of_memory_error, &request, result, error);
-        return -1;
     }
-    vmem_object_close(&object);
-    VmemCapabilities capabilities = vmem_get_capabilities();
-    *seals = (capabilities.can_seal ? VMEM_SEAL_SIZE : 0) | (capabilities.can_seal_writers ? VMEM_SEAL_WRITERS : 0);
-    if (capabilities.can_share) return 0;
-    PyErr_SetString(PyExc_NotImplementedError, "cannot share memory: this system lacks calls that it takes");
     return -1;
 }
 

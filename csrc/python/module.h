@@ -6,11 +6,16 @@
 
 // What shared objects need of the module.
 typedef struct SharingState {
-    PyObject* hook;    // what is called before one is made; NULL until it is set
-    ForkList forks;    // those that are changed in a forked child
-    bool is_explored;  // whether the system is known to have shared memory, and `seals` is known
-    unsigned seals;
+    PyObject* hook;  // what is called before one is made; NULL until it is set
+    ForkList forks;  // those that are changed in a forked child
+    long process;    // in which they were changed last, or the module was made
+
+    // 0 until the system is known to have shared memory, then SHARING_IS_POSSIBLE and the VMEM_SEAL_ flags that it has.
+    // One number, so that threads without the GIL see both or neither.
+    Py_ssize_t explored;
 } SharingState;
+
+#define SHARING_IS_POSSIBLE ((Py_ssize_t)1 << 16)
 
 typedef struct ModuleState {
     PyTypeObject* region_type;

@@ -2,15 +2,19 @@
 
 // --- making ---
 
-// A failure is not remembered: the process may have been out of descriptors.
+// A failure is not remembered: the process may have been out of descriptors. Threads that explore at the same time find
+// the same.
 int sharing_check_supported(ModuleState* state) {
-    if (state->sharing.is_explored) return 0;
-    if (shared_memory_find_seals(&state->sharing.seals, state->out_of_memory_error) < 0) return -1;
-    state->sharing.is_explored = true;
+    unsigned seals;
+    if (counter_get(&state->sharing.explored)) return 0;
+    if (shared_memory_find_seals(&seals, state->out_of_memory_error) < 0) return -1;
+    counter_set(&state->sharing.explored, SHARING_IS_POSSIBLE | (Py_ssize_t)seals);
     return 0;
 }
 
-unsigned sharing_possible_seals(const ModuleState* state) { return state->sharing.seals; }
+unsigned sharing_possible_seals(const ModuleState* state) {
+    return (unsigned)(counter_get(&state->sharing.explored) & ~SHARING_IS_POSSIBLE);
+}
 
 int sharing_prepare(ModuleState* state, PyTypeObject* type) {
     if (module_check_loaded(state) < 0 || sharing_check_supported(state) < 0) return -1;
@@ -109,8 +113,20 @@ PyObject* sharing_set_hook(PyObject* module, PyObject* hook) {
 const char sharing_change_in_child_doc[] = PyDoc_STR(
     "_change_in_child()\n--\n\nTurn shared objects that only one process may write into readers: for forked children.");
 
+// Without the GIL, the list can be walked only where there is one thread: in a child that has just been forked.
+static bool can_change(SharingState* sharing) {
+#ifdef Py_GIL_DISABLED
+    long process = get_process_id();
+    if (sharing->process == process) return false;
+    sharing->process = process;
+#else
+    (void)sharing;
+#endif
+    return true;
+}
+
 PyObject* sharing_change_in_child(PyObject* module, PyObject* Py_UNUSED(ignored)) {
     ModuleState* state = PyModule_GetState(module);
-    fork_list_run(&state->sharing.forks);
+    if (can_change(&state->sharing)) fork_list_run(&state->sharing.forks);
     return Py_NewRef(Py_None);
 }

@@ -13,8 +13,8 @@ DENY = """
     from vmem import Protection
 
     NUMBERS = {
-        "x86_64": {"madvise": 28, "mincore": 27, "memfd_create": 319, "fallocate": 285},
-        "aarch64": {"madvise": 233, "mincore": 232, "memfd_create": 279, "fallocate": 47},
+        "x86_64": {"madvise": 28, "mincore": 27, "memfd_create": 319, "fallocate": 285, "statx": 332},
+        "aarch64": {"madvise": 233, "mincore": 232, "memfd_create": 279, "fallocate": 47, "statx": 291},
     }
     numbers = NUMBERS.get(platform.machine())
     if numbers is None or ctypes.sizeof(ctypes.c_void_p) != 8:
@@ -163,7 +163,7 @@ def test_shared_memory(call: str) -> None:
     deny({call!r}, errno.ENOSYS)
     for attempt in (
         lambda: again.reserve(again.Region, page, None, False, None, "copy", True, True),
-        lambda: again.attach(other.fileno(), (again.Region,)),
+        lambda: again.attach(other.fileno(), (again.Region,)).commit(0, page),
         lambda: vmem.reserve(page, shared=True),
     ):
         try:

@@ -155,6 +155,40 @@ def test_running_out_of_descriptors_before_anything_is_shared() -> None:
     )
 
 
+@pytest.mark.parametrize("make", ["vmem.reserve(page, shared=True)", "vmem.Array('d', [1.0], shared=True)"])
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_small_file_size_limit_before_anything_is_shared(size: int, make: str) -> None:
+    """It refuses the first object, and does not stop what is made later."""
+    run_python(
+        START
+        + f"""
+    import vmem._sharing, multiprocessing.reduction
+    limit("RLIMIT_FSIZE", {size})
+    for _ in range(2):
+        message = refused(lambda: {make})
+        assert f"the file size limit (RLIMIT_FSIZE, ulimit -f), which holds for shared memory too, is {size} bytes" in message
+    limit("RLIMIT_FSIZE", resource.RLIM_INFINITY)
+    {make}
+    """
+    )
+
+
+def test_attaching_below_a_small_file_size_limit() -> None:
+    """Nothing is written, so that it does not matter."""
+    run_python(
+        START
+        + """
+    import subprocess, sys
+    region = vmem.reserve(page, shared=True)
+    region.commit()
+    code = "import resource, sys, vmem; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+    code += "vmem.attach(int(sys.argv[1])).commit()"
+    number = region.fileno()
+    subprocess.run([sys.executable, "-c", code, str(number)], pass_fds=[number], check=True)
+    """
+    )
+
+
 def test_more_than_there_is() -> None:
     """Making so much memory would end some process. It is refused before."""
     run_python(
