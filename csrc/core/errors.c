@@ -24,6 +24,7 @@ VmemResult result_of_reserve(int error) {
 #else
     bool is_about_size = error == ENOMEM || error == EAGAIN || error == EINVAL || error == EOVERFLOW;
     if (is_about_size) return VMEM_ERROR_OUT_OF_MEMORY;
+    if (error == EACCES || error == EPERM) return VMEM_ERROR_ACCESS_DENIED;
     return error == ENOSYS ? VMEM_ERROR_UNSUPPORTED : VMEM_ERROR_SYSTEM;
 #endif
 }
@@ -33,7 +34,7 @@ static PyObject* describe_request(const Request* request) {
     const OwnerKind* owner = request->owner_kind;
     if (request->kind == REQUEST_SHARE) return PyUnicode_FromFormat("cannot %s memory", request->verb);
     if (request->kind == REQUEST_ATTACH)
-        return PyUnicode_FromFormat("cannot %s descriptor %zd", request->verb, (Py_ssize_t)request->offset);
+        return PyUnicode_FromFormat("cannot %s descriptor %zd", request->verb, (Py_ssize_t)request->handle);
     if (request->kind != REQUEST_ADDRESSES)
         return PyUnicode_FromFormat("cannot %s %zu bytes at offset %zu of %s %s", request->verb, request->num_bytes,
                                     request->offset, owner->article, owner->noun);
@@ -50,15 +51,6 @@ static bool is_about_size(int error) {
     return false;
 #else
     return error == EFBIG;
-#endif
-}
-
-// What it says when there are addresses, but no memory for the first page of an object.
-static bool is_about_memory(int error) {
-#ifdef _WIN32
-    return error == ERROR_COMMITMENT_LIMIT;
-#else
-    return error == ENOSPC;
 #endif
 }
 
@@ -117,41 +109,50 @@ static PyObject* describe_available_memory(const Request* request) {
         (unsigned long long)info.total, (unsigned long long)info.available, memory_advice(request));
 }
 
-// The limit that was hit, as far as the numbers show. The most certain causes are checked first.
-static PyObject* describe_cause(const Request* request, const VmemLimits* limits, int error) {
-    uint64_t new_locks = count_new_locks(request, error);
-    if (new_locks && exceeds(limits->lock_used, new_locks, limits->lock_limit)) return describe_lock_limit(limits);
-    if (exceeds(limits->mapping_used, MAPPING_TOLERANCE, limits->mapping_limit))
-        return PyUnicode_FromFormat(
-            "vm.max_map_count is %llu and this process has %llu mappings; %s, or raise vm.max_map_count",
-            (unsigned long long)limits->mapping_limit, (unsigned long long)limits->mapping_used,
-            mapping_advice(request));
-    if (exceeds(limits->address_space_used, request->new_addresses, limits->address_space_limit))
-        return PyUnicode_FromFormat(
-            "the address space limit (RLIMIT_AS, ulimit -v) is %llu bytes and this process uses %llu; %s, or raise the "
-            "limit",
-            (unsigned long long)limits->address_space_limit, (unsigned long long)limits->address_space_used,
-            address_advice(request));
-    if (is_about_size(error)) return describe_size_limit(request);
-    if (request->new_addresses && !is_about_memory(error))
-        return PyUnicode_FromFormat("no free range of addresses is large enough; %s", address_advice(request));
+static PyObject* describe_mapping_limit(const Request* request, const VmemLimits* limits) {
+    return PyUnicode_FromFormat(
+        "vm.max_map_count is %llu and this process has %llu mappings; %s, or raise vm.max_map_count",
+        (unsigned long long)limits->mapping_limit, (unsigned long long)limits->mapping_used, mapping_advice(request));
+}
+
+static PyObject* describe_address_space_limit(const Request* request, const VmemLimits* limits) {
+    return PyUnicode_FromFormat(
+        "the address space limit (RLIMIT_AS, ulimit -v) is %llu bytes and this process uses %llu; %s, or raise the "
+        "limit",
+        (unsigned long long)limits->address_space_limit, (unsigned long long)limits->address_space_used,
+        address_advice(request));
+}
+
+static PyObject* describe_data_limit(const Request* request, const VmemLimits* limits) {
+    return PyUnicode_FromFormat(
+        "the data limit (RLIMIT_DATA, ulimit -d) is %llu bytes and this process uses %llu; %s, or raise the limit",
+        (unsigned long long)limits->data_limit, (unsigned long long)limits->data_used, memory_advice(request));
+}
+
+static PyObject* describe_largest_commit(const Request* request, const VmemLimits* limits) {
+    return PyUnicode_FromFormat(
+        "one commit cannot be larger than memory and swap together, %llu bytes, while vm.overcommit_memory is 0; "
+        "%s at a time, as it is needed",
+        (unsigned long long)limits->largest_commit, memory_advice(request));
+}
+
+static PyObject* describe_commit_limit(const Request* request, const VmemLimits* limits) {
+    return PyUnicode_FromFormat(
+        "the system's commit limit is %llu bytes and %llu are committed by all processes together; %s, or raise it "
+        "(vm.overcommit_ratio on Linux, a larger page file on Windows)",
+        (unsigned long long)limits->commit_limit, (unsigned long long)limits->commit_used, memory_advice(request));
+}
+
+// The limit of memory that was hit, when it was not addresses that were missing.
+static PyObject* describe_cause_in_memory(const Request* request, const VmemLimits* limits) {
+    uint64_t memory = request->new_memory;
     bool is_private = request->backing->is_private;
-    if (is_private && exceeds(limits->data_used, request->new_memory, limits->data_limit))
-        return PyUnicode_FromFormat(
-            "the data limit (RLIMIT_DATA, ulimit -d) is %llu bytes and this process uses %llu; %s, or raise the limit",
-            (unsigned long long)limits->data_limit, (unsigned long long)limits->data_used, memory_advice(request));
-    if (is_private && exceeds(0, request->new_memory, limits->largest_commit))
-        return PyUnicode_FromFormat(
-            "one commit cannot be larger than memory and swap together, %llu bytes, while vm.overcommit_memory is 0; "
-            "%s at a time, as it is needed",
-            (unsigned long long)limits->largest_commit, memory_advice(request));
-    if (request->new_memory &&
-        exceeds(limits->commit_used, request->new_memory + COMMIT_TOLERANCE, limits->commit_limit))
-        return PyUnicode_FromFormat(
-            "the system's commit limit is %llu bytes and %llu are committed by all processes together; %s, or raise it "
-            "(vm.overcommit_ratio on Linux, a larger page file on Windows)",
-            (unsigned long long)limits->commit_limit, (unsigned long long)limits->commit_used, memory_advice(request));
-    if (request->backing->allocate && request->new_memory) {
+    if (is_private && exceeds(limits->data_used, memory, limits->data_limit))
+        return describe_data_limit(request, limits);
+    if (is_private && exceeds(0, memory, limits->largest_commit)) return describe_largest_commit(request, limits);
+    if (memory && exceeds(limits->commit_used, memory + COMMIT_TOLERANCE, limits->commit_limit))
+        return describe_commit_limit(request, limits);
+    if (request->backing->allocate && memory) {
         PyObject* cause = describe_available_memory(request);
         if (cause || PyErr_Occurred()) return cause;
     }
@@ -160,6 +161,20 @@ static PyObject* describe_cause(const Request* request, const VmemLimits* limits
             "this process may not lock more memory; lock less, or run it with the privilege to (CAP_IPC_LOCK on "
             "Linux)");
     return PyUnicode_FromString("the system is out of memory; commit less, or release some");
+}
+
+// The limit that was hit, as far as the numbers show. The most certain causes are checked first.
+static PyObject* describe_cause(const Request* request, const VmemLimits* limits, int error) {
+    uint64_t new_locks = count_new_locks(request, error);
+    if (new_locks && exceeds(limits->lock_used, new_locks, limits->lock_limit)) return describe_lock_limit(limits);
+    if (exceeds(limits->mapping_used, MAPPING_TOLERANCE, limits->mapping_limit))
+        return describe_mapping_limit(request, limits);
+    if (exceeds(limits->address_space_used, request->new_addresses, limits->address_space_limit))
+        return describe_address_space_limit(request, limits);
+    if (is_about_size(error)) return describe_size_limit(request);
+    if (request->new_addresses && error != NO_SPACE)
+        return PyUnicode_FromFormat("no free range of addresses is large enough; %s", address_advice(request));
+    return describe_cause_in_memory(request, limits);
 }
 
 // Steals the reference to the message, which is NULL when making it has raised.
@@ -183,13 +198,12 @@ static void raise_out_of_memory(PyObject* out_of_memory_error, const Request* re
 
 // An object or a file has a descriptor of its own. Other code can close it, and the number can then be that of another
 // file.
-static const char* describe_refusal(VmemResult result, int error) {
+const char* describe_refusal(VmemResult result, int error) {
     if (error == BAD_HANDLE) return "the descriptor is closed, or stands for something else now";
     return vmem_result_message(result);
 }
 
-void raise_system_error(PyObject* what, VmemResult result, int error) {
-    const char* refusal = describe_refusal(result, error);
+void raise_system_error(PyObject* what, const char* refusal, int error) {
 #ifdef _WIN32
     PyObject* message = what ? PyUnicode_FromFormat("%U: %s", what, refusal) : NULL;
     PyObject* arguments = message ? Py_BuildValue("(iOOi)", 0, message, Py_None, error) : NULL;
@@ -214,7 +228,7 @@ void raise_refused(PyObject* out_of_memory_error, const Request* request, VmemRe
         if (what) PyErr_Format(PyExc_NotImplementedError, "%U: %s", what, vmem_result_message(result));
         Py_XDECREF(what);
     } else {
-        raise_system_error(describe_request(request), result, error);
+        raise_system_error(describe_request(request), describe_refusal(result, error), error);
     }
 }
 

@@ -12,7 +12,7 @@ typedef enum RequestKind {
     REQUEST_ACCESS,     // the same, on committed pages: `new_memory` is what becomes writable
     REQUEST_ADDRESSES,  // reserving addresses: there is no offset yet
     REQUEST_SHARE,      // making an object, to find out whether that can be done
-    REQUEST_ATTACH      // finding out what is behind a descriptor, which is the offset; maps a first page
+    REQUEST_ATTACH      // finding out what is behind a handle; maps a first page
 } RequestKind;
 
 // What was requested of the system, for the message.
@@ -21,6 +21,7 @@ typedef struct Request {
     const char* verb;  // "reserve", "commit", ...
     const OwnerKind* owner_kind;
     const Backing* backing;
+    intptr_t handle;  // of REQUEST_ATTACH, which has no range
     size_t offset;
     size_t num_bytes;
     size_t align;          // mentioned when it is more than 1
@@ -38,9 +39,11 @@ void set_system_error(int error);
 
 #ifdef _WIN32
 #define NO_MEMORY ERROR_NOT_ENOUGH_MEMORY
+#define NO_SPACE ERROR_COMMITMENT_LIMIT  // no memory for what was to be made, while there are addresses
 #define BAD_HANDLE ERROR_INVALID_HANDLE
 #else
 #define NO_MEMORY ENOMEM
+#define NO_SPACE ENOSPC
 #define BAD_HANDLE EBADF
 #endif
 
@@ -48,9 +51,12 @@ void set_system_error(int error);
 // that a size is invalid when they cannot provide it. No other argument can be: sizes and alignments have been checked.
 VmemResult result_of_reserve(int error);
 
+// What the result of a call of vmem.h and the system's error code mean.
+const char* describe_refusal(VmemResult result, int error);
+
 // Raises OSError for a failed call of vmem.h. `what` is what could not be done; steals the reference, and NULL means that
-// making it has raised.
-void raise_system_error(PyObject* what, VmemResult result, int error);
+// making it has raised. `refusal` says why.
+void raise_system_error(PyObject* what, const char* refusal, int error);
 
 // Raises the exception for a failed call of vmem.h.
 void raise_refused(PyObject* out_of_memory_error, const Request* request, VmemResult result, int error);

@@ -30,8 +30,20 @@ static VmemResult map_page(SharedMemory* memory, VmemProtection protection) {
     return VMEM_SUCCESS;
 }
 
+// What the system answers for want of memory must not be taken for want of addresses, which reserving asks for too.
+static VmemResult about_memory(VmemResult result) {
+    if (result == VMEM_ERROR_OUT_OF_MEMORY && system_error() == NO_MEMORY) set_system_error(NO_SPACE);
+    return result;
+}
+
+static VmemResult create_object(SharedMemory* memory, const char* name) {
+    VmemResult result = vmem_object_create(&memory->object, data_offset(memory) + find_data_size(memory), name);
+    memory->is_open = memory->is_maker = result == VMEM_SUCCESS;
+    return about_memory(result);
+}
+
 static VmemResult write_page(SharedMemory* memory) {
-    VmemResult result = vmem_object_commit(&memory->object, 0, shared_page_size());
+    VmemResult result = about_memory(vmem_object_commit(&memory->object, 0, shared_page_size()));
     if (result == VMEM_SUCCESS) result = map_page(memory, VMEM_READ_WRITE);
     if (result == VMEM_SUCCESS) *memory->page = memory->facts;
     return result;
@@ -68,10 +80,8 @@ static VmemResult shared_reserve(const Backing* backing, size_t num_bytes, size_
     VmemResult result = VMEM_SUCCESS;
     void* data = NULL;
     if (is_new) {
-        result = vmem_object_create(&memory->object, data_offset(memory) + find_data_size(memory), name);
-        if (result != VMEM_SUCCESS) return result;
-        memory->is_open = memory->is_maker = true;
-        result = write_page(memory);
+        result = create_object(memory, name);
+        if (result == VMEM_SUCCESS) result = write_page(memory);
     } else if (memory->keeps_page && !memory->page) {
         result = map_page(memory, VMEM_READ);
     }
@@ -141,8 +151,7 @@ static const Backing SHARED_MEMORY = {
     .always_inherited = "forked processes share shared memory",
     .never_given_back =
         "it is shared, and a page that was given back could end another process that reads it. The memory is given "
-        "back "
-        "when the last process has released it",
+        "back when the last process has released it",
     .num_extra_mappings = 1,
     .reserve = shared_reserve,
     .release = shared_release,
@@ -202,32 +211,40 @@ static int raise_not_an_object(const Attaching* attaching) {
     return -1;
 }
 
-static int raise_failed(const Attaching* attaching, VmemResult result) {
+static int raise_failed(const Attaching* attaching, VmemResult result, size_t new_addresses) {
     int error = system_error();
     Request request = {.kind = REQUEST_ATTACH,
                        .verb = "attach",
                        .owner_kind = &SHARED,
                        .backing = &SHARED_MEMORY,
-                       .offset = (size_t)attaching->handle,
-                       .num_bytes = shared_page_size(),
-                       .new_addresses = shared_page_size()};
+                       .handle = attaching->handle,
+                       .new_addresses = new_addresses};
     raise_refused(attaching->out_of_memory_error, &request, result, error);
+    return -1;
+}
+
+static int raise_read_only(const Attaching* attaching) {
+    int error = system_error();
+    PyObject* what = PyUnicode_FromFormat("cannot attach descriptor %zd", (Py_ssize_t)attaching->handle);
+    raise_system_error(what, "it was opened for reading only, and a region is written", error);
     return -1;
 }
 
 static int import_object(const Attaching* attaching) {
     SharedMemory* memory = attaching->memory;
+    set_system_error(0);  // where the descriptor is examined and refused, nothing sets it
     VmemResult result = vmem_object_import(&memory->object, attaching->handle);
     memory->is_open = result == VMEM_SUCCESS;
     if (memory->is_open) return 0;
     bool is_other = result == VMEM_ERROR_INVALID_ARGUMENT && system_error() != BAD_HANDLE;
-    return is_other ? raise_not_an_object(attaching) : raise_failed(attaching, result);
+    return is_other ? raise_not_an_object(attaching) : raise_failed(attaching, result, 0);
 }
 
 // A descriptor that was opened for reading would let commits fail later.
 static int check_writable(const Attaching* attaching) {
     VmemResult result = map_page(attaching->memory, VMEM_READ_WRITE);
-    if (result != VMEM_SUCCESS) return raise_failed(attaching, result);
+    if (result == VMEM_ERROR_ACCESS_DENIED) return raise_read_only(attaching);
+    if (result != VMEM_SUCCESS) return raise_failed(attaching, result, shared_page_size());
     unmap_page(attaching->memory);
     return 0;
 }
@@ -240,13 +257,13 @@ static int read_page(const Attaching* attaching, unsigned possible_seals) {
     size_t size = 0;
     VmemResult result = vmem_object_get_seals(&memory->object, &seals);
     if (result == VMEM_SUCCESS) result = vmem_object_size(&memory->object, &size);
-    if (result != VMEM_SUCCESS) return raise_failed(attaching, result);
+    if (result != VMEM_SUCCESS) return raise_failed(attaching, result, 0);
     bool can_shrink = possible_seals && !(seals & VMEM_SEAL_SIZE);
     if (can_shrink || size < shared_page_size()) return raise_not_an_object(attaching);
     result = map_page(memory, VMEM_READ);
-    if (result != VMEM_SUCCESS) return raise_failed(attaching, result);
+    if (result != VMEM_SUCCESS) return raise_failed(attaching, result, shared_page_size());
     memcpy(&memory->facts, memory->page, sizeof(SharedPage));
-    if (shared_page_check(&memory->facts, size, seals, possible_seals) < 0) return -1;
+    if (shared_page_check(&memory->facts, seals, possible_seals) < 0) return -1;
     if (memory->facts.kind != SHARED_REGION) return 0;
     unmap_page(memory);
     return check_writable(attaching);
@@ -313,17 +330,17 @@ SharedMemory* shared_memory_of(const Backing* backing) {
 // --- using ---
 
 int shared_memory_get_handle(const SharedMemory* memory, intptr_t* handle) {
+    VmemObject object = memory->object;
     size_t size;
-    VmemResult result = vmem_object_size(&memory->object, &size);
+    if (memory->facts.kind != SHARED_REGION && object.reader != -1) object.handle = object.reader;
+    VmemResult result = vmem_object_size(&object, &size);
     if (result != VMEM_SUCCESS) {
         int error = system_error();
-        PyObject* what =
-            PyUnicode_FromFormat("cannot get descriptor %zd of shared memory", (Py_ssize_t)memory->object.handle);
-        raise_system_error(what, result, error);
+        PyObject* what = PyUnicode_FromFormat("cannot get descriptor %zd of shared memory", (Py_ssize_t)object.handle);
+        raise_system_error(what, describe_refusal(result, error), error);
         return -1;
     }
-    bool is_for_readers = memory->facts.kind != SHARED_REGION && memory->object.reader != -1;
-    *handle = is_for_readers ? memory->object.reader : memory->object.handle;
+    *handle = object.handle;
     return 0;
 }
 

@@ -72,7 +72,9 @@ static int check_origin(const SharedPage* page) {
     return 0;
 }
 
-static int check_sizes(const SharedPage* page, size_t object_size) {
+// An object that is larger than its capacity is not refused: everybody who has it can make it grow, and what lies beyond
+// the capacity is never used.
+static int check_sizes(const SharedPage* page) {
     size_t page_size = vmem_get_page_size(), max_bytes = (size_t)PY_SSIZE_T_MAX - shared_page_size() - page_size;
     if (page->data_offset != shared_page_size())
         return raise_value_error("the data of this shared memory begins at byte %llu, and on this system at %zu",
@@ -81,10 +83,6 @@ static int check_sizes(const SharedPage* page, size_t object_size) {
         return raise_value_error(
             "the capacity of this shared memory is said to be %llu bytes, which is not from 1 to %zu",
             (unsigned long long)page->num_bytes, max_bytes);
-    size_t data_size = vmem_align_forward((size_t)page->num_bytes, page_size);
-    if (object_size > shared_page_size() + data_size)
-        return raise_value_error("this shared memory has %zu bytes, and is said to have at most %zu", object_size,
-                                 shared_page_size() + data_size);
     return 0;
 }
 
@@ -115,10 +113,10 @@ static int check_seals(const SharedPage* page, unsigned seals, unsigned possible
     return raise_value_error("this shared memory has the seals %u, and its kind has the seals %u", seals, expected);
 }
 
-int shared_page_check(const SharedPage* page, size_t object_size, unsigned seals, unsigned possible_seals) {
+int shared_page_check(const SharedPage* page, unsigned seals, unsigned possible_seals) {
     if (check_origin(page) < 0) return -1;
     if (check_description(page) < 0) return -1;
-    if (check_sizes(page, object_size) < 0) return -1;
+    if (check_sizes(page) < 0) return -1;
     return check_seals(page, seals, possible_seals);
 }
 

@@ -40,11 +40,10 @@ size_t shared_page_size(void);
 // Fills in everything that all kinds have, and zeroes the rest. `name` is a str or None. Returns -1 with an exception.
 int shared_page_init(SharedPage* page, SharedKind kind, size_t num_bytes, PyObject* name);
 
-// Checks a copy of the first page of an object that has so many bytes and these seals, of those that this system has.
-// Returns -1 with ValueError. After
-// success `data_offset` is shared_page_size(), `num_bytes` fits addresses, texts end with a zero, and sizes fit size_t;
-// `item_size`, `format` and `row_shape` are not checked further.
-int shared_page_check(const SharedPage* page, size_t object_size, unsigned seals, unsigned possible_seals);
+// Checks a copy of the first page of an object that has these seals, of those that this system has. Returns -1 with
+// ValueError. After success `data_offset` is shared_page_size(), `num_bytes` fits addresses, texts end with a zero, and
+// sizes fit size_t; `item_size`, `format` and `row_shape` are not checked further.
+int shared_page_check(const SharedPage* page, unsigned seals, unsigned possible_seals);
 
 // The name as a str, or None. NULL with an exception.
 PyObject* shared_page_get_name(const SharedPage* page);

@@ -23,7 +23,7 @@ int sharing_prepare(ModuleState* state, PyTypeObject* type) {
         return -1;
     }
     PyObject* hook = Py_NewRef(state->sharing.hook);  // it can run set_sharing_hook()
-    PyObject* result = PyObject_CallFunctionObjArgs(hook, type ? (PyObject*)type : Py_None, NULL);
+    PyObject* result = PyObject_CallFunctionObjArgs(hook, (PyObject*)type, NULL);
     Py_DECREF(hook);
     Py_XDECREF(result);
     return result ? module_check_loaded(state) : -1;
@@ -98,9 +98,8 @@ PyObject* sharing_get_fileno(Reservation* reservation) {
 
 const char sharing_set_hook_doc[] = PyDoc_STR(
     "set_sharing_hook(hook, /)\n--\n\n"
-    "Set the callable that is called with a type before a shared instance of it is made or attached, so that it can "
-    "be\n"
-    "sent to other processes; or with None, when only forks have to be noticed: by calling _change_in_child() there.");
+    "Set the callable that is called with a type before a shared instance of it is made or attached, so that it can\n"
+    "be sent to other processes, and forks are noticed: by calling _change_in_child() there.");
 
 PyObject* sharing_set_hook(PyObject* module, PyObject* hook) {
     ModuleState* state = PyModule_GetState(module);

@@ -8,8 +8,8 @@
 #include "python/module.h"
 
 // Comes before every object of shared memory, made or attached: calls the hook, which makes instances of the type
-// sendable and forks notice what is in the list. Without a type only the latter. Runs Python code, so it comes before any
-// state is read. Returns -1 with an exception.
+// sendable and forks notice what is in the list. Runs Python code, so it comes before any state is read. Returns -1 with
+// an exception.
 int sharing_prepare(ModuleState* state, PyTypeObject* type);
 
 // Raises NotImplementedError, and returns -1, where the system has no shared memory. sharing_prepare() calls it.

@@ -175,3 +175,46 @@ def test_shared_memory(call: str) -> None:
     region[0] = 1
     """
     )
+
+
+@linux_only
+@pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
+def test_shared_memory_without_statx(error: str) -> None:
+    """fstat() tells the same, also of what was made before."""
+    run_denied(
+        f"""
+    early = vmem.reserve(4 * page, shared=True)
+    early.commit(0, page)
+    early[0] = 5
+    deny("statx", errno.{error})
+    early.commit()
+    late = vmem.reserve(4 * page, shared=True)
+    late.commit()
+    for shared in (early, late):
+        attached = vmem.attach(shared.fileno())
+        attached.commit()
+        assert attached[0] == shared[0]
+        attached.release()
+        shared.release()
+    array = vmem.Array("d", [1.0, 2.0], shared=True)
+    array.extend(range(10_000))
+    assert vmem.attach(array.fileno()) == array
+    """
+    )
+
+
+@linux_only
+@pytest.mark.parametrize("call", ["memfd_create", "fallocate"])
+def test_no_memory_for_a_shared_object(call: str) -> None:
+    """It is not taken for a lack of addresses."""
+    printed = run_denied(
+        f"""
+    vmem.reserve(page, shared=True).release()
+    deny({call!r}, errno.ENOMEM)
+    try:
+        vmem.reserve(page, shared=True)
+    except vmem.OutOfMemoryError as refused:
+        print(refused)
+    """
+    )
+    assert "the system is out of memory" in printed

@@ -308,6 +308,7 @@ def test_a_peer_that_takes_all_the_room() -> None:
     with pytest.raises(vmem.OutOfMemoryError):
         array.append(1)
     assert reader == array
+    assert vmem.attach(array.fileno()) == array
 
 
 def test_the_maker_believes_its_own_count() -> None:
