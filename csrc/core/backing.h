@@ -32,8 +32,12 @@ struct Backing {
     VmemResult (*release)(const Backing* backing, void* ptr, size_t num_reserved_bytes);
 
     // Makes memory for a range, given as offset into the reservation, before its gaps are committed: all of it or none.
-    // It stays when committing fails. NULL where memory is made when it is touched.
-    VmemResult (*allocate)(const Backing* backing, size_t offset, size_t num_bytes);
+    // It stays when committing fails. `num_missing` bytes of the range certainly have none yet. NULL where memory is made
+    // when it is touched.
+    VmemResult (*allocate)(const Backing* backing, size_t offset, size_t num_bytes, size_t num_missing);
+
+    // How many bytes have been allocated so far, by any process, or more. NULL where memory is made when it is touched.
+    size_t (*count_allocated)(const Backing* backing);
     VmemResult (*commit)(const Backing* backing, void* ptr, size_t num_bytes);
 
     // Takes back a commit that was not recorded. What was committed before that is not in the range.

@@ -102,11 +102,12 @@ static PyObject* describe_size_limit(const Request* request) {
 static PyObject* describe_available_memory(const Request* request) {
     VmemMemoryInfo info;
     vmem_get_memory_info(&info);
-    if (!exceeds(0, request->new_memory, info.available)) return NULL;
+    if (!exceeds(0, request->num_missing, info.available)) return NULL;
     return PyUnicode_FromFormat(
-        "shared memory is made when it is committed, and of %llu bytes of memory %llu are available; %s at a time, as "
-        "it is needed",
-        (unsigned long long)info.total, (unsigned long long)info.available, memory_advice(request));
+        "shared memory is made when it is committed, which needs %zu more bytes, and of %llu bytes of memory %llu are "
+        "available; %s at a time, as it is needed",
+        request->num_missing, (unsigned long long)info.total, (unsigned long long)info.available,
+        memory_advice(request));
 }
 
 static PyObject* describe_mapping_limit(const Request* request, const VmemLimits* limits) {
@@ -145,14 +146,14 @@ static PyObject* describe_commit_limit(const Request* request, const VmemLimits*
 
 // The limit of memory that was hit, when it was not addresses that were missing.
 static PyObject* describe_cause_in_memory(const Request* request, const VmemLimits* limits) {
-    uint64_t memory = request->new_memory;
-    bool is_private = request->backing->is_private;
+    bool is_private = request->backing->is_private, is_allocated = request->backing->allocate;
+    uint64_t memory = is_allocated ? request->num_missing : request->new_memory;
     if (is_private && exceeds(limits->data_used, memory, limits->data_limit))
         return describe_data_limit(request, limits);
     if (is_private && exceeds(0, memory, limits->largest_commit)) return describe_largest_commit(request, limits);
     if (memory && exceeds(limits->commit_used, memory + COMMIT_TOLERANCE, limits->commit_limit))
         return describe_commit_limit(request, limits);
-    if (request->backing->allocate && memory) {
+    if (is_allocated && memory) {
         PyObject* cause = describe_available_memory(request);
         if (cause || PyErr_Occurred()) return cause;
     }

@@ -27,6 +27,7 @@ typedef struct Request {
     size_t align;          // mentioned when it is more than 1
     size_t new_addresses;  // how many bytes of addresses the system was asked for
     size_t new_memory;     // how many bytes of memory it was asked to account for: to commit, or to make writable again
+    size_t num_missing;    // how many of these certainly do not exist yet, where memory is made by committing it
     size_t new_locks;      // how many bytes of memory it was asked to lock
 } Request;
 

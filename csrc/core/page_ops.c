@@ -79,20 +79,38 @@ static Pages span_of_gaps(const Reservation* reservation, Pages pages) {
     return all;
 }
 
+// How much of the gaps has no memory, whichever of them other processes have committed. They have made what there is
+// beyond what this one has committed.
+static size_t count_missing(const Reservation* reservation, size_t num_bytes_of_gaps) {
+    const Backing* backing = reservation->backing;
+    if (!backing->count_allocated) return num_bytes_of_gaps;
+    size_t allocated = backing->count_allocated(backing), ours = reservation->spans.num_bytes;
+    size_t of_others = allocated > ours ? allocated - ours : 0;
+    return num_bytes_of_gaps > of_others ? num_bytes_of_gaps - of_others : 0;
+}
+
+// Returns how many gaps there are, and sets what the request needs of memory.
+static size_t measure_gaps(const Reservation* reservation, Pages pages, Request* request) {
+    size_t num_gaps = count_gaps(reservation, pages, &request->new_memory);
+    request->num_missing = num_gaps ? count_missing(reservation, request->new_memory) : 0;
+    return num_gaps;
+}
+
 // In one call for all gaps, so that there is memory for all of them or for none.
-static VmemResult allocate_gaps(const Reservation* reservation, Pages pages) {
+static VmemResult allocate_gaps(const Reservation* reservation, Pages pages, const Request* request) {
     const Backing* backing = reservation->backing;
     if (!backing->allocate) return VMEM_SUCCESS;
     Pages all = span_of_gaps(reservation, pages);
-    return backing->allocate(backing, all.start, all.end - all.start);
+    return backing->allocate(backing, all.start, all.end - all.start, request->num_missing);
 }
 
 // Commits every gap in the record, and only those: committed pages keep their protection. When one fails, those up to
 // it are undone. They were never in the record, so nothing has used them.
-static VmemResult commit_gaps(Reservation* reservation, Pages pages, bool is_allocated, int* error) {
+static VmemResult commit_gaps(Reservation* reservation, Pages pages, bool is_allocated, const Request* request,
+                              int* error) {
     const Backing* backing = reservation->backing;
     Pages rest = pages, gap;
-    VmemResult allocated = is_allocated ? VMEM_SUCCESS : allocate_gaps(reservation, pages);
+    VmemResult allocated = is_allocated ? VMEM_SUCCESS : allocate_gaps(reservation, pages, request);
     if (allocated != VMEM_SUCCESS) {
         *error = system_error();
         return allocated;
@@ -129,13 +147,13 @@ typedef struct CommitOutcome {
 // Commits pages on which no other call is in progress.
 static CommitOutcome commit_pages(Reservation* reservation, Pages pages, bool is_allocated, Request* request) {
     CommitOutcome outcome = {false, VMEM_SUCCESS, 0};
-    size_t num_gaps = count_gaps(reservation, pages, &request->new_memory);
+    size_t num_gaps = measure_gaps(reservation, pages, request);
     if (num_gaps == 0) return outcome;
     Py_ssize_t mapping_cost = mapping_cost_of_commit(reservation_mappings(reservation), pages);
     outcome.raised = reservation_check_mappings(reservation, mapping_cost, request) < 0 ||
                      spans_prepare(&reservation->spans, num_gaps) < 0;
     if (outcome.raised) return outcome;
-    outcome.result = commit_gaps(reservation, pages, is_allocated, &outcome.error);
+    outcome.result = commit_gaps(reservation, pages, is_allocated, request, &outcome.error);
     if (outcome.result == VMEM_SUCCESS) {
         record_gaps_committed(reservation, pages);
         mapping_budget_charge(mapping_cost);
@@ -282,8 +300,17 @@ static VmemResult prefault_chunk(LongCall* call, void* ptr, size_t num_bytes) {
 
 // --- allocate, commit and prefault ---
 
+// What every commit of these pages needs. Without it the commit is refused before anything is done.
+static void plan_gaps(LongCall* call) {
+    Reservation* reservation = call->reservation;
+    call->num_spans = measure_gaps(reservation, call->pages, &call->request);
+    if (call->num_spans > 0)
+        call->min_mappings = mapping_cost_of_commit(reservation_mappings(reservation), call->pages);
+}
+
+// The memory would stay if it were the commit that comes later that is refused.
 static void plan_allocate(LongCall* call) {
-    count_gaps(call->reservation, call->pages, &call->request.new_memory);
+    plan_gaps(call);
     call->pages = span_of_gaps(call->reservation, call->pages);
 }
 
@@ -295,21 +322,18 @@ static bool find_all(const LongCall* call, Pages* chunk) {
 static VmemResult allocate_chunk(LongCall* call, void* ptr, size_t num_bytes) {
     const Backing* backing = call->reservation->backing;
     (void)ptr;
-    return backing->allocate(backing, call->chunk.start, num_bytes);
+    return backing->allocate(backing, call->chunk.start, num_bytes, call->request.num_missing);
 }
 
 static void plan_commit(LongCall* call) {
-    Reservation* reservation = call->reservation;
-    call->num_spans = count_gaps(reservation, call->pages, &call->request.new_memory);
-    if (call->num_spans > 0)
-        call->min_mappings = mapping_cost_of_commit(reservation_mappings(reservation), call->pages);
+    plan_gaps(call);
     call->max_mappings = call->min_mappings;
 }
 
 // The gaps are committed at once, but recorded only when all of them are prefaulted. Until then no other call can use
 // them, so that they can be decommitted again when prefaulting fails.
 static int start_commit(LongCall* call) {
-    call->result = commit_gaps(call->reservation, call->pages, call->is_allocated, &call->error);
+    call->result = commit_gaps(call->reservation, call->pages, call->is_allocated, &call->request, &call->error);
     return call->result == VMEM_SUCCESS ? 0 : -1;
 }
 

@@ -116,13 +116,23 @@ static bool is_more_than_there_is(size_t num_bytes) {
     return info.available > 0 && num_bytes > info.available && num_bytes - info.available > get_free_swap();
 }
 
-static VmemResult shared_allocate(const Backing* backing, size_t offset, size_t num_bytes) {
+static VmemResult shared_allocate(const Backing* backing, size_t offset, size_t num_bytes, size_t num_missing) {
     const SharedMemory* memory = of(backing);
-    if (num_bytes >= LARGE_REQUEST && is_more_than_there_is(num_bytes)) {
+    if (num_missing >= LARGE_REQUEST && is_more_than_there_is(num_missing)) {
         set_system_error(NO_MEMORY);
         return VMEM_ERROR_OUT_OF_MEMORY;
     }
     return vmem_object_commit(&memory->object, data_offset(memory) + offset, num_bytes);
+}
+
+// The size is never less than what there is within it.
+static size_t shared_count_allocated(const Backing* backing) {
+    const SharedMemory* memory = of(backing);
+    uint64_t num_bytes = get_file_memory(memory->object.handle);
+    size_t size = SIZE_MAX;
+    if (num_bytes == UINT64_MAX && vmem_object_size(&memory->object, &size) == VMEM_SUCCESS) num_bytes = size;
+    if (num_bytes <= data_offset(memory)) return 0;
+    return num_bytes < SIZE_MAX ? (size_t)num_bytes - data_offset(memory) : SIZE_MAX;
 }
 
 // Core dumps contain what is committed, as they do of private memory.
@@ -156,6 +166,7 @@ static const Backing SHARED_MEMORY = {
     .reserve = shared_reserve,
     .release = shared_release,
     .allocate = shared_allocate,
+    .count_allocated = shared_count_allocated,
     .commit = shared_commit,
     .undo_commit = shared_undo_commit,
     .count_resident = shared_count_resident,

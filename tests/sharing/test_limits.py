@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,13 @@ from tests.support.marks import linux_only, needs_shared_memory, root_only
 from tests.support.processes import run_python
 from tests.support.settings import setting
 from tests.support.system import GROUP_LIMIT
+from vmem import _vmem
 
 pytestmark = [needs_shared_memory, linux_only, pytest.mark.exact_memory]
+
+few_mappings = pytest.mark.skipif(
+    _vmem.get_limits()["mapping_limit"] > 1 << 17, reason="reaching this vm.max_map_count would take too long"
+)
 
 START = """
     import errno, os, resource, vmem
@@ -166,7 +172,7 @@ def test_a_small_file_size_limit_before_anything_is_shared(size: int, make: str)
     limit("RLIMIT_FSIZE", {size})
     for _ in range(2):
         message = refused(lambda: {make})
-        assert f"the file size limit (RLIMIT_FSIZE, ulimit -f), which holds for shared memory too, is {size} bytes" in message
+        assert "the file size limit (RLIMIT_FSIZE, ulimit -f)" in message and " is {size} bytes; " in message, message
     limit("RLIMIT_FSIZE", resource.RLIM_INFINITY)
     {make}
     """
@@ -198,7 +204,7 @@ def test_more_than_there_is() -> None:
     region.commit(0, page)
     for call in (lambda: region.commit(), lambda: region.commit(prefault=True)):
         message = check_unchanged(region, call)
-        assert "shared memory is made when it is committed, and of " in message, message
+        assert "shared memory is made when it is committed, which needs " in message, message
         assert f"of {vmem.memory_info().total} bytes of memory " in message, message
     """
     )
@@ -224,13 +230,77 @@ def test_more_than_a_control_group_has(memory_group: Path) -> None:
     )
 
 
+@root_only
+def test_memory_that_others_have_made(tmp_path: Path) -> None:
+    """It is no matter how much is free: committing it takes none. Nor is it what lies between two gaps."""
+    info = Path("/proc/meminfo").read_text(encoding="ascii")
+    (tmp_path / "meminfo").write_text(re.sub(r"(MemAvailable: +)\d+", r"\g<1>16384", info), encoding="ascii")
+    printed = run_python(
+        START
+        + f"""
+    import ctypes
+    libc = ctypes.CDLL(None)
+    made, in_parts = (vmem.reserve(1 << 30, shared=True) for _ in range(2))
+    made.commit(0, 64 * MIB)
+    in_parts.commit(page, 64 * MIB)
+    NEWNS, BIND, REC, PRIVATE = 0x20000, 4096, 16384, 1 << 18
+    if (
+        libc.unshare(NEWNS)
+        or libc.mount(b"none", b"/", None, REC | PRIVATE, None)
+        or libc.mount({str(tmp_path / "meminfo")!r}.encode(), b"/proc/meminfo", None, BIND, None)
+    ):
+        print("unsupported")
+        raise SystemExit
+    assert vmem.memory_info().available == 16 * MIB
+    for prefault in (False, True):
+        attached = vmem.attach(made.fileno())
+        attached.commit(0, 64 * MIB + page, prefault=prefault)
+        with open("/proc/meminfo") as file:
+            swap = next(int(line.split()[1]) * 1024 for line in file if line.startswith("SwapFree"))
+        if swap < 32 * MIB:
+            message = refused(lambda: attached.commit(0, 128 * MIB, prefault=prefault))
+            missing = 64 * MIB - page
+            assert f"which needs {{missing}} more bytes, and of " in message, message
+            assert f"{{16 * MIB}} are available" in message, message
+            message = check_unchanged(made, lambda: made.commit(0, 128 * MIB, prefault=prefault))
+            assert f"which needs {{missing}} more bytes" in message, message
+    in_parts.commit(0, 64 * MIB + 2 * page)
+    """
+    )
+    if "unsupported" in printed:
+        pytest.skip("a process cannot mount here")
+
+
+@few_mappings
+def test_a_commit_that_takes_too_many_mappings() -> None:
+    """It is refused before memory is made, which would stay."""
+    run_python(
+        START
+        + """
+    shared = vmem.reserve(1 << 30, shared=True)
+    shared.commit(0, 1)
+    private = vmem.reserve(1 << 34)
+    try:
+        for number in range(1 << 17):
+            private.commit(2 * number * page, page)
+    except vmem.OutOfMemoryError:
+        pass
+    else:
+        raise SystemExit("the limit was passed")
+    for prefault in (False, True):
+        message = check_unchanged(shared, lambda: shared.commit(512 * MIB, 64 * MIB, prefault=prefault))
+        assert "vm.max_map_count" in message, message
+    shared.commit(page, 16 * MIB)  # takes no more mappings
+    """
+    )
+
+
+@few_mappings
 def test_the_mapping_limit() -> None:
     """Commits stop short of it, and releasing always works: shared mappings merge with no neighbour."""
     run_python(
         START
         + """
-    if _vmem.get_limits()["mapping_limit"] > 1 << 17:
-        raise SystemExit(0)
     region = vmem.reserve(1 << 40, shared=True)
     with_less = vmem.reserve(page, shared=True)
     try:
