@@ -40,6 +40,7 @@ except ImportError as _error:
 
     raise ImportError(explain(_error), name="vmem._vmem") from _error
 
+from vmem import _vmem
 from vmem._about import __version__, get_include
 from vmem._first_use import import_types as _import_types
 from vmem._memory import memory_info
@@ -126,10 +127,10 @@ set_map_maker(_make_map)
 del set_map_maker
 
 
-def _prepare_sharing(shared_type: type | None) -> None:
+def _prepare_sharing(shared_type: type) -> None:
     from vmem._sharing import prepare
 
-    prepare(shared_type)
+    prepare(shared_type, _vmem)
 
 
 set_sharing_hook(_prepare_sharing)

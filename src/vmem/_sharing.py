@@ -7,27 +7,33 @@ from vmem import _vmem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any
 
 SECTION_QUERY = 1
 SECTION_MAP_WRITE = 2
 SECTION_MAP_READ = 4
 
-# The types that multiprocessing knows by now, and whether forks are noticed.
-_prepared: set[type] = set()
-_notices_forks = False
+# The types that multiprocessing knows by now, with the module in C that they come from, and the modules that notice
+# forks. A second import of vmem has a second one, with types of its own.
+_origins: "dict[type, ModuleType]" = {}
+_notices_forks: "set[ModuleType]" = set()
 
 
-def prepare(shared_type: type | None) -> None:
-    """Make shared instances of a type sendable, and notice forks; with None only the latter."""
-    global _notices_forks
-    if not _notices_forks:
+def prepare(shared_type: type, origin: "ModuleType") -> None:
+    """Make shared instances of a type sendable, and notice forks."""
+    if origin not in _notices_forks:
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_vmem._change_in_child)
-        _notices_forks = True
-    if shared_type is not None and shared_type not in _prepared:
+            os.register_at_fork(after_in_child=origin._change_in_child)
+        _notices_forks.add(origin)
+    if shared_type not in _origins:
         register(shared_type)
-        _prepared.add(shared_type)
+        _origins[shared_type] = origin
+
+
+def find_origin(shared_type: type) -> "Any":
+    """The module in C that the type comes from. A process that receives one of it first has imported vmem once."""
+    return _origins.get(shared_type, sys.modules[_vmem.__name__])
 
 
 def register(shared_type: type) -> None:
@@ -46,7 +52,7 @@ def reduce(shared: "Any") -> "str | tuple[Any, ...]":
         return usual
     return (
         rebuild,
-        (type(shared), duplicate(shared._get_handle(), writable=isinstance(shared, _vmem.Region))),
+        (type(shared), duplicate(shared._get_handle(), writable=isinstance(shared, find_origin(type(shared)).Region))),
         shared.__getstate__(),
     )
 
@@ -64,7 +70,7 @@ def rebuild(shared_type: type, duplicated: "Any") -> object:
     """In the receiver: an instance over the memory whose descriptor was sent."""
     handle = duplicated.detach()
     try:
-        return _vmem.attach(handle, (shared_type,))
+        return find_origin(shared_type).attach(handle, (shared_type,))
     finally:
         close(handle)
 

@@ -146,6 +146,40 @@ def test_multiprocessing_is_imported_with_the_first_shared_object() -> None:
     )
 
 
+def test_a_second_import_of_vmem() -> None:
+    """It has types of its own, of which instances are sent and forked too, beside those of the first."""
+    run_python(
+        """
+        import os, sys
+        from multiprocessing import Pipe
+        import vmem as first
+        early = first.Array("d", [1.0], shared=True)
+        for name in ("vmem", "vmem._vmem"):
+            del sys.modules[name]
+        import vmem as second
+        assert second.Array is not first.Array
+
+        class Derived(second.Array):
+            pass
+
+        arrays = [early, second.Array("d", [1.0], shared=True), Derived("d", [1.0], shared=True)]
+        late = second.reserve(1, shared=True)
+        ours, theirs = Pipe()
+        for array in arrays[1:]:
+            ours.send(array)
+            received = theirs.recv()
+            assert type(received) is type(array) and received == array and received.readonly
+        ours.send(late)
+        assert type(theirs.recv()) is second.Region
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if all(array.readonly for array in arrays) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert not any(array.readonly for array in arrays)
+        """
+    )
+
+
 def test_without_multiprocessing() -> None:
     """Shared memory works where it cannot be imported."""
     run_python(
