@@ -295,14 +295,19 @@ SharedMemory* shared_memory_attach(intptr_t handle, unsigned possible_seals, PyO
     return memory;
 }
 
+static bool is_same_object(const VmemObject* one, const VmemObject* other) {
+    return one->device == other->device && one->inode == other->inode;
+}
+
+// The number can have become that of other memory, of anybody's.
 SharedMemory* shared_memory_attach_again(const SharedMemory* memory) {
     SharedMemory* again = memory->is_open ? allocate_record() : NULL;
     if (!again) return NULL;
-    if (vmem_object_import(&again->object, memory->object.handle) != VMEM_SUCCESS) {
+    again->is_open = vmem_object_import(&again->object, memory->object.handle) == VMEM_SUCCESS;
+    if (!again->is_open || !is_same_object(&again->object, &memory->object)) {
         shared_memory_free(again);
         return NULL;
     }
-    again->is_open = true;
     again->object.max_bytes = memory->object.max_bytes;
     again->facts = memory->facts;
     return again;

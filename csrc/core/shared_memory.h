@@ -30,8 +30,8 @@ SharedMemory* shared_memory_new(const SharedPage* facts, unsigned seals, bool ke
 // OSError.
 SharedMemory* shared_memory_attach(intptr_t handle, unsigned possible_seals, PyObject* out_of_memory_error);
 
-// A second one for the same object, with a handle of its own, for memory that is to be mapped again. Nothing is checked.
-// NULL without an exception: a forked child calls it before any Python code.
+// A second one for the same object, with a handle of its own, for memory that is to be mapped again. NULL without an
+// exception, also where the handle is no longer that of the object: a forked child calls it before any Python code.
 SharedMemory* shared_memory_attach_again(const SharedMemory* memory);
 
 // For memory that was not handed to reservation_open().

@@ -493,3 +493,30 @@ def test_an_argument_of_a_forked_process() -> None:
     process.join()
     """
     )
+
+
+@linux_only
+@pytest.mark.parametrize(
+    "other",
+    [
+        "os.memfd_create('other', os.MFD_ALLOW_SEALING)",  # empty: accessing a page of it is SIGBUS
+        "vmem.Array('d', range(100, 200), shared=True)",
+        "vmem.Array('d', range(100_000), shared=True)",
+        "vmem.reserve(1 << 20, shared=True)",
+        "os.open(os.devnull, os.O_RDWR)",
+    ],
+)
+def test_a_descriptor_whose_number_is_that_of_something_else(other: str) -> None:
+    """The child maps nothing of that. The array can be read as far as it was there."""
+    run_forking(
+        f"""
+    view, number = memoryview(array), array.fileno()
+    other = {other}
+    os.dup2(other if isinstance(other, int) else other.fileno(), number)
+    def check():
+        assert array.readonly and array.tolist() == view.tolist() == expected
+        refuses(lambda: array.append(1))
+        refuses(array.fileno, OSError, "stands for something else now")
+    in_child(check)
+    """
+    )
