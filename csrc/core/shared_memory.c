@@ -260,6 +260,12 @@ static int check_writable(const Attaching* attaching) {
     return 0;
 }
 
+// Threads that do this at the same time set the same number, or a later one.
+static void set_known_bytes(SharedMemory* memory, size_t object_size) {
+    if (object_size <= data_offset(memory)) return;
+    counter_set(&memory->known_bytes, (Py_ssize_t)(object_size - data_offset(memory)));
+}
+
 // Reads the first page of an object that cannot shrink, where the system can tell: else another process could take the
 // page away while it is read. It stays mapped, for the length, but for regions, which have none.
 static int read_page(const Attaching* attaching, unsigned possible_seals) {
@@ -275,6 +281,7 @@ static int read_page(const Attaching* attaching, unsigned possible_seals) {
     if (result != VMEM_SUCCESS) return raise_failed(attaching, result, shared_page_size());
     memcpy(&memory->facts, memory->page, sizeof(SharedPage));
     if (shared_page_check(&memory->facts, seals, possible_seals) < 0) return -1;
+    set_known_bytes(memory, size);
     if (memory->facts.kind != SHARED_REGION) return 0;
     unmap_page(memory);
     return check_writable(attaching);
@@ -295,6 +302,13 @@ SharedMemory* shared_memory_attach(intptr_t handle, unsigned possible_seals, PyO
     return memory;
 }
 
+// A size that cannot be found out, because the descriptor was closed, stays as it is.
+static size_t find_known_bytes(SharedMemory* memory) {
+    size_t size;
+    if (vmem_object_size(&memory->object, &size) == VMEM_SUCCESS) set_known_bytes(memory, size);
+    return (size_t)counter_get(&memory->known_bytes);
+}
+
 static bool is_same_object(const VmemObject* one, const VmemObject* other) {
     return one->device == other->device && one->inode == other->inode;
 }
@@ -310,6 +324,7 @@ SharedMemory* shared_memory_attach_again(const SharedMemory* memory) {
     }
     again->object.max_bytes = memory->object.max_bytes;
     again->facts = memory->facts;
+    find_known_bytes(again);
     return again;
 }
 
@@ -358,14 +373,6 @@ int shared_memory_get_handle(const SharedMemory* memory, intptr_t* handle) {
     }
     *handle = object.handle;
     return 0;
-}
-
-// Threads that ask at the same time get the same answer, or a later one.
-static size_t find_known_bytes(SharedMemory* memory) {
-    size_t size;
-    if (vmem_object_size(&memory->object, &size) == VMEM_SUCCESS && size > data_offset(memory))
-        counter_set(&memory->known_bytes, (Py_ssize_t)(size - data_offset(memory)));
-    return (size_t)counter_get(&memory->known_bytes);
 }
 
 size_t shared_memory_load_length(SharedMemory* memory, size_t item_size, size_t capacity) {

@@ -631,6 +631,15 @@ def test_a_reader_whose_descriptor_was_closed(writer: Array, reader: Array, page
         reader.fileno()
 
 
+@linux_only
+def test_a_reader_whose_descriptor_was_closed_before_it_looked(writer: Array, reader: Array, page: int) -> None:
+    """It knows how much could be read when it was attached."""
+    os.close(reader.fileno())
+    assert reader.tolist() == [1.0, 2.0, 3.0]
+    writer.extend(range(10 * page))
+    assert 3 <= len(reader) <= page // 8
+
+
 # --- subclasses ---
 
 
