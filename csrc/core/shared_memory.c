@@ -136,10 +136,14 @@ static size_t shared_count_allocated(const Backing* backing) {
 }
 
 // Core dumps contain what is committed, as they do of private memory.
+bool shared_memory_include_in_dumps(const SharedMemory* memory, void* ptr, size_t num_bytes) {
+    bool is_secret = memory->facts.flags & SHARED_PAGE_SECRET;
+    return !is_secret && vmem_advise_dump(ptr, num_bytes, true) == VMEM_SUCCESS;
+}
+
 static VmemResult shared_commit(const Backing* backing, void* ptr, size_t num_bytes) {
     VmemResult result = vmem_protect(ptr, num_bytes, VMEM_READ_WRITE);
-    bool is_secret = of(backing)->facts.flags & SHARED_PAGE_SECRET;
-    if (result == VMEM_SUCCESS && !is_secret) vmem_advise_dump(ptr, num_bytes, true);
+    if (result == VMEM_SUCCESS) shared_memory_include_in_dumps(of(backing), ptr, num_bytes);
     return result;
 }
 
@@ -327,6 +331,48 @@ SharedMemory* shared_memory_attach_again(const SharedMemory* memory) {
     find_known_bytes(again);
     return again;
 }
+
+// --- forked children ---
+
+// Makes pages that the parent writes private ones with the same contents, without their object, in place. Memory for two
+// copies is taken first, so that there is some for the second when the original is gone.
+static VmemResult replace_by_copy(char* ptr, size_t num_bytes) {
+    char* copy = vmem_reserve(2 * num_bytes);
+    if (!copy) return VMEM_ERROR_OUT_OF_MEMORY;
+    VmemResult result = vmem_commit(copy, 2 * num_bytes);
+    if (result == VMEM_SUCCESS) {
+        memcpy(copy, ptr, num_bytes);
+        result = vmem_decommit(ptr, num_bytes);
+    }
+    if (result == VMEM_SUCCESS) {
+        vmem_decommit(copy + num_bytes, num_bytes);
+        result = vmem_commit(ptr, num_bytes);
+    }
+    if (result == VMEM_SUCCESS) memcpy(ptr, copy, num_bytes);
+    vmem_release(copy, 2 * num_bytes);
+    return result;
+}
+
+// The object makes no private pages where its descriptor was closed, and on systems that lack them.
+static size_t make_private(SharedMemory* memory, char* base, size_t exported_end, size_t readable_end) {
+    if (readable_end == 0) return 0;
+    if (vmem_object_make_private(&memory->object, base, readable_end, data_offset(memory)) == VMEM_SUCCESS) {
+        shared_memory_include_in_dumps(memory, base, readable_end);
+        return readable_end;
+    }
+    return exported_end > 0 && replace_by_copy(base, exported_end) == VMEM_SUCCESS ? exported_end : 0;
+}
+
+size_t shared_memory_isolate(SharedMemory* memory, char* base, size_t size, size_t exported_end, size_t readable_end) {
+    unmap_page(memory);
+    size_t own_end = make_private(memory, base, exported_end, readable_end);
+    if (own_end < readable_end) vmem_protect(base + own_end, readable_end - own_end, VMEM_READ);
+    if (readable_end < size) vmem_protect(base + readable_end, size - readable_end, VMEM_NO_ACCESS);
+    mapping_budget_charge(own_end > 0 && own_end < readable_end ? 2 : 1);
+    return own_end;
+}
+
+// --- the system ---
 
 // Seals an object that has no memory. Systems without seals leave `*seals` 0.
 static VmemResult try_seals(unsigned* seals) {

@@ -34,6 +34,12 @@ SharedMemory* shared_memory_attach(intptr_t handle, unsigned possible_seals, PyO
 // exception, also where the handle is no longer that of the object: a forked child calls it before any Python code.
 SharedMemory* shared_memory_attach_again(const SharedMemory* memory);
 
+// For a forked child of the maker: gives this process a copy of its own of the data up to `exported_end`, in place, which
+// it can write, and lets it read what follows up to `readable_end`; where the system copies only what is written, all of
+// that is the copy. Nothing else of the data can be accessed then, nor is the first page mapped. `base` and `size` are
+// those of the data, and both ends those of pages. Returns where the copy ends: at 0 where there is no memory for one.
+size_t shared_memory_isolate(SharedMemory* memory, char* base, size_t size, size_t exported_end, size_t readable_end);
+
 // For memory that was not handed to reservation_open().
 void shared_memory_free(SharedMemory* memory);
 
@@ -53,6 +59,10 @@ size_t shared_memory_load_length(SharedMemory* memory, size_t item_size, size_t 
 static inline void shared_memory_publish_length(SharedMemory* memory, size_t length) {
     shared_page_publish_length(memory->page, length);
 }
+
+// Core dumps contain what this process has committed or can read, as they do of private memory, unless it is a secret.
+// Returns whether they do by now. Committing does this.
+bool shared_memory_include_in_dumps(const SharedMemory* memory, void* ptr, size_t num_bytes);
 
 // The shared memory of a reservation, NULL when it has another backing.
 SharedMemory* shared_memory_of(const Backing* backing);

@@ -12,8 +12,8 @@ import pytest
 
 import vmem
 from tests.support.buffers import address_of
-from tests.support.marks import linux_only
-from tests.support.processes import ROOT
+from tests.support.marks import linux_only, needs_shared_memory
+from tests.support.processes import ROOT, run_python
 from tests.support.system import details_in, pages_with_flag
 
 pytestmark = linux_only
@@ -65,6 +65,51 @@ def test_arrays_and_arenas(page: int) -> None:
     start = address_of(arena.alloc(1))
     assert is_dumped(start)
     assert not is_dumped(start + (1 << 29))
+
+
+@needs_shared_memory
+def test_shared_arrays(page: int) -> None:
+    """In the maker and in readers, in all of which they grow."""
+    writer = vmem.Array("B", bytes(page), capacity=1 << 30, shared=True)
+    readers = [vmem.attach(writer.fileno()) for _ in range(2)]
+    assert len(readers[0]) == page
+    writer.frombytes(bytes(1 << 20))
+    for each in (writer, *readers):
+        assert len(each) == page + (1 << 20)
+        address = each.map().address
+        assert is_dumped(address)
+        assert is_dumped(address + (1 << 20))
+        assert not is_dumped(address + (1 << 29))
+
+
+@needs_shared_memory
+def test_shared_arrays_in_forked_children() -> None:
+    run_python(
+        """
+        import os, vmem
+        from tests.region.test_dumps import is_dumped
+        array = vmem.Array("B", bytes(1 << 20), capacity=1 << 30, shared=True)
+        closed = vmem.Array("B", bytes(1 << 20), capacity=1 << 30, shared=True)
+        made = [array, closed]
+        views, old = [memoryview(each) for each in made], [each.map().address for each in made]
+        os.close(closed.fileno())
+        child = os.fork()
+        if child == 0:
+            shown = [*old, array.map().address]
+            dumped = [is_dumped(address + (1 << 20) - 1) for address in shown]
+            rest = [is_dumped(address + (1 << 29)) for address in shown]
+            os._exit(dumped != [True] * 3 or rest != [False] * 3)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        """
+    )
+
+
+@needs_shared_memory
+def test_shared_secrets(page: int) -> None:
+    with vmem.reserve(4 * page, dump=False, shared=True) as region, vmem.attach(region.fileno()) as other:
+        for each in (region, other):
+            each.commit(0, 2 * page)
+            assert dumped_pages(each) == []
 
 
 def test_decommitted_pages_are_merged_again(page: int) -> None:

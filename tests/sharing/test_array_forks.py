@@ -456,6 +456,54 @@ def test_a_descriptor_that_was_closed_before() -> None:
 
 
 @linux_only
+def test_views_whose_descriptor_was_closed_before() -> None:
+    """They can be written in the child, which has copies. What nobody can point to is not copied."""
+    run_forking(
+        """
+    from tests.support.system import permissions_in
+    view = memoryview(array)
+    array.extend(range(100 * page))
+    expected, size = array.tolist(), array.map().size
+    committed, address = array.map().committed, array.map().address
+    os.close(array.fileno())
+    def check():
+        view[0] = view[page - 1] = -1.0
+        assert view.tolist() == [-1.0, *expected[1 : page - 1], -1.0] == array[:page].tolist()
+        assert array[page:].tolist() == expected[page:]
+        own = 8 * page
+        assert permissions_in(address, size) == [(0, own, "rw-p"), (own, committed, "r--s"), (committed, size, "---s")]
+        recorded = dict.fromkeys(part.protection.name for part in array.map().parts)
+        assert list(recorded) == ["READ_WRITE", "READ", "NO_ACCESS"], recorded
+        in_child(lambda: view.__setitem__(0, -2.0))
+        assert view[0] == -1.0
+    in_child(check)
+    assert view.tolist() == expected[:page]
+    """
+    )
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_views_for_which_there_is_no_memory() -> None:
+    """The child can read what they show."""
+    run_forking(
+        """
+    import resource
+    from tests.support.system import permissions_in, status_bytes
+    array.extend(range(100 * page))
+    view, address = memoryview(array), array.map().address
+    os.close(array.fileno())
+    resource.setrlimit(resource.RLIMIT_AS, (status_bytes("VmSize") + 8 * len(array), resource.RLIM_INFINITY))
+    def check():
+        assert view[page + 5] == array[page + 5] == view[5] == 5.0
+        assert permissions_in(address, page) == [(0, page, "r--s")]
+    in_child(check)
+    view[0] = -1.0
+    """
+    )
+
+
+@linux_only
 def test_the_parent_ends_first() -> None:
     run_forking(
         """

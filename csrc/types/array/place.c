@@ -277,6 +277,14 @@ int place_attach(ModuleState* state, Array* array, SharedMemory* memory) {
     return 0;
 }
 
+// Core dumps contain the items, unless that takes a mapping that is not to be had.
+static void include_in_dumps(const Place* place, Pages pages, Py_ssize_t mapping_cost) {
+    char* ptr = place->reservation.base + pages.start;
+    if (!mapping_budget_surely_allows(mapping_cost, FOR_COMMIT)) return;
+    if (shared_memory_include_in_dumps(place->memory, ptr, pages.end - pages.start))
+        mapping_budget_charge(mapping_cost);
+}
+
 // Records pages that can be read as they were mapped. Returns false when there is no memory for that.
 static bool record_readable(Place* place, size_t end) {
     SpanMap* spans = &place->reservation.spans;
@@ -287,7 +295,9 @@ static bool record_readable(Place* place, size_t end) {
         return false;
     }
     Pages pages = reservation_pages(&place->reservation, now, end);
+    Py_ssize_t mapping_cost = mapping_cost_of_commit(reservation_mappings(&place->reservation), pages);
     spans_set(spans, pages.start, pages.end, (PageState){VMEM_READ, UNLOCKED});
+    include_in_dumps(place, pages, mapping_cost);
     spans_trim_spare(spans);
     return true;
 }
@@ -301,11 +311,6 @@ void place_follow(Array* array) {
 }
 
 // --- forked children ---
-
-static void unmap_first_page(SharedMemory* memory) {
-    if (vmem_object_unmap(memory->page, shared_page_size()) == VMEM_SUCCESS) mapping_budget_charge(-1);
-    memory->page = NULL;
-}
 
 // NULL without an exception.
 static Place* map_again(ModuleState* state, Array* array, const Place* old) {
@@ -321,27 +326,26 @@ static Place* map_again(ModuleState* state, Array* array, const Place* old) {
     return place;
 }
 
-// From now on this process sees its own copies of the first bytes of what it has inherited, and cannot access the rest.
-// Where it cannot have copies it keeps reading what its parent writes; what then writes through a view faults.
-static void isolate(Place* old, size_t end) {
+// From now on this process has a copy of its own of the exported bytes of what it has inherited, and can only read the
+// others up to `readable_end`. Without memory for the record the committed pages stay readable, as it says.
+static void isolate(Place* old, size_t readable_end) {
     Reservation* reservation = &old->reservation;
     SpanMap* spans = &reservation->spans;
-    PageState state = {VMEM_READ_WRITE, UNLOCKED};
+    size_t exported_end = vmem_align_forward(old->exported_end, reservation->page_size);
     size_t committed_end = growth_committed_end(reservation);
-    bool can_record = spans_prepare(spans, 2 * SPANS_FOR_CHANGE) == 0;
+    bool can_record = spans_prepare(spans, 3 * SPANS_FOR_CHANGE) == 0;
     if (!can_record) PyErr_Clear();
-    end = can_record ? vmem_align_forward(end, reservation->page_size) : committed_end;
-    if (end > 0 && vmem_object_make_private(&old->memory->object, reservation->base, end, shared_page_size())) {
-        vmem_protect(reservation->base, end, VMEM_READ);
-        state.protection = VMEM_READ;
-    }
-    if (end < reservation->size) vmem_protect(reservation->base + end, reservation->size - end, VMEM_NO_ACCESS);
-    mapping_budget_charge(1);
+    readable_end = can_record ? vmem_align_forward(readable_end, reservation->page_size) : committed_end;
+    size_t own_end =
+        shared_memory_isolate(old->memory, reservation->base, reservation->size, exported_end, readable_end);
     // A signal handler may have forked in the middle of a long call, which must not go on with pages that are no longer
     // as they were. The call still refers to its mark.
     reservation->busy.first = NULL;
-    if (can_record && end > 0) spans_set(spans, 0, end, state);
-    if (can_record && end < committed_end) spans_clear(spans, end, committed_end);
+    if (can_record) {
+        if (own_end > 0) spans_set(spans, 0, own_end, (PageState){VMEM_READ_WRITE, UNLOCKED});
+        if (own_end < readable_end) spans_set(spans, own_end, readable_end, (PageState){VMEM_READ, UNLOCKED});
+        if (readable_end < committed_end) spans_clear(spans, readable_end, committed_end);
+    }
     spans_trim_spare(spans);
 }
 
@@ -358,7 +362,6 @@ void place_become_reader(ModuleState* state, Array* array) {
     fork_list_remove(&old->fork_entry);
     array->role = ARRAY_READER;
     array->num_allocated = 0;
-    unmap_first_page(old->memory);
     Place* place = map_again(state, array, old);
     isolate(old, place ? old->exported_end : growth_committed_end(&old->reservation));
     if (!place) return;
