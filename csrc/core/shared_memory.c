@@ -9,8 +9,10 @@ static SharedMemory* of(const Backing* backing) {
     return (SharedMemory*)backing;  // was not made as a constant
 }
 
+// A capacity of nothing is mapped too: its address is asked for.
 static size_t find_data_size(const SharedMemory* memory) {
-    return vmem_align_forward((size_t)memory->facts.num_bytes, vmem_get_page_size());
+    size_t num_bytes = (size_t)memory->facts.num_bytes;
+    return vmem_align_forward(num_bytes > 0 ? num_bytes : 1, vmem_get_page_size());
 }
 
 static size_t data_offset(const SharedMemory* memory) { return (size_t)memory->facts.data_offset; }

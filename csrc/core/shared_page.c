@@ -79,10 +79,11 @@ static int check_sizes(const SharedPage* page) {
     if (page->data_offset != shared_page_size())
         return raise_value_error("the data of this shared memory begins at byte %llu, and on this system at %zu",
                                  (unsigned long long)page->data_offset, shared_page_size());
-    if (page->num_bytes == 0 || page->num_bytes > max_bytes)
+    size_t min_bytes = page->kind == SHARED_REGION ? 1 : 0;
+    if (page->num_bytes < min_bytes || page->num_bytes > max_bytes)
         return raise_value_error(
-            "the capacity of this shared memory is said to be %llu bytes, which is not from 1 to %zu",
-            (unsigned long long)page->num_bytes, max_bytes);
+            "the capacity of this shared memory is said to be %llu bytes, which is not from %zu to %zu",
+            (unsigned long long)page->num_bytes, min_bytes, max_bytes);
     return 0;
 }
 

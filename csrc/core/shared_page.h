@@ -22,7 +22,8 @@ typedef struct SharedPage {
     uint32_t kind;
     uint32_t flags;
     uint64_t data_offset;  // where the data begins in the object
-    uint64_t num_bytes;    // the capacity of the data, which is as large as that, rounded up to pages
+    uint64_t
+        num_bytes;  // the capacity of the data, which is as large as that, rounded up to pages, of which it has one
     uint64_t item_size;
     uint32_t num_dims;
     char format[12];

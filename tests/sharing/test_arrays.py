@@ -95,9 +95,12 @@ def test_a_truth_value_decides() -> None:
         vmem.Array("b", (), None, True)  # type: ignore[call-overload]
 
 
-def test_no_items_and_no_capacity() -> None:
-    made: Array = vmem.Array("d", shared=True, capacity=0)
+@pytest.mark.parametrize("typecode", ["b", "d"])
+def test_no_items_and_no_capacity(typecode: str) -> None:
+    made: Array = vmem.Array(typecode, shared=True, capacity=0)
     attached = attach_array(made)
+    assert made.capacity == attached.capacity == attach_array(attached).capacity == 0
+    assert made.map().size == attached.map().size
     assert (len(made), len(attached), list(attached), attached.tobytes()) == (0, 0, [], b"")
     assert memoryview(attached).nbytes == 0
     with pytest.raises(vmem.OutOfMemoryError, match="cannot grow an array with a capacity of 0 items to 1"):

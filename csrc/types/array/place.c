@@ -140,6 +140,7 @@ static ReservationOptions describe_place(const ModuleState* state, const PyTypeO
         .num_bytes = num_bytes, .align = 1, .name = Py_None, .owner_is_gc = python_type != state->array_type};
 }
 
+// A reservation has at least one byte.
 static size_t count_capacity_bytes(const ItemType* type, Py_ssize_t capacity) {
     return capacity > 0 ? (size_t)(capacity * type->size) : 1;
 }
@@ -240,9 +241,9 @@ void place_close(Place* place) {
 
 // --- sharing ---
 
-static SharedMemory* new_shared_memory(ModuleState* state, const ItemType* type, size_t num_bytes) {
+static SharedMemory* new_shared_memory(ModuleState* state, const ItemType* type, Py_ssize_t capacity) {
     SharedPage facts;
-    if (shared_page_init(&facts, SHARED_ARRAY, num_bytes, Py_None) < 0) return NULL;
+    if (shared_page_init(&facts, SHARED_ARRAY, (size_t)(capacity * type->size), Py_None) < 0) return NULL;
     facts.item_size = (uint64_t)type->size;
     strcpy(facts.format, type->typecode);
     return shared_memory_new(&facts, sharing_possible_seals(state), true);
@@ -250,7 +251,7 @@ static SharedMemory* new_shared_memory(ModuleState* state, const ItemType* type,
 
 int place_open_shared(ModuleState* state, Array* array, Py_ssize_t capacity, bool is_default) {
     size_t num_bytes = count_capacity_bytes(array->type, capacity);
-    SharedMemory* memory = new_shared_memory(state, array->type, num_bytes);
+    SharedMemory* memory = new_shared_memory(state, array->type, capacity);
     if (!memory) return -1;
     Place* place = new_place(state, array, is_default ? &DEFAULT_ARRAY : &ARRAY, capacity, num_bytes, memory);
     if (!place) return -1;
@@ -263,9 +264,10 @@ int place_open_shared(ModuleState* state, Array* array, Py_ssize_t capacity, boo
 // Maps memory that another process writes. NULL with an exception.
 static Place* new_readable_place(ModuleState* state, Array* array, const OwnerKind* owner_kind, SharedMemory* memory) {
     size_t num_bytes = (size_t)memory->facts.num_bytes;
+    Py_ssize_t capacity = (Py_ssize_t)num_bytes / array->type->size;
     memory->keeps_page = true;
     memory->protection = VMEM_READ;
-    return new_place(state, array, owner_kind, (Py_ssize_t)num_bytes / array->type->size, num_bytes, memory);
+    return new_place(state, array, owner_kind, capacity, num_bytes > 0 ? num_bytes : 1, memory);
 }
 
 int place_attach(ModuleState* state, Array* array, SharedMemory* memory) {
@@ -321,7 +323,6 @@ static Place* map_again(ModuleState* state, Array* array, const Place* old) {
         PyErr_Clear();
         return NULL;
     }
-    place->capacity = old->capacity;
     record_readable(place, array_num_bytes(array));
     return place;
 }
