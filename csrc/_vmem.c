@@ -39,6 +39,7 @@ static PyMethodDef module_functions[] = {
     {"set_map_maker", functions_set_map_maker, METH_O, functions_set_map_maker_doc},
     {"set_sharing_hook", sharing_set_hook, METH_O, sharing_set_hook_doc},
     {"_change_in_child", sharing_change_in_child, METH_NOARGS, sharing_change_in_child_doc},
+    {"_make_fork_handler", sharing_make_fork_handler, METH_NOARGS, sharing_make_fork_handler_doc},
     {"_rebuild_array", AS_FASTCALL(array_rebuild), array_rebuild_doc},
     {NULL, NULL, 0, NULL},
 };

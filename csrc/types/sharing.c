@@ -31,14 +31,14 @@ int sharing_prepare(ModuleState* state, PyTypeObject* type) {
 
 // --- descriptors ---
 
+int sharing_raise_not_shared(const char* noun) {
+    PyErr_Format(PyExc_ValueError, "this %s is not shared, and so has no descriptor: make it with shared=True", noun);
+    return -1;
+}
+
 static int find_handle(Reservation* reservation, intptr_t* handle) {
-    const char* noun = reservation->owner_kind->noun;
     const SharedMemory* memory = shared_memory_of(reservation->backing);
-    if (!memory) {
-        PyErr_Format(PyExc_ValueError, "this %s is not shared, and so has no descriptor: make it with shared=True",
-                     noun);
-        return -1;
-    }
+    if (!memory) return sharing_raise_not_shared(reservation->owner_kind->noun);
     if (reservation_check_open(reservation) < 0) return -1;
     return shared_memory_get_handle(memory, handle);
 }
@@ -128,4 +128,23 @@ PyObject* sharing_change_in_child(PyObject* module, PyObject* Py_UNUSED(ignored)
     ModuleState* state = PyModule_GetState(module);
     if (can_change(&state->sharing)) fork_list_run(&state->sharing.forks);
     return Py_NewRef(Py_None);
+}
+
+const char sharing_make_fork_handler_doc[] = PyDoc_STR(
+    "_make_fork_handler()\n--\n\nA callable that calls _change_in_child(), and does not keep the module alive.");
+
+static PyObject* change_if_alive(PyObject* reference, PyObject* Py_UNUSED(ignored)) {
+    PyObject* module = PyObject_CallNoArgs(reference);
+    PyObject* result = module && module != Py_None ? sharing_change_in_child(module, NULL) : Py_NewRef(Py_None);
+    Py_XDECREF(module);
+    return result;
+}
+
+static PyMethodDef fork_handler = {"_change_in_child", change_if_alive, METH_NOARGS, sharing_change_in_child_doc};
+
+PyObject* sharing_make_fork_handler(PyObject* module, PyObject* Py_UNUSED(ignored)) {
+    PyObject* reference = PyWeakref_NewRef(module, NULL);
+    PyObject* handler = reference ? PyCFunction_NewEx(&fork_handler, reference, NULL) : NULL;
+    Py_XDECREF(reference);
+    return handler;
 }

@@ -24,11 +24,16 @@ unsigned sharing_possible_seals(const ModuleState* state);
 PyObject* sharing_get_fileno(Reservation* reservation);
 PyObject* sharing_get_handle(Reservation* reservation);
 
+// Raises their ValueError for an owner, such as a "region", that may have no reservation. Returns -1.
+int sharing_raise_not_shared(const char* noun);
+
 // Functions of the module.
 PyObject* sharing_set_hook(PyObject* module, PyObject* hook);
 PyObject* sharing_change_in_child(PyObject* module, PyObject* ignored);
+PyObject* sharing_make_fork_handler(PyObject* module, PyObject* ignored);
 extern const char sharing_set_hook_doc[];
 extern const char sharing_change_in_child_doc[];
+extern const char sharing_make_fork_handler_doc[];
 
 extern const char sharing_fileno_doc[];
 extern const char sharing_get_handle_doc[];

@@ -31,6 +31,7 @@ whole pages: a range covers every page that holds one or more of its bytes. Ever
 #   _map            MemoryMap; imported when map() is called first
 #   _command, _report, _demo, __main__    the command line; _benchmarks is benchmarks/ of the checkout
 
+import os
 from _collections_abc import MutableSequence  # collections.abc, by the name that startup has loaded
 
 try:
@@ -49,6 +50,7 @@ from vmem._vmem import (
     Arena,
     Array,
     OutOfMemoryError,
+    _make_fork_handler,
     align_backward,
     align_forward,
     get_allocation_granularity,
@@ -135,3 +137,8 @@ def _prepare_sharing(shared_type: type) -> None:
 
 set_sharing_hook(_prepare_sharing)
 del set_sharing_hook
+
+# Now, not with the first shared object: in a forked child, what is registered first runs first.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_make_fork_handler())
+del os, _make_fork_handler

@@ -14,18 +14,13 @@ SECTION_QUERY = 1
 SECTION_MAP_WRITE = 2
 SECTION_MAP_READ = 4
 
-# The types that multiprocessing knows by now, with the module in C that they come from, and the modules that notice
-# forks. A second import of vmem has a second one, with types of its own.
+# The types that multiprocessing knows by now, with the module in C that they come from. A second import of vmem has a
+# second one, with types of its own.
 _origins: "dict[type, ModuleType]" = {}
-_notices_forks: "set[ModuleType]" = set()
 
 
 def prepare(shared_type: type, origin: "ModuleType") -> None:
-    """Make shared instances of a type sendable, and notice forks."""
-    if origin not in _notices_forks:
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=origin._change_in_child)
-        _notices_forks.add(origin)
+    """Make shared instances of a type sendable."""
     if shared_type not in _origins:
         register(shared_type)
         _origins[shared_type] = origin

@@ -568,3 +568,66 @@ def test_a_descriptor_whose_number_is_that_of_something_else(other: str) -> None
     in_child(check)
     """
     )
+
+
+# --- what else runs in the child ---
+
+
+def test_handlers_that_were_registered_before_the_first_shared_array() -> None:
+    run_python(
+        """
+        import os, vmem
+        made, refusals = [], []
+        def write():
+            try:
+                made[0].append(777)
+            except TypeError as error:
+                refusals.append(str(error))
+        os.register_at_fork(after_in_child=write)
+        made.append(vmem.Array("q", [1, 2, 3], shared=True))
+        reader = vmem.attach(made[0].fileno())
+        child = os.fork()
+        if child == 0:
+            os._exit(refusals != ["this array is read-only: the process that made it writes"])
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert reader.tolist() == made[0].tolist() == [1, 2, 3]
+        """
+    )
+
+
+def test_forks_do_not_keep_the_module() -> None:
+    run_python(
+        """
+        import gc, os, sys, weakref, vmem
+        from vmem import _vmem
+        gone = weakref.ref(_vmem)
+        for name in [name for name in sys.modules if name.startswith("vmem")]:
+            del sys.modules[name]
+        del vmem, _vmem
+        gc.collect()
+        assert gone() is None
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        """
+    )
+
+
+def test_arrays_of_a_second_import() -> None:
+    run_python(
+        """
+        import os, sys, vmem
+        first = vmem.Array("q", [1], shared=True)
+        for name in ("vmem", "vmem._vmem"):
+            del sys.modules[name]
+        del vmem
+        import vmem
+        second = vmem.Array("q", [2], shared=True)
+        assert type(first) is not type(second)
+        child = os.fork()
+        if child == 0:
+            os._exit(not (first.readonly and second.readonly))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        """
+    )

@@ -375,10 +375,9 @@ PyObject* array_map(Array* self, PyObject* Py_UNUSED(ignored)) {
 
 // --- sharing ---
 
+// A private one may have no reservation.
 static int check_shared(const Array* self) {
-    if (self->role != ARRAY_PRIVATE) return 0;
-    PyErr_SetString(PyExc_ValueError, "this array is not shared, and so has no descriptor: make it with shared=True");
-    return -1;
+    return self->role == ARRAY_PRIVATE ? sharing_raise_not_shared("array") : 0;
 }
 
 PyObject* array_fileno(Array* self, PyObject* Py_UNUSED(ignored)) {
