@@ -1,12 +1,15 @@
 """What `multiprocessing` does with shared objects. Imported when the first one is made, as `multiprocessing` is."""
 
+import copyreg
 import os
 import sys
+from io import BytesIO
 
 from vmem import _vmem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
     from typing import Any
 
@@ -17,6 +20,9 @@ SECTION_MAP_READ = 4
 # The types that multiprocessing knows by now, with the module in C that they come from. A second import of vmem has a
 # second one, with types of its own.
 _origins: "dict[type, ModuleType]" = {}
+
+# How others have told multiprocessing to send instances of them.
+_known_reducers: "dict[type, Callable[[Any], str | tuple[Any, ...]]]" = {}
 
 
 def prepare(shared_type: type, origin: "ModuleType") -> None:
@@ -37,19 +43,28 @@ def register(shared_type: type) -> None:
         from multiprocessing import reduction
     except ImportError:
         return
+    known = reduction.ForkingPickler(BytesIO()).dispatch_table.get(shared_type)
+    if known and known is not copyreg.dispatch_table.get(shared_type):
+        _known_reducers[shared_type] = known
     reduction.register(shared_type, reduce)
 
 
 def reduce(shared: "Any") -> "str | tuple[Any, ...]":
     """What a message says of an instance: for a shared one, how to get its descriptor."""
     if not shared._is_shared:
-        usual: str | tuple[Any, ...] = shared.__reduce_ex__(4)
-        return usual
+        return reduce_private(shared)
     return (
         rebuild,
         (type(shared), duplicate(shared._get_handle(), writable=isinstance(shared, find_origin(type(shared)).Region))),
         shared.__getstate__(),
     )
+
+
+def reduce_private(private: "Any") -> "str | tuple[Any, ...]":
+    """The same for a private one, as if its type were not registered here."""
+    reducer = _known_reducers.get(type(private)) or copyreg.dispatch_table.get(type(private))
+    reduced: str | tuple[Any, ...] = reducer(private) if reducer else private.__reduce_ex__(4)
+    return reduced
 
 
 def duplicate(handle: int, writable: bool) -> "Any":

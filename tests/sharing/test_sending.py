@@ -49,6 +49,34 @@ def test_private_regions_are_refused_as_before() -> None:
             ForkingPickler.dumps(private)
 
 
+@pytest.mark.parametrize(
+    "register", ["copyreg.pickle", "reduction.ForkingPickler.register", "late"], ids=["copyreg", "multiprocessing", "late"]
+)
+def test_private_instances_are_sent_as_others_have_registered(register: str) -> None:
+    """Once multiprocessing knows the type, too. Shared ones are sent as shared memory."""
+    run_python(
+        f"""
+        import copyreg, pickle, vmem
+        from multiprocessing import reduction
+        class Named(vmem.Array):
+            pass
+        def send(thing):
+            return pickle.loads(reduction.ForkingPickler.dumps(thing))
+        def reduce(named):
+            return list, ((1, 2, 3),)
+        late = lambda kind, reduce: None
+        {register}(Named, reduce)
+        shared = Named("d", [9.0], shared=True)
+        if {register} is late:
+            assert send(Named("d", [9.0])).tolist() == [9.0]
+            copyreg.pickle(Named, reduce)
+        assert send(Named("d", [9.0])) == [1, 2, 3]
+        received = send(shared)
+        assert received.tolist() == [9.0] and received.readonly and type(received) is Named
+        """
+    )
+
+
 def test_released_regions_are_refused() -> None:
     from multiprocessing.reduction import ForkingPickler
 
