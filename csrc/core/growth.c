@@ -58,21 +58,31 @@ void growth_prefault(const Reservation* reservation, size_t start, size_t end) {
     vmem_prefault(reservation->base + start, end - start);
 }
 
-static int commit_to(Reservation* reservation, size_t end) {
+// Where memory is made before it is committed, that takes long, and no more is committed than was made without the lock.
+static int commit_to_locked(Reservation* reservation, size_t end, int (*check_grows)(PyObject* owner)) {
+    size_t now = growth_committed_end(reservation);
+    if (end <= now) return 0;
+    if (check_grows && check_grows(reservation->owner) < 0) return -1;
+    if (!reservation->backing->allocate) return growth_commit_to(reservation, end);
+    return page_ops_commit_allocated(reservation, now, end - now);
+}
+
+static int commit_to(Reservation* reservation, size_t end, int (*check_grows)(PyObject* owner)) {
     int status;
+    if (page_ops_allocate(reservation, 0, end) < 0) return -1;
     Py_BEGIN_CRITICAL_SECTION(reservation->owner);
-    status = growth_commit_to(reservation, end);
+    status = commit_to_locked(reservation, end, check_grows);
     Py_END_CRITICAL_SECTION();
     return status;
 }
 
-int growth_prepare_prefaulted(Reservation* reservation, size_t start, size_t end) {
-    if (commit_to(reservation, end) < 0) return -1;
+int growth_prepare_prefaulted(Reservation* reservation, size_t start, size_t end, int (*check_grows)(PyObject* owner)) {
+    if (commit_to(reservation, end, check_grows) < 0) return -1;
     return page_ops_run(reservation, PAGE_OP_PREFAULT, start, end - start);
 }
 
-int growth_prepare_locked(Reservation* reservation, size_t end) {
-    if (commit_to(reservation, end) < 0) return -1;
+int growth_prepare_locked(Reservation* reservation, size_t end, int (*check_grows)(PyObject* owner)) {
+    if (commit_to(reservation, end, check_grows) < 0) return -1;
     return page_ops_run(reservation, PAGE_OP_LOCK, 0, end);
 }
 

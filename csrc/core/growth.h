@@ -15,10 +15,11 @@ size_t growth_committed_end(const Reservation* reservation);
 // is faster than a fault for each page. Best effort.
 void growth_prefault(const Reservation* reservation, size_t start, size_t end);
 
-// Commits memory up to `end`, and makes the part from `start` on resident, or locks all of it. The caller holds no
-// lock.
-int growth_prepare_prefaulted(Reservation* reservation, size_t start, size_t end);
-int growth_prepare_locked(Reservation* reservation, size_t end);
+// Commits memory up to `end`, and makes the part from `start` on resident, or locks all of it. The caller holds no lock.
+// Signal handlers run in between: `check_grows`, which may be NULL, is called with the owner's lock held before anything
+// is committed, and returns -1 with an exception where the owner must not grow any more.
+int growth_prepare_prefaulted(Reservation* reservation, size_t start, size_t end, int (*check_grows)(PyObject* owner));
+int growth_prepare_locked(Reservation* reservation, size_t end, int (*check_grows)(PyObject* owner));
 
 // Ends the locks of everything that is committed. The caller holds no lock.
 int growth_unlock(Reservation* reservation);

@@ -177,6 +177,7 @@ static int end(LongCall* call, int status) {
     Reservation* reservation = call->reservation;
     const Operation* operation = call->operation;
     void (*record)(LongCall*) = status == 0 ? operation->on_success : operation->on_failure;
+    if (call->mark && !busy_holds(&reservation->busy, call->mark)) call->mark_lost = true;
     if (record && !call->mark_lost) record(call);
     spans_release_preallocated(&reservation->spans, call->num_spans);
     if (call->mark) {

@@ -183,6 +183,40 @@ int page_ops_commit_ahead(Reservation* reservation, size_t offset, size_t num_by
     return commit_ahead(reservation, offset, num_bytes, max_bytes, false);
 }
 
+// What is to be allocated. Its commit must not be refused afterwards for want of mappings.
+static int find_unallocated(Reservation* reservation, Request* request, Pages* pages) {
+    if (reservation_check_range(reservation, request->offset, request->num_bytes) < 0) return -1;
+    *pages = span_of_gaps(reservation,
+                          reservation_pages(reservation, request->offset, request->offset + request->num_bytes));
+    if (count_gaps(reservation, *pages, &request->new_memory) == 0) return 0;
+    return reservation_check_mappings(reservation, mapping_cost_of_commit(reservation_mappings(reservation), *pages),
+                                      request);
+}
+
+int page_ops_allocate(Reservation* reservation, size_t offset, size_t num_bytes) {
+    const Backing* backing = reservation->backing;
+    Request request = request_at(reservation, "commit", offset, num_bytes);
+    Pages pages;
+    VmemResult result;
+    int status, error;
+    if (!backing->allocate) return 0;
+    Py_BEGIN_CRITICAL_SECTION(reservation->owner);
+    status = find_unallocated(reservation, &request, &pages);
+    Py_END_CRITICAL_SECTION();
+    if (status < 0 || pages.start == pages.end) return status;
+    Py_BEGIN_ALLOW_THREADS
+    result = backing->allocate(backing, pages.start, pages.end - pages.start);
+    error = system_error();
+    Py_END_ALLOW_THREADS
+    if (result == VMEM_SUCCESS) return PyErr_CheckSignals();
+    raise_refused(reservation->out_of_memory_error, &request, result, error);
+    return -1;
+}
+
+int page_ops_commit_allocated(Reservation* reservation, size_t offset, size_t num_bytes) {
+    return commit_ahead(reservation, offset, num_bytes, num_bytes, true);
+}
+
 // --- protect ---
 
 // What both of two protections allow.

@@ -12,11 +12,17 @@
 // at once or prefaulted.
 int page_ops_commit(Reservation* reservation, size_t offset, size_t num_bytes, bool prefault);
 
+// Makes the memory for what is not committed of a range, all of it or none, where the backing makes memory before it is
+// committed; it stays. Signal handlers run after it. The caller holds no lock, and nothing releases the reservation
+// meanwhile: other calls may use and commit the same pages.
+int page_ops_allocate(Reservation* reservation, size_t offset, size_t num_bytes);
+
 // --- short operations ---
 
 // The caller holds the owner's lock. No Python code runs when they succeed. page_ops_commit_ahead() commits `max_bytes`
-// or, when the system refuses that many, `num_bytes`.
+// or, when the system refuses that many, `num_bytes`. page_ops_commit_allocated() comes after page_ops_allocate().
 int page_ops_commit_ahead(Reservation* reservation, size_t offset, size_t num_bytes, size_t max_bytes);
+int page_ops_commit_allocated(Reservation* reservation, size_t offset, size_t num_bytes);
 int page_ops_protect(Reservation* reservation, size_t offset, size_t num_bytes, VmemProtection protection);
 
 // --- operations that can take long ---

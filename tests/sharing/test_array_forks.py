@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.marks import linux_only, needs_shared_memory, posix_only
 from tests.support.processes import run_python
+from tests.support.system import lockable_bytes
 
 pytestmark = [needs_shared_memory, posix_only]
 
@@ -396,6 +397,48 @@ def test_a_signal_handler_that_forks_in_the_middle_of_a_long_call(call: str) -> 
     assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
     assert raised is None
     array.append(5.0)
+    """
+    )
+
+
+@linux_only
+@pytest.mark.parametrize("raises", [False, True])
+@pytest.mark.parametrize("call", ["array.prefault, 1 << 20", "array.lock, 1 << 20", "array.lock", "array.unlock"])
+def test_a_signal_handler_that_forks_and_one_that_raises_then(call: str, raises: bool) -> None:
+    """The child has a reader by then, and none of the pages that the call was working on."""
+    if lockable_bytes(32 << 20) < 32 << 20:
+        pytest.skip("this process may not lock 32 MiB")
+    run_forking(
+        f"""
+    import _thread, functools, operator, signal
+    from tests.support.system import permissions_in
+    array.extend(range(1 << 20))
+    expected, address, size = array.tolist(), array.map().address, array.map().size
+    if "unlock" in "{call}":
+        array.lock()
+    in_the_child = None
+    def handle(number, frame):
+        global in_the_child
+        in_the_child = os.fork() == 0
+        if in_the_child and {raises}:
+            raise KeyError("from the handler")
+    signal.signal(signal.SIGINT, handle)
+    call = functools.partial({call})
+    try:
+        list(map(operator.call, (_thread.interrupt_main, call)))  # no Python code runs before the call
+        raised = None
+    except Exception as error:
+        raised = error
+    assert in_the_child is not None
+    if in_the_child:
+        good = array.readonly and array.tolist() == expected
+        good = good and permissions_in(address, size) == [(0, size, "---s")]
+        good = good and isinstance(raised, KeyError if {raises} else (TypeError, BufferError))
+        good or print(repr(raised), flush=True)
+        os._exit(not good)
+    assert raised is None, raised
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
+    assert array.tolist() == expected
     """
     )
 

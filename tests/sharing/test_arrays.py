@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import _thread
 import copy
 import ctypes
+import functools
 import gc
 import io
 import operator
 import os
 import pickle
+import signal
 import sys
 import threading
 import weakref
@@ -715,3 +718,56 @@ def test_a_writer_and_readers_in_threads() -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+@pytest.mark.in_child
+@pytest.mark.parametrize("verb", ["prefault", "lock"])
+def test_making_memory_lets_other_threads_run(verb: str) -> None:
+    """They can append and grow meanwhile. As many calls are made as it takes to see one in the middle of another."""
+    size = lockable_bytes(64 << 20)
+    made: list[Array] = []
+    seen: list[int] = []
+
+    def append() -> None:
+        while not seen:
+            for each in made[-1:]:
+                before = each.map().committed
+                each.append(1)
+                if is_at_work.is_set() and before < size:
+                    seen.append(before)
+
+    is_at_work = threading.Event()
+    thread = threading.Thread(target=append)
+    thread.start()
+    for _ in range(100):
+        made.append(vmem.Array("B", shared=True, capacity=2 * size))
+        call = functools.partial(getattr(made[-1], verb), size)
+        list(map(operator.call, (is_at_work.set, call, is_at_work.clear)))
+        assert made.pop().map().committed >= size
+        if seen:
+            break
+    seen.append(0)
+    thread.join()
+    assert seen[0] < size and len(seen) > 1
+
+
+@pytest.mark.in_child
+def test_a_signal_handler_that_raises_when_there_is_memory() -> None:
+    """Nothing is committed, but the memory is there, so that the next call takes less time."""
+    writer: Array = vmem.Array("d", shared=True)
+    reader = attach_array(writer)
+
+    def handle(number: int, frame: object) -> None:
+        raise KeyError("from a handler")
+
+    before = writer.map().committed
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        with pytest.raises(KeyError):
+            list(map(operator.call, (_thread.interrupt_main, functools.partial(writer.prefault, 1 << 20))))
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert writer.map().committed == before
+    writer.prefault(1 << 20)
+    writer.extend(range(1 << 20))
+    assert reader[-1] == (1 << 20) - 1

@@ -107,13 +107,13 @@ static int find_next_bytes(const Arena* arena, size_t num_bytes, ByteRange* next
 int arena_prefault(Arena* arena, size_t num_bytes) {
     ByteRange next = {0, 0};
     if (find_next_bytes(arena, num_bytes, &next) < 0) return -1;
-    return growth_prepare_prefaulted(&arena->reservation, next.start, next.end);
+    return growth_prepare_prefaulted(&arena->reservation, next.start, next.end, NULL);
 }
 
 int arena_lock(Arena* arena, size_t num_bytes) {
     ByteRange next = {0, 0};
     if (find_next_bytes(arena, num_bytes, &next) < 0) return -1;
-    return growth_prepare_locked(&arena->reservation, next.end);
+    return growth_prepare_locked(&arena->reservation, next.end, NULL);
 }
 
 int arena_unlock(Arena* arena) { return growth_unlock(&arena->reservation); }
