@@ -50,7 +50,9 @@ def test_private_regions_are_refused_as_before() -> None:
 
 
 @pytest.mark.parametrize(
-    "register", ["copyreg.pickle", "reduction.ForkingPickler.register", "late"], ids=["copyreg", "multiprocessing", "late"]
+    "register",
+    ["copyreg.pickle", "reduction.ForkingPickler.register", "late"],
+    ids=["copyreg", "multiprocessing", "late"],
 )
 def test_private_instances_are_sent_as_others_have_registered(register: str) -> None:
     """Once multiprocessing knows the type, too. Shared ones are sent as shared memory."""
