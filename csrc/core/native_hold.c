@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/mapping_budget.h"
+#include "core/shared_memory.h"
 
 // One per reservation. While the owner lives, its lock guards everything but the count.
 typedef struct NativeMemory {
@@ -16,6 +17,9 @@ typedef struct NativeMemory {
     size_t committed_start;
     size_t committed_end;
     Py_ssize_t mapping_cost;
+    // What keeps this record: the users together, and the list that the entry is in.
+    Py_ssize_t num_references;
+    ForkEntry fork_entry;
 } NativeMemory;
 
 struct NativeHold {
@@ -30,8 +34,9 @@ struct NativeHold {
 
 // --- unmapping ---
 
-static void free_records(NativeMemory* memory) {
+static void drop_records(NativeMemory* memory) {
     NativeHold* next;
+    if (count_drop(&memory->num_references) > 0) return;
     for (NativeHold* hold = memory->holds; hold; hold = next) {
         next = hold->next;
         free(hold);
@@ -52,6 +57,47 @@ static void unmap_or_discard(const NativeMemory* memory) {
                          memory->committed_end - memory->committed_start);
 }
 
+// --- forked children ---
+
+// The last hold ends without the GIL, and so cannot change the list: until the list is swept, the entry keeps the record.
+static bool has_no_users(const void* object) { return counter_get(&((const NativeMemory*)object)->num_users) == 0; }
+
+static void forget(void* object) { drop_records(object); }
+
+static size_t find_shown_end(const NativeMemory* memory) {
+    size_t end = 0;
+    for (const NativeHold* hold = memory->holds; hold; hold = hold->next)
+        if (!flag_is_set(&hold->pin.ended) && hold->pin.end > end) end = hold->pin.end;
+    return vmem_align_forward(end, vmem_get_page_size());
+}
+
+static void isolate_in_child(void* object) {
+    NativeMemory* memory = object;
+    size_t end = find_shown_end(memory);
+    fork_list_remove(&memory->fork_entry);
+    if (!has_no_users(memory) && memory->base)
+        shared_memory_isolate(shared_memory_of(memory->backing), memory->base, memory->size, end, end);
+    drop_records(memory);
+}
+
+static const ForkKind LEFT_TO_HOLDS = {isolate_in_child, has_no_users, forget};
+
+void native_memory_follow_forks(Reservation* reservation, ForkList* forks) {
+    NativeMemory* memory = reservation->native_memory;
+    if (!memory || counter_get(&memory->num_users) == 1) return;
+    fork_list_sweep(forks);
+    counter_add(&memory->num_references, 1);
+    fork_list_add(forks, &memory->fork_entry, &LEFT_TO_HOLDS, memory);
+}
+
+static void stop_following_forks(NativeMemory* memory) {
+    if (!memory->fork_entry.list) return;
+    fork_list_remove(&memory->fork_entry);
+    drop_records(memory);
+}
+
+// --- handing over ---
+
 static void find_committed(const SpanMap* spans, NativeMemory* memory) {
     const Span* span = spans_find(spans, 0);
     if (span) memory->committed_start = span->start;
@@ -71,7 +117,8 @@ bool native_memory_hand_over(Reservation* reservation, Py_ssize_t mapping_cost) 
         reservation->backing = NULL;
         return true;
     }
-    free_records(memory);
+    stop_following_forks(memory);
+    drop_records(memory);
     return false;
 }
 
@@ -80,7 +127,7 @@ bool native_memory_hand_over(Reservation* reservation, Py_ssize_t mapping_cost) 
 static NativeMemory* find_memory(Reservation* reservation) {
     if (reservation->native_memory) return reservation->native_memory;
     NativeMemory* memory = calloc(1, sizeof(NativeMemory));
-    if (memory) memory->num_users = 1;
+    if (memory) memory->num_users = memory->num_references = 1;
     return reservation->native_memory = memory;
 }
 
@@ -128,5 +175,5 @@ void native_hold_end(NativeHold* hold) {
     if (count_drop(&memory->num_users) > 0) return;
     unmap_or_discard(memory);
     if (memory->backing->destroy) memory->backing->destroy(memory->backing);
-    free_records(memory);
+    drop_records(memory);
 }

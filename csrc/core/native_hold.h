@@ -8,6 +8,7 @@
 #define VMEM_NATIVE_HOLD_H
 
 #include "core/reservation.h"
+#include "python/forking.h"
 
 typedef struct NativeHold NativeHold;
 
@@ -21,5 +22,9 @@ void native_hold_end(NativeHold* hold);
 // alive, the last of which unmaps it, which adds `mapping_cost` mappings at most, and frees the backing. Returns false
 // when there is none; then the caller does that.
 bool native_memory_hand_over(Reservation* reservation, Py_ssize_t mapping_cost);
+
+// For memory that other processes read and a forked child must not write, before it is left to holds: a forked child gets
+// a copy of its own of what they show, until the last one has ended.
+void native_memory_follow_forks(Reservation* reservation, ForkList* forks);
 
 #endif

@@ -12,16 +12,32 @@ static void unlink_entry(ForkEntry* entry) {
     entry->list = NULL;
 }
 
+// The object may be freed by this.
+static void forget_entry(ForkEntry* entry) {
+    unlink_entry(entry);
+    if (entry->kind->forget) entry->kind->forget(entry->object);
+}
+
 void fork_list_clear(ForkList* list) {
     if (!list->head.next) return;  // the module was never initialized
     list_lock(&list->lock);
-    while (list->head.next != &list->head) unlink_entry(list->head.next);
+    while (list->head.next != &list->head) forget_entry(list->head.next);
     list_unlock(&list->lock);
 }
 
-void fork_list_add(ForkList* list, ForkEntry* entry, void* object, void (*change_in_child)(void* object)) {
+void fork_list_sweep(ForkList* list) {
+    ForkEntry* next;
+    list_lock(&list->lock);
+    for (ForkEntry* entry = list->head.next; entry != &list->head; entry = next) {
+        next = entry->next;
+        if (entry->kind->is_over && entry->kind->is_over(entry->object)) forget_entry(entry);
+    }
+    list_unlock(&list->lock);
+}
+
+void fork_list_add(ForkList* list, ForkEntry* entry, const ForkKind* kind, void* object) {
+    entry->kind = kind;
     entry->object = object;
-    entry->change_in_child = change_in_child;
     list_lock(&list->lock);
     entry->list = list;
     entry->previous = list->head.previous;
@@ -43,7 +59,7 @@ void fork_list_run(ForkList* list) {
     ForkEntry* entry = list->head.next;
     while (entry != &list->head) {
         ForkEntry* next = entry->next;
-        entry->change_in_child(entry->object);
+        entry->kind->change_in_child(entry->object);
         entry = next;
     }
 }

@@ -119,6 +119,68 @@ def test_numpy_arrays_that_keep_only_a_pointer() -> None:
     )
 
 
+def test_consumers_that_outlive_the_array() -> None:
+    """The array is gone, and its memory is left to who holds it. What the child writes there stays there."""
+    run_forking(
+        """
+    import numpy as np
+    reader = vmem.attach(array.fileno())
+    address = array.map().address
+    consumers = [np.from_dlpack(array), np.from_dlpack(array)]
+    array.extend(range(100 * page))
+    pointer = ctypes.POINTER(ctypes.c_double).from_buffer(ctypes.c_void_p(address))
+    del array
+    ended = vmem.Array("d", [1.0], shared=True)
+    gone = np.from_dlpack(ended)
+    del ended, gone
+    others = [np.from_dlpack(vmem.Array("d", [float(number)], shared=True)) for number in range(50)]
+    others = others[::2]
+    def check():
+        pointer[0] = pointer[page - 1] = -1.0
+        assert consumers[0].tolist() == consumers[1].tolist() == [-1.0, *expected[1:-1], -1.0]
+        assert reader[:page].tolist() == expected
+        assert [each[0] for each in others] == list(range(0, 50, 2))
+        def check_again():
+            pointer[0] = -2.0
+            consumers.clear()
+        in_child(check_again)
+        assert consumers[0][0] == -1.0
+        consumers.clear()
+        others.clear()
+    in_child(check)
+    assert reader[:page].tolist() == consumers[0].tolist() == expected
+    pointer[1] = 5.0
+    assert reader[1] == 5.0
+    consumers.clear()
+    others.clear()
+    in_child(lambda: None)
+    """
+    )
+
+
+@linux_only
+def test_what_the_kernel_allows_in_the_child_when_the_array_is_gone() -> None:
+    run_forking(
+        """
+    import numpy as np
+    from tests.support.system import permissions_in
+    consumer = np.from_dlpack(array)
+    array.extend(range(100 * page))
+    address, size = array.map().address, array.map().size
+    del array
+    shown = 8 * page
+    def check():
+        assert permissions_in(address, size) == [(0, shown, "rw-p"), (shown, size, "---s")]
+        global consumer
+        del consumer
+        assert permissions_in(address, size) == []
+    in_child(check)
+    del consumer
+    assert permissions_in(address, size) == []
+    """
+    )
+
+
 @linux_only
 def test_what_the_kernel_allows_in_the_child() -> None:
     run_forking(

@@ -5,6 +5,7 @@
 #include "core/growth.h"
 #include "core/lifetime.h"
 #include "core/mapping_budget.h"
+#include "core/native_hold.h"
 #include "core/page_ops.h"
 #include "python/arguments.h"
 #include "types/array/sharing.h"
@@ -235,7 +236,9 @@ int place_open_grown(ModuleState* state, Array* array, Py_ssize_t length) {
 
 void place_close(Place* place) {
     if (place->inherited) place_close(place->inherited);
+    ForkList* forks = place->fork_entry.list;
     fork_list_remove(&place->fork_entry);
+    if (forks) native_memory_follow_forks(&place->reservation, forks);
     reservation_destroy(&place->reservation);
     PyMem_Free(place);
 }

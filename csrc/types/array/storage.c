@@ -62,6 +62,8 @@ static void change_in_child(void* object) {
     if (collects_garbage) PyGC_Enable();
 }
 
+static const ForkKind WRITTEN_HERE = {.change_in_child = change_in_child};
+
 static Array* new_shared(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
                          bool is_default) {
     if (place_audit(state, python_type, type, capacity) < 0) return NULL;
@@ -70,7 +72,7 @@ static Array* new_shared(ModuleState* state, PyTypeObject* python_type, const It
     if (place_open_shared(state, self, capacity, is_default) < 0)
         Py_CLEAR(self);
     else
-        fork_list_add(&state->sharing.forks, &self->place->fork_entry, self, change_in_child);
+        fork_list_add(&state->sharing.forks, &self->place->fork_entry, &WRITTEN_HERE, self);
     return self;
 }
 
