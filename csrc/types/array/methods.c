@@ -161,11 +161,14 @@ static int convert_num_items(PyObject* object, Py_ssize_t* num_items) {
     return 0;
 }
 
+// A signal handler may have forked, and the array be a reader since.
+static int check_grows(PyObject* array) { return array_check_writable((Array*)array); }
+
 PyObject* array_prefault(Array* self, PyObject* object) {
     Py_ssize_t num_items;
     if (convert_num_items(object, &num_items) < 0) return NULL;
     if (array_check_writable(self) < 0 || array_reserve(self) < 0) return NULL;
-    return none_unless(place_prefault_next(self, num_items) < 0);
+    return none_unless(place_prefault_next(self, num_items, check_grows) < 0);
 }
 
 PyObject* array_lock(Array* self, PyObject* const* args, Py_ssize_t num_args) {
@@ -175,7 +178,7 @@ PyObject* array_lock(Array* self, PyObject* const* args, Py_ssize_t num_args) {
     if (array_reserve(self) < 0) return NULL;
     array_load_length(self);
     if (num_items > 0 && array_check_writable(self) < 0) return NULL;
-    return none_unless(place_lock(self, num_items) < 0);
+    return none_unless(place_lock(self, num_items, check_grows) < 0);
 }
 
 PyObject* array_unlock(Array* self, PyObject* Py_UNUSED(ignored)) {

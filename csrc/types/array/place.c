@@ -8,7 +8,6 @@
 #include "core/native_hold.h"
 #include "core/page_ops.h"
 #include "python/arguments.h"
-#include "types/array/sharing.h"
 #include "types/sharing.h"
 
 static const OwnerKind ARRAY = {
@@ -415,16 +414,13 @@ static int find_next_bytes(Array* array, Py_ssize_t num_items, ByteRange* next) 
     return 0;
 }
 
-// A signal handler may have forked, and the array be a reader since.
-static int check_grows(PyObject* owner) { return array_check_writable((Array*)owner); }
-
-int place_prefault_next(Array* array, Py_ssize_t num_items) {
+int place_prefault_next(Array* array, Py_ssize_t num_items, int (*check_grows)(PyObject* array)) {
     ByteRange next = {0, 0};
     if (find_next_bytes(array, num_items, &next) < 0) return -1;
     return growth_prepare_prefaulted(&array->place->reservation, next.start, next.end, check_grows);
 }
 
-int place_lock(Array* array, Py_ssize_t num_items) {
+int place_lock(Array* array, Py_ssize_t num_items, int (*check_grows)(PyObject* array)) {
     ByteRange next = {0, 0};
     if (find_next_bytes(array, num_items, &next) < 0) return -1;
     return growth_prepare_locked(&array->place->reservation, next.end, check_grows);

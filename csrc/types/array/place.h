@@ -61,9 +61,10 @@ void place_prefault(Array* array, Py_ssize_t length);
 // Raises BufferError when a view reaches beyond so many items. The caller holds the array's lock.
 int place_check_shrinks(const Array* array, Py_ssize_t length);
 
-// Makes memory for the next items resident, or locks the items' memory and that. The caller holds no lock.
-int place_prefault_next(Array* array, Py_ssize_t num_items);
-int place_lock(Array* array, Py_ssize_t num_items);
+// Makes memory for the next items resident, or locks the items' memory and that. The caller holds no lock. What is to be
+// checked before anything is committed is as in growth.h.
+int place_prefault_next(Array* array, Py_ssize_t num_items, int (*check_grows)(PyObject* array));
+int place_lock(Array* array, Py_ssize_t num_items, int (*check_grows)(PyObject* array));
 int place_unlock(Array* array);
 
 // Decommits or discards the pages that hold no items. The caller holds no lock.
