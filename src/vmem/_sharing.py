@@ -53,11 +53,9 @@ def reduce(shared: "Any") -> "str | tuple[Any, ...]":
     """What a message says of an instance: for a shared one, how to get its descriptor."""
     if not shared._is_shared:
         return reduce_private(shared)
-    return (
-        rebuild,
-        (type(shared), duplicate(shared._get_handle(), writable=isinstance(shared, find_origin(type(shared)).Region))),
-        shared.__getstate__(),
-    )
+    state = shared.__getstate__()  # it can raise, and a duplicate that is never sent stays open
+    is_region = isinstance(shared, find_origin(type(shared)).Region)
+    return rebuild, (type(shared), duplicate(shared._get_handle(), writable=is_region)), state
 
 
 def reduce_private(private: "Any") -> "str | tuple[Any, ...]":

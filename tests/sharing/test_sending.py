@@ -100,6 +100,22 @@ def test_a_state_that_cannot_be_sent() -> None:
 
 
 @linux_only
+def test_a_state_that_cannot_be_sent_leaves_no_descriptors_behind() -> None:
+    from multiprocessing.reduction import ForkingPickler
+
+    class Stateless(vmem.Region):
+        def __getstate__(self) -> object:
+            raise KeyError
+
+    with Stateless(1, shared=True) as region:
+        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        for _ in range(10):
+            with pytest.raises(KeyError):
+                ForkingPickler.dumps(region)
+        assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+@linux_only
 def test_a_message_leaves_no_descriptors_behind() -> None:
     """Neither in the sender, once it was received, nor in the receiver, which is the same process here."""
     run_python(
