@@ -20,13 +20,22 @@ size_t shared_page_size(void) { return vmem_get_allocation_granularity(); }
 
 // --- writing ---
 
-// Copies as many whole characters as fit.
-static void copy_name(SharedPage* page, const char* text, Py_ssize_t length) {
+// All processes have the same name, so nothing of it is left out.
+static int copy_name(SharedPage* page, const char* text, Py_ssize_t length) {
+    const char* zero = memchr(text, 0, (size_t)length);
+    if (zero) {
+        PyErr_Format(PyExc_ValueError, "the name of shared memory cannot contain zeros: byte %zd of %zd is one",
+                     (Py_ssize_t)(zero - text), length);
+        return -1;
+    }
     if (length > SHARED_PAGE_NAME - 1) {
-        length = SHARED_PAGE_NAME - 1;
-        while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80) length--;
+        PyErr_Format(PyExc_ValueError, "the name of shared memory can have at most %d bytes in UTF-8, got %zd",
+                     SHARED_PAGE_NAME - 1, length);
+        return -1;
     }
     memcpy(page->name, text, (size_t)length);
+    page->flags |= SHARED_PAGE_NAMED;
+    return 0;
 }
 
 int shared_page_init(SharedPage* page, SharedKind kind, size_t num_bytes, PyObject* name) {
@@ -42,7 +51,7 @@ int shared_page_init(SharedPage* page, SharedKind kind, size_t num_bytes, PyObje
     char* text;
     Py_ssize_t length;
     int status = encoded ? PyBytes_AsStringAndSize(encoded, &text, &length) : -1;
-    if (status == 0) copy_name(page, text, length);
+    if (status == 0) status = copy_name(page, text, length);
     Py_XDECREF(encoded);
     return status;
 }
@@ -92,7 +101,7 @@ static bool ends(const char* text, size_t size) { return memchr(text, 0, size) !
 static int check_description(const SharedPage* page) {
     if (page->kind < SHARED_REGION || page->kind > SHARED_TABLE)
         return raise_value_error("the kind of this shared memory is unknown: %u", page->kind);
-    if (page->flags & ~SHARED_PAGE_SECRET)
+    if (page->flags & ~(SHARED_PAGE_SECRET | SHARED_PAGE_NAMED))
         return raise_value_error("the flags of this shared memory are unknown: %u", page->flags);
     if (page->num_dims > SHARED_PAGE_DIMS)
         return raise_value_error("the rows of this shared memory are said to have %u dimensions, and can have %d",
@@ -122,8 +131,15 @@ int shared_page_check(const SharedPage* page, unsigned seals, unsigned possible_
 }
 
 PyObject* shared_page_get_name(const SharedPage* page) {
-    if (!page->name[0]) return Py_NewRef(Py_None);
-    return PyUnicode_Decode(page->name, (Py_ssize_t)strlen(page->name), "utf-8", "surrogatepass");
+    if (!(page->flags & SHARED_PAGE_NAMED)) return Py_NewRef(Py_None);
+    Py_ssize_t length = (Py_ssize_t)strlen(page->name);
+    PyObject* name = PyUnicode_Decode(page->name, length, "utf-8", "surrogatepass");
+    if (name || !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) return name;
+    PyErr_Clear();
+    PyObject* bytes = PyBytes_FromStringAndSize(page->name, length);
+    if (bytes) PyErr_Format(PyExc_ValueError, "the name of this shared memory is not UTF-8: %R", bytes);
+    Py_XDECREF(bytes);
+    return NULL;
 }
 
 // --- the length ---

@@ -12,6 +12,7 @@ typedef enum SharedKind { SHARED_REGION = 1, SHARED_ARRAY, SHARED_RING, SHARED_T
 #define SHARED_PAGE_NAME 256
 
 #define SHARED_PAGE_SECRET 1u  // core dumps leave the data out
+#define SHARED_PAGE_NAMED 2u   // has a name, which may be empty
 
 // The same on all systems and processors, but for the byte order. What a kind does not need is 0. A new layout gets a
 // new version.
@@ -28,7 +29,7 @@ typedef struct SharedPage {
     uint32_t num_dims;
     char format[12];
     uint64_t row_shape[SHARED_PAGE_DIMS];
-    char name[SHARED_PAGE_NAME];  // UTF-8 with surrogates; shortened where it is longer
+    char name[SHARED_PAGE_NAME];  // UTF-8 with surrogates, and a zero
 
     // Changes, so it lies on a cache line of its own. Only the maker writes it, by shared_page_publish_length().
     uint64_t length;
@@ -38,7 +39,8 @@ typedef struct SharedPage {
 // How many bytes come before the data: whole pages, and a multiple of what offsets of mappings must be.
 size_t shared_page_size(void);
 
-// Fills in everything that all kinds have, and zeroes the rest. `name` is a str or None. Returns -1 with an exception.
+// Fills in everything that all kinds have, and zeroes the rest. `name` is a str or None. Returns -1 with an exception:
+// ValueError when there is no room for the name, or other processes would read less of it.
 int shared_page_init(SharedPage* page, SharedKind kind, size_t num_bytes, PyObject* name);
 
 // Checks a copy of the first page of an object that has these seals, of those that this system has. Returns -1 with
@@ -46,7 +48,7 @@ int shared_page_init(SharedPage* page, SharedKind kind, size_t num_bytes, PyObje
 // sizes fit size_t; `item_size`, `format` and `row_shape` are not checked further.
 int shared_page_check(const SharedPage* page, unsigned seals, unsigned possible_seals);
 
-// The name as a str, or None. NULL with an exception.
+// The name of a checked copy as a str, or None. NULL with an exception: ValueError when it is not UTF-8.
 PyObject* shared_page_get_name(const SharedPage* page);
 
 // The length: publishing makes everything visible that was written before, to who loads it.

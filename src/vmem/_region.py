@@ -41,7 +41,8 @@ def reserve(
         takes a huge page.
     name : str, optional
         Shown by `repr`. Where the system supports it (Linux 5.17, if so configured), up to 79 ASCII characters of it
-        are also shown beside committed memory in ``/proc/self/maps``.
+        are also shown beside committed memory in ``/proc/self/maps``. With `shared` the other processes have the same
+        name: it is at most 255 bytes long in UTF-8, and contains no zero.
     fork : {'copy', 'none', 'zero'}, default 'copy'
         What a process that is forked gets of committed memory: its contents, as a copy; nothing, so that the region is
         released there; or memory that reads zero. The last two make forking cheaper, and keep secrets.

@@ -292,7 +292,7 @@ WRONG_FIELDS = [
     ("version", 77, r"has version 77, and this vmem knows version \d+: use the same version"),
     ("kind", 0, "the kind of this shared memory is unknown: 0"),
     ("kind", 2**32 - 1, "the kind of this shared memory is unknown: 4294967295"),
-    ("flags", 2, "the flags of this shared memory are unknown: 2"),
+    ("flags", 4, "the flags of this shared memory are unknown: 4"),
     ("data_offset", 0, rf"begins at byte 0, and on this system at {HEADER}"),
     ("data_offset", 2**63, rf"begins at byte {2**63}, and on this system at {HEADER}"),
     ("num_bytes", 0, "is said to be 0 bytes, which is not from 1 to"),
@@ -337,10 +337,12 @@ def test_texts_without_an_end(shared: vmem.Region) -> None:
 @linux_only
 def test_a_name_that_is_no_text(shared: vmem.Region) -> None:
     def change(first_page: bytearray) -> None:
-        first_page[128:131] = b"\xff\xfe\0"
+        first_page[128:132] = b"a\xff\xfe\0"
 
-    with pytest.raises(UnicodeDecodeError):
+    with pytest.raises(ValueError, match="^the name of this shared memory is not UTF-8: ") as caught:
         attach_forged(shared, change)
+    assert str(caught.value).endswith(r"b'a\xff\xfe'")
+    assert type(caught.value) is ValueError
 
 
 @linux_only

@@ -180,17 +180,27 @@ def test_memory_lives_as_long_as_one_of_the_regions(page: int) -> None:
 
 
 def test_names() -> None:
-    for name in (None, "", "index", "größe", "\ud800", "x" * 300, "é" * 300):
+    for name in (None, "", "index", "größe", "\ud800", "x" * 255, "é" * 127):
         with vmem.reserve(1, shared=True, name=name) as region, attach(region) as other:
-            assert region.name == name
-            if not name:
-                assert other.name is None
-            elif len(name.encode("utf-8", "surrogatepass")) < 256:
-                assert other.name == name
-            else:
-                assert other.name is not None
-                assert name.startswith(other.name)
-                assert len(other.name) > 120
+            assert region.name == other.name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x" * 256, "at most 255 bytes in UTF-8, got 256"),
+        ("é" * 128, "at most 255 bytes in UTF-8, got 256"),
+        ("x" * 10_000, "at most 255 bytes in UTF-8, got 10000"),
+        ("\0", "cannot contain zeros: byte 0 of 1 is one"),
+        ("a\0b", "cannot contain zeros: byte 1 of 3 is one"),
+    ],
+)
+def test_names_that_others_cannot_have(name: str, message: str) -> None:
+    """Private regions can: nobody else reads it."""
+    with pytest.raises(ValueError, match=message):
+        vmem.reserve(1, shared=True, name=name)
+    with vmem.reserve(1, name=name) as region:
+        assert region.name == name
 
 
 @linux_only
