@@ -88,11 +88,18 @@ Array* array_new_shared(ModuleState* state, PyTypeObject* python_type, const Ite
     return self;
 }
 
+// The bytes can be any.
+static void raise_unknown_typecode(const char* format) {
+    PyObject* text = PyUnicode_DecodeLatin1(format, (Py_ssize_t)strlen(format), NULL);
+    if (text) PyErr_Format(PyExc_ValueError, "the typecode of this shared array is unknown: %A", text);
+    Py_XDECREF(text);
+}
+
 // What the first page says has been checked but for what arrays alone have. NULL with ValueError.
 static const ItemType* find_shared_type(const SharedPage* facts) {
     const ItemType* type = facts->format[1] == '\0' ? find_item_type((unsigned char)facts->format[0]) : NULL;
     if (!type)
-        PyErr_Format(PyExc_ValueError, "the typecode of this shared array is unknown: %.12s", facts->format);
+        raise_unknown_typecode(facts->format);
     else if (facts->item_size != (uint64_t)type->size)
         PyErr_Format(PyExc_ValueError, "items of this shared array are said to have %llu bytes; those of '%s' have %zd",
                      (unsigned long long)facts->item_size, type->typecode, type->size);
