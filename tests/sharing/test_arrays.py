@@ -333,6 +333,15 @@ def test_items_are_replaced_in_place(writer: Array, reader: Array) -> None:
     assert reader.tolist() == [5.0, 8.0, 6.0, 9.0]
 
 
+@pytest.mark.parametrize("step", [-1, 1])
+def test_items_are_replaced_by_those_of_a_reader(step: int, writer: Array, reader: Array) -> None:
+    """Which are the same memory at another address."""
+    writer.extend(range(4, 10_000))
+    expected = writer.tolist()[::step]
+    writer[::step] = reader
+    assert reader.tolist() == writer.tolist() == expected
+
+
 def test_a_failing_extend_keeps_what_it_took(writer: Array, reader: Array) -> None:
     with pytest.raises(TypeError):
         writer.extend([4.0, 5.0, "six"])

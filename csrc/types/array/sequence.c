@@ -196,16 +196,8 @@ static int replace_slice(Array* self, const Slice* slice, Array* other) {
     return array_splice_array(self, slice->start, slice->length, other);
 }
 
-static int set_slice(Array* self, PyObject* key, PyObject* object) {
-    Slice slice;
+static int set_slice_to_array(Array* self, Slice slice, Array* other) {
     int status;
-    if (PySlice_Unpack(key, &slice.start, &slice.stop, &slice.step) < 0) return -1;
-    Array* other = check_operand(object, "can only assign array (not \"%U\") to array slice");
-    if (!other) return -1;
-    if (other->type != self->type) {
-        PyErr_BadArgument();
-        return -1;
-    }
     array_load_length(other);
     Slice expected = slice;
     fit_slice(self, &expected);
@@ -219,6 +211,30 @@ static int set_slice(Array* self, PyObject* key, PyObject* object) {
     else
         status = assign_stepping(self, &slice, other);
     Py_END_CRITICAL_SECTION2();
+    return status;
+}
+
+// What this process reads at other addresses may be the same memory, of which items would be overwritten before they are
+// copied: then a copy, else the array itself. A new reference.
+static Array* separate(const Array* self, Array* other) {
+    if (self->role != ARRAY_WRITER || other->role != ARRAY_READER) return (Array*)Py_NewRef((PyObject*)other);
+    Array* copy = array_new_like(other, array_load_length(other));
+    if (copy && array_append_array(copy, other) < 0) Py_CLEAR(copy);
+    return copy;
+}
+
+static int set_slice(Array* self, PyObject* key, PyObject* object) {
+    Slice slice;
+    if (PySlice_Unpack(key, &slice.start, &slice.stop, &slice.step) < 0) return -1;
+    Array* other = check_operand(object, "can only assign array (not \"%U\") to array slice");
+    if (!other) return -1;
+    if (other->type != self->type) {
+        PyErr_BadArgument();
+        return -1;
+    }
+    Array* source = separate(self, other);
+    int status = source ? set_slice_to_array(self, slice, source) : -1;
+    Py_XDECREF((PyObject*)source);
     return status;
 }
 
