@@ -156,7 +156,7 @@ def end_with_parent() -> None:
 
 
 @functools.cache
-def start_process() -> tuple[Any, Connection]:
+def start_process() -> tuple[Any, Any]:
     """A queue to another process, and the connection through which that answers."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()

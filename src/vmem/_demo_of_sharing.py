@@ -11,7 +11,7 @@ from vmem._vmem import Array
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from multiprocessing.connection import Connection
+    from typing import Any
 
 NUM_ITEMS = 1 << 20
 STEP = 1 << 14
@@ -53,7 +53,7 @@ def run(write: Callable[[str], None]) -> SharedResult | None:
     return SharedResult(len(numbers), len(lengths))
 
 
-def grow(numbers: Array[int], connection: Connection) -> set[int]:
+def grow(numbers: Array[int], connection: Any) -> set[int]:
     """Append all numbers once the other process has the array. Returns the lengths that it saw."""
     connection.recv()
     show_progress("growing an array that a second process reads")
@@ -67,7 +67,7 @@ def grow(numbers: Array[int], connection: Connection) -> set[int]:
 # --- in the second process ---
 
 
-def watch(numbers: Array[int], connection: Connection) -> None:
+def watch(numbers: Array[int], connection: Any) -> None:
     """Look at the array until the first process says that all is written, or ends."""
     expected = Array("q", range(NUM_ITEMS))
     with suppress(EOFError, KeyboardInterrupt, BrokenPipeError):
