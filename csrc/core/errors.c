@@ -201,6 +201,13 @@ static void raise_out_of_memory(PyObject* out_of_memory_error, const Request* re
 // file.
 const char* describe_refusal(VmemResult result, int error) {
     if (error == BAD_HANDLE) return "the descriptor is closed, or stands for something else now";
+#ifndef _WIN32
+    if (error == EMFILE)
+        return "this process has as many descriptors as it may have (RLIMIT_NOFILE, ulimit -n); close some, or raise "
+               "the "
+               "limit";
+    if (error == ENFILE) return "the system has as many open files as it may have; close some, or raise fs.file-max";
+#endif
     return vmem_result_message(result);
 }
 

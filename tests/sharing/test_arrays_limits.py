@@ -94,7 +94,7 @@ def test_descriptor_limit() -> None:
         + """
     set_limit(resource.RLIMIT_NOFILE, len(os.listdir("/proc/self/fd")) - 1)
     for call in (lambda: vmem.Array("d", shared=True), lambda: vmem.attach(array.fileno())):
-        refuses(call, "Too many open files", kind=OSError)
+        refuses(call, "RLIMIT_NOFILE, ulimit -n); close some, or raise the limit (Too many", kind=OSError)
     array.extend(range(page))
     assert reader[-1] == page - 1 and len(reader) == page + 2
     """

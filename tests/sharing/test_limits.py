@@ -123,6 +123,7 @@ def test_descriptor_limit() -> None:
             call()
         except OSError as error:
             assert error.errno == errno.EMFILE, error
+            assert "RLIMIT_NOFILE" in str(error), error
         else:
             raise SystemExit("it was not refused")
         for number in taken:
