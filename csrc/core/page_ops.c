@@ -188,7 +188,7 @@ static int find_unallocated(Reservation* reservation, Request* request, Pages* p
     if (reservation_check_range(reservation, request->offset, request->num_bytes) < 0) return -1;
     *pages = span_of_gaps(reservation,
                           reservation_pages(reservation, request->offset, request->offset + request->num_bytes));
-    if (count_gaps(reservation, *pages, &request->new_memory) == 0) return 0;
+    if (measure_gaps(reservation, *pages, request) == 0) return 0;
     return reservation_check_mappings(reservation, mapping_cost_of_commit(reservation_mappings(reservation), *pages),
                                       request);
 }
@@ -205,7 +205,7 @@ int page_ops_allocate(Reservation* reservation, size_t offset, size_t num_bytes)
     Py_END_CRITICAL_SECTION();
     if (status < 0 || pages.start == pages.end) return status;
     Py_BEGIN_ALLOW_THREADS
-    result = backing->allocate(backing, pages.start, pages.end - pages.start);
+    result = backing->allocate(backing, pages.start, pages.end - pages.start, request.num_missing);
     error = system_error();
     Py_END_ALLOW_THREADS
     if (result == VMEM_SUCCESS) return PyErr_CheckSignals();
