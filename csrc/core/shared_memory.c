@@ -336,9 +336,27 @@ SharedMemory* shared_memory_attach_again(const SharedMemory* memory) {
 
 // --- forked children ---
 
-// Makes pages that the parent writes private ones with the same contents, without their object, in place. Memory for two
-// copies is taken first, so that there is some for the second when the original is gone.
-static VmemResult replace_by_copy(char* ptr, size_t num_bytes) {
+// A copy as an object of its own, which takes the place of the original in one call: nothing is lost when that is refused.
+static VmemResult replace_by_object(const char* ptr, size_t num_bytes) {
+    VmemObject object;
+    VmemResult result = vmem_object_create(&object, num_bytes, NULL);
+    if (result != VMEM_SUCCESS) return result;
+    result = vmem_object_commit(&object, 0, num_bytes);
+    char* copy = result == VMEM_SUCCESS ? vmem_object_map(&object, num_bytes, 0, VMEM_READ_WRITE) : NULL;
+    if (copy) {
+        memcpy(copy, ptr, num_bytes);
+        vmem_object_unmap(copy, num_bytes);
+        result = vmem_object_make_private(&object, (void*)ptr, num_bytes, 0);
+    } else if (result == VMEM_SUCCESS) {
+        result = VMEM_ERROR_OUT_OF_MEMORY;
+    }
+    vmem_object_close(&object);
+    return result;
+}
+
+// The same where the system has no private mappings of objects. Memory for two copies is taken first, so that there is
+// some for the second when the original is gone.
+static VmemResult replace_by_memory(char* ptr, size_t num_bytes) {
     char* copy = vmem_reserve(2 * num_bytes);
     if (!copy) return VMEM_ERROR_OUT_OF_MEMORY;
     VmemResult result = vmem_commit(copy, 2 * num_bytes);
@@ -355,14 +373,20 @@ static VmemResult replace_by_copy(char* ptr, size_t num_bytes) {
     return result;
 }
 
-// The object makes no private pages where its descriptor was closed, and on systems that lack them.
+// Returns where the private pages end. Where the descriptor was closed, the object itself makes none.
 static size_t make_private(SharedMemory* memory, char* base, size_t exported_end, size_t readable_end) {
+    size_t end = readable_end;
     if (readable_end == 0) return 0;
-    if (vmem_object_make_private(&memory->object, base, readable_end, data_offset(memory)) == VMEM_SUCCESS) {
-        shared_memory_include_in_dumps(memory, base, readable_end);
-        return readable_end;
+    VmemResult result = vmem_object_make_private(&memory->object, base, readable_end, data_offset(memory));
+    if (result != VMEM_SUCCESS) {
+        end = exported_end;
+        if (exported_end == 0) return 0;
+        result = replace_by_object(base, exported_end);
+        if (result == VMEM_ERROR_UNSUPPORTED) result = replace_by_memory(base, exported_end);
     }
-    return exported_end > 0 && replace_by_copy(base, exported_end) == VMEM_SUCCESS ? exported_end : 0;
+    if (result != VMEM_SUCCESS) return 0;
+    shared_memory_include_in_dumps(memory, base, end);
+    return end;
 }
 
 size_t shared_memory_isolate(SharedMemory* memory, char* base, size_t size, size_t exported_end, size_t readable_end) {
