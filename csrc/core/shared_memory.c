@@ -1,6 +1,9 @@
 #include "core/shared_memory.h"
 
 #include <stdlib.h>
+#ifndef _WIN32
+#include <fcntl.h>
+#endif
 
 #include "core/errors.h"
 #include "core/mapping_budget.h"
@@ -240,11 +243,23 @@ static int raise_failed(const Attaching* attaching, VmemResult result, size_t ne
     return -1;
 }
 
-static int raise_read_only(const Attaching* attaching) {
+static int raise_no_access(const Attaching* attaching, const char* refusal) {
     int error = system_error();
     PyObject* what = PyUnicode_FromFormat("cannot attach descriptor %zd", (Py_ssize_t)attaching->handle);
-    raise_system_error(what, "it was opened for reading only, and a region is written", error);
+    raise_system_error(what, refusal, error);
     return -1;
+}
+
+// Such a descriptor is open, and a bad one in nearly all calls.
+static bool is_path(intptr_t handle) {
+#ifdef O_PATH
+    int error = errno, flags = fcntl((int)handle, F_GETFL);
+    errno = error;
+    return flags != -1 && (flags & O_PATH);
+#else
+    (void)handle;
+    return false;
+#endif
 }
 
 static int import_object(const Attaching* attaching) {
@@ -253,6 +268,8 @@ static int import_object(const Attaching* attaching) {
     VmemResult result = vmem_object_import(&memory->object, attaching->handle);
     memory->is_open = result == VMEM_SUCCESS;
     if (memory->is_open) return 0;
+    if (system_error() == BAD_HANDLE && is_path(attaching->handle))
+        return raise_no_access(attaching, "it was opened with O_PATH, and gives no access to memory");
     bool is_other = result == VMEM_ERROR_INVALID_ARGUMENT && system_error() != BAD_HANDLE;
     return is_other ? raise_not_an_object(attaching) : raise_failed(attaching, result, 0);
 }
@@ -260,7 +277,8 @@ static int import_object(const Attaching* attaching) {
 // A descriptor that was opened for reading would let commits fail later.
 static int check_writable(const Attaching* attaching) {
     VmemResult result = map_page(attaching->memory, VMEM_READ_WRITE);
-    if (result == VMEM_ERROR_ACCESS_DENIED) return raise_read_only(attaching);
+    if (result == VMEM_ERROR_ACCESS_DENIED)
+        return raise_no_access(attaching, "it was opened for reading only, and a region is written");
     if (result != VMEM_SUCCESS) return raise_failed(attaching, result, shared_page_size());
     unmap_page(attaching->memory);
     return 0;

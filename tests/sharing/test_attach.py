@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -223,6 +224,21 @@ def test_descriptors_of_something_else(stranger: str) -> None:
         with pytest.raises(ValueError, match=r"is not (that of )?shared memory of vmem"):
             vmem.attach(number)
         os.fstat(number)
+        assert find_traces() == before
+    finally:
+        os.close(number)
+
+
+@linux_only
+@pytest.mark.parametrize("make", [lambda: vmem.reserve(1, shared=True), lambda: vmem.Array("d", shared=True)])
+def test_descriptors_that_give_no_access(make: Callable[[], vmem.Region | vmem.Array[Any]]) -> None:
+    made = make()
+    number = os.open(f"/proc/self/fd/{made.fileno()}", os.O_PATH)
+    before = find_traces()
+    try:
+        message = rf"^\[Errno {errno.EBADF}\] cannot attach descriptor {number}: it was opened with O_PATH"
+        with pytest.raises(OSError, match=message):
+            vmem.attach(number)
         assert find_traces() == before
     finally:
         os.close(number)
