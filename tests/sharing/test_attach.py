@@ -355,10 +355,8 @@ def test_a_name_that_is_no_text(shared: vmem.Region) -> None:
     def change(first_page: bytearray) -> None:
         first_page[128:132] = b"a\xff\xfe\0"
 
-    with pytest.raises(ValueError, match="^the name of this shared memory is not UTF-8: ") as caught:
+    with pytest.raises(ValueError, match=r"^the name of this shared memory is not UTF-8: b'a\\xff\\xfe'$"):
         attach_forged(shared, change)
-    assert str(caught.value).endswith(r"b'a\xff\xfe'")
-    assert type(caught.value) is ValueError
 
 
 @linux_only
