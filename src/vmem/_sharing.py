@@ -54,13 +54,19 @@ def reduce(shared: "Any") -> "str | tuple[Any, ...]":
     if not shared._is_shared:
         return reduce_private(shared)
     state = shared.__getstate__()  # it can raise, and a duplicate that is never sent stays open
-    is_region = isinstance(shared, find_origin(type(shared)).Region)
-    return rebuild, (type(shared), duplicate(shared._get_handle(), writable=is_region)), state
+    shared_type = find_type(shared)
+    is_region = isinstance(shared, find_origin(shared_type).Region)
+    return rebuild, (shared_type, duplicate(shared._get_handle(), writable=is_region)), state
+
+
+def find_type(instance: object) -> type:
+    return type(instance)
 
 
 def reduce_private(private: "Any") -> "str | tuple[Any, ...]":
     """The same for a private one, as if its type were not registered here."""
-    reducer = _known_reducers.get(type(private)) or copyreg.dispatch_table.get(type(private))
+    private_type = find_type(private)
+    reducer = _known_reducers.get(private_type) or copyreg.dispatch_table.get(private_type)
     reduced: str | tuple[Any, ...] = reducer(private) if reducer else private.__reduce_ex__(4)
     return reduced
 

@@ -106,10 +106,13 @@ def test_shared_arrays_in_forked_children() -> None:
 
 @needs_shared_memory
 def test_shared_secrets(page: int) -> None:
-    with vmem.reserve(4 * page, dump=False, shared=True) as region, vmem.attach(region.fileno()) as other:
+    with vmem.reserve(4 * page, dump=False, shared=True) as region:
+        other = vmem.attach(region.fileno())
+        assert isinstance(other, vmem.Region)
         for each in (region, other):
             each.commit(0, 2 * page)
             assert dumped_pages(each) == []
+        other.release()
 
 
 def test_decommitted_pages_are_merged_again(page: int) -> None:
