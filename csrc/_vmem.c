@@ -3,7 +3,7 @@
 //   vmem.h      all calls to the operating system; compiled into this file
 //   python/     what CPython needs and reservations do not: versions, arguments, module state, small functions
 //   core/       what types are made of: records of committed and exported bytes, reservations, operations on pages
-//   types/      the public types Region, Array and Arena; sharing and attaching them; and the C API for other extensions
+//   types/      the public types Region, Array, Arena and Table; sharing and attaching them; and the C API for other extensions
 //
 // Includes and calls only go down: from _vmem.c to types, core, python and vmem.h.
 #include "core/views.h"
@@ -19,6 +19,9 @@
 #include "types/c_api.h"
 #include "types/region.h"
 #include "types/sharing.h"
+#include "types/table/column.h"
+#include "types/table/rows.h"
+#include "types/table/type.h"
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
 
@@ -37,6 +40,7 @@ static PyMethodDef module_functions[] = {
     {"get_memory_info", functions_get_memory_info, METH_NOARGS, functions_get_memory_info_doc},
     {"get_limits", functions_get_limits, METH_NOARGS, functions_get_limits_doc},
     {"set_map_maker", functions_set_map_maker, METH_O, functions_set_map_maker_doc},
+    {"set_row_type_maker", table_set_row_type_maker, METH_O, table_set_row_type_maker_doc},
     {"set_sharing_hook", sharing_set_hook, METH_O, sharing_set_hook_doc},
     {"_change_in_child", sharing_change_in_child, METH_NOARGS, sharing_change_in_child_doc},
     {"_make_fork_handler", sharing_make_fork_handler, METH_NOARGS, sharing_make_fork_handler_doc},
@@ -94,6 +98,9 @@ static int module_exec(PyObject* module) {
     if (add_type(module, &state->region_type, &region_spec, true) < 0) return -1;
     if (add_type(module, &state->array_type, &array_spec, true) < 0) return -1;
     if (add_type(module, &state->arena_type, &arena_spec, true) < 0) return -1;
+    if (add_type(module, &state->table_type, &table_spec, true) < 0) return -1;
+    if (add_type(module, &state->column_type, &column_spec, true) < 0) return -1;
+    if (add_type(module, &state->rows_type, &rows_spec, true) < 0) return -1;
     if (PyModule_AddIntConstant(module, "ARRAY_HEAP_BYTES", VMEM_ARRAY_HEAP_BYTES) < 0) return -1;
     state->rebuild_array = PyObject_GetAttrString(module, "_rebuild_array");
     if (!state->rebuild_array) return -1;
@@ -107,12 +114,16 @@ static int module_traverse(PyObject* module, visitproc visit, void* arg) {
     Py_VISIT(state->array_iterator_type);
     Py_VISIT(state->arena_type);
     Py_VISIT(state->scope_type);
+    Py_VISIT(state->table_type);
+    Py_VISIT(state->column_type);
+    Py_VISIT(state->rows_type);
     Py_VISIT(state->pin_type);
     Py_VISIT(state->untracked_pin_type);
     Py_VISIT(state->out_of_memory_error);
     Py_VISIT(state->audit);
     Py_VISIT(state->reserve_event);
     Py_VISIT(state->make_map);
+    Py_VISIT(state->make_row_type);
     Py_VISIT(state->rebuild_array);
     Py_VISIT(state->sharing.hook);
     return 0;
@@ -125,12 +136,16 @@ static int module_clear(PyObject* module) {
     Py_CLEAR(state->array_iterator_type);
     Py_CLEAR(state->arena_type);
     Py_CLEAR(state->scope_type);
+    Py_CLEAR(state->table_type);
+    Py_CLEAR(state->column_type);
+    Py_CLEAR(state->rows_type);
     Py_CLEAR(state->pin_type);
     Py_CLEAR(state->untracked_pin_type);
     Py_CLEAR(state->out_of_memory_error);
     Py_CLEAR(state->audit);
     Py_CLEAR(state->reserve_event);
     Py_CLEAR(state->make_map);
+    Py_CLEAR(state->make_row_type);
     Py_CLEAR(state->rebuild_array);
     Py_CLEAR(state->sharing.hook);
     return 0;

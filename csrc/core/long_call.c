@@ -49,7 +49,7 @@ static int record_chunk(LongCall* call) {
 // no page with it.
 static void claim_unused(const LongCall* call, size_t* offset, size_t* num_bytes) {
     size_t page_size = call->reservation->page_size;
-    ByteRange unused = call->unused->claim(call->reservation->owner);
+    ByteRange unused = call->unused->claim(call->unused, call->reservation->owner);
     size_t start = vmem_align_forward(unused.start, page_size), end = vmem_align_forward(unused.end, page_size);
     *offset = start;
     *num_bytes = end > start ? end - start : 0;

@@ -44,11 +44,15 @@ typedef struct Operation {
     RecoverAfterFork recover_after_fork;  // may be NULL
 } Operation;
 
-// The part of a reservation that its owner does not use. Both are called with the owner's lock held.
-typedef struct Unused {
-    ByteRange (*claim)(PyObject* owner);            // from now on the owner hands out none of these bytes
+// The part of a reservation that its owner does not use. Both are called with the owner's lock held. An owner that has
+// several such parts embeds this.
+typedef struct Unused Unused;
+
+struct Unused {
+    // From now on the owner hands out none of these bytes.
+    ByteRange (*claim)(const Unused* unused, PyObject* owner);
     void (*forget)(PyObject* owner, size_t start);  // they have been decommitted; may be NULL
-} Unused;
+};
 
 struct LongCall {
     const Operation* operation;

@@ -43,6 +43,13 @@ void view_place_pin(PinObject* self, size_t offset, size_t num_bytes) {
     if (!is_empty(&self->pin)) pins_add(&self->reservation->pins, &self->pin);
 }
 
+void view_place_items(PinObject* self, size_t offset, Py_ssize_t num_items, const char* format, Py_ssize_t item_size) {
+    self->pin.readonly = true;
+    self->format = format;
+    self->item_size = item_size;
+    view_place_pin(self, offset, (size_t)(num_items * item_size));
+}
+
 static bool is_writable(const Reservation* reservation, size_t start, size_t end) {
     while (start < end) {
         const Span* span = spans_find(&reservation->spans, start);

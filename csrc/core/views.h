@@ -16,6 +16,9 @@ PyObject* view_range(Reservation* reservation, size_t offset, size_t num_bytes, 
 PinObject* view_new_pin(Reservation* reservation);
 void view_place_pin(PinObject* pin, size_t offset, size_t num_bytes);
 
+// The same for items that views show read-only; `format` is a constant in the struct module's notation.
+void view_place_items(PinObject* pin, size_t offset, Py_ssize_t num_items, const char* format, Py_ssize_t item_size);
+
 // A pin for another extension, which may use the bytes at `address` until it releases the pin.
 PyObject* view_pin_for_native(Reservation* reservation, size_t offset, size_t num_bytes, bool writable, void** address);
 

@@ -11,7 +11,8 @@ ModuleState* module_state_of(PyTypeObject* type, const PyMethodDef* methods) {
 
 int module_check_loaded(const ModuleState* state) {
     if (state->pin_type && state->untracked_pin_type && state->out_of_memory_error && state->audit &&
-        state->reserve_event && state->array_type && state->rebuild_array)
+        state->reserve_event && state->array_type && state->table_type && state->column_type && state->rows_type &&
+        state->rebuild_array)
         return 0;
     PyErr_SetString(PyExc_RuntimeError, "vmem has been unloaded");
     return -1;

@@ -23,12 +23,16 @@ typedef struct ModuleState {
     PyTypeObject* array_iterator_type;
     PyTypeObject* arena_type;
     PyTypeObject* scope_type;
+    PyTypeObject* table_type;
+    PyTypeObject* column_type;
+    PyTypeObject* rows_type;
     PyTypeObject* pin_type;
     PyTypeObject* untracked_pin_type;
     PyObject* out_of_memory_error;
     PyObject* audit;          // sys.audit
     PyObject* reserve_event;  // "vmem.reserve"
     PyObject* make_map;       // what map() calls; NULL until it is set
+    PyObject* make_row_type;  // what makes the class of a table's rows; NULL until it is set
     PyObject* rebuild_array;  // the module's function, for pickles
     SharingState sharing;
     uint64_t physical_memory;  // in bytes; 0 until it is first needed

@@ -10,7 +10,7 @@
     ...     early.release()
     b'hello'
 
-Start with help(vmem.reserve), help(vmem.Region), help(vmem.Array) and help(vmem.Arena). Sizes and offsets are in bytes.
+Start with help(vmem.reserve), help(vmem.Region), help(vmem.Array), help(vmem.Table) and help(vmem.Arena). Sizes and offsets are in bytes.
 Ranges are half-open and default to everything (``offset=0, num_bytes=None``). Memory is committed and decommitted by
 whole pages: a range covers every page that holds one or more of its bytes. Every integer argument takes any object with
 ``__index__``.
@@ -27,6 +27,7 @@ whole pages: a range covers every page that holds one or more of its bytes. Ever
 #   _memory         memory_info
 #   _region         Region, reserve and attach
 #   _sharing        what multiprocessing does with shared objects; imported when the first one is made
+#   _rows           Row; imported when the first row of a table is made
 #   _drawing/       maps as text and as pictures
 #   _map            MemoryMap; imported when map() is called first
 #   _command, _report, _demo, __main__    the command line; _benchmarks is benchmarks/ of the checkout
@@ -49,7 +50,10 @@ from vmem._region import Region, attach, reserve
 from vmem._vmem import (
     Arena,
     Array,
+    Column,
     OutOfMemoryError,
+    Rows,
+    Table,
     _make_fork_handler,
     align_backward,
     align_forward,
@@ -58,6 +62,7 @@ from vmem._vmem import (
     get_page_size,
     is_aligned,
     set_map_maker,
+    set_row_type_maker,
     set_sharing_hook,
 )
 
@@ -72,6 +77,7 @@ del MutableSequence
 __all__ = [
     "Arena",
     "Array",
+    "Column",
     "MemoryInfo",
     "MemoryMap",
     "MemoryPart",
@@ -79,6 +85,9 @@ __all__ = [
     "Protection",
     "Range",
     "Region",
+    "Row",
+    "Rows",
+    "Table",
     "__version__",
     "align_backward",
     "align_forward",
@@ -99,6 +108,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vmem._map import MemoryMap
+    from vmem._rows import Row
     from vmem._types import MemoryInfo, MemoryPart, Protection, Range
 else:
 
@@ -107,6 +117,8 @@ else:
             module = _import_types()
         elif name == "MemoryMap":
             from vmem import _map as module
+        elif name == "Row":
+            from vmem import _rows as module
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return globals().setdefault(name, getattr(module, name))
@@ -127,6 +139,16 @@ def _make_map(*facts: "Any") -> "MemoryMap":
 
 set_map_maker(_make_map)
 del set_map_maker
+
+
+def _make_row_type(names: tuple[str, ...]) -> "type[Row]":
+    from vmem._rows import make_row_type
+
+    return make_row_type(names)
+
+
+set_row_type_maker(_make_row_type)
+del set_row_type_maker
 
 
 def _prepare_sharing(shared_type: type) -> None:

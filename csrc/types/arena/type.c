@@ -179,7 +179,7 @@ PyDoc_STRVAR(trim_doc,
              ">>> arena.committed\n"
              "0");
 
-static ByteRange claim_unused(PyObject* owner) {
+static ByteRange claim_unused(const Unused* Py_UNUSED(unused), PyObject* owner) {
     const Arena* arena = (Arena*)owner;
     return (ByteRange){arena->used, arena->reservation.size};
 }

@@ -452,13 +452,13 @@ static size_t forget_spare_items(Array* array) {
     return array->place->high_water;
 }
 
-static ByteRange claim_exported(PyObject* owner) {
+static ByteRange claim_exported(const Unused* Py_UNUSED(unused), PyObject* owner) {
     Array* array = (Array*)owner;
     size_t usable = growth_committed_end(&array->place->reservation), exported_end = array->place->exported_end;
     return (ByteRange){forget_spare_items(array), exported_end < usable ? exported_end : usable};
 }
 
-static ByteRange claim_never_exported(PyObject* owner) {
+static ByteRange claim_never_exported(const Unused* Py_UNUSED(unused), PyObject* owner) {
     Array* array = (Array*)owner;
     size_t used = forget_spare_items(array), exported_end = array->place->exported_end;
     return (ByteRange){used > exported_end ? used : exported_end, array->place->reservation.size};

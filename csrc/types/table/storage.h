@@ -1,0 +1,70 @@
+// The memory of a Table: its layout, growth, and what is given back. Functions that fail return -1 or NULL with an
+// exception and change nothing, unless they say otherwise.
+#ifndef VMEM_TABLE_STORAGE_H
+#define VMEM_TABLE_STORAGE_H
+
+#include "types/table/table.h"
+
+// --- creating and deallocating ---
+
+// What a table is made of. The columns have a name and a type, and are zero otherwise.
+typedef struct TableSchema {
+    TableColumn* columns;
+    Py_ssize_t num_columns;
+    PyObject* names;
+} TableSchema;
+
+// An empty table of a type that is Table or a subclass of it; a capacity of -1 is the default one. Takes the schema over,
+// also when it fails. Runs audit hooks.
+Table* table_new(ModuleState* state, PyTypeObject* python_type, TableSchema* schema, Py_ssize_t capacity);
+
+void table_free_schema(TableSchema* schema);
+
+void table_dealloc(Table* self);
+
+// A capacity given by Python code, in rows.
+int table_convert_capacity(const TableSchema* schema, PyObject* object, Py_ssize_t* capacity);
+
+// Identifies the type. Defined in type.c.
+extern PyMethodDef table_methods[];
+
+// The state of the module that made a type, or the type of a table. NULL with an exception when it was unloaded.
+ModuleState* table_state_of_type(PyTypeObject* type);
+ModuleState* table_find_state(Table* table);
+
+// --- growing: the caller holds the table's lock, and no Python code runs when they succeed ---
+
+// Commits memory for so many rows. When it fails, some parts may have more memory than before, for the next try.
+int table_ensure(Table* table, Py_ssize_t length);
+
+// Commits memory for so many bytes of texts.
+int table_ensure_text(Table* table, TableColumn* column, size_t num_bytes);
+
+// Makes the pages of rows resident that are about to be written for the first time. Best effort.
+void table_prefault(Table* table, Py_ssize_t length);
+void table_prefault_text(Table* table, TableColumn* column, size_t num_bytes);
+
+// Rows that were written behind the last one become visible.
+static inline void table_publish(Table* table, Py_ssize_t length) {
+    shared_store_release(&table->length, (size_t)length);
+}
+
+// --- what others see ---
+
+// How many bytes of a part hold so many rows. Of the bytes of texts those of all rows.
+size_t part_size(const TableColumn* column, PartKind kind, Py_ssize_t num_rows);
+
+// Remembers that so many bytes of a part are shown. The caller holds the table's lock.
+static inline void part_note_export(Part* part, size_t num_bytes) {
+    if (part->exported_end < num_bytes) part->exported_end = num_bytes;
+}
+
+// --- giving back: the caller holds no lock ---
+
+// Removes all rows. BufferError while any are shown.
+int table_clear(Table* table);
+
+// Decommits or discards the pages that hold no rows.
+int table_shrink_to_fit(Table* table);
+
+#endif
