@@ -10,10 +10,10 @@
     ...     early.release()
     b'hello'
 
-Start with help(vmem.reserve), help(vmem.Region), help(vmem.Array), help(vmem.Table) and help(vmem.Arena). Sizes and offsets are in bytes.
-Ranges are half-open and default to everything (``offset=0, num_bytes=None``). Memory is committed and decommitted by
-whole pages: a range covers every page that holds one or more of its bytes. Every integer argument takes any object with
-``__index__``.
+Start with help(vmem.reserve), help(vmem.Region), help(vmem.Array), help(vmem.Table) and help(vmem.Arena). Sizes and
+offsets are in bytes. Ranges are half-open and default to everything (``offset=0, num_bytes=None``). Memory is committed
+and decommitted by whole pages: a range covers every page that holds one or more of its bytes. Every integer argument
+takes any object with ``__index__``.
 """
 
 # How the package is laid out, from the bottom:

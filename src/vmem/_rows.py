@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 class Row(tuple[Any, ...]):
     """A row of a table: a tuple of its items, which are attributes too.
 
-    A name that is not an identifier, or that begins with two underscores, is no attribute. Rows equal tuples of the same
-    items. Tables make them, also from pickles; `_fields` has the names of the columns.
+    A name that is not an identifier, or that begins with two underscores, is not an attribute. Rows equal tuples of the
+    same items. `_fields` has the names of the columns.
 
     Examples
     --------
