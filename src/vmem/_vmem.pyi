@@ -23,6 +23,7 @@ from vmem._rows import Row
 _AnyRegion = TypeVar("_AnyRegion", bound=Region)
 _AnyArray = TypeVar("_AnyArray", bound=Array[Any])
 _Item = TypeVar("_Item", int, float)
+_Items: TypeAlias = Buffer | Iterable[object]
 _IntegerTypecode: TypeAlias = Literal["b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"]
 _FloatTypecode: TypeAlias = Literal["f", "d"]
 
@@ -33,6 +34,10 @@ class _SupportsRead(Protocol):
 @type_check_only
 class _SupportsWrite(Protocol):
     def write(self, data: bytes, /) -> object: ...
+
+@type_check_only
+class _SupportsArrowStream(Protocol):
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
 
 @type_check_only
 class _Limits(TypedDict):
@@ -324,6 +329,7 @@ class Table:
     @property
     def capacity(self) -> int: ...
     def append(self, *args: object, **kwargs: object) -> None: ...
+    def extend(self, columns: Mapping[str, _Items] | Sequence[_Items] | _SupportsArrowStream, /) -> None: ...
     def clear(self) -> None: ...
     def shrink_to_fit(self) -> None: ...
     def map(self) -> MemoryMap: ...

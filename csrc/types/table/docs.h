@@ -71,6 +71,36 @@ PyDoc_STRVAR(append_doc,
              ">>> list(table)\n"
              "[Row(time=1, value=0.5), Row(time=2, value=1.5)]");
 
+PyDoc_STRVAR(
+    extend_doc,
+    "extend($self, columns, /)\n--\n\n"
+    "Add many rows: all of them or, when the call raises, none. Live views stay valid.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "columns : mapping, sequence, structured array, or object with ``__arrow_c_stream__``\n"
+    "    The items of all columns, by name or in order, as buffers or iterables of one length; or a data frame, a "
+    "table\n"
+    "    of Arrow, another `Table`, or whatever else streams Arrow data. Columns are matched by name. Numbers of "
+    "other\n"
+    "    types are converted as `append` would; those of Arrow only where none changes. Times have the column's unit;\n"
+    "    from Arrow any, where none changes. NaT becomes None where that is allowed.\n\n"
+    "Raises\n"
+    "------\n"
+    "BufferError\n"
+    "    Another thread is in shrink_to_fit().\n"
+    "OutOfMemoryError\n"
+    "    The table would grow beyond its capacity, or the system has no memory for more.\n"
+    "TypeError, OverflowError, ValueError\n"
+    "    An item does not fit its column, or columns are missing, unknown, or of different lengths.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> table = vmem.Table({\"time\": \"q\", \"value\": \"d\"})\n"
+    ">>> table.extend({\"time\": range(1000), \"value\": [0.5] * 1000})\n"
+    ">>> table.extend([[1000], [1.5]])\n"
+    ">>> table[-1]\n"
+    "Row(time=1000, value=1.5)");
+
 PyDoc_STRVAR(clear_doc,
              "clear($self, /)\n--\n\n"
              "Remove all rows. The memory stays committed, for others.\n\n"

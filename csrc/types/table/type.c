@@ -5,6 +5,7 @@
 #include "python/arguments.h"
 #include "types/table/appending.h"
 #include "types/table/docs.h"
+#include "types/table/extending.h"
 #include "types/table/rows.h"
 #include "types/table/storage.h"
 
@@ -177,6 +178,7 @@ PyObject* table_set_row_type_maker(PyObject* module, PyObject* maker) {
 
 PyMethodDef table_methods[] = {
     {"append", AS_KEYWORDS(table_append), append_doc},
+    {"extend", (PyCFunction)table_extend, METH_O, extend_doc},
     {"clear", (PyCFunction)table_clear_method, METH_NOARGS, clear_doc},
     {"shrink_to_fit", (PyCFunction)table_shrink_to_fit_method, METH_NOARGS, shrink_to_fit_doc},
     {"map", (PyCFunction)table_map, METH_NOARGS, map_doc},

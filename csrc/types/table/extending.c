@@ -1,0 +1,184 @@
+#include "types/table/extending.h"
+
+#include "types/table/appending.h"
+#include "types/table/arrow_input.h"
+#include "types/table/storage.h"
+
+// --- batches ---
+
+int batch_init(Batch* batch, const Table* table) {
+    batch->num_rows = 0;
+    batch->sources = PyMem_Calloc((size_t)table->num_columns, sizeof(Source));
+    if (batch->sources) return 0;
+    PyErr_NoMemory();
+    return -1;
+}
+
+void batch_free(Batch* batch, const Table* table) {
+    for (Py_ssize_t i = 0; batch->sources && i < table->num_columns; i++) source_free(&batch->sources[i]);
+    PyMem_Free(batch->sources);
+    batch->sources = NULL;
+}
+
+// --- storing ---
+
+static Py_ssize_t add_rows(const Batch* batches, Py_ssize_t num_batches, Py_ssize_t length) {
+    for (Py_ssize_t i = 0; i < num_batches; i++)
+        length = batches[i].num_rows > PY_SSIZE_T_MAX - length ? PY_SSIZE_T_MAX : length + batches[i].num_rows;
+    return length;
+}
+
+static int ensure_texts(Table* table, const Batch* batches, Py_ssize_t num_batches) {
+    for (Py_ssize_t i = 0; i < table->num_columns; i++) {
+        TableColumn* column = &table->columns[i];
+        size_t num_bytes = column->text_size;
+        if (!has_variable_size(column->type)) continue;
+        for (Py_ssize_t k = 0; k < num_batches; k++) {
+            size_t more = source_text_size(&batches[k].sources[i]);
+            num_bytes = more > SIZE_MAX - num_bytes ? SIZE_MAX : num_bytes + more;
+        }
+        if (num_bytes > column->text_ready && table_ensure_text(table, column, num_bytes) < 0) return -1;
+        table_prefault_text(table, column, num_bytes);
+    }
+    return 0;
+}
+
+// Whatever can fail comes before anything is stored.
+static int store(Table* table, const Batch* batches, Py_ssize_t num_batches) {
+    Py_ssize_t index = table_length(table), length = add_rows(batches, num_batches, index);
+    if (length > table->num_ready && table_ensure(table, length) < 0) return -1;
+    if (ensure_texts(table, batches, num_batches) < 0) return -1;
+    table_prefault(table, length);
+    for (Py_ssize_t k = 0; k < num_batches; k++) {
+        for (Py_ssize_t i = 0; i < table->num_columns; i++)
+            source_store(&batches[k].sources[i], &table->columns[i], index);
+        index += batches[k].num_rows;
+    }
+    table_publish(table, length);
+    return 0;
+}
+
+int table_store_batches(Table* table, const Batch* batches, Py_ssize_t num_batches) {
+    int status;
+    Py_BEGIN_CRITICAL_SECTION(table);
+    status = store(table, batches, num_batches);
+    Py_END_CRITICAL_SECTION();
+    return status;
+}
+
+// --- from Python objects ---
+
+static int check_lengths(const Table* table, Batch* batch) {
+    batch->num_rows = batch->sources[0].num_items;
+    for (Py_ssize_t i = 1; i < table->num_columns; i++) {
+        if (batch->sources[i].num_items == batch->num_rows) continue;
+        PyErr_Format(PyExc_ValueError, "columns have different lengths: %R has %zd items, %R has %zd",
+                     table->columns[0].name, batch->num_rows, table->columns[i].name, batch->sources[i].num_items);
+        return -1;
+    }
+    return 0;
+}
+
+// The items of a column, from a mapping, a sequence or a structured array. NULL with an exception.
+typedef PyObject* (*GetItems)(const Table* table, PyObject* columns, Py_ssize_t index);
+
+static PyObject* get_by_name(const Table* table, PyObject* columns, Py_ssize_t index) {
+    return PyObject_GetItem(columns, table->columns[index].name);
+}
+
+static PyObject* get_by_index(const Table* table, PyObject* columns, Py_ssize_t index) {
+    (void)table;
+    return PySequence_GetItem(columns, index);
+}
+
+static int extend_from(Table* table, PyObject* columns, GetItems get_items) {
+    Batch batch;
+    int status = batch_init(&batch, table);
+    for (Py_ssize_t i = 0; status == 0 && i < table->num_columns; i++) {
+        PyObject* items = get_items(table, columns, i);
+        status = items ? source_take(&batch.sources[i], &table->columns[i], items, table->capacity) : -1;
+        Py_XDECREF(items);
+    }
+    if (status == 0) status = check_lengths(table, &batch);
+    if (status == 0) status = table_store_batches(table, &batch, 1);
+    batch_free(&batch, table);
+    return status;
+}
+
+// --- names ---
+
+// `names` is a list or tuple of what should be the names of all columns.
+static int check_names(const Table* table, PyObject* names) {
+    Py_ssize_t num_names = PySequence_Size(names);
+    if (num_names < 0) return -1;
+    for (Py_ssize_t i = 0; i < num_names; i++) {
+        PyObject* name = PySequence_GetItem(names, i);
+        if (!name) return -1;
+        bool is_column = PyUnicode_Check(name) && table_find_column(table, name, i) >= 0;
+        if (!is_column) PyErr_Format(PyExc_ValueError, "%R is not a column of this table", name);
+        Py_DECREF(name);
+        if (!is_column) return -1;
+    }
+    for (Py_ssize_t i = 0; i < table->num_columns; i++) {
+        int is_there = PySequence_Contains(names, table->columns[i].name);
+        if (is_there == 0) PyErr_Format(PyExc_ValueError, "column %R is missing", table->columns[i].name);
+        if (is_there <= 0) return -1;
+    }
+    return 0;
+}
+
+static int extend_from_mapping(Table* table, PyObject* columns) {
+    PyObject* names = PyMapping_Keys(columns);
+    int status = names ? check_names(table, names) : -1;
+    Py_XDECREF(names);
+    return status < 0 ? -1 : extend_from(table, columns, get_by_name);
+}
+
+// The names of the fields of a structured array of NumPy, NULL for all other objects.
+static PyObject* find_fields(PyObject* object) {
+    PyObject* dtype = PyObject_GetAttrString(object, "dtype");
+    PyObject* names = dtype ? PyObject_GetAttrString(dtype, "names") : NULL;
+    if (names && !PyTuple_Check(names)) Py_CLEAR(names);
+    Py_XDECREF(dtype);
+    PyErr_Clear();
+    return names;
+}
+
+static int extend_from_sequence(Table* table, PyObject* columns) {
+    Py_ssize_t num_columns = PySequence_Size(columns);
+    if (num_columns < 0) return -1;
+    if (num_columns == table->num_columns) return extend_from(table, columns, get_by_index);
+    PyErr_Format(PyExc_ValueError,
+                 "a table of %zd columns cannot be extended by a sequence of %zd; it takes the items of "
+                 "each column, not rows",
+                 table->num_columns, num_columns);
+    return -1;
+}
+
+static bool is_sequence(PyObject* object) {
+    return PySequence_Check(object) && !PyUnicode_Check(object) && !PyBytes_Check(object) && !PyByteArray_Check(object);
+}
+
+static int extend_table(Table* table, PyObject* columns) {
+    if (arrow_has_stream(columns)) return arrow_extend(table, columns);
+    PyObject* fields = find_fields(columns);
+    if (fields) {
+        int status = check_names(table, fields);
+        Py_DECREF(fields);
+        return status < 0 ? -1 : extend_from(table, columns, get_by_name);
+    }
+    if (PyMapping_Check(columns) && PyObject_HasAttrString(columns, "keys")) return extend_from_mapping(table, columns);
+    if (is_sequence(columns)) return extend_from_sequence(table, columns);
+    PyObject* name = PyType_GetName(Py_TYPE(columns));
+    if (name)
+        PyErr_Format(PyExc_TypeError,
+                     "extend() takes a mapping or sequence of columns, a structured array, or an object with "
+                     "__arrow_c_stream__, not %U",
+                     name);
+    Py_XDECREF(name);
+    return -1;
+}
+
+PyObject* table_extend(Table* self, PyObject* columns) {
+    return extend_table(self, columns) < 0 ? NULL : Py_NewRef(Py_None);
+}
