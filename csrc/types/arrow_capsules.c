@@ -6,6 +6,7 @@
 
 #define SCHEMA_NAME "arrow_schema"
 #define ARRAY_NAME "arrow_array"
+#define STREAM_NAME "arrow_array_stream"
 
 // --- schemas ---
 
@@ -18,14 +19,21 @@ static void destroy_schema(PyObject* capsule) {
     free(schema);
 }
 
+PyObject* arrow_make_empty_schema(struct ArrowSchema** schema) {
+    *schema = calloc(1, sizeof(**schema));
+    if (!*schema) return PyErr_NoMemory();
+    PyObject* capsule = PyCapsule_New(*schema, SCHEMA_NAME, destroy_schema);
+    if (!capsule) free(*schema);
+    return capsule;
+}
+
 PyObject* arrow_make_schema(const char* format) {
-    struct ArrowSchema* schema = calloc(1, sizeof(*schema));
-    if (!schema) return PyErr_NoMemory();
+    struct ArrowSchema* schema;
+    PyObject* capsule = arrow_make_empty_schema(&schema);
+    if (!capsule) return NULL;
     schema->format = format;
     schema->name = "";
     schema->release = release_schema;
-    PyObject* capsule = PyCapsule_New(schema, SCHEMA_NAME, destroy_schema);
-    if (!capsule) free(schema);
     return capsule;
 }
 
@@ -52,4 +60,31 @@ PyObject* arrow_make_array(struct ArrowArray** array) {
     PyObject* capsule = PyCapsule_New(*array, ARRAY_NAME, destroy_array);
     if (!capsule) free(*array);
     return capsule;
+}
+
+// --- streams ---
+
+static void destroy_stream(PyObject* capsule) {
+    struct ArrowArrayStream* stream = PyCapsule_GetPointer(capsule, STREAM_NAME);
+    if (stream->release) stream->release(stream);
+    free(stream);
+}
+
+PyObject* arrow_make_stream(struct ArrowArrayStream** stream) {
+    *stream = calloc(1, sizeof(**stream));
+    if (!*stream) return PyErr_NoMemory();
+    PyObject* capsule = PyCapsule_New(*stream, STREAM_NAME, destroy_stream);
+    if (!capsule) free(*stream);
+    return capsule;
+}
+
+struct ArrowArrayStream* arrow_get_stream(PyObject* capsule) {
+    if (!PyCapsule_IsValid(capsule, STREAM_NAME)) {
+        raise_wrong_type(capsule, "what __arrow_c_stream__ returns", "a capsule named " STREAM_NAME);
+        return NULL;
+    }
+    struct ArrowArrayStream* stream = PyCapsule_GetPointer(capsule, STREAM_NAME);
+    if (stream->release) return stream;
+    PyErr_SetString(PyExc_ValueError, "the Arrow stream has been released");
+    return NULL;
 }

@@ -4,14 +4,24 @@
 #define VMEM_ARROW_CAPSULES_H
 
 #include "python/compat.h"
-#include "types/arrow_c_data.h"
+#include "types/arrow_c_stream.h"
 
 // A capsule with a schema of a type without children; `format` is a constant. NULL with an exception.
 PyObject* arrow_make_schema(const char* format);
 
+// The same with an empty schema, which the caller fills.
+PyObject* arrow_make_empty_schema(struct ArrowSchema** schema);
+
 // A capsule with an empty array, which counts as released until the caller fills it. Whoever consumes the capsule moves
 // the array out of it; else it is released with the capsule. NULL with an exception.
 PyObject* arrow_make_array(struct ArrowArray** array);
+
+// The same with an empty stream.
+PyObject* arrow_make_stream(struct ArrowArrayStream** stream);
+
+// The stream in a capsule, which the caller may move out of it. NULL with TypeError for other objects, and with
+// ValueError when it was released.
+struct ArrowArrayStream* arrow_get_stream(PyObject* capsule);
 
 // The format that a capsule with a schema asks for; "" for one that was released. Valid as long as the capsule. NULL with
 // TypeError for other objects.

@@ -1,11 +1,8 @@
 #include "types/table/arrow_input.h"
 
-#include "python/arguments.h"
-#include "types/arrow_c_stream.h"
+#include "types/arrow_capsules.h"
 #include "types/table/cells.h"
 #include "types/table/extending.h"
-
-#define STREAM_NAME "arrow_array_stream"
 
 typedef struct ArrowSchema Schema;
 typedef struct ArrowArray Columns;  // one, or a batch of them
@@ -437,14 +434,11 @@ bool arrow_has_stream(PyObject* object) { return PyObject_HasAttrString(object, 
 static int open_stream(Input* input, PyObject* object) {
     PyObject* capsule = PyObject_CallMethod(object, "__arrow_c_stream__", NULL);
     if (!capsule) return -1;
-    Stream* stream = PyCapsule_IsValid(capsule, STREAM_NAME) ? PyCapsule_GetPointer(capsule, STREAM_NAME) : NULL;
-    if (!stream)
-        raise_wrong_type(capsule, "what __arrow_c_stream__ returns", "a capsule named " STREAM_NAME);
-    else if (!stream->release)
-        PyErr_SetString(PyExc_ValueError, "the Arrow stream has been released");
-    else
+    Stream* stream = arrow_get_stream(capsule);
+    if (stream) {
         input->stream = *stream;
-    if (stream) stream->release = NULL;
+        stream->release = NULL;
+    }
     Py_DECREF(capsule);
     return input->stream.release ? 0 : -1;
 }

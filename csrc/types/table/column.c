@@ -2,6 +2,7 @@
 
 #include "core/views.h"
 #include "python/arguments.h"
+#include "types/table/arrow_output.h"
 #include "types/table/cells.h"
 #include "types/table/column_numpy.h"
 #include "types/table/column_docs.h"
@@ -249,6 +250,8 @@ static PyMethodDef column_methods[] = {
     {"index", (PyCFunction)column_index, METH_O, column_index_doc},
     {"count", (PyCFunction)column_count, METH_O, column_count_doc},
     {"__array__", AS_KEYWORDS(column_to_numpy), column_to_numpy_doc},
+    {"__arrow_c_array__", AS_KEYWORDS(column_to_arrow), column_to_arrow_doc},
+    {"__arrow_c_schema__", (PyCFunction)column_to_arrow_schema, METH_NOARGS, column_to_arrow_schema_doc},
     {"__release_buffer__", (PyCFunction)column_release_buffer, METH_O | METH_COEXIST, column_release_buffer_doc},
     {NULL, NULL, 0, NULL},
 };

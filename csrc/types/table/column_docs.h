@@ -89,6 +89,13 @@ PyDoc_STRVAR(column_to_numpy_doc,
              "__array__($self, /, dtype=None, *, copy=None)\n--\n\n"
              "The column as an array of NumPy: without a copy for numbers without None, and for times.");
 
+PyDoc_STRVAR(column_to_arrow_doc,
+             "__arrow_c_array__($self, /, requested_schema=None)\n--\n\n"
+             "The items that there are now, for whatever takes Arrow data, without a copy.");
+
+PyDoc_STRVAR(column_to_arrow_schema_doc,
+             "__arrow_c_schema__($self, /)\n--\n\nThe type of the items, for whatever takes Arrow data.");
+
 PyDoc_STRVAR(column_release_buffer_doc,
              "__release_buffer__($self, buffer, /)\n--\n\n"
              "Do nothing: buffers belong to what they pin.");

@@ -153,6 +153,15 @@ PyDoc_STRVAR(map_doc,
              ">>> table.map().kind, table.map().num_views\n"
              "('table', 0)");
 
+PyDoc_STRVAR(
+    table_to_arrow_doc,
+    "__arrow_c_stream__($self, /, requested_schema=None)\n--\n\n"
+    "The rows that there are now, for whatever takes Arrow data, without a copy. They stay as they are while the\n"
+    "table grows.");
+
+PyDoc_STRVAR(table_to_arrow_schema_doc,
+             "__arrow_c_schema__($self, /)\n--\n\nThe names and types of the columns, for whatever takes Arrow data.");
+
 PyDoc_STRVAR(reduce_doc, "__reduce__($self, /)\n--\n\nA table cannot be pickled nor copied.");
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "python/arguments.h"
 #include "types/table/appending.h"
+#include "types/table/arrow_output.h"
 #include "types/table/cells.h"
 #include "types/table/column.h"
 #include "types/table/storage.h"
@@ -166,7 +167,24 @@ PyDoc_STRVAR(
 
 static PyObject* rows_get_names(Rows* self, void* Py_UNUSED(closure)) { return Py_NewRef(self->table->names); }
 
-PyMethodDef rows_methods[] = {
+static PyObject* rows_to_arrow(Rows* self, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords) {
+    return arrow_export_rows(self->table, self->range, args, num_args, keywords);
+}
+
+static PyObject* rows_to_arrow_schema(Rows* self, PyObject* Py_UNUSED(ignored)) {
+    return arrow_export_schema(self->table);
+}
+
+PyDoc_STRVAR(rows_to_arrow_doc,
+             "__arrow_c_stream__($self, /, requested_schema=None)\n--\n\n"
+             "The rows, for whatever takes Arrow data, without a copy.");
+
+PyDoc_STRVAR(rows_to_arrow_schema_doc,
+             "__arrow_c_schema__($self, /)\n--\n\nThe names and types of the columns, for whatever takes Arrow data.");
+
+static PyMethodDef rows_methods[] = {
+    {"__arrow_c_stream__", AS_KEYWORDS(rows_to_arrow), rows_to_arrow_doc},
+    {"__arrow_c_schema__", (PyCFunction)rows_to_arrow_schema, METH_NOARGS, rows_to_arrow_schema_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -41,7 +41,6 @@ PyObject* rows_new(Table* table, RowRange range);
 // What indexing a table, or a view of rows, gives for an index, a slice, or the name of a column.
 PyObject* table_get_part(Table* table, RowRange range, PyObject* key);
 
-extern PyMethodDef rows_methods[];
 extern PyType_Spec rows_spec;
 
 #endif

@@ -4,6 +4,7 @@
 #include "core/snapshot.h"
 #include "python/arguments.h"
 #include "types/table/appending.h"
+#include "types/table/arrow_output.h"
 #include "types/table/docs.h"
 #include "types/table/extending.h"
 #include "types/table/rows.h"
@@ -128,6 +129,14 @@ static PyObject* table_shrink_to_fit_method(Table* self, PyObject* Py_UNUSED(ign
     return none_unless(table_shrink_to_fit(self) < 0);
 }
 
+// --- Arrow ---
+
+static PyObject* table_to_arrow(Table* self, PyObject* const* args, Py_ssize_t num_args, PyObject* keywords) {
+    return arrow_export_rows(self, ALL_ROWS, args, num_args, keywords);
+}
+
+static PyObject* table_to_arrow_schema(Table* self, PyObject* Py_UNUSED(ignored)) { return arrow_export_schema(self); }
+
 // --- others ---
 
 static PyObject* table_map(Table* self, PyObject* Py_UNUSED(ignored)) {
@@ -182,6 +191,8 @@ PyMethodDef table_methods[] = {
     {"clear", (PyCFunction)table_clear_method, METH_NOARGS, clear_doc},
     {"shrink_to_fit", (PyCFunction)table_shrink_to_fit_method, METH_NOARGS, shrink_to_fit_doc},
     {"map", (PyCFunction)table_map, METH_NOARGS, map_doc},
+    {"__arrow_c_stream__", AS_KEYWORDS(table_to_arrow), table_to_arrow_doc},
+    {"__arrow_c_schema__", (PyCFunction)table_to_arrow_schema, METH_NOARGS, table_to_arrow_schema_doc},
     {"__reduce__", (PyCFunction)table_reduce, METH_NOARGS, reduce_doc},
     {NULL, NULL, 0, NULL},
 };
