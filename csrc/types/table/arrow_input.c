@@ -1,8 +1,7 @@
 #include "types/table/arrow_input.h"
 
 #include "types/arrow_capsules.h"
-#include "types/table/cells.h"
-#include "types/table/extending.h"
+#include "types/table/batch.h"
 
 typedef struct ArrowSchema Schema;
 typedef struct ArrowArray Columns;  // one, or a batch of them
