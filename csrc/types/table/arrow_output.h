@@ -2,7 +2,7 @@
 #ifndef VMEM_TABLE_ARROW_OUTPUT_H
 #define VMEM_TABLE_ARROW_OUTPUT_H
 
-#include "types/table/column.h"
+#include "types/table/column_items.h"
 
 // A capsule with a stream of one batch, for a method __arrow_c_stream__(requested_schema=None). NULL with an exception.
 PyObject* arrow_export_rows(Table* table, RowRange range, PyObject* const* args, Py_ssize_t num_args,

@@ -1,11 +1,10 @@
 #include "types/table/column.h"
 
-#include "core/views.h"
 #include "python/arguments.h"
 #include "types/table/arrow_output.h"
-#include "types/table/cells.h"
-#include "types/table/column_numpy.h"
 #include "types/table/column_docs.h"
+#include "types/table/column_items.h"
+#include "types/table/column_numpy.h"
 #include "types/table/storage.h"
 
 // --- creating and deallocating ---
@@ -43,17 +42,8 @@ static Py_ssize_t column_length(Column* self) {
     return range.stop - range.start;
 }
 
-// NULL, without an exception when there is no such item. The index may be negative.
-static PyObject* get_or_null(Column* self, Py_ssize_t index) {
-    PyObject* item = NULL;
-    Py_BEGIN_CRITICAL_SECTION(self->table);
-    if (rows_find(rows_clamp(self->table, self->range), &index)) item = cell_get(column_data(self), index);
-    Py_END_CRITICAL_SECTION();
-    return item;
-}
-
 static PyObject* get_item(Column* self, Py_ssize_t index) {
-    PyObject* item = get_or_null(self, index);
+    PyObject* item = column_get_or_null(self, index);
     if (!item && !PyErr_Occurred()) PyErr_SetString(PyExc_IndexError, "column index out of range");
     return item;
 }
@@ -78,23 +68,11 @@ static PyObject* column_subscript(Column* self, PyObject* key) {
     return get_item(self, index);
 }
 
-PyObject* column_tolist(Column* self, PyObject* Py_UNUSED(ignored)) {
-    PyObject *list = PyList_New(0), *item;
-    int status = list ? 0 : -1;
-    for (Py_ssize_t i = 0; status == 0 && (item = get_or_null(self, i)); i++) {
-        status = PyList_Append(list, item);
-        Py_DECREF(item);
-    }
-    if (PyErr_Occurred()) status = -1;
-    if (status < 0) Py_CLEAR(list);
-    return list;
-}
-
 // Finds the first item that equals an object, from `*index` on. Returns whether there is one, or -1 with an exception.
 // Comparing can run Python code, which can clear the table.
 static int find_item(Column* self, PyObject* object, Py_ssize_t* index) {
     PyObject* item;
-    for (; (item = get_or_null(self, *index)); ++*index) {
+    for (; (item = column_get_or_null(self, *index)); ++*index) {
         int is_equal = PyObject_RichCompareBool(item, object, Py_EQ);
         Py_DECREF(item);
         if (is_equal != 0) return is_equal;
@@ -124,65 +102,6 @@ static PyObject* column_count(Column* self, PyObject* object) {
 
 // --- buffers ---
 
-typedef struct PartFormat {
-    const char* format;
-    Py_ssize_t item_size;
-} PartFormat;
-
-static PartFormat find_format(const TableColumn* column, PartKind kind) {
-    if (kind == PART_OFFSETS) return (PartFormat){"q", sizeof(int64_t)};
-    if (kind == PART_VALUES && column->items) return (PartFormat){column->items->typecode, column->items->size};
-    return (PartFormat){"B", 1};
-}
-
-// The items of a part that show a range of rows. Texts are shown from the first on, because offsets count from there.
-static RowRange find_part_items(const TableColumn* column, PartKind kind, RowRange range) {
-    if (kind == PART_OFFSETS) return (RowRange){range.start, range.stop > range.start ? range.stop + 1 : range.start};
-    if (kind == PART_VALIDITY || column->type->kind == COLUMN_BITS)
-        return (RowRange){range.start / 8, (range.stop + 7) / 8};
-    if (column->items) return range;
-    return (RowRange){0, range.stop > range.start ? (Py_ssize_t)column_offsets(column)[range.stop] : 0};
-}
-
-// Places a pin on a part. The caller holds the table's lock.
-static void place_pin(Column* self, PinObject* pin, PartKind kind, RowRange range) {
-    TableColumn* column = column_data(self);
-    Part* part = &column->parts[kind];
-    PartFormat format = find_format(column, kind);
-    RowRange items = find_part_items(column, kind, range);
-    size_t offset = (size_t)(items.start * format.item_size);
-    view_place_items(pin, part->range.start + offset, items.stop - items.start, format.format, format.item_size);
-    part_note_export(part, (size_t)(items.stop * format.item_size));
-}
-
-// A pin on a part of the column as it is now. NULL with an exception. Making it can run Python code, so that comes first.
-static PinObject* pin_part(Column* self, PartKind kind) {
-    Table* table = self->table;
-    PinObject* pin = view_new_pin(&table->reservation);
-    bool splits_byte;
-    RowRange range;
-    if (!pin) return NULL;
-    Py_BEGIN_CRITICAL_SECTION(table);
-    range = rows_clamp(table, self->range);
-    bool is_bits = kind == PART_VALIDITY || (kind == PART_VALUES && column_data(self)->type->kind == COLUMN_BITS);
-    splits_byte = is_bits && range.start % 8 != 0;
-    if (!splits_byte) place_pin(self, pin, kind, range);
-    Py_END_CRITICAL_SECTION();
-    if (!splits_byte) return pin;
-    Py_DECREF((PyObject*)pin);
-    PyErr_Format(PyExc_ValueError,
-                 "bits cannot be shown from row %zd on, in the middle of a byte; slice at a multiple of 8",
-                 range.start);
-    return NULL;
-}
-
-PyObject* column_view_part(Column* self, PartKind kind) {
-    PinObject* pin = pin_part(self, kind);
-    PyObject* view = pin ? PyMemoryView_FromObject((PyObject*)pin) : NULL;
-    Py_XDECREF((PyObject*)pin);
-    return view;
-}
-
 static int check_is_buffer(const TableColumn* column) {
     const char* remedy = column->items ? ".values and .validity" : ".values";
     if (column->type->kind == COLUMN_NUMBERS && !column->is_nullable) return 0;
@@ -199,7 +118,7 @@ static int column_getbuffer(Column* self, Py_buffer* view, int flags) {
     }
     view->obj = NULL;
     if (check_is_buffer(column_data(self)) < 0) return -1;
-    PinObject* pin = pin_part(self, PART_VALUES);
+    PinObject* pin = column_pin_part(self, self->range, PART_VALUES);
     if (!pin) return -1;
     int status = PyObject_GetBuffer((PyObject*)pin, view, flags);
     Py_DECREF((PyObject*)pin);
@@ -224,17 +143,17 @@ static PyObject* column_get_type(Column* self, void* Py_UNUSED(closure)) {
 }
 
 static PyObject* column_get_values(Column* self, void* Py_UNUSED(closure)) {
-    return column_view_part(self, PART_VALUES);
+    return column_view_part(self, self->range, PART_VALUES);
 }
 
 static PyObject* column_get_offsets(Column* self, void* Py_UNUSED(closure)) {
     if (!has_variable_size(column_data(self)->type)) return Py_NewRef(Py_None);
-    return column_view_part(self, PART_OFFSETS);
+    return column_view_part(self, self->range, PART_OFFSETS);
 }
 
 static PyObject* column_get_validity(Column* self, void* Py_UNUSED(closure)) {
     if (!column_data(self)->is_nullable) return Py_NewRef(Py_None);
-    return column_view_part(self, PART_VALIDITY);
+    return column_view_part(self, self->range, PART_VALIDITY);
 }
 
 static PyObject* column_repr(Column* self) {

@@ -40,7 +40,7 @@ static PyObject* view_without_copy(PyObject* numpy, Column* self) {
     const TableColumn* column = column_data(self);
     bool is_times = column->type->kind == COLUMN_TIMES;
     if (!is_times && (column->type->kind != COLUMN_NUMBERS || column->is_nullable)) return NULL;
-    PyObject* view = column_view_part(self, PART_VALUES);
+    PyObject* view = column_view_part(self, self->range, PART_VALUES);
     PyObject* array = view ? as_array(numpy, view, Py_None, Py_None) : NULL;
     Py_XDECREF(view);
     if (!array || !is_times) return array;
@@ -50,8 +50,7 @@ static PyObject* view_without_copy(PyObject* numpy, Column* self) {
 }
 
 static PyObject* copy_bools(PyObject* numpy, Column* self) {
-    Column* aligned = (Column*)column_new(self->table, self->index, ALL_ROWS);
-    PyObject* bits = aligned ? column_view_part(aligned, PART_VALUES) : NULL;
+    PyObject* bits = column_view_part(self, ALL_ROWS, PART_VALUES);
     PyObject *bools = NULL, *part = NULL;
     if (bits) {
         Py_ssize_t num_bits = 8 * PyObject_Size(bits);
@@ -63,7 +62,6 @@ static PyObject* copy_bools(PyObject* numpy, Column* self) {
     }
     Py_XDECREF(bools);
     Py_XDECREF(bits);
-    Py_XDECREF((PyObject*)aligned);
     return part;
 }
 
