@@ -3,7 +3,7 @@
 from functools import lru_cache
 from keyword import iskeyword
 from operator import itemgetter
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 
 class Row(tuple[Any, ...]):
@@ -26,6 +26,10 @@ class Row(tuple[Any, ...]):
     __module__ = "vmem"
     __slots__ = ()
     _fields: ClassVar[tuple[str, ...]] = ()
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def _asdict(self) -> dict[str, Any]:
         """The items by the names of their columns."""

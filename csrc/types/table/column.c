@@ -53,6 +53,8 @@ static PyObject* column_item_at(Column* self, Py_ssize_t index) {
     return get_item(self, index < 0 ? PY_SSIZE_T_MIN : index);
 }
 
+static PyObject* column_iterate(Column* self) { return PySeqIter_New((PyObject*)self); }
+
 static PyObject* column_subscript(Column* self, PyObject* key) {
     RowRange sliced;
     if (PySlice_Check(key)) {
@@ -194,6 +196,7 @@ static PyType_Slot column_slots[] = {
     {Py_tp_getset, column_getset},
     {Py_bf_getbuffer, column_getbuffer},
     {Py_bf_releasebuffer, column_releasebuffer},
+    {Py_tp_iter, column_iterate},
     {Py_sq_length, column_length},
     {Py_sq_item, column_item_at},
     {Py_sq_contains, column_contains},

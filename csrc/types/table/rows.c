@@ -80,6 +80,19 @@ PyObject* table_get_part(Table* table, RowRange range, PyObject* key) {
     return table_get_row(table, range, index);
 }
 
+// Comparing can run Python code, which can clear the table.
+int table_contains(Table* table, RowRange range, PyObject* object) {
+    PyObject* row;
+    int is_equal = 0;
+    for (Py_ssize_t i = 0; is_equal == 0 && (row = table_get_row(table, range, i)); i++) {
+        is_equal = PyObject_RichCompareBool(row, object, Py_EQ);
+        Py_DECREF(row);
+    }
+    if (is_equal != 0 || !PyErr_ExceptionMatches(PyExc_IndexError)) return is_equal == 0 ? -1 : is_equal;
+    PyErr_Clear();
+    return 0;
+}
+
 // --- views of rows ---
 
 PyObject* rows_new(Table* table, RowRange range) {
@@ -116,6 +129,10 @@ static Py_ssize_t rows_length(Rows* self) {
 static PyObject* rows_item(Rows* self, Py_ssize_t index) {
     return table_get_row(self->table, self->range, index < 0 ? PY_SSIZE_T_MIN : index);
 }
+
+static int rows_contains(Rows* self, PyObject* object) { return table_contains(self->table, self->range, object); }
+
+static PyObject* rows_iterate(Rows* self) { return PySeqIter_New((PyObject*)self); }
 
 static PyObject* rows_subscript(Rows* self, PyObject* key) { return table_get_part(self->table, self->range, key); }
 
@@ -179,8 +196,10 @@ static PyType_Slot rows_slots[] = {
     {Py_tp_hash, PyObject_HashNotImplemented},
     {Py_tp_methods, rows_methods},
     {Py_tp_getset, rows_getset},
+    {Py_tp_iter, rows_iterate},
     {Py_sq_length, rows_length},
     {Py_sq_item, rows_item},
+    {Py_sq_contains, rows_contains},
     {Py_mp_length, rows_length},
     {Py_mp_subscript, rows_subscript},
     {0, NULL},

@@ -13,6 +13,9 @@ typedef struct Rows {
     RowRange range;
 } Rows;
 
+// Whether a row of a range equals an object. -1 with an exception.
+int table_contains(Table* table, RowRange range, PyObject* object);
+
 PyObject* rows_new(Table* table, RowRange range);
 
 // What indexing a table, or a view of rows, gives for an index, a slice, or the name of a column.

@@ -119,6 +119,10 @@ static PyObject* table_item(Table* self, Py_ssize_t index) {
     return table_get_row(self, ALL_ROWS, index < 0 ? PY_SSIZE_T_MIN : index);
 }
 
+static int table_has_row(Table* self, PyObject* object) { return table_contains(self, ALL_ROWS, object); }
+
+static PyObject* table_iterate(Table* self) { return PySeqIter_New((PyObject*)self); }
+
 static PyObject* table_subscript(Table* self, PyObject* key) { return table_get_part(self, ALL_ROWS, key); }
 
 static PyObject* table_clear_method(Table* self, PyObject* Py_UNUSED(ignored)) {
@@ -209,19 +213,11 @@ static PyMemberDef table_members[] = {
 };
 
 static PyType_Slot table_slots[] = {
-    {Py_tp_doc, (void*)table_doc},
-    {Py_tp_new, table_new_object},
-    {Py_tp_dealloc, table_dealloc},
-    {Py_tp_traverse, table_traverse},
-    {Py_tp_repr, table_repr},
-    {Py_tp_methods, table_methods},
-    {Py_tp_members, table_members},
-    {Py_tp_getset, table_getset},
-    {Py_sq_length, table_get_length},
-    {Py_sq_item, table_item},
-    {Py_mp_length, table_get_length},
-    {Py_mp_subscript, table_subscript},
-    {0, NULL},
+    {Py_tp_doc, (void*)table_doc},    {Py_tp_new, table_new_object},      {Py_tp_dealloc, table_dealloc},
+    {Py_tp_traverse, table_traverse}, {Py_tp_repr, table_repr},           {Py_tp_methods, table_methods},
+    {Py_tp_members, table_members},   {Py_tp_getset, table_getset},       {Py_tp_iter, table_iterate},
+    {Py_sq_length, table_get_length}, {Py_sq_item, table_item},           {Py_sq_contains, table_has_row},
+    {Py_mp_length, table_get_length}, {Py_mp_subscript, table_subscript}, {0, NULL},
 };
 
 PyType_Spec table_spec = {
