@@ -16,6 +16,7 @@ typedef struct Input {
     Batch* batches;
     Py_ssize_t num_batches;
     Py_ssize_t num_allocated;
+    Columns rejected;   // a batch for which there was no memory
     int64_t* children;  // which of the stream's columns is the one of the table
 } Input;
 
@@ -342,19 +343,23 @@ static int get_next(Input* input, Columns* array) {
     return array->release != NULL;
 }
 
+// A new batch for an array, which is kept. NULL with an exception.
+static Batch* add_batch(Input* input, const Columns* array) {
+    if (input->num_batches == input->num_allocated && add_allocated(input) < 0) {
+        input->rejected = *array;
+        return NULL;
+    }
+    Batch* batch = &input->batches[input->num_batches];
+    input->arrays[input->num_batches++] = *array;
+    return batch_init(batch, input->table) < 0 ? NULL : batch;
+}
+
 static int take_batches(Input* input) {
     Columns array;
     int status;
     while ((status = get_next(input, &array)) > 0) {
-        Batch batch = {NULL, 0};
-        bool is_kept = input->num_batches < input->num_allocated || add_allocated(input) == 0;
-        if (!is_kept || batch_init(&batch, input->table) < 0) {
-            array.release(&array);
-            return -1;
-        }
-        input->arrays[input->num_batches] = array;
-        input->batches[input->num_batches++] = batch;
-        if (take_batch(input, &input->batches[input->num_batches - 1], &array) < 0) return -1;
+        Batch* batch = add_batch(input, &array);
+        if (!batch || take_batch(input, batch, &array) < 0) return -1;
         if (PyErr_CheckSignals() < 0) return -1;
     }
     return status;
@@ -442,17 +447,21 @@ static int open_stream(Input* input, PyObject* object) {
     return input->stream.release ? 0 : -1;
 }
 
-// Releasing can run the code of producers, which may wait for threads that need the GIL.
+// Releasing can run the code of producers, in Python too, and they may wait for threads that need the GIL.
 static void close_input(Input* input) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
     for (Py_ssize_t i = 0; i < input->num_batches; i++) batch_free(&input->batches[i], input->table);
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < input->num_batches; i++) input->arrays[i].release(&input->arrays[i]);
+    if (input->rejected.release) input->rejected.release(&input->rejected);
     if (input->schema.release) input->schema.release(&input->schema);
     if (input->stream.release) input->stream.release(&input->stream);
     Py_END_ALLOW_THREADS
     PyMem_Free(input->batches);
     PyMem_Free(input->arrays);
     PyMem_Free(input->children);
+    PyErr_Restore(type, value, traceback);
 }
 
 int arrow_extend(Table* table, PyObject* object) {

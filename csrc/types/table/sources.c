@@ -157,7 +157,8 @@ static bool is_rounded(const TableColumn* column, const NumberSource* numbers, P
     bool is_equal = true;
     PyObject *before = get_number(numbers, index), *after = get_number(&stored, 0);
     if (before && after) {
-        bool was_nan = PyObject_RichCompareBool(before, before, Py_EQ) == 0;
+        double number = PyFloat_Check(before) ? PyFloat_AsDouble(before) : 0;
+        bool was_nan = number != number;
         is_equal = was_nan || PyObject_RichCompareBool(before, after, Py_EQ) != 0;
     }
     Py_XDECREF(before);
