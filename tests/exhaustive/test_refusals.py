@@ -18,11 +18,13 @@ from tests.support.sharing import SharedFolder
 
 CASES: list[str] = []
 STRUCTURE_CASES: list[str] = []
+TABLE_CASES: list[str] = []
 if sys.platform == "linux":
-    from tests.programs import refusals, structure_refusals
+    from tests.programs import refusals, structure_refusals, table_refusals
 
     CASES = list(refusals.CASES)
     STRUCTURE_CASES = list(structure_refusals.CASES)
+    TABLE_CASES = list(table_refusals.CASES)
 
 SAMPLES = {
     *("reserve, first", "reserve, named", "memory_info", "commit, small", "decommit, large", "protect, read, small"),
@@ -34,6 +36,8 @@ STRUCTURE_SAMPLES = {
     *("shared, append", "shared, attach", "shared, become a reader"),
     *("alloc, first", "alloc, stale", "trim, long", "arena without system calls"),
 }
+
+TABLE_SAMPLES = {"Table()", "append", "extend, first", "shrink_to_fit", "export", "drop export"}
 
 pytestmark = linux_only  # the system calls and their errors are those of Linux
 
@@ -114,3 +118,8 @@ def test_every_system_call_fails(case: str, failing_build: Path) -> None:
 @pytest.mark.parametrize("case", sample(STRUCTURE_CASES, STRUCTURE_SAMPLES & set(STRUCTURE_CASES)))
 def test_every_system_call_of_structures_fails(case: str, failing_build: Path) -> None:
     print(run_with(failing_build, "-m", "tests.programs.structure_refusals", case))
+
+
+@pytest.mark.parametrize("case", sample(TABLE_CASES, TABLE_SAMPLES & set(TABLE_CASES)))
+def test_every_system_call_of_tables_fails(case: str, failing_build: Path) -> None:
+    print(run_with(failing_build, "-m", "tests.programs.table_refusals", case))

@@ -21,7 +21,7 @@ testcapi: Any = importlib.import_module("_testcapi")  # it has no type hints
 
 PAGE = vmem.get_page_size()
 LARGE = 8 << 20  # a call on so much works chunk by chunk, and allocates the mark of a long call
-MAX_ALLOCATIONS = 60
+MAX_ALLOCATIONS = 100
 BYTES, DOUBLES = (vmem.Array(typecode).__arrow_c_schema__() for typecode in "bd")
 
 Call = Callable[..., object]
@@ -49,6 +49,8 @@ class Subject(NamedTuple):
             return thing.ranges(), in_kernel, bytes(thing[PAGE : 2 * PAGE])
         if isinstance(thing, _vmem.Array):
             return thing.tolist()
+        if isinstance(thing, _vmem.Table):
+            return [thing[name].tolist() for name in thing.names]
         return thing.used if isinstance(thing, _vmem.Arena) else None
 
     def release(self) -> None:
@@ -59,6 +61,8 @@ class Subject(NamedTuple):
         if isinstance(self.thing, _vmem.Region):
             self.thing.release()
         elif isinstance(self.thing, _vmem.Array) and not self.thing._is_shared:  # those are never cleared
+            self.thing.clear()
+        elif isinstance(self.thing, _vmem.Table):
             self.thing.clear()
         elif isinstance(self.thing, _vmem.Arena):
             self.thing.reset()
@@ -349,7 +353,93 @@ def arena_cases() -> dict[str, Case]:
     }
 
 
-CASES = {**region_cases(), **array_cases(), **shared_array_cases(), **arena_cases()}
+COLUMNS = {"a": "q", "b": "str|None", "c": "?", "d": "bytes", "e": "M8[s]|None"}
+ROW = (1 << 40, "größe", True, b"abc", None)
+WRONG_ROW = (1 << 40, "größe", True, b"abc", "no time")
+
+
+def table(*arguments: object, num_rows: int = 3, columns: dict[str, str] | None = None) -> Callable[[], Subject]:
+    def make() -> Subject:
+        made = _vmem.Table(columns or COLUMNS, capacity=1 << 20)
+        if columns:
+            made.extend([range(num_rows)] * len(columns))
+        else:
+            made.extend([[each] * num_rows for each in ROW])
+        return Subject(made, arguments)
+
+    return make
+
+
+def table_to_shrink() -> Subject:
+    made = _vmem.Table({"a": "q"}, capacity=LARGE // 8)
+    made.extend([array.array("q", bytes(LARGE))])
+    made.clear()
+    made.append(1)
+    return Subject(made)
+
+
+def viewed_table() -> Subject:
+    subject = table()()
+    return Subject(subject.thing, (memoryview(subject.thing["a"]),))
+
+
+def table_cases() -> dict[str, Case]:
+    many = {f"c{number}": "q" for number in range(30)}
+    named = dict(zip(COLUMNS, ROW, strict=True))
+    items = [[each] * 5 for each in ROW]
+    stream = _vmem.Table(COLUMNS, capacity=1000)
+    stream.append(*ROW)
+    integers = _vmem.Table({"a": "i"}, capacity=1000)
+    integers.append(5)
+    return {
+        "Table()": Case(nothing(), lambda _: _vmem.Table(COLUMNS, capacity=1000)),
+        "Table(), bad type": Case(nothing(), lambda _: _vmem.Table({"a": "x"}), (ValueError,)),
+        "append a row": Case(table(), lambda table: table.append(*ROW)),
+        "append a row by name": Case(table(), lambda table: table.append(**named)),
+        "append a row of many columns": Case(table(columns=many), lambda table: table.append(*range(30))),
+        "append a row, growing": Case(table(num_rows=PAGE // 8), lambda table: table.append(*ROW)),
+        "append a row, first": Case(table(num_rows=0), lambda table: table.append(*ROW)),
+        "append a row, bad item": Case(table(), lambda table: table.append(*WRONG_ROW), (TypeError,)),
+        "append a row, too short": Case(table(), lambda table: table.append(1), (TypeError,)),
+        "append a row, unknown name": Case(table(), lambda table: table.append(f=1), (TypeError,)),
+        "extend by lists": Case(table(), lambda table: table.extend(items)),
+        "extend by iterators": Case(table(), lambda table: table.extend([iter(each) for each in items])),
+        "extend by a mapping": Case(table(), lambda table: table.extend(dict(zip(COLUMNS, items, strict=True)))),
+        "extend by a stream": Case(table(), lambda table: table.extend(stream)),
+        "extend by converted numbers": Case(
+            table(array.array("b", [1, 2]), columns={"a": "q"}), lambda table, more: table.extend([more])
+        ),
+        "extend by a converted stream": Case(table(columns={"a": "d"}), lambda table: table.extend(integers)),
+        "extend, bad item": Case(table(), lambda table: table.extend([[each] for each in WRONG_ROW]), (TypeError,)),
+        "extend, unequal": Case(table(), lambda table: table.extend([*items[:4], [5]]), (ValueError,)),
+        "extend, missing": Case(table(), lambda table: table.extend({"a": [5]}), (ValueError,)),
+        "extend, another stream": Case(table(), lambda table: table.extend(integers), (ValueError,)),
+        "row": Case(table(), lambda table: table[-1]),
+        "row, too far": Case(table(), lambda table: table[5], (IndexError,)),
+        "rows": Case(table(), lambda table: list(table[1:])),
+        "contains a row": Case(table(), lambda table: ROW in table),
+        "column": Case(table(), lambda table: table["b"][1]),
+        "column, unknown": Case(table(), lambda table: table["x"], (KeyError,)),
+        "column, list": Case(table(), lambda table: table["b"].tolist()),
+        "column, buffers": Case(
+            table(), lambda table: (table["b"].values, table["b"].offsets, table["b"].validity, table["c"].values)
+        ),
+        "column, memoryview": Case(table(), lambda table: memoryview(table["a"])),
+        "column, no memoryview": Case(table(), lambda table: memoryview(table["b"]), (BufferError,)),
+        "column, bits in a byte": Case(table(), lambda table: table["c"][1:].values, (ValueError,)),
+        "column, search": Case(table(), lambda table: (table["a"].count(5), table["b"].index("größe"))),
+        "repr of a table": Case(table(), lambda table: (repr(table), repr(table["a"]), repr(table[:]))),
+        "clear below a view": Case(viewed_table, lambda table, _: table.clear(), (BufferError,)),
+        "shrink_to_fit of a table": Case(table_to_shrink, lambda table: table.shrink_to_fit()),
+        "map of a table": Case(table(), lambda table: table.map()),
+        "copy of a table": Case(table(), lambda table: table.__reduce__(), (TypeError,)),
+        "export a table": Case(table(), lambda table: table.__arrow_c_stream__()),
+        "export the schema of a table": Case(table(), lambda table: table.__arrow_c_schema__()),
+        "export a column": Case(table(), lambda table: table["b"].__arrow_c_array__()),
+    }
+
+
+CASES = {**region_cases(), **array_cases(), **shared_array_cases(), **arena_cases(), **table_cases()}
 
 
 def call_without_allocations(case: Case, subject: Subject, first: int, last: int) -> Exception | None:
@@ -401,6 +491,7 @@ def find_expected(case: Case) -> object:
 def main() -> None:
     case = CASES[sys.argv[1]]
     _vmem.set_map_maker("".format)  # type: ignore[arg-type]  # takes anything, and allocates nothing of Python's own
+    _vmem.set_row_type_maker(lambda names: tuple)  # type: ignore[arg-type, return-value]  # likewise
     gc.disable()
     expected = find_expected(case)
     refused = 0

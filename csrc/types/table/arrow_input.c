@@ -432,8 +432,6 @@ static int take_schema(Input* input) {
 
 // --- interface ---
 
-bool arrow_has_stream(PyObject* object) { return PyObject_HasAttrString(object, "__arrow_c_stream__"); }
-
 // Moves the stream out of its capsule.
 static int open_stream(Input* input, PyObject* object) {
     PyObject* capsule = PyObject_CallMethod(object, "__arrow_c_stream__", NULL);

@@ -5,8 +5,6 @@
 
 #include "types/table/table.h"
 
-bool arrow_has_stream(PyObject* object);
-
 // Appends all rows of an object's stream, or none. Returns -1 with an exception.
 int arrow_extend(Table* table, PyObject* object);
 

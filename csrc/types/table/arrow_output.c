@@ -15,7 +15,7 @@
 
 static char* copy_text(const char* text) {
     size_t size = strlen(text) + 1;
-    char* copy = malloc(size);
+    char* copy = calloc(1, size);
     return copy ? memcpy(copy, text, size) : NULL;
 }
 
@@ -99,7 +99,7 @@ static bool fill_schema(struct ArrowSchema* schema, const Description* descripti
     size_t num_columns = (size_t)description->num_columns;
     SchemaExport* export = calloc(1, sizeof(*export) + num_columns * sizeof(export->children[0]));
     if (!export) return false;
-    export->pointers = malloc(num_columns * sizeof(export->pointers[0]));
+    export->pointers = calloc(num_columns, sizeof(export->pointers[0]));
     *schema = (struct ArrowSchema){.format = "+s",
                                    .name = "",
                                    .n_children = description->num_columns,

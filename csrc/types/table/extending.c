@@ -2,6 +2,7 @@
 
 #include "types/table/appending.h"
 #include "types/table/arrow_input.h"
+#include "types/table/attributes.h"
 #include "types/table/batch.h"
 
 // --- from Python objects ---
@@ -72,14 +73,21 @@ static int extend_from_mapping(Table* table, PyObject* columns) {
     return status < 0 ? -1 : extend_from(table, columns, get_by_name);
 }
 
-// The names of the fields of a structured array of NumPy, NULL for all other objects.
-static PyObject* find_fields(PyObject* object) {
-    PyObject* dtype = PyObject_GetAttrString(object, "dtype");
-    PyObject* names = dtype ? PyObject_GetAttrString(dtype, "names") : NULL;
-    if (names && !PyTuple_Check(names)) Py_CLEAR(names);
+// The names of the fields of a structured array of NumPy; `names` is NULL for all other objects. -1 with an exception.
+static int find_fields(PyObject* object, PyObject** names) {
+    PyObject* dtype;
+    *names = NULL;
+    int status = find_attribute(object, "dtype", &dtype);
+    if (status > 0) status = find_attribute(dtype, "names", names);
+    if (*names && !PyTuple_Check(*names)) Py_CLEAR(*names);
     Py_XDECREF(dtype);
-    PyErr_Clear();
-    return names;
+    return status < 0 ? -1 : 0;
+}
+
+static int extend_from_fields(Table* table, PyObject* columns, PyObject* names) {
+    int status = check_names(table, names);
+    Py_DECREF(names);
+    return status < 0 ? -1 : extend_from(table, columns, get_by_name);
 }
 
 static int extend_from_sequence(Table* table, PyObject* columns) {
@@ -97,17 +105,8 @@ static bool is_sequence(PyObject* object) {
     return PySequence_Check(object) && !PyUnicode_Check(object) && !PyBytes_Check(object) && !PyByteArray_Check(object);
 }
 
-static int extend_table(Table* table, PyObject* columns) {
-    if (arrow_has_stream(columns)) return arrow_extend(table, columns);
-    PyObject* fields = find_fields(columns);
-    if (fields) {
-        int status = check_names(table, fields);
-        Py_DECREF(fields);
-        return status < 0 ? -1 : extend_from(table, columns, get_by_name);
-    }
-    if (PyMapping_Check(columns) && PyObject_HasAttrString(columns, "keys")) return extend_from_mapping(table, columns);
-    if (is_sequence(columns)) return extend_from_sequence(table, columns);
-    PyObject* name = PyType_GetName(Py_TYPE(columns));
+static int raise_no_columns(PyObject* object) {
+    PyObject* name = PyType_GetName(Py_TYPE(object));
     if (name)
         PyErr_Format(PyExc_TypeError,
                      "extend() takes a mapping or sequence of columns, a structured array, or an object with "
@@ -115,6 +114,24 @@ static int extend_table(Table* table, PyObject* columns) {
                      name);
     Py_XDECREF(name);
     return -1;
+}
+
+static int extend_from_object(Table* table, PyObject* columns) {
+    PyObject* fields;
+    int status = has_attribute(columns, "__arrow_c_stream__");
+    if (status != 0) return status < 0 ? -1 : arrow_extend(table, columns);
+    if (find_fields(columns, &fields) < 0) return -1;
+    if (fields) return extend_from_fields(table, columns, fields);
+    status = PyMapping_Check(columns) ? has_attribute(columns, "keys") : 0;
+    if (status != 0) return status < 0 ? -1 : extend_from_mapping(table, columns);
+    return is_sequence(columns) ? extend_from_sequence(table, columns) : raise_no_columns(columns);
+}
+
+// The usual objects have no attributes to be asked for.
+static int extend_table(Table* table, PyObject* columns) {
+    if (PyDict_CheckExact(columns)) return extend_from_mapping(table, columns);
+    if (PyList_CheckExact(columns) || PyTuple_CheckExact(columns)) return extend_from_sequence(table, columns);
+    return extend_from_object(table, columns);
 }
 
 PyObject* table_extend(Table* self, PyObject* columns) {

@@ -1,6 +1,7 @@
 #include "types/table/sources.h"
 
 #include "types/array/filling.h"
+#include "types/table/attributes.h"
 #include "types/table/cells.h"
 #include "types/table/storage.h"
 
@@ -271,8 +272,9 @@ static int compare_time_types(PyObject* dtype_name, const ColumnType* type, bool
 
 // The same items as integers. NULL with an exception, or without one when they are not times of NumPy.
 static PyObject* view_times(const TableColumn* column, PyObject* object) {
-    PyObject* dtype = PyObject_GetAttrString(object, "dtype");
-    PyObject* name = dtype ? PyObject_Str(dtype) : NULL;
+    PyObject* dtype;
+    int has_dtype = find_attribute(object, "dtype", &dtype);
+    PyObject* name = has_dtype > 0 ? PyObject_Str(dtype) : NULL;
     bool is_time = false;
     int is_equal = name ? compare_time_types(name, column->type, &is_time) : -1;
     PyObject *numpy = NULL, *array = NULL, *integers = NULL;
@@ -304,7 +306,7 @@ static int find_not_a_times(Source* source, const TableColumn* column) {
 }
 
 static int take_times(Source* source, const TableColumn* column, PyObject* object) {
-    if (column->type->kind != COLUMN_TIMES || !PyObject_HasAttrString(object, "dtype")) return 0;
+    if (column->type->kind != COLUMN_TIMES) return 0;
     PyObject* integers = view_times(column, object);
     if (!integers) return PyErr_Occurred() ? -1 : 0;
     int status = take_buffer(source, column, integers);

@@ -5,6 +5,7 @@
 #include "python/arguments.h"
 #include "types/table/appending.h"
 #include "types/table/arrow_output.h"
+#include "types/table/attributes.h"
 #include "types/table/docs.h"
 #include "types/table/extending.h"
 #include "types/table/rows.h"
@@ -76,8 +77,9 @@ static int convert_pairs(PyObject* pairs, TableSchema* schema) {
 // Converts everything before it is looked at: the mapping can be any object.
 static int convert_columns(PyObject* columns, TableSchema* schema) {
     *schema = (TableSchema){NULL, 0, NULL};
-    if (!PyMapping_Check(columns) || !PyObject_HasAttrString(columns, "items"))
-        return raise_wrong_type(columns, "Table() argument 1", "a mapping of names to types");
+    int is_mapping = PyMapping_Check(columns) ? has_attribute(columns, "items") : 0;
+    if (is_mapping < 0) return -1;
+    if (is_mapping == 0) return raise_wrong_type(columns, "Table() argument 1", "a mapping of names to types");
     PyObject* items = PyMapping_Items(columns);
     int status = items ? convert_pairs(items, schema) : -1;
     Py_XDECREF(items);

@@ -1,0 +1,202 @@
+"""Makes every system call of one call of a table fail. Run by test_refusals.py, as refusals.py is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import vmem
+from tests.programs.refusals import MIB, PAGE, Drop, Explorer, Plan, class_of_reserve, explore_case
+from tests.support.system import permissions_in, status_bytes
+
+COLUMNS = {"a": "q", "b": "str|None", "c": "?"}
+CAPACITY = 8 * MIB  # in rows
+SMALL = 4 * PAGE // 8  # rows that fill four pages of the first column
+LARGE = MIB  # rows that fill 8 MiB of it: from here on, growth ends at huge pages
+
+Row = tuple[Any, ...]
+
+
+def make_row(number: int) -> Row:
+    return number, None if number % 3 == 0 else "abcdefgh", number % 2 == 0
+
+
+def columns_of(rows: list[Row]) -> list[list[Any]]:
+    return [list(each) for each in zip(*rows, strict=True)]
+
+
+def full_table(num_rows: int) -> vmem.Table:
+    """A table whose first column fills its committed pages."""
+    table = vmem.Table(COLUMNS, capacity=CAPACITY)
+    if num_rows:
+        rows = [make_row(number) for number in range(min(num_rows, 1024))]
+        for _ in range(-(-num_rows // 1024)):
+            table.extend(columns_of(rows))
+    return table
+
+
+def place_of(table: vmem.Table) -> tuple[int, int]:
+    """The address and size, which repr() and the kernel tell: there need be no system call."""
+    place = table.map()
+    return place.address, place.size
+
+
+def count_writable(table: vmem.Table) -> int:
+    return sum(last - first for first, last, permissions in permissions_in(*place_of(table)) if permissions == "rw-p")
+
+
+@dataclass
+class TableCall(Explorer):
+    """A call that adds rows or fails. A live view and an export observe the rows that were there."""
+
+    call: Callable[[vmem.Table], object]
+    num_rows: int = SMALL
+    also_raised: tuple[type[Exception], ...] = (MemoryError,)
+    reads_too: bool = False
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.done: list[Row] | None = None
+
+    def try_once(self, plan: Plan) -> list[str]:
+        table = full_table(self.num_rows)
+        before = list(table)
+        view, shown = table["a"].values, table["a"].values.tobytes()
+        calls, raised = self.call_with(plan, lambda: self.call(table))
+        if raised:
+            assert list(table) == before
+            self.call(table)
+        after: list[Row] = list(table)
+        if self.done is None:
+            self.done = after
+        assert after == self.done
+        assert after[: len(before)] == before
+        table.append(*make_row(1))
+        assert table[-1] == make_row(1)
+        assert view.tobytes() == shown
+        view.release()
+        table.clear()
+        table.shrink_to_fit()
+        return calls
+
+
+class ShrinkTable(Explorer):
+    """A call of shrink_to_fit(). Rows never change, and what was given back can be committed again."""
+
+    def __init__(self, num_exported: int) -> None:
+        super().__init__()
+        self.num_exported = num_exported
+
+    reads_too = False
+
+    def try_once(self, plan: Plan) -> list[str]:
+        table = full_table(2 * SMALL)
+        if self.num_exported:
+            table["a"][: self.num_exported].values.release()
+        table.clear()
+        rows = [make_row(number) for number in range(10)]
+        table.extend(columns_of(rows))
+        view = table["a"].values
+        calls, raised = self.call_with(plan, table.shrink_to_fit)
+        assert list(table) == rows
+        if self.num_cases % 2:  # uses the rest before it is given back
+            table.extend(columns_of([make_row(number) for number in range(SMALL)]))
+            assert table[-1] == make_row(SMALL - 1)
+            view.release()
+            table.clear()
+            table.extend(columns_of(rows))
+            view = table["a"].values
+        table.shrink_to_fit()
+        assert list(table) == rows
+        assert raised is not None or count_writable(table) <= 8 * PAGE + 8 * self.num_exported + 8 * SMALL
+        view.release()
+        return calls
+
+
+class MakeTable(Explorer):
+    """A call of Table()."""
+
+    reads_too = False
+
+    def class_of(self, error: int) -> type[Exception]:
+        return class_of_reserve(error)
+
+    def make(self) -> None:
+        self.table = vmem.Table(COLUMNS, capacity=CAPACITY)
+
+    def try_once(self, plan: Plan) -> list[str]:
+        addresses = status_bytes("VmSize")
+        calls, raised = self.call_with(plan, self.make)
+        if raised:
+            assert status_bytes("VmSize") < addresses + 8 * MIB
+            self.make()
+        table = self.table
+        del self.table
+        assert count_writable(table) == 0
+        table.append(*make_row(1))
+        assert list(table) == [make_row(1)]
+        del table
+        assert status_bytes("VmSize") < addresses + 8 * MIB
+        return calls
+
+
+@dataclass
+class Export(Explorer):
+    """A call that exports a table to Arrow. What fails has changed nothing and holds nothing."""
+
+    call: Callable[[vmem.Table], object]
+    also_raised: tuple[type[Exception], ...] = (MemoryError,)
+    reads_too: bool = False
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def keep(self, exported: object) -> None:
+        self.exported = exported
+
+    def try_once(self, plan: Plan) -> list[str]:
+        table = full_table(SMALL)
+        before = list(table)
+        calls, raised = self.call_with(plan, lambda: self.keep(self.call(table)))
+        assert "calloc" in calls
+        if raised:
+            assert table.map().num_views == 0
+            self.keep(self.call(table))
+        assert list(table) == before
+        del self.exported
+        table.clear()
+        return calls
+
+
+def held_table() -> tuple[int, int, object]:
+    """An address, a size, and a capsule that has outlived its table."""
+    table = full_table(SMALL)
+    return (*place_of(table), table.__arrow_c_stream__())
+
+
+ROWS = [make_row(number) for number in range(SMALL)]
+
+CASES: dict[str, Callable[[], Explorer]] = {
+    "Table()": MakeTable,
+    "append": lambda: TableCall(lambda table: table.append(*make_row(7))),
+    "append, first": lambda: TableCall(lambda table: table.append(*make_row(7)), 0),
+    "append, large": lambda: TableCall(lambda table: table.append(*make_row(7)), LARGE),
+    "append, long text": lambda: TableCall(lambda table: table.append(1, "x" * 20 * PAGE, True)),
+    "extend": lambda: TableCall(lambda table: table.extend(columns_of(ROWS))),
+    "extend, first": lambda: TableCall(lambda table: table.extend(columns_of(ROWS)), 0),
+    "extend, itself": lambda: TableCall(lambda table: table.extend(table)),
+    "shrink_to_fit": lambda: ShrinkTable(0),
+    "shrink_to_fit, exported": lambda: ShrinkTable(SMALL),
+    "export": lambda: Export(lambda table: table.__arrow_c_stream__()),
+    "export rows": lambda: Export(lambda table: table[5:].__arrow_c_stream__()),
+    "export schema": lambda: Export(lambda table: table.__arrow_c_schema__()),
+    "export column": lambda: Export(lambda table: table["b"].__arrow_c_array__()),
+    "drop table": lambda: Drop(lambda: full_table(SMALL), place_of),
+    "drop export": lambda: Drop(held_table, lambda held: held[:2]),
+}
+
+
+if __name__ == "__main__":
+    explore_case(sys.argv[1], CASES)
