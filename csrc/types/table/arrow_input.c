@@ -36,6 +36,10 @@ static int raise_wrong_format(const TableColumn* column, const char* format) {
 
 // A producer's error. Its text is UTF-8 of any length.
 static int raise_stream_error(Stream* stream, int error, const char* verb) {
+    if (error == ENOMEM) {
+        PyErr_NoMemory();
+        return -1;
+    }
     const char* text = stream->get_last_error ? stream->get_last_error(stream) : NULL;
     PyObject* message = text ? PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace") : NULL;
     if (message)
