@@ -10,6 +10,7 @@ import arena
 import arrays
 import region
 import sharing
+import tables
 from side_by_side import GIB, MIB, Measurable, count_bytes, measure_all, print_rows
 
 from vmem import _vmem, memory_info
@@ -53,6 +54,7 @@ def list_comparisons(num_bytes: int) -> Iterator[Measurable]:
     everything = chain(
         region.list_comparisons(num_bytes),
         arena.list_comparisons(),
+        tables.list_comparisons(),
         arrays.list_comparisons(num_bytes),
         sharing.list_comparisons(num_bytes),
     )

@@ -1,59 +1,52 @@
-"""A table of records that grows in place, with NumPy structured types."""
+"""A table that is recorded row by row while arrays over its columns are in use."""
 
 import numpy as np
-import numpy.typing as npt
 
 import vmem
 
-TRADE = np.dtype([("time", "i8"), ("price", "f8"), ("amount", "i4"), ("buyer", "i4")])
-CAPACITY = 1 << 36  # 64 GiB of addresses, more than the trades will ever need
-STEP = 1 << 20  # memory is committed in multiples of this
-
-
-class Table:
-    """Contiguous records; only those that exist take memory."""
-
-    def __init__(self, kind: np.dtype[np.void]) -> None:
-        self.kind = kind
-        self.length = 0
-        self.region = vmem.reserve(CAPACITY, name="table")
-
-    def append(self, records: npt.NDArray[np.void]) -> None:
-        """Appends records. All arrays that rows() has returned stay valid."""
-        start, size = (
-            self.length * self.kind.itemsize,
-            len(records) * self.kind.itemsize,
-        )
-        if start + size > self.region.committed:
-            missing = start + size - self.region.committed
-            self.region.commit(self.region.committed, vmem.align_forward(missing, STEP))
-        self.region[start : start + size] = records.view(np.uint8).data
-        self.length += len(records)
-
-    def rows(self, start: int, stop: int) -> npt.NDArray[np.void]:
-        """Records start to stop: an array over the memory itself, not a copy."""
-        size = self.kind.itemsize
-        view = self.region.view(start * size, (stop - start) * size)
-        return np.frombuffer(view, dtype=self.kind)
-
 
 def main() -> None:
-    table = Table(TRADE)
-    batch = np.zeros(10_000, dtype=TRADE)
-    batch["price"] = 99.5
-    table.append(batch)
-    first = table.rows(0, 10)
-    for number in range(1, 100):
-        batch["time"] = number
-        table.append(batch)
+    # A column for each name, with the type of its items.
+    trades = vmem.Table(
+        {"time": "M8[ms]", "price": "d", "amount": "i", "buyer": "str|None"}
+    )
+    trades.append(1_700_000_000_000, 99.5, 10, "Ada")
+    trades.append(time=1_700_000_000_250, price=99.75, amount=5, buyer=None)
 
-    assert table.length == 1_000_000
-    assert 0 <= table.region.committed - table.length * TRADE.itemsize < STEP
-    assert table.rows(999_999, 1_000_000)["time"][0] == 99
+    # Rows are tuples with names.
+    assert trades[-1] == (1_700_000_000_250, 99.75, 5, None)
+    assert trades[0].buyer == "Ada"
 
-    table.rows(3, 4)["price"][0] = 1.25  # another array over the same memory
-    assert first["price"].tolist() == [99.5] * 3 + [1.25] + [99.5] * 6
-    print(f"{table.length} trades in {table.region.committed >> 20} MiB")
+    # Many rows at once: a buffer or an iterable for each column.
+    count = 1_000_000
+    steps = np.arange(count)
+    trades.extend(
+        {
+            "time": 1_700_000_001_000 + steps,
+            "price": 100 + np.sin(steps / 1000),
+            "amount": np.ones(count, dtype=np.int32),
+            "buyer": [None] * count,
+        }
+    )
+    assert len(trades) == 1_000_002
+
+    # Arrays over columns are not copies, and stay valid while the table grows.
+    prices = np.asarray(trades["price"])
+    trades.append(1_700_001_001_000, 0.5, 1, "Grace")
+    assert len(prices) == 1_000_002
+    assert np.shares_memory(prices, np.asarray(trades["price"]))
+
+    # A row is added as a whole, or not at all.
+    try:
+        trades.append(1_700_001_002_000, 0.5, "one", "Grace")
+    except TypeError as error:
+        print("refused:", error.__notes__[0])
+    assert len(trades) == 1_000_003
+    assert {len(trades[name]) for name in trades.names} == {1_000_003}
+
+    # The newest rows, all columns of one length.
+    newest = trades[-3:]
+    assert newest["price"].tolist() == [*prices[-2:].tolist(), 0.5]
 
 
 main()

@@ -30,7 +30,11 @@ NEEDS_LIBRARY = {
     "arrow_columns.py": "pyarrow",
     "dask_cluster.py": "distributed",
     "dask_shared.py": "distributed",
+    "dask_tables.py": "pyarrow distributed",
     "hand_to_cffi.py": "cffi",
+    "query_table.py": "duckdb pyarrow",
+    "table_to_dataframes.py": "pandas polars pyarrow",
+    "table_to_parquet.py": "pyarrow",
     "torch_tensors.py": "torch",
 }
 MEASURES_LOCKS = ("locked_secret.py",)
@@ -39,7 +43,6 @@ TAKES_MANY_ADDRESSES = (
     "draw_map.py",
     "fit_the_limits.py",
     "growing_array.py",
-    "growing_table.py",
     "hand_to_cffi.py",
     "pickle_out_of_band.py",
     "read_whole_file.py",
@@ -62,7 +65,7 @@ def marks_of(name: str) -> list[pytest.MarkDecorator]:
         MEASURES_LOCKS: pytest.mark.exact_memory,
         TAKES_MANY_ADDRESSES: pytest.mark.many_addresses,
     }
-    libraries = [NEEDS_LIBRARY[name]] if name in NEEDS_LIBRARY else []
+    libraries = NEEDS_LIBRARY.get(name, "").split()
     return [mark for names, mark in marks.items() if name in names] + [needs(library) for library in libraries]
 
 
