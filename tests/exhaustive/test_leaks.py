@@ -33,6 +33,8 @@ SAMPLES = {
     *("extend by a failing iterator", "insert when full", "pop below a view", "collect cycles of structures"),
     *("shared: reserve and use", "shared: attach and use", "shared: attach something else", "shared: commit too much"),
     *("shared array: make and use", "shared array: collect a cycle", "shared array: bad items"),
+    *("append a row", "extend by iterators", "extend by a stream", "export a table", "collect cycles of tables"),
+    *("append a bad item", "extend by an iterator that fails", "buffers of columns", "rows"),
     *("alloc many", "scope, an exception and a view", "rewind below a view", "pickle an arena", "long trim"),
 }
 

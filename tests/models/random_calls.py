@@ -1,4 +1,4 @@
-"""Random calls of a region, an array and an arena, each made on the real object and on its model."""
+"""Random calls of a region, an array, an arena and a table, each made on the real object and on its model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests.models.arena_model import CheckedArena
 from tests.models.array_model import CheckedArray
 from tests.models.region_model import PAGE, CheckedRegion
 from tests.models.shared_array_model import CheckedSharedArray
+from tests.models.table_model import CheckedTable
 from tests.support.twin_arrays import TYPECODES
 from vmem import Protection
 
@@ -504,3 +505,104 @@ class ArenaCalls(RandomCalls):
         replace: 0.5,
     }
     NEED_VIEWS: ClassVar[set[Callable[..., None]]] = {write, release_view}
+
+
+class TableCalls(RandomCalls):
+    NAME = "table"
+    CAPACITY = PAGE  # in rows
+    KINDS = ("b", "Q", "d", "?", "M8[ns]", "str", "bytes")
+
+    def __init__(self, seed: int, check_every: int) -> None:
+        super().__init__(seed, check_every)
+        self.begin()
+
+    def begin(self) -> None:
+        kinds = [*self.numbers.choices(self.KINDS, k=self.numbers.randint(1, 4)), "i"]
+        self.kinds = [kind + self.numbers.choice(("", "|None")) for kind in kinds]
+        columns = {f"c{number}": kind for number, kind in enumerate(self.kinds)}
+        self.checked: CheckedTable = CheckedTable(columns, self.CAPACITY)
+
+    # --- what is drawn ---
+
+    def count_views(self) -> int:
+        return len(self.checked.views)
+
+    def item(self, kind: str) -> object:
+        if kind.endswith("|None") and self.chance(0.2):
+            return None
+        match kind.removesuffix("|None"):
+            case "?":
+                return self.chance(0.5)
+            case "str":
+                return self.numbers.choice(("", "a", "größe", "𝄞")) * self.numbers.choice((1, 1, 1, 5, 300))
+            case "bytes":
+                return self.numbers.randbytes(self.numbers.choice((0, 1, 9, 500)))
+            case "d":
+                return self.numbers.randrange(128) / 2
+            case _:
+                return self.numbers.randrange(128)
+
+    def row(self) -> tuple[object, ...]:
+        return tuple(map(self.item, self.kinds))
+
+    def rows(self) -> list[tuple[object, ...]]:
+        """A few, and now and then so many that they fill pages."""
+        return [self.row() for _ in range(self.numbers.randrange(8))] * self.numbers.choice((1, 1, 1, 10, 50))
+
+    def column(self) -> str:
+        return f"c{self.numbers.randrange(len(self.kinds))}"
+
+    def place(self) -> int:
+        return self.numbers.randint(0, len(self.checked.model))
+
+    # --- calls ---
+
+    def append(self) -> None:
+        self.checked.append(self.row(), self.chance(0.3))
+
+    def append_interrupted(self) -> None:
+        self.checked.append_interrupted(self.row(), self.numbers.randrange(len(self.kinds)))
+
+    def extend(self) -> None:
+        self.checked.extend(self.rows(), self.chance(0.5))
+
+    def extend_interrupted(self) -> None:
+        self.checked.extend_interrupted(self.rows())
+
+    def extend_with_itself(self) -> None:
+        start, stop = sorted((self.place(), self.place()))
+        self.checked.extend_with_itself(start, min(stop, start + 300))
+
+    def clear(self) -> None:
+        self.checked.clear()
+
+    def shrink_to_fit(self) -> None:
+        self.checked.shrink_to_fit()
+
+    def view(self) -> None:
+        self.checked.view(self.column(), self.place())
+
+    def release_view(self) -> None:
+        self.checked.release_view(self.pick())
+
+    def read_row(self) -> None:
+        self.checked.check_row(self.numbers.choice((1, -1)) * self.place())
+
+    def replace(self) -> None:
+        self.checked.end()
+        self.begin()
+
+    WEIGHTS: ClassVar[dict[Callable[..., None], float]] = {
+        append: 20,
+        append_interrupted: 3,
+        extend: 8,
+        extend_interrupted: 2,
+        extend_with_itself: 2,
+        clear: 3,
+        shrink_to_fit: 3,
+        view: 6,
+        release_view: 8,
+        read_row: 6,
+        replace: 0.5,
+    }
+    NEED_VIEWS: ClassVar[set[Callable[..., None]]] = {release_view}

@@ -507,10 +507,91 @@ def failing_arena_calls() -> dict[str, tuple[Call, type[BaseException]]]:
     }
 
 
+class HeldTable(vmem.Table):
+    held: object = None
+
+
+COLUMNS = {"a": "q", "b": "str|None", "c": "?", "d": "bytes", "e": "M8[s]|None"}
+ROW = (1 << 40, "größe", True, b"abc", None)
+
+
+def make_cycles_of_tables() -> None:
+    table = HeldTable(COLUMNS, capacity=10)
+    table.append(*ROW)
+    table.held = [table, table["a"], table[:], memoryview(table["a"]), iter(table), table.__arrow_c_stream__()]
+    del table
+    gc.collect()
+
+
+def fail_late() -> Iterator[int]:
+    yield 1
+    raise KeyError
+
+
+def table_calls() -> dict[str, Call]:
+    """Each leaves its table unchanged, or clears it."""
+    table, shown = vmem.Table(COLUMNS, capacity=10_000), vmem.Table(COLUMNS, capacity=10)
+    shown.append(*ROW)
+    named, items = dict(zip(COLUMNS, ROW, strict=True)), [[each] * 5 for each in ROW]
+    many = vmem.Table({f"c{number}": "q" for number in range(30)}, capacity=10_000)
+    numbers, floats = vmem.Table({"x": "q"}, capacity=100), vmem.Table({"x": "d"}, capacity=100)
+    numbers.append(1)
+    return {
+        "Table()": lambda: vmem.Table(COLUMNS, capacity=10),
+        "append a row": in_turn(lambda: table.append(*ROW), table.clear),
+        "append a row by name": in_turn(lambda: table.append(**named), table.clear),
+        "append a row of many columns": in_turn(lambda: many.append(*range(30)), many.clear),
+        "extend by lists": in_turn(lambda: table.extend(items), table.clear),
+        "extend by a mapping": in_turn(lambda: table.extend(dict(zip(COLUMNS, items, strict=True))), table.clear),
+        "extend by iterators": in_turn(lambda: table.extend([iter(each) for each in items]), table.clear),
+        "extend by a stream": in_turn(lambda: table.extend(shown), table.clear),
+        "extend by a converted stream": in_turn(lambda: floats.extend(numbers), floats.clear),
+        "rows": lambda: (shown[0], shown[-1], shown[0]._asdict(), shown[0] == ROW),
+        "views of rows": lambda: (list(shown[:]), shown[:]["a"][0], ROW in shown, len(shown[1:])),
+        "columns": lambda: [shown[name].tolist() for name in shown.names],
+        "buffers of columns": lambda: (memoryview(shown["a"]), shown["b"].values, shown["b"].offsets),
+        "more buffers of columns": lambda: (shown["b"].validity, shown["c"].values, shown["e"].values),
+        "search columns": lambda: (shown["a"].count(5), shown["b"].index("größe"), 5 in shown["a"]),
+        "export a table": lambda: (shown.__arrow_c_stream__(), shown[:].__arrow_c_stream__()),
+        "export a schema": lambda: (shown.__arrow_c_schema__(), shown["b"].__arrow_c_schema__()),
+        "export a column": lambda: shown["b"].__arrow_c_array__(),
+        "repr of a table": lambda: (repr(shown), repr(shown["a"]), repr(shown[:]), shown.names, shown.capacity),
+        "shrink_to_fit of a table": in_turn(lambda: table.append(*ROW), table.clear, table.shrink_to_fit),
+    }
+
+
+def failing_table_calls() -> dict[str, tuple[Call, type[BaseException]]]:
+    table = vmem.Table(COLUMNS, capacity=10)
+    table.append(*ROW)
+    view = memoryview(table["a"])
+    items = [[each] for each in ROW]
+    return {
+        "search a column that is shown": (lambda: table["a"].index(view[0] + 1), ValueError),
+        "Table() of a bad type": (lambda: vmem.Table({"a": "x"}), ValueError),
+        "Table() without columns": (lambda: vmem.Table({}), ValueError),
+        "append a bad item": (lambda: table.append(*ROW[:4], "no time"), TypeError),
+        "append too few": (lambda: table.append(*ROW[:4]), TypeError),
+        "append to an unknown column": (lambda: table.append(f=5), TypeError),
+        "append to a full table": (lambda: table.extend([each * 10 for each in items]), vmem.OutOfMemoryError),
+        "extend by a bad item": (lambda: table.extend([*items[:4], ["no time"]]), TypeError),
+        "extend by an iterator that fails": (lambda: table.extend([fail_late(), *items[1:]]), KeyError),
+        "extend by unequal columns": (lambda: table.extend([*items[:4], [5, 6]]), ValueError),
+        "extend by missing columns": (lambda: table.extend({"a": [5]}), ValueError),
+        "extend by another stream": (lambda: table.extend(vmem.Table({"a": "q"}, capacity=1)), ValueError),
+        "extend by no columns": (lambda: table.extend(5), TypeError),  # type: ignore[arg-type]
+        "row out of range": (lambda: table[1], IndexError),
+        "unknown column": (lambda: table["x"], KeyError),
+        "no buffer": (lambda: memoryview(table["b"]), BufferError),
+        "clear below a view": (table.clear, BufferError),
+        "pickle a table": (lambda: pickle.dumps(table), TypeError),
+    }
+
+
 def slow_structure_calls() -> dict[str, Call]:
     large, arena = vmem.Array("b", capacity=1 << 30), vmem.Arena(1 << 30)
     return {
         "collect cycles of structures": make_cycles_of_structures,
+        "collect cycles of tables": make_cycles_of_tables,
         "Array() too large": refused(lambda: vmem.Array("b", capacity=(1 << 61) - 1), vmem.OutOfMemoryError),
         "Arena() too large": refused(lambda: vmem.Arena(1 << 61), vmem.OutOfMemoryError),
         "long shrink_to_fit": in_turn(lambda: large.frombytes(ZEROS), large.clear, large.shrink_to_fit),
@@ -675,8 +756,9 @@ def all_calls() -> dict[str, tuple[Call, int]]:
     """Every call, and the divisor of its number of cycles."""
     region, released = open_regions()
     calls = {name: (call, 1) for name, call in good_calls(region).items()}
-    calls |= {name: (call, 1) for name, call in (array_calls() | arena_calls()).items()}
+    calls |= {name: (call, 1) for name, call in (array_calls() | arena_calls() | table_calls()).items()}
     failing = failing_calls(region, released) | failing_array_calls() | failing_arena_calls()
+    failing |= failing_table_calls()
     calls |= {name: (refused(call, error), 1) for name, (call, error) in failing.items()}
     if sys.platform == "linux":
         calls |= {name: (call, 10) for name, call in (shared_calls() | shared_array_calls()).items()}
@@ -689,7 +771,8 @@ def count_references() -> int:
     view_type = type(commit_and_view(vmem.reserve(PAGE)).obj)
     array_iterator, scope = type(iter(vmem.Array("i"))), type(vmem.Arena(PAGE).scope())
     types = (vmem.Region, _vmem.Region, vmem.Array, vmem.Arena, HeldArray, HeldArena, view_type, array_iterator, scope)
-    shared = (*types, vmem.OutOfMemoryError, Protection, Protection.READ, vmem.reserve)
+    tables = (vmem.Table, vmem.Column, vmem.Rows, vmem.Row, HeldTable)
+    shared = (*types, *tables, vmem.OutOfMemoryError, Protection, Protection.READ, vmem.reserve)
     return sum(map(sys.getrefcount, shared))
 
 

@@ -60,9 +60,9 @@ class Subject(NamedTuple):
                 argument.release()
         if isinstance(self.thing, _vmem.Region):
             self.thing.release()
-        elif isinstance(self.thing, _vmem.Array) and not self.thing._is_shared:  # those are never cleared
-            self.thing.clear()
-        elif isinstance(self.thing, _vmem.Table):
+        elif isinstance(self.thing, _vmem.Table) or (
+            isinstance(self.thing, _vmem.Array) and not self.thing._is_shared  # those are never cleared
+        ):
             self.thing.clear()
         elif isinstance(self.thing, _vmem.Arena):
             self.thing.reset()

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 
 import vmem
-from tests.models.random_calls import ArenaCalls, ArrayCalls, RandomCalls, RegionCalls, SharedArrayCalls
+from tests.models.random_calls import ArenaCalls, ArrayCalls, RandomCalls, RegionCalls, SharedArrayCalls, TableCalls
 
 
 def run(callers: Sequence[RandomCalls], num_operations: int) -> None:
@@ -39,8 +39,8 @@ def find_kinds() -> list[type[RandomCalls]]:
     try:
         vmem.Array("b", shared=True)
     except NotImplementedError:
-        return [RegionCalls, ArrayCalls, ArenaCalls]
-    return [RegionCalls, ArrayCalls, SharedArrayCalls, ArenaCalls]
+        return [RegionCalls, ArrayCalls, ArenaCalls, TableCalls]
+    return [RegionCalls, ArrayCalls, SharedArrayCalls, ArenaCalls, TableCalls]
 
 
 def main() -> int:
