@@ -23,7 +23,13 @@ class ColumnView:
 
     view: memoryview
     contents: bytes
-    num_rows: int
+    num_bits: int | None  # of columns of bits: those of later rows, and of rows that were cleared, are in the last byte
+
+    def check(self) -> None:
+        shown = bytearray(self.view.tobytes())
+        if self.num_bits is not None and self.num_bits % 8:
+            shown[-1] &= (1 << self.num_bits % 8) - 1
+        expect_bytes("a view of a column", bytes(shown), self.contents)
 
 
 def pack_bits(flags: Sequence[bool]) -> bytes:
@@ -135,9 +141,9 @@ class CheckedTable:
         contents = self.expected_buffer(name, start)
         if start >= len(self.model):
             contents = b""
-        view = self.table[name][start:].values
-        expect_bytes("the buffer of a column", view.tobytes(), contents)
-        self.views.append(ColumnView(view, contents, len(self.model)))
+        num_bits = max(len(self.model) - start, 0) if self.columns[name].startswith("?") else None
+        self.views.append(ColumnView(self.table[name][start:].values, contents, num_bits))
+        self.views[-1].check()
 
     def release_view(self, index: int) -> None:
         self.was_refused = False
@@ -162,10 +168,7 @@ class CheckedTable:
         for index, name in enumerate(self.columns):
             expect("column", self.table[name].tolist(), [row[index] for row in self.model])
         for each in self.views:
-            shown = each.view.tobytes()
-            if each.num_rows % 8 and each.view.format == "B":  # bits of later rows appear in the last byte
-                shown, each = shown[:-1], ColumnView(each.view, each.contents[:-1], each.num_rows)
-            expect_bytes("a view", shown, each.contents)
+            each.check()
 
     def end(self) -> None:
         while self.views:
