@@ -4,6 +4,7 @@
 #include "types/array/storage.h"
 #include "types/region.h"
 #include "types/sharing.h"
+#include "types/table/sharing.h"
 
 #ifdef _WIN32
 #define MAX_HANDLE ((size_t)PY_SSIZE_T_MAX)
@@ -21,6 +22,7 @@ typedef struct AttachedKind {
 
 static const AttachedKind KINDS[] = {
     {SHARED_REGION, "a region", offsetof(ModuleState, region_type), region_attach},
+    {SHARED_TABLE, "a table", offsetof(ModuleState, table_type), table_attach},
     {SHARED_ARRAY, "an array", offsetof(ModuleState, array_type), array_attach},
 };
 

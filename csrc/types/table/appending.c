@@ -1,6 +1,7 @@
 #include "types/table/appending.h"
 
 #include "types/table/cells.h"
+#include "types/table/sharing.h"
 #include "types/table/storage.h"
 
 // --- names ---
@@ -64,6 +65,7 @@ static int sort_values(const Table* table, PyObject* const* args, Py_ssize_t num
 
 // Whatever can fail comes before anything is stored.
 static int prepare(Table* table, const Cell* cells, Py_ssize_t index) {
+    if (table_check_writable(table) < 0) return -1;
     if (index >= table->num_ready && table_ensure(table, index + 1) < 0) return -1;
     for (Py_ssize_t i = 0; i < table->num_columns; i++) {
         TableColumn* column = &table->columns[i];

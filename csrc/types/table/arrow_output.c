@@ -7,6 +7,7 @@
 #include "core/native_hold.h"
 #include "python/arguments.h"
 #include "types/arrow_capsules.h"
+#include "types/table/sharing.h"
 #include "types/table/storage.h"
 
 #define MAX_BUFFERS 3
@@ -175,14 +176,14 @@ static void fill_buffers(struct ArrowArray* array, TableColumn* column, RowRange
 static int fill_column(struct ArrowArray* array, ColumnExport* export, Table* table, TableColumn* column,
                        RowRange range) {
     ByteRange pinned = find_pinned(column, range);
-    bool has_nulls = column->is_nullable && column->num_nulls > 0, is_all = range.start == 0;
-    export->hold = native_hold_begin(&table->reservation, pinned.start, pinned.end - pinned.start, true);
+    bool is_counted = table->role != TABLE_READER && range.start == 0 && range.stop == table_length(table);
+    bool has_nulls = column->is_nullable && (column->num_nulls > 0 || table->role == TABLE_READER);
+    export->hold = native_hold_begin(&table->place->reservation, pinned.start, pinned.end - pinned.start, true);
     if (!export->hold) return -1;
-    is_all = is_all && range.stop == table_length(table);
     *array = (struct ArrowArray){.length = range.stop - range.start,
-                                 .null_count = !has_nulls ? 0
-                                               : is_all   ? column->num_nulls
-                                                          : -1,
+                                 .null_count = !has_nulls   ? 0
+                                               : is_counted ? column->num_nulls
+                                                            : -1,
                                  .offset = range.start < range.stop ? range.start : 0,
                                  .buffers = export->buffers,
                                  .release = release_column,
@@ -256,6 +257,7 @@ static int fill_batch(struct ArrowArray* array, Table* table, RowRange range) {
 static int export_batch(struct ArrowArray* array, Table* table, RowRange range) {
     int status;
     if (allocate_batch(array, table->num_columns) < 0) return -1;
+    table_follow(table);
     Py_BEGIN_CRITICAL_SECTION(table);
     status = fill_batch(array, table, range);
     Py_END_CRITICAL_SECTION();
@@ -354,6 +356,7 @@ static int export_column(struct ArrowArray* array, Column* self) {
         PyErr_NoMemory();
         return -1;
     }
+    table_follow(table);
     Py_BEGIN_CRITICAL_SECTION(table);
     status = fill_column(array, export, table, column_data(self), rows_clamp(table, self->range));
     Py_END_CRITICAL_SECTION();

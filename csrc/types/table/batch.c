@@ -1,5 +1,6 @@
 #include "types/table/batch.h"
 
+#include "types/table/sharing.h"
 #include "types/table/storage.h"
 
 // --- batches ---
@@ -44,6 +45,7 @@ static int ensure_texts(Table* table, const Batch* batches, Py_ssize_t num_batch
 // Whatever can fail comes before anything is stored.
 static int store(Table* table, const Batch* batches, Py_ssize_t num_batches) {
     Py_ssize_t index = table_length(table), length = add_rows(batches, num_batches, index);
+    if (table_check_writable(table) < 0) return -1;
     if (length > table->num_ready && table_ensure(table, length) < 0) return -1;
     if (ensure_texts(table, batches, num_batches) < 0) return -1;
     table_prefault(table, length);

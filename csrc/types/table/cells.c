@@ -140,11 +140,17 @@ void cell_store(TableColumn* column, Py_ssize_t index, const Cell* cell) {
 
 // --- to Python ---
 
-// The offsets are those that this process wrote.
+// Another process may have written the offsets: they are loaded once, and checked.
 static PyObject* get_text(const TableColumn* column, Py_ssize_t index) {
-    const int64_t* offsets = column_offsets(column);
-    const char* text = column->parts[PART_VALUES].bytes + offsets[index];
-    Py_ssize_t size = (Py_ssize_t)(offsets[index + 1] - offsets[index]);
+    const volatile int64_t* offsets = column_offsets(column);
+    int64_t start = offsets[index], end = offsets[index + 1];
+    if (start < 0 || end < start || (uint64_t)end > column->text_size) {
+        PyErr_Format(PyExc_ValueError, "row %zd of column %R is said to have bytes %lld to %lld of %zu", index,
+                     column->name, (long long)start, (long long)end, column->text_size);
+        return NULL;
+    }
+    const char* text = column->parts[PART_VALUES].bytes + start;
+    Py_ssize_t size = (Py_ssize_t)(end - start);
     return column->type->kind == COLUMN_TEXT ? PyUnicode_DecodeUTF8(text, size, NULL)
                                              : PyBytes_FromStringAndSize(text, size);
 }

@@ -5,6 +5,7 @@
 #include "types/table/column_docs.h"
 #include "types/table/column_items.h"
 #include "types/table/column_numpy.h"
+#include "types/table/sharing.h"
 #include "types/table/storage.h"
 
 // --- creating and deallocating ---
@@ -38,6 +39,7 @@ static void column_dealloc(Column* self) {
 // --- items ---
 
 static Py_ssize_t column_length(Column* self) {
+    table_follow(self->table);
     RowRange range = rows_clamp(self->table, self->range);
     return range.stop - range.start;
 }
@@ -58,6 +60,7 @@ static PyObject* column_iterate(Column* self) { return PySeqIter_New((PyObject*)
 static PyObject* column_subscript(Column* self, PyObject* key) {
     RowRange sliced;
     if (PySlice_Check(key)) {
+        table_follow(self->table);
         if (rows_slice(self->table, self->range, key, &sliced) < 0) return NULL;
         return column_new(self->table, self->index, sliced);
     }

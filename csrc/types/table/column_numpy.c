@@ -54,8 +54,8 @@ static PyObject* copy_bools(PyObject* numpy, Column* self) {
     PyObject *bools = NULL, *part = NULL;
     if (bits) {
         Py_ssize_t num_bits = 8 * PyObject_Size(bits);
-        RowRange range = rows_clamp(self->table, self->range);
-        if (range.stop > num_bits) range.stop = num_bits;  // rows were added meanwhile
+        RowRange range = rows_clamp(self->table, self->range);  // that of the view, or more
+        if (range.stop > num_bits) range.stop = num_bits;       // rows were added meanwhile
         if (range.start > range.stop) range.start = range.stop;
         bools = unpack_bits(numpy, bits, range.stop);
         if (bools) part = PySequence_GetSlice(bools, range.start, range.stop);

@@ -6,7 +6,7 @@
 
 PyDoc_STRVAR(
     table_doc,
-    "Table(columns, *, capacity=None)\n--\n\n"
+    "Table(columns, *, capacity=None, shared=False)\n--\n\n"
     "Columns that grow together and never move.\n\n"
     "Rows are recorded one by one or many at a time. Views of columns, arrays of NumPy over them and what Arrow was\n"
     "handed stay valid while the table grows. A row is there as a whole or not at all, also to other threads.\n\n"
@@ -19,13 +19,21 @@ PyDoc_STRVAR(
     "    ``'m8[s]'`` to ``'m8[ns]'`` for durations, which are ints, ``'str'`` or ``'bytes'``. With ``'|None'`` behind\n"
     "    it, as in ``'d|None'``, items can be None.\n"
     "capacity : int, optional\n"
-    "    How many rows it can hold. By default as many as physical memory can.\n\n"
+    "    How many rows it can hold. By default as many as physical memory can.\n"
+    "shared : bool, default False\n"
+    "    Whether other processes can read the table while this one adds rows. `multiprocessing` sends it, as an "
+    "argument,\n"
+    "    in a queue or through a pipe, and so does `fileno` with `attach`: what arrives is a reader. The table is "
+    "then\n"
+    "    append-only.\n\n"
     "Attributes\n"
     "----------\n"
     "names : tuple of str\n"
     "    The names of the columns.\n"
     "capacity : int\n"
-    "    How many rows it can hold.\n\n"
+    "    How many rows it can hold.\n"
+    "readonly : bool\n"
+    "    Whether another process writes the rows.\n\n"
     "Raises\n"
     "------\n"
     "OutOfMemoryError\n"
@@ -137,6 +145,30 @@ PyDoc_STRVAR(shrink_to_fit_doc,
              ">>> table.shrink_to_fit()\n"
              ">>> table.map().committed\n"
              "0");
+
+PyDoc_STRVAR(fileno_doc,
+             "fileno($self, /)\n--\n\n"
+             "The file descriptor of a shared table, to send it to processes that `multiprocessing` did not start.\n\n"
+             "Returns\n"
+             "-------\n"
+             "int\n"
+             "    It belongs to the table, which closes it.\n\n"
+             "Raises\n"
+             "------\n"
+             "NotImplementedError\n"
+             "    On Windows, where there are no descriptors: send it through `multiprocessing`.\n"
+             "OSError\n"
+             "    Something else has closed the descriptor.\n"
+             "ValueError\n"
+             "    The table is not shared.\n\n"
+             "Examples\n"
+             "--------\n"
+             ">>> import vmem\n"
+             ">>> table = vmem.Table({\"time\": \"q\"}, shared=True)\n"
+             ">>> reader = vmem.attach(table.fileno())  # usually in another process\n"
+             ">>> table.append(5)\n"
+             ">>> list(reader)\n"
+             "[Row(time=5)]");
 
 PyDoc_STRVAR(map_doc,
              "map($self, /)\n--\n\n"

@@ -5,6 +5,7 @@
 #include "types/table/arrow_output.h"
 #include "types/table/cells.h"
 #include "types/table/column.h"
+#include "types/table/sharing.h"
 #include "types/table/storage.h"
 
 // --- single rows ---
@@ -40,6 +41,7 @@ static PyObject* get_items(Table* table, RowRange range, Py_ssize_t index) {
     PyObject* items = PyTuple_New(table->num_columns);
     bool is_complete;
     if (!items) return NULL;
+    table_follow(table);
     Py_BEGIN_CRITICAL_SECTION(table);
     is_complete = rows_find(rows_clamp(table, range), &index);
     for (Py_ssize_t i = 0; is_complete && i < table->num_columns; i++) {
@@ -70,6 +72,7 @@ PyObject* table_get_part(Table* table, RowRange range, PyObject* key) {
         PyErr_SetObject(PyExc_KeyError, key);
         return NULL;
     }
+    table_follow(table);
     if (PySlice_Check(key)) return rows_slice(table, range, key, &sliced) < 0 ? NULL : rows_new(table, sliced);
     if (!PyIndex_Check(key)) {
         raise_wrong_type(key, "table indices", "integers, slices or names of columns");
@@ -121,6 +124,7 @@ static void rows_dealloc(Rows* self) {
 }
 
 static Py_ssize_t rows_length(Rows* self) {
+    table_follow(self->table);
     RowRange range = rows_clamp(self->table, self->range);
     return range.stop - range.start;
 }

@@ -35,7 +35,7 @@ size_t part_size(const TableColumn* column, PartKind kind, Py_ssize_t num_rows) 
 }
 
 // Whether the size of a part follows from the number of rows.
-static bool is_sized_by_rows(const TableColumn* column, PartKind kind) {
+bool part_is_sized_by_rows(const TableColumn* column, PartKind kind) {
     return kind != PART_VALUES || !has_variable_size(column->type);
 }
 
@@ -101,28 +101,34 @@ static size_t choose_text_size(const TableSchema* schema, size_t size) {
 
 // --- layout ---
 
-// Gives every part its range. Returns how many bytes they have together; SIZE_MAX when that is too much.
-static size_t lay_out(const TableSchema* schema, Py_ssize_t capacity, size_t text_size) {
-    size_t end = 0, page_size = vmem_get_page_size();
+size_t table_lay_out(const TableSchema* schema, const TableLayout* layout) {
+    size_t page_size = vmem_get_page_size(), end = vmem_align_forward(layout->header_size, page_size);
     for (Py_ssize_t i = 0; i < schema->num_columns; i++) {
         TableColumn* column = &schema->columns[i];
         for (int kind = 0; kind < NUM_PARTS; kind++) {
-            size_t size = is_sized_by_rows(column, kind) ? part_size(column, kind, capacity) : text_size;
+            bool is_sized = part_is_sized_by_rows(column, kind);
+            size_t size = is_sized ? part_size(column, kind, layout->capacity) : layout->text_size;
             size = vmem_align_forward(size, page_size);
-            column->parts[kind].range = (ByteRange){end, end + size};
             if (size > MAX_RESERVATION - end) return SIZE_MAX;
+            column->parts[kind].range = (ByteRange){end, end + size};
             end += size;
         }
     }
-    return end;
+    return end > 0 ? end : 1;
 }
 
-static void set_addresses(Table* table) {
+void table_set_addresses(Table* table) {
     for (Py_ssize_t i = 0; i < table->num_columns; i++)
         for (int kind = 0; kind < NUM_PARTS; kind++) {
             Part* part = &table->columns[i].parts[kind];
-            part->bytes = table->reservation.base + part->range.start;
+            part->bytes = table->place->reservation.base + part->range.start;
         }
+}
+
+TableLayout table_choose_layout(ModuleState* state, const TableSchema* schema, Py_ssize_t capacity) {
+    size_t size = default_size(state);
+    if (capacity < 0) capacity = default_capacity(schema, size);
+    return (TableLayout){capacity, choose_text_size(schema, size), 0};
 }
 
 // --- creating and deallocating ---
@@ -131,14 +137,7 @@ ModuleState* table_state_of_type(PyTypeObject* type) { return module_state_of(ty
 
 ModuleState* table_find_state(Table* table) { return table_state_of_type(Py_TYPE((PyObject*)table)); }
 
-void table_free_schema(TableSchema* schema) {
-    for (Py_ssize_t i = 0; i < schema->num_columns; i++) Py_XDECREF(schema->columns[i].name);
-    PyMem_Free(schema->columns);
-    Py_XDECREF(schema->names);
-    *schema = (TableSchema){NULL, 0, NULL};
-}
-
-static int raise_too_large(ModuleState* state, Py_ssize_t capacity) {
+static int raise_too_large(const ModuleState* state, Py_ssize_t capacity) {
     PyObject* message = PyUnicode_FromFormat(
         "a table with a capacity of %zd rows does not fit the address space; ask "
         "for a smaller capacity",
@@ -146,7 +145,7 @@ static int raise_too_large(ModuleState* state, Py_ssize_t capacity) {
     return raise_capacity_exceeded(state->out_of_memory_error, message);
 }
 
-static Table* allocate(PyTypeObject* python_type, TableSchema* schema, Py_ssize_t capacity) {
+Table* table_allocate(PyTypeObject* python_type, TableSchema* schema, Py_ssize_t capacity) {
     allocfunc alloc = (allocfunc)PyType_GetSlot(python_type, Py_tp_alloc);
     Table* self = (Table*)alloc(python_type, 0);
     if (!self) return NULL;
@@ -158,34 +157,66 @@ static Table* allocate(PyTypeObject* python_type, TableSchema* schema, Py_ssize_
     return self;
 }
 
+static ReservationOptions describe_place(ModuleState* state, PyTypeObject* python_type, size_t num_bytes) {
+    return (ReservationOptions){
+        .num_bytes = num_bytes, .align = 1, .name = Py_None, .owner_is_gc = python_type != state->table_type};
+}
+
+int table_audit(ModuleState* state, PyTypeObject* python_type, const TableLayout* layout, size_t num_bytes) {
+    ReservationOptions options = describe_place(state, python_type, num_bytes);
+    if (num_bytes == SIZE_MAX) return raise_too_large(state, layout->capacity);
+    return reservation_audit(state, &options);
+}
+
+TablePlace* table_new_place(ModuleState* state, Table* table, size_t num_bytes, SharedMemory* memory) {
+    ReservationOptions options = describe_place(state, Py_TYPE((PyObject*)table), num_bytes);
+    const Backing* backing = memory ? &memory->backing : &PRIVATE_MEMORY;
+    TablePlace* place = PyMem_Calloc(1, sizeof(TablePlace));
+    if (!place) {
+        if (memory) shared_memory_free(memory);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    place->memory = memory;
+    if (reservation_open(&place->reservation, state, (PyObject*)table, &TABLE, backing, &options) == 0) return place;
+    table_close_place(place);
+    return NULL;
+}
+
+void table_close_place(TablePlace* place) {
+    if (place->inherited) table_close_place(place->inherited);
+    fork_list_remove(&place->fork_entry);
+    reservation_destroy(&place->reservation);
+    PyMem_Free(place);
+}
+
 Table* table_new(ModuleState* state, PyTypeObject* python_type, TableSchema* schema, Py_ssize_t capacity) {
     Table* self = NULL;
-    size_t size = default_size(state);
-    if (capacity < 0) capacity = default_capacity(schema, size);
-    size_t num_bytes = lay_out(schema, capacity, choose_text_size(schema, size));
-    ReservationOptions options = {.num_bytes = num_bytes > 0 ? num_bytes : 1,
-                                  .align = 1,
-                                  .name = Py_None,
-                                  .owner_is_gc = python_type != state->table_type};
-    if (num_bytes == SIZE_MAX)
-        raise_too_large(state, capacity);
-    else if (reservation_audit(state, &options) == 0)
-        self = allocate(python_type, schema, capacity);
-    table_free_schema(schema);
+    TableLayout layout = table_choose_layout(state, schema, capacity);
+    size_t num_bytes = table_lay_out(schema, &layout);
+    if (table_audit(state, python_type, &layout, num_bytes) == 0)
+        self = table_allocate(python_type, schema, layout.capacity);
+    schema_free(schema);
     if (!self) return NULL;
-    if (reservation_open(&self->reservation, state, (PyObject*)self, &TABLE, &PRIVATE_MEMORY, &options) < 0)
-        Py_CLEAR(self);
+    self->place = table_new_place(state, self, num_bytes, NULL);
+    if (self->place)
+        table_set_addresses(self);
     else
-        set_addresses(self);
+        Py_CLEAR(self);
     return self;
 }
 
 void table_dealloc(Table* self) {
+    PyTypeObject* type = Py_TYPE((PyObject*)self);
     TableSchema schema = {self->columns, self->num_columns, self->names};
-    PyObject* row_type = self->row_type;
-    reservation_dealloc_owner(&self->reservation, (PyObject*)self, self->weakrefs);
-    table_free_schema(&schema);
-    Py_XDECREF(row_type);
+    PyObject_GC_UnTrack(self);
+    if (self->weakrefs) PyObject_ClearWeakRefs((PyObject*)self);
+    if (self->place) table_close_place(self->place);
+    schema_free(&schema);
+    Py_CLEAR(self->row_type);
+    freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    free_object(self);
+    Py_DECREF(type);
 }
 
 // --- growing ---
@@ -194,7 +225,7 @@ static int raise_full(const Table* table, Py_ssize_t length) {
     PyObject* message = PyUnicode_FromFormat(
         "cannot grow a table with a capacity of %zd rows to %zd; make it with a larger capacity=", table->capacity,
         length);
-    return raise_capacity_exceeded(table->reservation.out_of_memory_error, message);
+    return raise_capacity_exceeded(table->place->reservation.out_of_memory_error, message);
 }
 
 // The bytes of a part from the first that holds no rows up to an end.
@@ -203,21 +234,22 @@ static ByteRange range_after(const Part* part, size_t used, size_t end) {
 }
 
 static int ensure_part(Table* table, const Part* part, size_t used, size_t num_bytes) {
-    if (busy_check_usable(&table->reservation.busy, range_after(part, used, num_bytes), "grow into") < 0) return -1;
-    return growth_commit_part(&table->reservation, part->range, num_bytes);
+    if (busy_check_usable(&table->place->reservation.busy, range_after(part, used, num_bytes), "grow into") < 0)
+        return -1;
+    return growth_commit_part(&table->place->reservation, part->range, num_bytes);
 }
 
 // How many rows all parts have memory for. Where a call is at work, it may be about to decommit the pages behind those
 // that are needed.
 static Py_ssize_t count_ready(Table* table, Py_ssize_t length) {
     Py_ssize_t num_ready = table->capacity;
-    if (busy_anywhere(&table->reservation.busy)) return length;
+    if (busy_anywhere(&table->place->reservation.busy)) return length;
     for (Py_ssize_t i = 0; i < table->num_columns; i++) {
         const TableColumn* column = &table->columns[i];
         for (int kind = 0; kind < NUM_PARTS; kind++) {
             ByteRange range = column->parts[kind].range;
-            if (range.start == range.end || !is_sized_by_rows(column, kind)) continue;
-            Py_ssize_t fitting = count_fitting(column, kind, growth_committed_size(&table->reservation, range));
+            if (range.start == range.end || !part_is_sized_by_rows(column, kind)) continue;
+            Py_ssize_t fitting = count_fitting(column, kind, growth_committed_size(&table->place->reservation, range));
             if (fitting < num_ready) num_ready = fitting;
         }
     }
@@ -230,7 +262,7 @@ int table_ensure(Table* table, Py_ssize_t length) {
     for (Py_ssize_t i = 0; i < table->num_columns; i++) {
         const TableColumn* column = &table->columns[i];
         for (int kind = 0; kind < NUM_PARTS; kind++) {
-            if (!is_sized_by_rows(column, kind)) continue;
+            if (!part_is_sized_by_rows(column, kind)) continue;
             size_t used = part_size(column, kind, now), end = part_size(column, kind, length);
             if (end > 0 && ensure_part(table, &column->parts[kind], used < end ? used : end, end) < 0) return -1;
         }
@@ -248,11 +280,11 @@ int table_ensure_text(Table* table, TableColumn* column, size_t num_bytes) {
             "raise "
             "the address space limit (ulimit -v) where there is one",
             column->name, num_bytes, size);
-        return raise_capacity_exceeded(table->reservation.out_of_memory_error, message);
+        return raise_capacity_exceeded(table->place->reservation.out_of_memory_error, message);
     }
     if (ensure_part(table, part, column->text_size, num_bytes) < 0) return -1;
-    bool is_busy = busy_anywhere(&table->reservation.busy);
-    column->text_ready = is_busy ? num_bytes : growth_committed_size(&table->reservation, part->range);
+    bool is_busy = busy_anywhere(&table->place->reservation.busy);
+    column->text_ready = is_busy ? num_bytes : growth_committed_size(&table->place->reservation, part->range);
     return 0;
 }
 
@@ -260,7 +292,7 @@ int table_ensure_text(Table* table, TableColumn* column, size_t num_bytes) {
 static void prefault_part(Table* table, Part* part, size_t used, size_t end) {
     if (part->high_water < used) part->high_water = used;
     if (part->high_water >= end) return;
-    growth_prefault_part(&table->reservation, part->range, part->high_water, end);
+    growth_prefault_part(&table->place->reservation, part->range, part->high_water, end);
     part->high_water = end;
 }
 
@@ -269,7 +301,7 @@ void table_prefault(Table* table, Py_ssize_t length) {
     for (Py_ssize_t i = 0; i < table->num_columns; i++) {
         TableColumn* column = &table->columns[i];
         for (int kind = 0; kind < NUM_PARTS; kind++)
-            if (is_sized_by_rows(column, kind))
+            if (part_is_sized_by_rows(column, kind))
                 prefault_part(table, &column->parts[kind], part_size(column, kind, now),
                               part_size(column, kind, length));
     }
@@ -283,7 +315,7 @@ void table_prefault_text(Table* table, TableColumn* column, size_t num_bytes) {
 
 // Returns how many views there were.
 static size_t clear_unless_shown(Table* table) {
-    size_t num_views = pins_count_from(&table->reservation.pins, 0);
+    size_t num_views = pins_count_from(&table->place->reservation.pins, 0);
     if (num_views > 0) return num_views;
     for (Py_ssize_t i = 0; i < table->num_columns; i++) table->columns[i].text_size = table->columns[i].num_nulls = 0;
     table_publish(table, 0);
@@ -331,7 +363,7 @@ static Part* claim_part(const Unused* unused, PyObject* owner, size_t* used) {
 static ByteRange claim_exported(const Unused* unused, PyObject* owner) {
     size_t used;
     const Part* part = claim_part(unused, owner, &used);
-    size_t usable = growth_committed_size(&((Table*)owner)->reservation, part->range);
+    size_t usable = growth_committed_size(&((Table*)owner)->place->reservation, part->range);
     size_t end = part->exported_end < usable ? part->exported_end : usable;
     return range_after(part, used, used < end ? end : used);
 }
@@ -347,8 +379,8 @@ static ByteRange claim_never_exported(const Unused* unused, PyObject* owner) {
 // keeps the pointer, and reads zeros then instead of ending in SIGSEGV.
 static int shrink_part(Table* table, Py_ssize_t column, PartKind kind) {
     UnusedPart exported = {{claim_exported, NULL}, column, kind}, other = {{claim_never_exported, NULL}, column, kind};
-    if (page_ops_run_unused(&table->reservation, PAGE_OP_DISCARD, &exported.unused) < 0) return -1;
-    return page_ops_run_unused(&table->reservation, PAGE_OP_DECOMMIT, &other.unused);
+    if (page_ops_run_unused(&table->place->reservation, PAGE_OP_DISCARD, &exported.unused) < 0) return -1;
+    return page_ops_run_unused(&table->place->reservation, PAGE_OP_DECOMMIT, &other.unused);
 }
 
 int table_shrink_to_fit(Table* table) {

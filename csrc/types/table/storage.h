@@ -3,24 +3,44 @@
 #ifndef VMEM_TABLE_STORAGE_H
 #define VMEM_TABLE_STORAGE_H
 
-#include "types/table/table.h"
+#include "types/table/schema.h"
 
 // --- creating and deallocating ---
 
-// What a table is made of. The columns have a name and a type, and are zero otherwise.
-typedef struct TableSchema {
-    TableColumn* columns;
-    Py_ssize_t num_columns;
-    PyObject* names;
-} TableSchema;
-
-// An empty table of a type that is Table or a subclass of it; a capacity of -1 is the default one. Takes the schema over,
-// also when it fails. Runs audit hooks.
+// An empty table of a type that is Table or a subclass of it, for this process alone; a capacity of -1 is the default one.
+// Takes the schema over, also when it fails. Runs audit hooks.
 Table* table_new(ModuleState* state, PyTypeObject* python_type, TableSchema* schema, Py_ssize_t capacity);
 
-void table_free_schema(TableSchema* schema);
-
 void table_dealloc(Table* self);
+
+// --- the steps of creating ---
+
+typedef struct TableLayout {
+    Py_ssize_t capacity;
+    size_t text_size;    // of the part for the texts of each column
+    size_t header_size;  // of what comes before the columns; 0 for none
+} TableLayout;
+
+// Without a header. A capacity of -1 is the default one.
+TableLayout table_choose_layout(ModuleState* state, const TableSchema* schema, Py_ssize_t capacity);
+
+// Gives every part its range. Returns how many bytes they have together; SIZE_MAX when that is too much.
+size_t table_lay_out(const TableSchema* schema, const TableLayout* layout);
+
+// Raises the audit event for the addresses, or that they are too many.
+int table_audit(ModuleState* state, PyTypeObject* python_type, const TableLayout* layout, size_t num_bytes);
+
+// A table without a place, which takes the schema over.
+Table* table_allocate(PyTypeObject* python_type, TableSchema* schema, Py_ssize_t capacity);
+
+// Takes over what is to be shared; that is NULL for private memory. No Python code runs when it succeeds.
+TablePlace* table_new_place(ModuleState* state, Table* table, size_t num_bytes, SharedMemory* memory);
+void table_close_place(TablePlace* place);
+
+// After a table got a place.
+void table_set_addresses(Table* table);
+
+// --- others ---
 
 // A capacity given by Python code, in rows.
 int table_convert_capacity(const TableSchema* schema, PyObject* object, Py_ssize_t* capacity);
@@ -44,15 +64,19 @@ int table_ensure_text(Table* table, TableColumn* column, size_t num_bytes);
 void table_prefault(Table* table, Py_ssize_t length);
 void table_prefault_text(Table* table, TableColumn* column, size_t num_bytes);
 
-// Rows that were written behind the last one become visible.
+// Rows that were written behind the last one become visible, in other processes too.
 static inline void table_publish(Table* table, Py_ssize_t length) {
     shared_store_release(&table->length, (size_t)length);
+    if (table->role == TABLE_WRITER) shared_memory_publish_length(table->place->memory, (size_t)length);
 }
 
 // --- what others see ---
 
 // How many bytes of a part hold so many rows. Of the bytes of texts those of all rows.
 size_t part_size(const TableColumn* column, PartKind kind, Py_ssize_t num_rows);
+
+// Whether that follows from the number of rows.
+bool part_is_sized_by_rows(const TableColumn* column, PartKind kind);
 
 // Remembers that so many bytes of a part are shown. The caller holds the table's lock.
 static inline void part_note_export(Part* part, size_t num_bytes) {

@@ -5,6 +5,7 @@
 #define VMEM_TABLE_H
 
 #include "core/reservation.h"
+#include "core/shared_memory.h"
 #include "python/module.h"
 #include "types/table/column_types.h"
 
@@ -35,9 +36,27 @@ typedef struct TableColumn {
     Py_ssize_t num_nulls;
 } TableColumn;
 
+// The memory of a table.
+typedef struct TablePlace {
+    Reservation reservation;
+    // Of tables that other processes see:
+    SharedMemory* memory;          // the backing of the reservation; NULL for private memory
+    size_t known_size;             // of a reader: so much of the data was committed when that was last asked for
+    ForkEntry fork_entry;          // in a list while this process writes the rows
+    struct TablePlace* inherited;  // in a forked child: the memory that views from before the fork show
+} TablePlace;
+
+// Who writes the rows. Set when the table is made; a forked child becomes a reader of what its parent shares.
+typedef enum TableRole {
+    TABLE_PRIVATE,  // this process alone knows the table
+    TABLE_WRITER,   // other processes read it: append-only, and every new length is published
+    TABLE_READER    // another process writes it: the length is the last one that this process has loaded
+} TableRole;
+
 typedef struct Table {
     PyObject_HEAD
-    Reservation reservation;
+    TablePlace* place;
+    TableRole role;
     TableColumn* columns;
     Py_ssize_t num_columns;
     uint64_t length;       // in rows; see table_length()
@@ -48,7 +67,8 @@ typedef struct Table {
     PyObject* weakrefs;
 } Table;
 
-// How many rows there are. All their bytes can be read: other threads load the length before them.
+// How many rows there are, in a reader those that it has looked for: see table_follow(). All their bytes can be read:
+// other threads load the length before them.
 static inline Py_ssize_t table_length(const Table* table) { return (Py_ssize_t)shared_load_acquire(&table->length); }
 
 // --- items in memory ---

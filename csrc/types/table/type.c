@@ -2,119 +2,54 @@
 
 #include "core/lifetime.h"
 #include "core/snapshot.h"
-#include "python/arguments.h"
+#include "types/sharing.h"
 #include "types/table/appending.h"
 #include "types/table/arrow_output.h"
 #include "types/table/attributes.h"
 #include "types/table/docs.h"
 #include "types/table/extending.h"
 #include "types/table/rows.h"
+#include "types/table/sharing.h"
 #include "types/table/storage.h"
 
 static PyObject* none_unless(bool failed) { return failed ? NULL : Py_NewRef(Py_None); }
 
-// --- the schema ---
-
-// Names become strings in C for Arrow.
-static int convert_name(PyObject* object, PyObject** name) {
-    Py_ssize_t length;
-    if (!PyUnicode_Check(object)) return raise_wrong_type(object, "the name of a column", "a str");
-    const char* text = PyUnicode_AsUTF8AndSize(object, &length);
-    if (!text) return -1;
-    if (strlen(text) != (size_t)length) {
-        PyErr_Format(PyExc_ValueError, "the name of a column must not contain null characters: %R", object);
-        return -1;
-    }
-    *name = PyUnicode_FromObject(object);
-    if (!*name) return -1;
-    PyUnicode_InternInPlace(name);
-    return 0;
-}
-
-// `pair` is an item of a mapping.
-static int convert_column(PyObject* pair, TableColumn* column) {
-    if (!PyTuple_Check(pair) || PyTuple_Size(pair) != 2)
-        return raise_wrong_type(pair, "an item of columns", "a pair of a name and a type");
-    if (convert_name(PyTuple_GetItem(pair, 0), &column->name) < 0) return -1;
-    if (convert_column_type(PyTuple_GetItem(pair, 1), column->name, &column->type, &column->is_nullable) < 0) return -1;
-    if (column->type->typecode) column->items = find_item_type((unsigned char)column->type->typecode[0]);
-    return 0;
-}
-
-// Keys of a mapping can be subclasses of str that compare as they like.
-static int check_names_differ(const TableSchema* schema) {
-    PyObject* seen = PySet_New(schema->names);
-    Py_ssize_t count = seen ? PySet_Size(seen) : -1;
-    Py_XDECREF(seen);
-    if (count == schema->num_columns) return 0;
-    if (count >= 0) PyErr_SetString(PyExc_ValueError, "two columns have the same name");
-    return -1;
-}
-
-static int convert_pairs(PyObject* pairs, TableSchema* schema) {
-    Py_ssize_t num_columns = PyList_Size(pairs);
-    if (num_columns == 0) {
-        PyErr_SetString(PyExc_ValueError, "a table needs at least one column");
-        return -1;
-    }
-    schema->columns = PyMem_Calloc((size_t)num_columns, sizeof(TableColumn));
-    schema->names = PyTuple_New(num_columns);
-    if (!schema->columns || !schema->names) {
-        if (!PyErr_Occurred()) PyErr_NoMemory();
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < num_columns; i++) {
-        PyObject* pair = list_get_item(pairs, i);
-        schema->num_columns = i + 1;
-        int status = pair ? convert_column(pair, &schema->columns[i]) : -1;
-        Py_XDECREF(pair);
-        if (status < 0) return -1;
-        PyTuple_SetItem(schema->names, i, Py_NewRef(schema->columns[i].name));
-    }
-    return check_names_differ(schema);
-}
-
-// Converts everything before it is looked at: the mapping can be any object.
-static int convert_columns(PyObject* columns, TableSchema* schema) {
-    *schema = (TableSchema){NULL, 0, NULL};
-    int is_mapping = PyMapping_Check(columns) ? has_attribute(columns, "items") : 0;
-    if (is_mapping < 0) return -1;
-    if (is_mapping == 0) return raise_wrong_type(columns, "Table() argument 1", "a mapping of names to types");
-    PyObject* items = PyMapping_Items(columns);
-    int status = items ? convert_pairs(items, schema) : -1;
-    Py_XDECREF(items);
-    if (status < 0) table_free_schema(schema);
-    return status;
-}
-
 // --- creating ---
 
 static PyObject* table_new_object(PyTypeObject* python_type, PyObject* args, PyObject* keywords) {
-    static char* names[] = {"", "capacity", NULL};
+    static char* names[] = {"", "capacity", "shared", NULL};
     PyObject *columns, *capacity_object = Py_None;
     Py_ssize_t capacity = -1;
+    int shared = false;
     TableSchema schema;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|$O:Table", names, &columns, &capacity_object)) return NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|$Op:Table", names, &columns, &capacity_object, &shared))
+        return NULL;
     ModuleState* state = table_state_of_type(python_type);
     if (!state || module_check_loaded(state) < 0) return NULL;
-    if (convert_columns(columns, &schema) < 0) return NULL;
+    if (schema_convert(columns, &schema) < 0) return NULL;
     if (capacity_object != Py_None && table_convert_capacity(&schema, capacity_object, &capacity) < 0) {
-        table_free_schema(&schema);
+        schema_free(&schema);
         return NULL;
     }
-    return (PyObject*)table_new(state, python_type, &schema, capacity);
+    return (PyObject*)(shared ? table_new_shared : table_new)(state, python_type, &schema, capacity);
 }
 
 static int table_traverse(Table* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE((PyObject*)self));
     Py_VISIT(self->names);
     Py_VISIT(self->row_type);
-    return reservation_traverse(&self->reservation, visit, arg);
+    int status = 0;
+    for (TablePlace* place = self->place; place && status == 0; place = place->inherited)
+        status = reservation_traverse(&place->reservation, visit, arg);
+    return status;
 }
 
 // --- rows ---
 
-static Py_ssize_t table_get_length(Table* self) { return table_length(self); }
+static Py_ssize_t table_get_length(Table* self) {
+    table_follow(self);
+    return table_length(self);
+}
 
 // Python adds the length to a negative index before it calls this.
 static PyObject* table_item(Table* self, Py_ssize_t index) {
@@ -128,11 +63,12 @@ static PyObject* table_iterate(Table* self) { return PySeqIter_New((PyObject*)se
 static PyObject* table_subscript(Table* self, PyObject* key) { return table_get_part(self, ALL_ROWS, key); }
 
 static PyObject* table_clear_method(Table* self, PyObject* Py_UNUSED(ignored)) {
-    return none_unless(table_clear(self) < 0);
+    return none_unless(table_check_clearable(self, "clear()") < 0 || table_clear(self) < 0);
 }
 
 static PyObject* table_shrink_to_fit_method(Table* self, PyObject* Py_UNUSED(ignored)) {
-    return none_unless(table_shrink_to_fit(self) < 0);
+    if (table_check_writable(self) < 0) return NULL;
+    return none_unless(self->role == TABLE_PRIVATE && table_shrink_to_fit(self) < 0);
 }
 
 // --- Arrow ---
@@ -146,12 +82,18 @@ static PyObject* table_to_arrow_schema(Table* self, PyObject* Py_UNUSED(ignored)
 // --- others ---
 
 static PyObject* table_map(Table* self, PyObject* Py_UNUSED(ignored)) {
-    return snapshot_map(table_find_state(self), &self->reservation, Py_None, NULL);
+    return snapshot_map(table_find_state(self), &self->place->reservation, Py_None, NULL);
 }
 
 static PyObject* table_reduce(Table* self, PyObject* Py_UNUSED(ignored)) {
     PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
-    if (name)
+    if (name && self->role != TABLE_PRIVATE)
+        PyErr_Format(
+            PyExc_TypeError,
+            "cannot pickle a shared %R object, nor copy it: send it to another process with multiprocessing, as "
+            "an argument or through a queue or pipe; or send its fileno(), for vmem.attach()",
+            name);
+    else if (name)
         PyErr_Format(PyExc_TypeError,
                      "cannot pickle %R object, nor copy it: its memory stays where it is; pickle pyarrow.table(table)",
                      name);
@@ -162,8 +104,9 @@ static PyObject* table_reduce(Table* self, PyObject* Py_UNUSED(ignored)) {
 static PyObject* table_repr(Table* self) {
     PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
     PyObject* text = NULL;
+    table_follow(self);
     if (name)
-        text = PyUnicode_FromFormat("<vmem.%U at %p: %zd rows of %zd column%s>", name, self->reservation.base,
+        text = PyUnicode_FromFormat("<vmem.%U at %p: %zd rows of %zd column%s>", name, self->place->reservation.base,
                                     table_length(self), self->num_columns, self->num_columns == 1 ? "" : "s");
     Py_XDECREF(name);
     return text;
@@ -173,6 +116,24 @@ static PyObject* table_get_names(Table* self, void* Py_UNUSED(closure)) { return
 
 static PyObject* table_get_capacity(Table* self, void* Py_UNUSED(closure)) {
     return PyLong_FromSsize_t(self->capacity);
+}
+
+// --- sharing ---
+
+static PyObject* table_fileno(Table* self, PyObject* Py_UNUSED(ignored)) {
+    return sharing_get_fileno(&self->place->reservation);
+}
+
+static PyObject* table_get_handle(Table* self, PyObject* Py_UNUSED(ignored)) {
+    return sharing_get_handle(&self->place->reservation);
+}
+
+static PyObject* table_get_readonly(Table* self, void* Py_UNUSED(closure)) {
+    return PyBool_FromLong(self->role == TABLE_READER);
+}
+
+static PyObject* table_get_is_shared(Table* self, void* Py_UNUSED(closure)) {
+    return PyBool_FromLong(self->role != TABLE_PRIVATE);
 }
 
 // --- the class of rows ---
@@ -197,6 +158,8 @@ PyMethodDef table_methods[] = {
     {"clear", (PyCFunction)table_clear_method, METH_NOARGS, clear_doc},
     {"shrink_to_fit", (PyCFunction)table_shrink_to_fit_method, METH_NOARGS, shrink_to_fit_doc},
     {"map", (PyCFunction)table_map, METH_NOARGS, map_doc},
+    {"fileno", (PyCFunction)table_fileno, METH_NOARGS, fileno_doc},
+    {"_get_handle", (PyCFunction)table_get_handle, METH_NOARGS, sharing_get_handle_doc},
     {"__arrow_c_stream__", AS_KEYWORDS(table_to_arrow), table_to_arrow_doc},
     {"__arrow_c_schema__", (PyCFunction)table_to_arrow_schema, METH_NOARGS, table_to_arrow_schema_doc},
     {"__reduce__", (PyCFunction)table_reduce, METH_NOARGS, reduce_doc},
@@ -206,6 +169,8 @@ PyMethodDef table_methods[] = {
 static PyGetSetDef table_getset[] = {
     {"names", (getter)table_get_names, NULL, "The names of the columns, as a tuple.", NULL},
     {"capacity", (getter)table_get_capacity, NULL, "How many rows the table can hold.", NULL},
+    {"readonly", (getter)table_get_readonly, NULL, "Whether another process writes the rows.", NULL},
+    {"_is_shared", (getter)table_get_is_shared, NULL, "Whether other processes can attach it.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
