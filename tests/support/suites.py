@@ -35,7 +35,19 @@ OF_THE_CHECKOUT = ("header", "packaging", "project", "typing")
 
 # Sanitizers take memory for themselves, so tests that limit or measure that of the process cannot run under them.
 SANITIZED = Suite(
-    only=("region", "array", "arena", "sharing", "module", "safety", "interop", "native", "docs", "exhaustive"),
+    only=(
+        "region",
+        "array",
+        "arena",
+        "table",
+        "sharing",
+        "module",
+        "safety",
+        "interop",
+        "native",
+        "docs",
+        "exhaustive",
+    ),
     without=("native/test_examples.py", LEAKS, REFUSALS),
     without_marks=("exact_memory", "whole_system"),
 )
