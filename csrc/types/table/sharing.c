@@ -13,6 +13,8 @@ enum { NUM_COLUMNS_FACT, CAPACITY_FACT, TEXT_SIZE_FACT, NUM_FACTS };
 
 static void change_in_child(void* object);
 
+static const ForkKind WRITTEN_HERE = {.change_in_child = change_in_child};
+
 static SharedMemory* new_memory(ModuleState* state, const TableSchema* schema, const TableLayout* layout,
                                 size_t num_bytes) {
     SharedPage facts;
@@ -41,7 +43,7 @@ static int open_shared(ModuleState* state, Table* table, SharedMemory* memory, P
     if (write_header(table->place, bytes, (size_t)size) < 0) return -1;
     table_set_addresses(table);
     table->role = TABLE_WRITER;
-    fork_list_add(&state->sharing.forks, &table->place->fork_entry, table, change_in_child);
+    fork_list_add(&state->sharing.forks, &table->place->fork_entry, &WRITTEN_HERE, table);
     return 0;
 }
 
