@@ -122,7 +122,8 @@ def extend_five_arrays() -> Work:
 def make_table(num_rows: int) -> vmem.Table:
     numpy: Any = import_module("numpy")
     table = vmem.Table(DOUBLES, capacity=num_rows)
-    table.extend(dict.fromkeys(NAMES, numpy.arange(float(num_rows))))
+    columns: dict[str, Any] = dict.fromkeys(NAMES, numpy.arange(float(num_rows)))
+    table.extend(columns)
     return table
 
 
