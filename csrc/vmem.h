@@ -1759,12 +1759,16 @@ static VmemResult vmem__posix_descriptor_result(void) {
     return errno == EBADF ? VMEM_ERROR_INVALID_ARGUMENT : vmem__posix_last_result();
 }
 
+// Whether a handle can be a descriptor. Otherwise errno is EBADF.
+static bool vmem__posix_can_be_descriptor(intptr_t handle) {
+    if ((intptr_t)(int)handle == handle && handle >= 0) return true;
+    errno = EBADF;
+    return false;
+}
+
 // Finds what a descriptor stands for. A number that is not a descriptor is an invalid argument.
 static VmemResult vmem__posix_identify(intptr_t handle, vmem__File* info) {
-    if ((intptr_t)(int)handle != handle || handle < 0) {
-        errno = EBADF;
-        return VMEM_ERROR_INVALID_ARGUMENT;
-    }
+    if (!vmem__posix_can_be_descriptor(handle)) return VMEM_ERROR_INVALID_ARGUMENT;
     if (vmem__posix_stat((int)handle, info) == 0) return VMEM_SUCCESS;
     return vmem__posix_descriptor_result();
 }
@@ -1785,35 +1789,40 @@ static bool vmem__posix_is(const VmemObject* object) {
     return vmem__posix_find(object, &info) == VMEM_SUCCESS;
 }
 
+static void vmem__posix_set_object(VmemObject* object, int file, int reader, const vmem__File* info) {
+    object->handle = file;
+    object->reader = reader;
+    object->device = info->device;
+    object->inode = info->inode;
+}
+
 // Makes the object of a descriptor, which is closed if this fails.
 static VmemResult vmem__posix_adopt(VmemObject* object, int file, int reader) {
     vmem__File info;
     VmemResult result = vmem__posix_identify(file, &info);
-    if (result != VMEM_SUCCESS) {
+    if (result == VMEM_SUCCESS)
+        vmem__posix_set_object(object, file, reader, &info);
+    else
         vmem__posix_close_quietly(file);
-        return result;
-    }
-    object->handle = file;
-    object->reader = reader;
-    object->device = info.device;
-    object->inode = info.inode;
-    return VMEM_SUCCESS;
+    return result;
 }
 
-// Makes the object of a duplicate. It is the duplicate that is examined: another thread may close the descriptor and
-// open another file.
+// Makes the object of a duplicate. Only the duplicate is examined: another thread may close the descriptor and open
+// another file.
 static VmemResult vmem__posix_adopt_duplicate(VmemObject* object, intptr_t handle,
                                               bool accepts(int, const vmem__File*)) {
     vmem__File info;
-    VmemResult result = vmem__posix_identify(handle, &info);
+    VmemResult result;
     int file;
-    if (result != VMEM_SUCCESS) return result;
+    if (!vmem__posix_can_be_descriptor(handle)) return VMEM_ERROR_INVALID_ARGUMENT;
     file = vmem__posix_duplicate((int)handle);
     if (file < 0) return vmem__posix_descriptor_result();
     result = vmem__posix_identify(file, &info);
     if (result == VMEM_SUCCESS && !accepts(file, &info)) result = VMEM_ERROR_INVALID_ARGUMENT;
-    if (result == VMEM_SUCCESS) return vmem__posix_adopt(object, file, -1);
-    vmem__posix_close_quietly(file);
+    if (result == VMEM_SUCCESS)
+        vmem__posix_set_object(object, file, -1, &info);
+    else
+        vmem__posix_close_quietly(file);
     return result;
 }
 
@@ -2005,7 +2014,10 @@ static VmemResult vmem__os_object_create(VmemObject* object, const char* name) {
 
 static VmemResult vmem__os_object_import(VmemObject* object, intptr_t handle) {
     VmemResult result = vmem__posix_adopt_duplicate(object, handle, vmem__posix_is_memory);
-    return result == VMEM_SUCCESS ? vmem__os_object_size(object, &object->max_bytes) : result;
+    if (result != VMEM_SUCCESS) return result;
+    result = vmem__os_object_size(object, &object->max_bytes);
+    if (result != VMEM_SUCCESS) vmem__posix_close_quietly((int)object->handle);
+    return result;
 }
 
 static int vmem__posix_get_access(int file) {

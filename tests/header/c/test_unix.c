@@ -208,10 +208,12 @@ static void test_object_calls_that_fail(void) {
     CHECK_OUT_OF_MEMORY(vmem_object_export(&object, false, &handle));
     fail_call("fcntl", 0);
     CHECK_OUT_OF_MEMORY(vmem_object_import(&other, object.handle));
-    fail_call("fstat", 1);
+    fail_call("fstat", 0);
     CHECK_OUT_OF_MEMORY(vmem_object_import(&other, object.handle));
-    fail_call("fstat", 2);  // it cannot be told from a file
+    fail_call("fstat", 1);  // it cannot be told from a file
     CHECK(vmem_object_import(&other, object.handle) == VMEM_ERROR_INVALID_ARGUMENT);
+    fail_call("fstat", 2);
+    CHECK_OUT_OF_MEMORY(vmem_object_import(&other, object.handle));
     fail_call("mmap", 0);
     CHECK(vmem_object_map(&object, 1, 0, VMEM_READ) == NULL && errno == ENOMEM);
     fail_call("mmap", 1);
