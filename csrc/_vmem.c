@@ -126,6 +126,7 @@ static int module_traverse(PyObject* module, visitproc visit, void* arg) {
     Py_VISIT(state->make_row_type);
     Py_VISIT(state->rebuild_array);
     Py_VISIT(state->sharing.hook);
+    Py_VISIT(state->sharing.prepared_type);
     return 0;
 }
 
@@ -148,6 +149,7 @@ static int module_clear(PyObject* module) {
     Py_CLEAR(state->make_row_type);
     Py_CLEAR(state->rebuild_array);
     Py_CLEAR(state->sharing.hook);
+    Py_CLEAR(state->sharing.prepared_type);
     return 0;
 }
 

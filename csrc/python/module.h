@@ -6,9 +6,10 @@
 
 // What shared objects need of the module.
 typedef struct SharingState {
-    PyObject* hook;  // what is called before one is made; NULL until it is set
-    ForkList forks;  // those that are changed in a forked child
-    long process;    // in which they were changed last, or the module was made
+    PyObject* hook;               // what is called before one is made; NULL until it is set
+    PyTypeObject* prepared_type;  // the one for which the hook was called last; NULL before that
+    ForkList forks;               // those that are changed in a forked child
+    long process;                 // in which they were changed last, or the module was made
 
     // 0 until the system is known to have shared memory, then SHARING_IS_POSSIBLE and the VMEM_SEAL_ flags that it has.
     // One number, so that threads without the GIL see both or neither.

@@ -16,6 +16,40 @@ unsigned sharing_possible_seals(const ModuleState* state) {
     return (unsigned)(counter_get(&state->sharing.explored) & ~SHARING_IS_POSSIBLE);
 }
 
+// The lock is of use without the GIL alone.
+static bool is_prepared(const SharingState* sharing, PyObject* hook, const PyTypeObject* type) {
+    bool is_known;
+    (void)hook;
+    Py_BEGIN_CRITICAL_SECTION(hook);
+    is_known = sharing->prepared_type == type;
+    Py_END_CRITICAL_SECTION();
+    return is_known;
+}
+
+// Only for the hook that has been called: it may have been replaced.
+static void remember_prepared(SharingState* sharing, PyObject* hook, PyTypeObject* type) {
+    PyObject* before = NULL;
+    Py_BEGIN_CRITICAL_SECTION(hook);
+    if (sharing->hook == hook) {
+        before = (PyObject*)sharing->prepared_type;
+        sharing->prepared_type = (PyTypeObject*)Py_NewRef((PyObject*)type);
+    }
+    Py_END_CRITICAL_SECTION();
+    Py_XDECREF(before);
+}
+
+// What the hook has prepared stays prepared, so that it is called once for many objects of a type: calling it takes as
+// long as two system calls.
+static int prepare_by_hook(ModuleState* state, PyObject* hook, PyTypeObject* type) {
+    if (is_prepared(&state->sharing, hook, type)) return 0;
+    PyObject* result = PyObject_CallFunctionObjArgs(hook, (PyObject*)type, NULL);
+    if (!result) return -1;
+    Py_DECREF(result);
+    if (module_check_loaded(state) < 0) return -1;
+    remember_prepared(&state->sharing, hook, type);
+    return module_check_loaded(state);
+}
+
 int sharing_prepare(ModuleState* state, PyTypeObject* type) {
     if (module_check_loaded(state) < 0 || sharing_check_supported(state) < 0) return -1;
     if (!state->sharing.hook) {
@@ -23,10 +57,9 @@ int sharing_prepare(ModuleState* state, PyTypeObject* type) {
         return -1;
     }
     PyObject* hook = Py_NewRef(state->sharing.hook);  // it can run set_sharing_hook()
-    PyObject* result = PyObject_CallFunctionObjArgs(hook, (PyObject*)type, NULL);
+    int status = prepare_by_hook(state, hook, type);
     Py_DECREF(hook);
-    Py_XDECREF(result);
-    return result ? module_check_loaded(state) : -1;
+    return status;
 }
 
 // --- descriptors ---
@@ -99,13 +132,17 @@ PyObject* sharing_get_fileno(Reservation* reservation) {
 const char sharing_set_hook_doc[] = PyDoc_STR(
     "set_sharing_hook(hook, /)\n--\n\n"
     "Set the callable that is called with a type before a shared instance of it is made or attached, so that it can\n"
-    "be sent to other processes, and forks are noticed: by calling _change_in_child() there.");
+    "be sent to other processes, and forks are noticed: by calling _change_in_child() there. It is not called again for\n"
+    "the type for which it was called last.");
 
 PyObject* sharing_set_hook(PyObject* module, PyObject* hook) {
     ModuleState* state = PyModule_GetState(module);
     PyObject* before = state->sharing.hook;
+    PyObject* prepared_before = (PyObject*)state->sharing.prepared_type;
     state->sharing.hook = Py_NewRef(hook);
+    state->sharing.prepared_type = NULL;
     Py_XDECREF(before);
+    Py_XDECREF(prepared_before);
     return Py_NewRef(Py_None);
 }
 

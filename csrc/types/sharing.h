@@ -7,9 +7,9 @@
 #include "core/shared_memory.h"
 #include "python/module.h"
 
-// Comes before every object of shared memory, made or attached: calls the hook, which makes instances of the type
-// sendable and forks notice what is in the list. Runs Python code, so it comes before any state is read. Returns -1 with
-// an exception.
+// Comes before every object of shared memory, made or attached: calls the hook, unless it knows the type, which makes
+// instances of the type sendable and forks notice what is in the list. Runs Python code, so it comes before any state is
+// read. Returns -1 with an exception.
 int sharing_prepare(ModuleState* state, PyTypeObject* type);
 
 // Raises NotImplementedError, and returns -1, where the system has no shared memory. sharing_prepare() calls it.

@@ -287,3 +287,20 @@ def test_a_hook_that_raises_and_one_that_replaces_itself() -> None:
         assert calls == [vmem.Region]
         """
     )
+
+
+def test_the_hook_is_called_once_for_many_objects_of_a_type() -> None:
+    run_python(
+        """
+        import vmem
+        from vmem import _vmem
+        calls = []
+        for _ in range(2):
+            _vmem.set_sharing_hook(calls.append)
+            for _ in range(3):
+                array = vmem.Array("B", capacity=1, shared=True)
+                vmem.attach(array.fileno())
+        vmem.reserve(1, shared=True).release()
+        assert calls == [vmem.Array, vmem.Array, vmem.Region]
+        """
+    )
