@@ -31,9 +31,9 @@ FUNCTIONS
     manage      vmem_protect, vmem_lock, vmem_lock_on_fault, vmem_unlock, vmem_advise_huge_pages, vmem_advise_fork,
                 vmem_advise_dump, vmem_set_name
     objects     vmem_object_create, vmem_object_from_file, vmem_object_import, vmem_object_export, vmem_object_close,
-                vmem_object_size, vmem_object_commit, vmem_object_seal, vmem_object_get_seals, vmem_object_map,
-                vmem_object_map_aligned, vmem_object_unmap, vmem_object_map_mirrored, vmem_object_unmap_mirrored,
-                vmem_object_make_private, vmem_object_flush
+                vmem_object_size, vmem_object_commit, vmem_object_seal, vmem_object_get_seals, vmem_object_read,
+                vmem_object_map, vmem_object_map_aligned, vmem_object_unmap, vmem_object_map_mirrored,
+                vmem_object_unmap_mirrored, vmem_object_make_private, vmem_object_flush
     ask         vmem_query, vmem_count_resident, vmem_get_memory_info, vmem_get_address_space, vmem_get_limits,
                 vmem_get_capabilities, vmem_get_page_size, vmem_get_allocation_granularity, vmem_get_huge_page_size,
                 vmem_result_message
@@ -498,6 +498,15 @@ VMEM_API VmemResult vmem_object_seal(const VmemObject* object, unsigned seals);
 //   systems         Linux: fcntl(F_GET_SEALS); elsewhere unsupported
 VMEM_API VmemResult vmem_object_get_seals(const VmemObject* object, unsigned* seals);
 
+// Copy bytes of an object, which need not be mapped for that.
+//   buffer          receives the bytes; undefined on failure
+//   num_bytes, offset  within what vmem_object_size() tells; num_bytes in bytes, > 0; need not be aligned
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is past the end), VMEM_ERROR_OUT_OF_MEMORY (no addresses to
+//                   map it), VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_ACCESS_DENIED, VMEM_ERROR_SYSTEM
+//   threads         safe; what others write at the same time is seen or not, byte by byte
+//   systems         Linux: preadv, which is a failure where a mapping faults; elsewhere a mapping for the time of the call
+VMEM_API VmemResult vmem_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset);
+
 // Map a part of an object at free addresses. It may be larger than the object is now.
 //   num_bytes       in bytes, > 0; rounded up to whole pages
 //   offset          in bytes, of the first byte, a multiple of vmem_get_allocation_granularity()
@@ -813,6 +822,7 @@ static VmemResult vmem__os_object_size(const VmemObject* object, size_t* num_byt
 static VmemResult vmem__os_object_commit(const VmemObject* object, size_t offset, size_t size);
 static VmemResult vmem__os_object_seal(const VmemObject* object, unsigned seals);  // at least one
 static VmemResult vmem__os_object_get_seals(const VmemObject* object, unsigned* seals);
+static VmemResult vmem__os_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset);
 static void* vmem__os_object_map(const VmemObject* object, size_t size, size_t offset, VmemProtection protection);
 static void* vmem__os_object_map_aligned(const VmemObject* object, size_t size, size_t offset,
                                          VmemProtection protection, size_t align);
@@ -1327,6 +1337,20 @@ static char* vmem__windows_map_part(const VmemObject* object, DWORD access, size
     view = vmem__windows_map(object->handle, access, offset, 0, address);
     if (view) SetLastError(error);
     return view;
+}
+
+static VmemResult vmem__os_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset) {
+    size_t start = (size_t)vmem_align_backward(offset, vmem__os_allocation_granularity()), end = 0;
+    char* view;
+    VmemResult result = vmem__os_object_size(object, &end);
+    if (result != VMEM_SUCCESS) return result;
+    if (offset > end || num_bytes > end - offset) return VMEM_ERROR_INVALID_ARGUMENT;
+    end = (size_t)vmem_align_forward(offset + num_bytes, vmem__os_page_size());
+    view = vmem__windows_map_part(object, FILE_MAP_READ, end - start, start, NULL);
+    if (!view) return vmem__windows_last_result();
+    memcpy(buffer, view + (offset - start), num_bytes);
+    vmem__windows_unmap_quietly(view);
+    return VMEM_SUCCESS;
 }
 
 static char* vmem__windows_map_at(const VmemObject* object, size_t size, size_t offset, VmemProtection protection,
@@ -2097,6 +2121,21 @@ static VmemResult vmem__os_object_get_seals(const VmemObject* object, unsigned* 
     VmemResult result = vmem__posix_find(object, &info);
     if (result == VMEM_SUCCESS) *seals = 0;
     return result;
+}
+
+// Memory cannot be read as a file everywhere.
+static VmemResult vmem__os_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset) {
+    size_t start = (size_t)vmem_align_backward(offset, vmem__os_page_size()), size = offset - start + num_bytes;
+    char* ptr;
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    if (result != VMEM_SUCCESS) return result;
+    if ((uint64_t)offset + num_bytes > info.size) return VMEM_ERROR_INVALID_ARGUMENT;
+    ptr = (char*)vmem__posix_map_object(object, NULL, size, start, PROT_READ, MAP_SHARED);
+    if (!ptr) return vmem__posix_last_result();
+    memcpy(buffer, ptr + (offset - start), num_bytes);
+    vmem__posix_unmap_quietly(ptr, size);
+    return VMEM_SUCCESS;
 }
 
 static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, size_t size, bool durable) {
@@ -2925,6 +2964,38 @@ static VmemResult vmem__os_object_get_seals(const VmemObject* object, unsigned* 
     return VMEM_SUCCESS;
 }
 
+// struct iovec of <linux/uio.h>.
+typedef struct vmem__Buffer {
+    void* ptr;
+    size_t num_bytes;
+} vmem__Buffer;
+
+// On all processors the two halves of the offset are arguments of their own, unlike those of pread().
+static long vmem__linux_preadv(int file, char* buffer, size_t num_bytes, size_t offset) {
+    vmem__Buffer one;
+    one.ptr = buffer;
+    one.num_bytes = num_bytes;
+    return VMEM_FAIL("preadv") ? -1 : (long)syscall(SYS_preadv, file, &one, 1l, (unsigned long)offset, 0ul);
+}
+
+// One call reads up to 2 GiB, and nothing at the end.
+static VmemResult vmem__os_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset) {
+    char* next = (char*)buffer;
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    if (result != VMEM_SUCCESS) return result;
+    while (num_bytes > 0) {
+        long count = vmem__linux_preadv((int)object->handle, next, num_bytes, offset);
+        if (count < 0 && errno == EBADF) errno = EACCES;  // it is open, but not to be read
+        if (count < 0) return vmem__posix_last_result();
+        if (count == 0) return VMEM_ERROR_INVALID_ARGUMENT;
+        next += count;
+        num_bytes -= (size_t)count;
+        offset += (size_t)count;
+    }
+    return VMEM_SUCCESS;
+}
+
 // What is private and writable is charged to the commit limit when it is mapped, unless the kernel is told not to.
 static VmemResult vmem__os_object_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset) {
     return vmem__posix_make_private(object, ptr, size, offset, VMEM__MAP_NORESERVE);
@@ -3699,6 +3770,11 @@ static VmemResult vmem__os_object_get_seals(const VmemObject* object, unsigned* 
     return vmem__os_object_seal(object, 0);
 }
 
+static VmemResult vmem__os_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset) {
+    (void)buffer;
+    return vmem__os_object_commit(object, offset, num_bytes);
+}
+
 static void* vmem__os_object_map(const VmemObject* object, size_t size, size_t offset, VmemProtection protection) {
     (void)object, (void)size, (void)offset, (void)protection;
     return NULL;
@@ -3958,6 +4034,12 @@ VMEM_API VmemResult vmem_object_seal(const VmemObject* object, unsigned seals) {
 VMEM_API VmemResult vmem_object_get_seals(const VmemObject* object, unsigned* seals) {
     if (!object || !seals) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_get_seals(object, seals);
+}
+
+VMEM_API VmemResult vmem_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset) {
+    vmem__Pages pages;
+    if (!buffer || !vmem__find_object_pages(object, offset, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_read(object, buffer, num_bytes, offset);
 }
 
 VMEM_API void* vmem_object_map(const VmemObject* object, size_t num_bytes, size_t offset, VmemProtection protection) {

@@ -171,7 +171,7 @@ static const int mmap_errors[] = {ENOMEM, EACCES, EPERM, 0}, munmap_errors[] = {
                  stat_errors[] = {EBADF, ENOSYS, EPERM, 0}, fcntl_errors[] = {EINVAL, EPERM, EMFILE, EBADF, 0},
                  fallocate_errors[] = {ENOSPC, EINTR, EPERM, EFBIG, EDQUOT, EOPNOTSUPP, EBADF, 0},
                  statfs_errors[] = {EIO, 0}, open_errors[] = {EMFILE, ENOENT, 0}, close_errors[] = {EIO, 0},
-                 truncate_errors[] = {EIO, 0}, sync_errors[] = {EIO, ENOSPC, 0};
+                 truncate_errors[] = {EIO, 0}, read_errors[] = {EIO, EINVAL, 0}, sync_errors[] = {EIO, ENOSPC, 0};
 
 static const struct {
     const char* call;
@@ -180,7 +180,7 @@ static const struct {
                        {"memfd_create", memfd_errors}, {"statx", stat_errors},          {"fstat", stat_errors},
                        {"fcntl", fcntl_errors},        {"fallocate", fallocate_errors}, {"fstatfs", statfs_errors},
                        {"open", open_errors},          {"close", close_errors},         {"ftruncate", truncate_errors},
-                       {"fdatasync", sync_errors}};
+                       {"fdatasync", sync_errors},     {"preadv", read_errors}};
 
 static const int* errors_of(const char* call) {
     size_t i;
@@ -434,6 +434,13 @@ static VmemResult expect_get_seals(size_t index, int error) {
     return expect_result(index, error);
 }
 
+static VmemResult run_read(Fixture* fixture) {
+    char bytes[2] = {9, 9};
+    VmemResult result = vmem_object_read(&fixture->object, bytes, 2, pages(1) - 1);
+    if (result == VMEM_SUCCESS) CHECK(bytes[0] == 1 && bytes[1] == 1);
+    return result;
+}
+
 static VmemResult unmap_made(char* ptr, size_t num_bytes) {
     if (!ptr) return errno == EBADF ? VMEM_ERROR_INVALID_ARGUMENT : result_of(errno);
     CHECK(ptr[0] == 1 && munmap(ptr, num_bytes) == 0);
@@ -505,6 +512,7 @@ static const Operation operations[] = {
     {"vmem_object_commit of a file", true, run_commit, expect_commit},
     {"vmem_object_seal", false, run_seal, expect_seal},
     {"vmem_object_get_seals", false, run_get_seals, expect_get_seals},
+    {"vmem_object_read", false, run_read, expect_result},
     {"vmem_object_map", false, run_map, expect_result},
     {"vmem_object_map_aligned", false, run_map_aligned, expect_result},
     {"vmem_object_map_mirrored", false, run_map_mirrored, expect_result},

@@ -185,6 +185,25 @@ static void test_mapping_a_part(void) {
     close_object(&object);
 }
 
+// Units of Windows are larger than pages.
+static void test_reading_without_a_mapping(void) {
+    VmemObject object = make_committed_object(units(4), units(2));
+    char* ptr = map_object(&object, units(4));
+    char bytes[4] = "abc";
+    memcpy(ptr + units(1) - 1, "xyz", 3);
+    CHECK_SUCCESS(vmem_object_read(&object, bytes, 3, units(1) - 1));
+    CHECK(memcmp(bytes, "xyz", 4) == 0);
+    CHECK_SUCCESS(vmem_object_read(&object, bytes, 1, 0));
+    CHECK_SUCCESS(vmem_object_read(&object, bytes + 1, 1, units(2) - 1));
+    CHECK(memcmp(bytes, "\0\0z", 4) == 0);
+    unmap(ptr, units(4));
+    if (vmem_get_capabilities().object_size_is_exact) {
+        CHECK_REFUSED(vmem_object_read(&object, bytes, 1, units(2)));
+        CHECK_REFUSED(vmem_object_read(&object, bytes, 2, units(2) - 1));
+    }
+    close_object(&object);
+}
+
 static void test_contents_outlive_mappings(void) {
     VmemObject object = make_committed_object(units(1), units(1));
     char* ptr = map_object(&object, units(1));
@@ -435,6 +454,12 @@ static void test_invalid_arguments(void) {
     CHECK_REFUSED(vmem_object_seal(&object, VMEM_SEAL_SIZE | 8u));
     CHECK_REFUSED(vmem_object_get_seals(NULL, &seals));
     CHECK_REFUSED(vmem_object_get_seals(&object, NULL));
+    CHECK_REFUSED(vmem_object_read(NULL, &seals, 1, 0));
+    CHECK_REFUSED(vmem_object_read(&object, NULL, 1, 0));
+    CHECK_REFUSED(vmem_object_read(&object, &seals, 0, 0));
+    CHECK_REFUSED(vmem_object_read(&object, &seals, 1, units(2)));
+    CHECK_REFUSED(vmem_object_read(&object, &seals, SIZE_MAX, 1));
+    CHECK_REFUSED(vmem_object_read(&object, &seals, 1, SIZE_MAX));
     CHECK_KEEPS_ERROR_CODE(vmem_object_map(NULL, 1, 0, VMEM_READ) == NULL);
     CHECK_KEEPS_ERROR_CODE(vmem_object_map(&object, 0, 0, VMEM_READ) == NULL);
     CHECK_KEEPS_ERROR_CODE(vmem_object_map(&object, units(2) + 1, 0, VMEM_READ) == NULL);
@@ -618,6 +643,7 @@ static void check_that_it_is_no_object(VmemObject* object) {
         CHECK_NO_OBJECT(vmem_object_seal(object, VMEM_SEAL_SIZE) == VMEM_ERROR_INVALID_ARGUMENT);
         CHECK_NO_OBJECT(vmem_object_get_seals(object, &seals) == VMEM_ERROR_INVALID_ARGUMENT);
     }
+    CHECK_NO_OBJECT(vmem_object_read(object, &seals, 1, 0) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK_NO_OBJECT(vmem_object_map(object, pages(1), 0, VMEM_READ) == NULL);
     CHECK_NO_OBJECT(vmem_object_map_aligned(object, pages(1), 0, VMEM_READ, (size_t)1 << 20) == NULL);
     CHECK_NO_OBJECT(vmem_object_map_mirrored(object, units(1)) == NULL);
@@ -786,6 +812,7 @@ static void test_objects(void) {
     test_committing_again_keeps_contents();
     test_committing_what_does_not_follow();
     test_mapping_a_part();
+    test_reading_without_a_mapping();
     test_contents_outlive_mappings();
     test_aligned_mappings();
     test_access_that_is_granted_later();

@@ -186,6 +186,20 @@ static void test_descriptors_are_closed_in_programs_that_are_started(void) {
     close_object(&object);
 }
 
+static void test_a_descriptor_that_only_writes(void) {
+    VmemObject object = make_object(pages(1), pages(1)), imported;
+    char path[32], byte;
+    int file;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", (int)object.handle);
+    file = open(path, O_WRONLY);
+    REQUIRE(file >= 0);
+    CHECK(vmem_object_import(&imported, file) == VMEM_SUCCESS);
+    CHECK(vmem_object_read(&imported, &byte, 1, 0) == VMEM_ERROR_ACCESS_DENIED && errno == EACCES);
+    CHECK(close(file) == 0);
+    close_object(&imported);
+    close_object(&object);
+}
+
 static void close_the_standard_files(char* subject) {
     VmemObject object, imported;
     intptr_t handle;
@@ -649,6 +663,7 @@ int main(void) {
     test_protections_in_proc_maps();
     test_sizes_that_fstat_reports();
     test_descriptors_are_closed_in_programs_that_are_started();
+    test_a_descriptor_that_only_writes();
     test_duplicates_are_not_standard_files();
     test_mapping_is_not_charged_and_committing_is();
     test_mappings_are_left_out_of_core_dumps();

@@ -214,6 +214,10 @@ static void test_object_calls_that_fail(void) {
     CHECK(vmem_object_import(&other, object.handle) == VMEM_ERROR_INVALID_ARGUMENT);
     fail_call("fstat", 2);
     CHECK_OUT_OF_MEMORY(vmem_object_import(&other, object.handle));
+    fail_call("fstat", 0);
+    CHECK_OUT_OF_MEMORY(vmem_object_read(&object, &seals, 1, 0));
+    fail_call("mmap", 0);
+    CHECK_OUT_OF_MEMORY(vmem_object_read(&object, &seals, 1, 0));
     fail_call("mmap", 0);
     CHECK(vmem_object_map(&object, 1, 0, VMEM_READ) == NULL && errno == ENOMEM);
     fail_call("mmap", 1);

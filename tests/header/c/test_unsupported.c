@@ -52,6 +52,7 @@ static void test_objects_are_unsupported(void) {
     CHECK_UNSUPPORTED(vmem_object_commit(&object, 0, 1));
     CHECK_UNSUPPORTED(vmem_object_seal(&object, VMEM_SEAL_SIZE));
     CHECK_UNSUPPORTED(vmem_object_get_seals(&object, &seals));
+    CHECK_UNSUPPORTED(vmem_object_read(&object, &seals, 1, 0));
     CHECK(vmem_object_map(&object, 1, 0, VMEM_READ) == NULL);
     CHECK(vmem_object_map_aligned(&object, 1, 0, VMEM_READ, 1 << 20) == NULL);
     CHECK(vmem_object_map_mirrored(&object, 4096) == NULL);

@@ -300,6 +300,7 @@ static void test_object_calls_that_fail(void) {
     CHECK_DENIED(vmem_object_import(&made, object.handle));
     CHECK_DENIED(vmem_object_size(&object, &num_bytes));
     CHECK_DENIED(vmem_object_commit(&object, units(2), 1));
+    CHECK_DENIED(vmem_object_read(&object, &num_bytes, 1, 0));
     CHECK_NOT_MAPPED(vmem_object_map(&object, 1, 0, VMEM_READ));
     CHECK_NOT_MAPPED(vmem_object_map(&object, 1, 0, VMEM_NO_ACCESS));
     CHECK_NOT_MAPPED(vmem_object_map_aligned(&object, 1, 0, VMEM_READ, ALIGN));
