@@ -28,8 +28,8 @@ static void unmap_page(SharedMemory* memory) {
     memory->page = NULL;
 }
 
-static VmemResult map_page(SharedMemory* memory, VmemProtection protection) {
-    memory->page = vmem_object_map(&memory->object, shared_page_size(), 0, protection);
+static VmemResult map_page(SharedMemory* memory, size_t num_bytes, VmemProtection protection) {
+    memory->page = vmem_object_map(&memory->object, num_bytes, 0, protection);
     if (!memory->page) return result_of_reserve(system_error());
     mapping_budget_charge(1);
     return VMEM_SUCCESS;
@@ -47,11 +47,30 @@ static VmemResult create_object(SharedMemory* memory, const char* name) {
     return about_memory(result);
 }
 
-static VmemResult write_page(SharedMemory* memory) {
-    VmemResult result = about_memory(vmem_object_commit(&memory->object, 0, shared_page_size()));
-    if (result == VMEM_SUCCESS) result = map_page(memory, VMEM_READ_WRITE);
-    if (result == VMEM_SUCCESS) *memory->page = memory->facts;
+// --- the data ---
+
+// A page that stays mapped is in one mapping with the data. That takes half the time of two, and the data that has no
+// memory yet faults all the same, where the system has objects that grow.
+static VmemResult map_with_page(SharedMemory* memory, VmemProtection protection, void** data) {
+    VmemResult result = map_page(memory, data_offset(memory) + find_data_size(memory), protection);
+    if (result == VMEM_SUCCESS) *data = (char*)memory->page + data_offset(memory);
     return result;
+}
+
+static VmemResult map_data(SharedMemory* memory, size_t align, void** data) {
+    *data = vmem_object_map_aligned(&memory->object, find_data_size(memory), data_offset(memory), memory->protection,
+                                    align);
+    return *data ? VMEM_SUCCESS : result_of_reserve(system_error());
+}
+
+static VmemResult unmap_data(SharedMemory* memory, void* data) {
+    size_t size = find_data_size(memory);
+    if (!memory->keeps_page || !memory->page) return vmem_object_unmap(data, size);
+    VmemResult result = vmem_object_unmap(memory->page, data_offset(memory) + size);
+    if (result != VMEM_SUCCESS) return result;
+    mapping_budget_charge(-1);
+    memory->page = NULL;
+    return VMEM_SUCCESS;
 }
 
 // --- opening and closing ---
@@ -65,7 +84,7 @@ static void close_object(SharedMemory* memory) {
 // Leaves nothing behind, and the system's error code as it is.
 static VmemResult fail(SharedMemory* memory, void* base, VmemResult result) {
     int error = system_error();
-    if (base) vmem_object_unmap(base, find_data_size(memory));
+    if (base) unmap_data(memory, base);
     close_object(memory);
     set_system_error(error);
     return result;
@@ -78,31 +97,39 @@ static VmemResult seal(const SharedMemory* memory) {
 }
 
 // The maker seals when everything is mapped: what it maps later could not be written.
+static VmemResult make(SharedMemory* memory, size_t align, const char* name, void** data) {
+    VmemResult result = create_object(memory, name);
+    if (result == VMEM_SUCCESS) result = about_memory(vmem_object_commit(&memory->object, 0, shared_page_size()));
+    if (result == VMEM_SUCCESS && !memory->keeps_page) result = map_data(memory, align, data);
+    if (result == VMEM_SUCCESS)
+        result = memory->keeps_page ? map_with_page(memory, VMEM_READ_WRITE, data)
+                                    : map_page(memory, shared_page_size(), VMEM_READ_WRITE);
+    if (result != VMEM_SUCCESS) return result;
+    *memory->page = memory->facts;
+    if (!memory->keeps_page) unmap_page(memory);
+    return seal(memory);
+}
+
 static VmemResult shared_reserve(const Backing* backing, size_t num_bytes, size_t align, const char* name,
                                  void** base) {
     SharedMemory* memory = of(backing);
-    bool is_new = !memory->is_open;
-    VmemResult result = VMEM_SUCCESS;
+    VmemResult result;
     void* data = NULL;
-    if (is_new) {
-        result = create_object(memory, name);
-        if (result == VMEM_SUCCESS) result = write_page(memory);
-    } else if (memory->keeps_page && !memory->page) {
-        result = map_page(memory, VMEM_READ);
-    }
-    if (result == VMEM_SUCCESS) {
-        data = vmem_object_map_aligned(&memory->object, num_bytes, data_offset(memory), memory->protection, align);
-        if (!data) result = result_of_reserve(system_error());
-    }
-    if (result == VMEM_SUCCESS && is_new) result = seal(memory);
+    (void)num_bytes;  // those of the facts
+    if (!memory->is_open)
+        result = make(memory, align, name, &data);
+    else if (memory->keeps_page)
+        result = map_with_page(memory, memory->protection, &data);
+    else
+        result = map_data(memory, align, &data);
     if (result != VMEM_SUCCESS) return fail(memory, data, result);
-    if (!memory->keeps_page) unmap_page(memory);
     *base = data;
     return VMEM_SUCCESS;
 }
 
 static VmemResult shared_release(const Backing* backing, void* ptr, size_t num_reserved_bytes) {
-    VmemResult result = vmem_object_unmap(ptr, num_reserved_bytes);
+    (void)num_reserved_bytes;
+    VmemResult result = unmap_data(of(backing), ptr);
     if (result == VMEM_SUCCESS) close_object(of(backing));
     return result;
 }
@@ -276,7 +303,7 @@ static int import_object(const Attaching* attaching) {
 
 // A descriptor that was opened for reading would let commits fail later.
 static int check_writable(const Attaching* attaching) {
-    VmemResult result = map_page(attaching->memory, VMEM_READ_WRITE);
+    VmemResult result = map_page(attaching->memory, shared_page_size(), VMEM_READ_WRITE);
     if (result == VMEM_ERROR_ACCESS_DENIED)
         return raise_no_access(attaching, "it was opened for reading only, and a region is written");
     if (result != VMEM_SUCCESS) return raise_failed(attaching, result, shared_page_size());
@@ -291,7 +318,7 @@ static void set_known_bytes(SharedMemory* memory, size_t object_size) {
 }
 
 // Reads the first page of an object that cannot shrink, where the system can tell: else another process could take the
-// page away while it is read. It stays mapped, for the length, but for regions, which have none.
+// page away once it is mapped.
 static int read_page(const Attaching* attaching, unsigned possible_seals) {
     SharedMemory* memory = attaching->memory;
     unsigned seals = 0;
@@ -301,14 +328,11 @@ static int read_page(const Attaching* attaching, unsigned possible_seals) {
     if (result != VMEM_SUCCESS) return raise_failed(attaching, result, 0);
     bool can_shrink = possible_seals && !(seals & VMEM_SEAL_SIZE);
     if (can_shrink || size < shared_page_size()) return raise_not_an_object(attaching);
-    result = map_page(memory, VMEM_READ);
+    result = vmem_object_read(&memory->object, &memory->facts, sizeof(SharedPage), 0);
     if (result != VMEM_SUCCESS) return raise_failed(attaching, result, shared_page_size());
-    memcpy(&memory->facts, memory->page, sizeof(SharedPage));
     if (shared_page_check(&memory->facts, seals, possible_seals) < 0) return -1;
     set_known_bytes(memory, size);
-    if (memory->facts.kind != SHARED_REGION) return 0;
-    unmap_page(memory);
-    return check_writable(attaching);
+    return memory->facts.kind == SHARED_REGION ? check_writable(attaching) : 0;
 }
 
 SharedMemory* shared_memory_attach(intptr_t handle, unsigned possible_seals, PyObject* out_of_memory_error) {

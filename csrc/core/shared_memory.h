@@ -12,9 +12,10 @@ typedef struct SharedMemory {
     VmemObject object;          // valid while `is_open`
     bool is_open;               // from reserving or attaching until it is released
     bool is_maker;              // whether this process made the object; a forked child's copy still says so
-    bool keeps_page;            // whether the first page stays mapped, for the length
+    bool keeps_page;            // whether the first page stays mapped, for the length: in one mapping with the data
     unsigned seals;             // VMEM_SEAL_ flags, which the maker sets once everything is mapped
-    VmemProtection protection;  // of the data when it is mapped; committing makes it readable and writable
+    VmemProtection protection;  // of the data when it is mapped, but for makers that keep the page, which can write it;
+                                // committing makes it readable and writable
     SharedPage facts;           // what the first page says: as written by the maker, or as read and checked
     SharedPage* page;           // NULL while it is not mapped; read-only for those that attached it
     Py_ssize_t known_bytes;     // so much of the data was committed when that was last asked for

@@ -132,7 +132,8 @@ PyObject* sharing_get_fileno(Reservation* reservation) {
 const char sharing_set_hook_doc[] = PyDoc_STR(
     "set_sharing_hook(hook, /)\n--\n\n"
     "Set the callable that is called with a type before a shared instance of it is made or attached, so that it can\n"
-    "be sent to other processes, and forks are noticed: by calling _change_in_child() there. It is not called again for\n"
+    "be sent to other processes, and forks are noticed: by calling _change_in_child() there. It is not called again "
+    "for\n"
     "the type for which it was called last.");
 
 PyObject* sharing_set_hook(PyObject* module, PyObject* hook) {
