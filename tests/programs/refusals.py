@@ -43,6 +43,7 @@ ERRORS = {
     "getrlimit": (errno.EINVAL,),
     "memfd_create": (errno.EMFILE, errno.ENOMEM, errno.EINVAL, errno.ENOSYS),
     "fallocate": (errno.ENOSPC, errno.EFBIG, errno.ENOMEM),
+    "preadv": (errno.EIO, errno.ENOMEM),
     "ftruncate": (errno.EFBIG,),
     "fcntl": (errno.EMFILE, errno.EPERM, errno.EINVAL),
     "statx": (errno.EIO,),
