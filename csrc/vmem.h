@@ -538,24 +538,28 @@ VMEM_API void* vmem_object_map_aligned(const VmemObject* object, size_t num_byte
 //   systems         munmap; UnmapViewOfFile
 VMEM_API VmemResult vmem_object_unmap(void* ptr, size_t num_bytes);
 
-// Map the first bytes of an object twice in a row, readable and writable: ptr[i] and ptr[num_bytes + i] are the same
-// byte, so that what wraps around at the end can be accessed in one piece.
-//   num_bytes       in bytes, > 0, a multiple of vmem_get_allocation_granularity(); twice as many addresses are used
+// Map an object up to some byte, and after that its last bytes once more: with `ring = ptr + num_head_bytes`, ring[i] and
+// ring[num_bytes + i] are the same byte, so that what wraps around at the end can be accessed in one piece. The head has
+// room for what belongs to the ring, such as how far it is written, without a mapping of its own.
+//   num_bytes       in bytes, > 0, a multiple of vmem_get_allocation_granularity(): what is mapped twice
+//   num_head_bytes  in bytes, 0 or such a multiple: what comes before that in the object, and is mapped once
+//   protection      VMEM_READ or VMEM_READ_WRITE
 //   returns         the first address; NULL on failure
 //   fails           as vmem_object_map()
 //   threads         safe
-//   systems         mmap of twice the size, and two of mmap(MAP_SHARED | MAP_FIXED); Windows 10: MapViewOfFile3 into
+//   systems         mmap of all addresses, and two of mmap(MAP_SHARED | MAP_FIXED); Windows 10: MapViewOfFile3 into
 //                   placeholders of VirtualAlloc2, before MapViewOfFileEx, repeated when another thread takes the
 //                   addresses
-VMEM_API void* vmem_object_map_mirrored(const VmemObject* object, size_t num_bytes);
+VMEM_API void* vmem_object_map_mirrored(const VmemObject* object, size_t num_bytes, size_t num_head_bytes,
+                                        VmemProtection protection);
 
 // Unmap what vmem_object_map_mirrored() mapped.
 //   ptr             what it returned
-//   num_bytes       the size that was passed to it
+//   num_bytes, num_head_bytes  the sizes that were passed to it
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (mapping limit)
 //   threads         safe, when no other thread uses the range
 //   systems         munmap; UnmapViewOfFile
-VMEM_API VmemResult vmem_object_unmap_mirrored(void* ptr, size_t num_bytes);
+VMEM_API VmemResult vmem_object_unmap_mirrored(void* ptr, size_t num_bytes, size_t num_head_bytes);
 
 // Replace a part of a mapping, in place, by pages that are readable and writable and read as the object does, until
 // this process writes to them: that changes a copy of its own. For a forked child that must not write to what its
@@ -827,8 +831,9 @@ static void* vmem__os_object_map(const VmemObject* object, size_t size, size_t o
 static void* vmem__os_object_map_aligned(const VmemObject* object, size_t size, size_t offset,
                                          VmemProtection protection, size_t align);
 static VmemResult vmem__os_object_unmap(void* ptr, size_t size);
-static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size);
-static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size);  // the size of one of the two
+static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size, size_t head_size,
+                                          VmemProtection protection);  // the size of one of the two, without the head
+static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size, size_t head_size);
 static VmemResult vmem__os_object_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset);
 static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, size_t size, bool durable);
 
@@ -1408,47 +1413,52 @@ static VmemResult vmem__os_object_unmap(void* ptr, size_t size) {
 typedef void*(WINAPI* vmem__MapViewOfFile3)(HANDLE, HANDLE, void*, uint64_t, SIZE_T, ULONG, ULONG,
                                             vmem__ExtendedParameter*, ULONG);
 
-// Replaces a placeholder by the section, which ends with the view. Returns false if it stays.
+// Replaces a placeholder by a part of the section. Returns false if it stays.
 static bool vmem__windows_replace(vmem__MapViewOfFile3 map_view_of_file3, const VmemObject* object, char* ptr,
-                                  size_t size) {
+                                  size_t size, size_t offset, VmemProtection protection) {
     return !VMEM_FAIL("MapViewOfFile3") &&
-           map_view_of_file3(vmem__windows_handle(object->handle), GetCurrentProcess(), ptr, 0, size,
-                             VMEM__MEM_REPLACE_PLACEHOLDER, PAGE_READWRITE, NULL, 0) != NULL;
+           map_view_of_file3(vmem__windows_handle(object->handle), GetCurrentProcess(), ptr, offset, size,
+                             VMEM__MEM_REPLACE_PLACEHOLDER, vmem__windows_protection(protection), NULL, 0) != NULL;
 }
 
-static char* vmem__windows_mirror_by_placeholders(const VmemObject* object, size_t size) {
+static char* vmem__windows_mirror_by_placeholders(const VmemObject* object, size_t size, size_t head_size,
+                                                  VmemProtection protection) {
     vmem__VirtualAlloc2 virtual_alloc2 =
         (vmem__VirtualAlloc2)(void (*)(void))vmem__windows_find_function("kernelbase.dll", "VirtualAlloc2");
     vmem__MapViewOfFile3 map_view_of_file3 =
         (vmem__MapViewOfFile3)(void (*)(void))vmem__windows_find_function("kernelbase.dll", "MapViewOfFile3");
+    const size_t first_size = head_size + size;
     char* ptr;
     if (!virtual_alloc2 || !map_view_of_file3 || VMEM_FAIL("VirtualAlloc2")) return NULL;
-    ptr = (char*)virtual_alloc2(GetCurrentProcess(), NULL, 2 * size, MEM_RESERVE | VMEM__MEM_RESERVE_PLACEHOLDER,
-                                PAGE_NOACCESS, NULL, 0);
+    ptr = (char*)virtual_alloc2(GetCurrentProcess(), NULL, first_size + size,
+                                MEM_RESERVE | VMEM__MEM_RESERVE_PLACEHOLDER, PAGE_NOACCESS, NULL, 0);
     if (!ptr) return NULL;
-    if (!vmem__windows_free(ptr, size, MEM_RELEASE | VMEM__MEM_PRESERVE_PLACEHOLDER)) {
+    if (!vmem__windows_free(ptr, first_size, MEM_RELEASE | VMEM__MEM_PRESERVE_PLACEHOLDER)) {
         vmem__windows_free(ptr, 0, MEM_RELEASE);
         return NULL;
     }
-    if (vmem__windows_replace(map_view_of_file3, object, ptr, size)) {
-        if (vmem__windows_replace(map_view_of_file3, object, ptr + size, size)) return ptr;
+    if (vmem__windows_replace(map_view_of_file3, object, ptr, first_size, 0, protection)) {
+        if (vmem__windows_replace(map_view_of_file3, object, ptr + first_size, size, head_size, protection)) return ptr;
         vmem__windows_unmap(ptr);
     } else {
         vmem__windows_free(ptr, 0, MEM_RELEASE);
     }
-    vmem__windows_free(ptr + size, 0, MEM_RELEASE);
+    vmem__windows_free(ptr + first_size, 0, MEM_RELEASE);
     return NULL;
 }
 
-static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size) {
+static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size, size_t head_size,
+                                          VmemProtection protection) {
+    const DWORD access = vmem__windows_view_access(protection);
+    const size_t first_size = head_size + size;
     DWORD error = GetLastError();
-    char* ptr = vmem__windows_mirror_by_placeholders(object, size);
+    char* ptr = vmem__windows_mirror_by_placeholders(object, size, head_size, protection);
     int attempt;
     for (attempt = 0; !ptr && attempt < VMEM__RESERVE_ATTEMPTS; attempt++) {
-        char* address = vmem__windows_find_addresses(2 * size, vmem__os_allocation_granularity());
+        char* address = vmem__windows_find_addresses(first_size + size, vmem__os_allocation_granularity());
         if (!address) return NULL;
-        ptr = vmem__windows_map(object->handle, FILE_MAP_WRITE, 0, size, address);
-        if (ptr && !vmem__windows_map(object->handle, FILE_MAP_WRITE, 0, size, address + size)) {
+        ptr = vmem__windows_map(object->handle, access, 0, first_size, address);
+        if (ptr && !vmem__windows_map(object->handle, access, head_size, size, address + first_size)) {
             vmem__windows_unmap_quietly(ptr);
             ptr = NULL;
         }
@@ -1458,8 +1468,9 @@ static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size)
     return ptr;
 }
 
-static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size) {
-    VmemResult first = vmem__os_object_unmap(ptr, size), second = vmem__os_object_unmap((char*)ptr + size, size);
+static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size, size_t head_size) {
+    VmemResult first = vmem__os_object_unmap(ptr, head_size + size);
+    VmemResult second = vmem__os_object_unmap((char*)ptr + head_size + size, size);
     return first != VMEM_SUCCESS ? first : second;
 }
 
@@ -1915,20 +1926,25 @@ static void* vmem__os_object_map_aligned(const VmemObject* object, size_t size, 
 
 static VmemResult vmem__os_object_unmap(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
 
-static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size) {
-    const int protection = PROT_READ | PROT_WRITE;
+// The head and what follows it are one mapping.
+static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size, size_t head_size,
+                                          VmemProtection protection) {
+    const int access = vmem__posix_protection(protection);
+    const size_t first_size = head_size + size;
     char* ptr;
     if (!vmem__posix_is(object)) return NULL;
-    ptr = (char*)vmem__posix_map(NULL, 2 * size, 0);
+    ptr = (char*)vmem__posix_map(NULL, first_size + size, 0);
     if (ptr == (char*)MAP_FAILED) return NULL;
-    if (vmem__posix_map_into(object, ptr, size, 0, protection) &&
-        vmem__posix_map_into(object, ptr + size, size, 0, protection))
+    if (vmem__posix_map_into(object, ptr, first_size, 0, access) &&
+        vmem__posix_map_into(object, ptr + first_size, size, head_size, access))
         return ptr;
-    vmem__posix_unmap_quietly(ptr, 2 * size);
+    vmem__posix_unmap_quietly(ptr, first_size + size);
     return NULL;
 }
 
-static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size) { return vmem__os_release(ptr, 2 * size); }
+static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size, size_t head_size) {
+    return vmem__os_release(ptr, head_size + 2 * size);
+}
 
 static inline VmemResult vmem__posix_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset,
                                                   int flags) {
@@ -3791,11 +3807,14 @@ static VmemResult vmem__os_object_unmap(void* ptr, size_t size) {
     return VMEM_ERROR_UNSUPPORTED;
 }
 
-static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size) {
-    return vmem__os_object_map(object, size, 0, VMEM_READ_WRITE);
+static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size, size_t head_size,
+                                          VmemProtection protection) {
+    return vmem__os_object_map(object, size, head_size, protection);
 }
 
-static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size) { return vmem__os_object_unmap(ptr, size); }
+static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size, size_t head_size) {
+    return vmem__os_object_unmap(ptr, head_size + size);
+}
 
 static VmemResult vmem__os_object_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset) {
     (void)object, (void)offset;
@@ -3852,9 +3871,11 @@ static bool vmem__find_mapping(const void* ptr, size_t num_bytes, vmem__Pages* p
     return vmem__find_pages(ptr, num_bytes, pages) && pages->start == (uintptr_t)ptr;
 }
 
-// Whether two mappings of this size can follow each other.
-static bool vmem__is_size_of_mirrored(size_t num_bytes) {
-    return num_bytes != 0 && num_bytes <= SIZE_MAX / 2 && vmem_is_aligned(num_bytes, vmem__os_allocation_granularity());
+// Whether two mappings of this size can follow each other, after a head.
+static bool vmem__are_sizes_of_mirrored(size_t num_bytes, size_t num_head_bytes) {
+    const size_t granularity = vmem__os_allocation_granularity();
+    return num_bytes != 0 && num_bytes <= SIZE_MAX / 4 && num_head_bytes <= SIZE_MAX / 4 &&
+           vmem_is_aligned(num_bytes, granularity) && vmem_is_aligned(num_head_bytes, granularity);
 }
 
 // Whether a name is valid on Linux, which has the strictest rules.
@@ -4064,18 +4085,20 @@ VMEM_API VmemResult vmem_object_unmap(void* ptr, size_t num_bytes) {
     return vmem__os_object_unmap(ptr, pages.size);
 }
 
-VMEM_API void* vmem_object_map_mirrored(const VmemObject* object, size_t num_bytes) {
+VMEM_API void* vmem_object_map_mirrored(const VmemObject* object, size_t num_bytes, size_t num_head_bytes,
+                                        VmemProtection protection) {
     vmem__Pages pages;
-    if (!vmem__is_size_of_mirrored(num_bytes)) return NULL;
-    if (!vmem__find_object_pages(object, 0, num_bytes, &pages)) return NULL;
-    return vmem__os_object_map_mirrored(object, num_bytes);
+    if (!vmem__are_sizes_of_mirrored(num_bytes, num_head_bytes)) return NULL;
+    if (protection != VMEM_READ && protection != VMEM_READ_WRITE) return NULL;
+    if (!vmem__find_object_pages(object, 0, num_head_bytes + num_bytes, &pages)) return NULL;
+    return vmem__os_object_map_mirrored(object, num_bytes, num_head_bytes, protection);
 }
 
-VMEM_API VmemResult vmem_object_unmap_mirrored(void* ptr, size_t num_bytes) {
+VMEM_API VmemResult vmem_object_unmap_mirrored(void* ptr, size_t num_bytes, size_t num_head_bytes) {
     vmem__Pages pages;
-    if (!vmem__is_size_of_mirrored(num_bytes)) return VMEM_ERROR_INVALID_ARGUMENT;
-    if (!vmem__find_mapping(ptr, 2 * num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
-    return vmem__os_object_unmap_mirrored(ptr, num_bytes);
+    if (!vmem__are_sizes_of_mirrored(num_bytes, num_head_bytes)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__find_mapping(ptr, num_head_bytes + 2 * num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_unmap_mirrored(ptr, num_bytes, num_head_bytes);
 }
 
 VMEM_API VmemResult vmem_object_make_private(const VmemObject* object, void* ptr, size_t num_bytes, size_t offset) {

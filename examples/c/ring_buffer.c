@@ -27,7 +27,9 @@ static VmemResult ring_open(Ring* ring) {
     result = vmem_object_create(&ring->object, ring->num_bytes, "ring");
     if (result != VMEM_SUCCESS) return result;
     result = vmem_object_commit(&ring->object, 0, ring->num_bytes);
-    ring->items = result == VMEM_SUCCESS ? (uint32_t*)vmem_object_map_mirrored(&ring->object, ring->num_bytes) : NULL;
+    ring->items = result == VMEM_SUCCESS
+                      ? (uint32_t*)vmem_object_map_mirrored(&ring->object, ring->num_bytes, 0, VMEM_READ_WRITE)
+                      : NULL;
     if (ring->items) return VMEM_SUCCESS;
     vmem_object_close(&ring->object);
     return result == VMEM_SUCCESS ? VMEM_ERROR_OUT_OF_MEMORY : result;
@@ -58,7 +60,7 @@ int main(void) {
            num_wrong);
     printf("the last item is %u\n", (unsigned)*ring_last(&ring, 1));
 
-    result = vmem_object_unmap_mirrored(ring.items, ring.num_bytes);
+    result = vmem_object_unmap_mirrored(ring.items, ring.num_bytes, 0);
     if (result != VMEM_SUCCESS) return fail("unmap the ring", result);
     result = vmem_object_close(&ring.object);
     if (result != VMEM_SUCCESS) return fail("close the object", result);

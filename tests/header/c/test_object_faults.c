@@ -457,7 +457,7 @@ static VmemResult run_map_aligned(Fixture* fixture) {
 }
 
 static VmemResult run_map_mirrored(Fixture* fixture) {
-    return unmap_made((char*)vmem_object_map_mirrored(&fixture->object, pages(2)), pages(4));
+    return unmap_made((char*)vmem_object_map_mirrored(&fixture->object, pages(2), 0, VMEM_READ_WRITE), pages(4));
 }
 
 static VmemResult run_unmap(Fixture* fixture) {
@@ -465,11 +465,11 @@ static VmemResult run_unmap(Fixture* fixture) {
     char* ptr;
     VmemResult result;
     hook.is_counting = false;
-    ptr = (char*)vmem_object_map_mirrored(&fixture->object, pages(2));
+    ptr = (char*)vmem_object_map_mirrored(&fixture->object, pages(2), 0, VMEM_READ_WRITE);
     REQUIRE(ptr != NULL);
     hook.is_counting = is_counting;
     errno = UNTOUCHED;
-    result = vmem_object_unmap_mirrored(ptr, pages(2));
+    result = vmem_object_unmap_mirrored(ptr, pages(2), 0);
     if (result != VMEM_SUCCESS) {
         CHECK(ptr[0] == 1 && ptr[pages(2)] == 1);
         CHECK(munmap(ptr, pages(4)) == 0);

@@ -300,7 +300,7 @@ static void test_mirrored_mapping(void) {
     char *whole = map_object(&object, units(4)), *ptr = NULL;
     char text[64];
     size_t i;
-    CHECK_KEEPS_ERROR_CODE((ptr = (char*)vmem_object_map_mirrored(&object, size)) != NULL);
+    CHECK_KEEPS_ERROR_CODE((ptr = (char*)vmem_object_map_mirrored(&object, size, 0, VMEM_READ_WRITE)) != NULL);
     REQUIRE(ptr != NULL);
     for (i = 0; i < sizeof text; i++) text[i] = (char)(i + 1);
     for (i = 0; i <= sizeof text; i++) {  // each position of the seam
@@ -314,23 +314,55 @@ static void test_mirrored_mapping(void) {
     whole[0] = 1;
     whole[size - 1] = 2;
     CHECK(ptr[0] == 1 && ptr[size] == 1 && ptr[size - 1] == 2 && ptr[2 * size - 1] == 2);
-    CHECK_SUCCESS(vmem_object_unmap_mirrored(ptr, size));
+    CHECK_SUCCESS(vmem_object_unmap_mirrored(ptr, size, 0));
     unmap(whole, units(4));
+    close_object(&object);
+}
+
+// The head is mapped once, before the rest. Readers cannot write.
+static void test_mirrored_mapping_after_a_head(void) {
+    const size_t head = units(3), size = units(2);
+    VmemObject object = make_committed_object(head + size, head + size);
+    char *ptr = NULL, *reader = NULL, *ring;
+    CHECK_KEEPS_ERROR_CODE((ptr = (char*)vmem_object_map_mirrored(&object, size, head, VMEM_READ_WRITE)) != NULL);
+    CHECK_KEEPS_ERROR_CODE((reader = (char*)vmem_object_map_mirrored(&object, size, head, VMEM_READ)) != NULL);
+    REQUIRE(ptr != NULL && reader != NULL);
+    ring = ptr + head;
+    memcpy(ring - 2, "head", 4);
+    memcpy(ring + size - 2, "seam", 4);
+    CHECK(memcmp(ring - 2, "heam", 4) == 0 && memcmp(ring + 2 * size - 2, "se", 2) == 0);
+    CHECK(memcmp(reader + head - 2, "heam", 4) == 0 && memcmp(reader + head + size - 2, "seam", 4) == 0);
+    CHECK(memcmp(ring, reader + head, 2 * size) == 0 && memcmp(ptr, reader, head) == 0);
+    if (vmem_get_capabilities().can_query) {
+        VmemRange range;
+        CHECK_SUCCESS(vmem_query(ptr, &range));
+        CHECK(range.protection == VMEM_READ_WRITE);
+        CHECK_SUCCESS(vmem_query(reader + head + size, &range));
+        CHECK(range.protection == VMEM_READ);
+    }
+    CHECK_SUCCESS(vmem_object_unmap_mirrored(ptr, size, head));
+    CHECK_SUCCESS(vmem_object_unmap_mirrored(reader, size, head));
     close_object(&object);
 }
 
 static void test_mirrored_mappings_of_invalid_sizes(void) {
     VmemObject object = make_object(units(2));
-    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(&object, 0) == NULL);
-    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(&object, units(1) + 1) == NULL);
-    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(&object, units(3)) == NULL);
-    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(&object, SIZE_MAX / 2 + 1) == NULL);
-    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(NULL, units(1)) == NULL);
-    CHECK_REFUSED(vmem_object_unmap_mirrored(NULL, units(1)));
-    CHECK_REFUSED(vmem_object_unmap_mirrored(&object, units(1)));
-    CHECK_REFUSED(vmem_object_unmap_mirrored((void*)units(1), 0));
-    CHECK_REFUSED(vmem_object_unmap_mirrored((void*)units(1), units(1) - 1));
-    CHECK_REFUSED(vmem_object_unmap_mirrored((void*)units(1), SIZE_MAX / 2 + 1));
+    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(&object, 0, 0, VMEM_READ_WRITE) == NULL);
+    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(&object, units(1) + 1, 0, VMEM_READ_WRITE) == NULL);
+    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(&object, units(3), 0, VMEM_READ_WRITE) == NULL);
+    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(&object, SIZE_MAX / 2 + 1, 0, VMEM_READ_WRITE) == NULL);
+    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(NULL, units(1), 0, VMEM_READ_WRITE) == NULL);
+    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(&object, units(1), 1, VMEM_READ_WRITE) == NULL);
+    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(&object, units(1), units(2), VMEM_READ_WRITE) == NULL);
+    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(&object, units(1), SIZE_MAX / 2 + 1, VMEM_READ_WRITE) == NULL);
+    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(&object, units(1), 0, VMEM_NO_ACCESS) == NULL);
+    CHECK_KEEPS_ERROR_CODE(vmem_object_map_mirrored(&object, units(1), 0, VMEM_READ_EXECUTE) == NULL);
+    CHECK_REFUSED(vmem_object_unmap_mirrored(NULL, units(1), 0));
+    CHECK_REFUSED(vmem_object_unmap_mirrored(&object, units(1), 0));
+    CHECK_REFUSED(vmem_object_unmap_mirrored((void*)units(1), 0, 0));
+    CHECK_REFUSED(vmem_object_unmap_mirrored((void*)units(1), units(1) - 1, 0));
+    CHECK_REFUSED(vmem_object_unmap_mirrored((void*)units(1), SIZE_MAX / 2 + 1, 0));
+    CHECK_REFUSED(vmem_object_unmap_mirrored((void*)units(1), units(1), SIZE_MAX / 2 + 1));
     close_object(&object);
 }
 
@@ -646,7 +678,7 @@ static void check_that_it_is_no_object(VmemObject* object) {
     CHECK_NO_OBJECT(vmem_object_read(object, &seals, 1, 0) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK_NO_OBJECT(vmem_object_map(object, pages(1), 0, VMEM_READ) == NULL);
     CHECK_NO_OBJECT(vmem_object_map_aligned(object, pages(1), 0, VMEM_READ, (size_t)1 << 20) == NULL);
-    CHECK_NO_OBJECT(vmem_object_map_mirrored(object, units(1)) == NULL);
+    CHECK_NO_OBJECT(vmem_object_map_mirrored(object, units(1), 0, VMEM_READ_WRITE) == NULL);
     CHECK_NO_OBJECT(vmem_object_make_private(object, shared_ptr, pages(1), 0) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK_NO_OBJECT(vmem_object_flush(object, shared_ptr, pages(1), true) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK_NO_OBJECT(vmem_object_close(object) == VMEM_ERROR_INVALID_ARGUMENT);
@@ -819,6 +851,7 @@ static void test_objects(void) {
     test_other_functions_on_mappings();
     test_many_objects();
     test_mirrored_mapping();
+    test_mirrored_mapping_after_a_head();
     test_mirrored_mappings_of_invalid_sizes();
     test_import_that_can_write();
     test_import_that_only_reads();

@@ -265,12 +265,17 @@ static void test_mirrored_mapping_is_two_mappings(void) {
     VmemObject object = make_object(pages(4), pages(4));
     size_t before = count_mappings();
     uint64_t addresses = address_space();
-    char* ptr = (char*)vmem_object_map_mirrored(&object, pages(4));
+    char* ptr = (char*)vmem_object_map_mirrored(&object, pages(3), pages(1), VMEM_READ_WRITE);
+    REQUIRE(ptr != NULL);
+    CHECK(count_mappings() == before + 2 && address_space() == addresses + pages(7));
+    CHECK(mapping_has(ptr, "00000000 ") && !mapping_has(ptr + pages(4), "00000000 "));
+    CHECK(vmem_object_unmap_mirrored(ptr, pages(3), pages(1)) == VMEM_SUCCESS);
+    ptr = (char*)vmem_object_map_mirrored(&object, pages(4), 0, VMEM_READ_WRITE);
     REQUIRE(ptr != NULL);
     CHECK(count_mappings() == before + 2 && address_space() == addresses + pages(8));
     CHECK(mapping_has(ptr, "00000000 ") && mapping_has(ptr + pages(4), "00000000 "));
     CHECK(mapping_has(ptr, " dd") && mapping_has(ptr + pages(4), " dd"));
-    CHECK(vmem_object_unmap_mirrored(ptr, pages(4)) == VMEM_SUCCESS);
+    CHECK(vmem_object_unmap_mirrored(ptr, pages(4), 0) == VMEM_SUCCESS);
     CHECK(count_mappings() == before && address_space() == addresses);
     close_object(&object);
 }
@@ -410,7 +415,8 @@ static void check_attacks(unsigned seals, bool is_writable) {
     size_t i;
     for (i = 0; i < sizeof attacks / sizeof attacks[0]; i++) {
         VmemObject object = make_object(pages(8), pages(2));
-        char *ptr = map_object(&object, pages(8)), *mirrored = (char*)vmem_object_map_mirrored(&object, pages(2));
+        char *ptr = map_object(&object, pages(8)),
+             *mirrored = (char*)vmem_object_map_mirrored(&object, pages(2), 0, VMEM_READ_WRITE);
         bool is_refused_by_seals = (attacks[i].refused_with & seals) != 0;
         unsigned found = 99;
         intptr_t handle;
@@ -430,7 +436,7 @@ static void check_attacks(unsigned seals, bool is_writable) {
             CHECK(vmem_prefault(ptr + pages(2), pages(2)) == VMEM_SUCCESS);
             ptr[pages(3)] = 'w';
         }
-        CHECK(vmem_object_unmap_mirrored(mirrored, pages(2)) == VMEM_SUCCESS);
+        CHECK(vmem_object_unmap_mirrored(mirrored, pages(2), 0) == VMEM_SUCCESS);
         CHECK(vmem_object_unmap(ptr, pages(8)) == VMEM_SUCCESS);
         CHECK(close((int)handle) == 0);
         close_object(&object);
@@ -553,12 +559,12 @@ static void map_above_the_address_space_limit(char* subject) {
     errno = UNTOUCHED;
     CHECK(vmem_object_map_aligned(&limited, 48 * MIB, 0, VMEM_READ, 32 * MIB) == NULL && errno == ENOMEM);
     errno = UNTOUCHED;
-    CHECK(vmem_object_map_mirrored(&limited, 33 * MIB) == NULL && errno == ENOMEM);
+    CHECK(vmem_object_map_mirrored(&limited, 33 * MIB, 0, VMEM_READ_WRITE) == NULL && errno == ENOMEM);
     CHECK(count_mappings() == mappings);
-    ptr = (char*)vmem_object_map_mirrored(&limited, 31 * MIB);
+    ptr = (char*)vmem_object_map_mirrored(&limited, 31 * MIB, 0, VMEM_READ_WRITE);
     REQUIRE(ptr != NULL);
     CHECK(vmem_object_make_private(&limited, ptr, 31 * MIB, 0) == VMEM_SUCCESS);
-    CHECK(vmem_object_unmap_mirrored(ptr, 31 * MIB) == VMEM_SUCCESS);
+    CHECK(vmem_object_unmap_mirrored(ptr, 31 * MIB, 0) == VMEM_SUCCESS);
 }
 
 static void test_address_space_limit(void) {

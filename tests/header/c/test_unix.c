@@ -223,7 +223,7 @@ static void test_object_calls_that_fail(void) {
     fail_call("mmap", 1);
     CHECK(vmem_object_map_aligned(&object, 1, 0, VMEM_READ, (size_t)4 << 20) == NULL && errno == ENOMEM);
     fail_call("mmap", 2);
-    CHECK(vmem_object_map_mirrored(&object, pages(2)) == NULL && errno == ENOMEM);
+    CHECK(vmem_object_map_mirrored(&object, pages(2), 0, VMEM_READ_WRITE) == NULL && errno == ENOMEM);
     fail_call("mmap", 0);
     CHECK_OUT_OF_MEMORY(vmem_object_make_private(&object, ptr, 1, 0));
     fail_call("munmap", 0);

@@ -55,9 +55,9 @@ static void test_objects_are_unsupported(void) {
     CHECK_UNSUPPORTED(vmem_object_read(&object, &seals, 1, 0));
     CHECK(vmem_object_map(&object, 1, 0, VMEM_READ) == NULL);
     CHECK(vmem_object_map_aligned(&object, 1, 0, VMEM_READ, 1 << 20) == NULL);
-    CHECK(vmem_object_map_mirrored(&object, 4096) == NULL);
+    CHECK(vmem_object_map_mirrored(&object, 4096, 0, VMEM_READ_WRITE) == NULL);
     CHECK_UNSUPPORTED(vmem_object_unmap(page, 1));
-    CHECK_UNSUPPORTED(vmem_object_unmap_mirrored(page, 4096));
+    CHECK_UNSUPPORTED(vmem_object_unmap_mirrored(page, 4096, 0));
     CHECK_UNSUPPORTED(vmem_object_make_private(&object, page, 1, 0));
     CHECK_UNSUPPORTED(vmem_object_flush(&object, page, 1, true));
     CHECK_UNSUPPORTED(vmem_object_close(&object));

@@ -350,7 +350,7 @@ static void test_objects_that_are_closed(void) {
         CHECK_NO_OBJECT(vmem_object_commit(&closed, 0, 1) == VMEM_ERROR_INVALID_ARGUMENT);
         CHECK_NO_OBJECT(vmem_object_map(&closed, 1, 0, VMEM_READ) == NULL);
         CHECK_NO_OBJECT(vmem_object_map_aligned(&closed, 1, 0, VMEM_READ, ALIGN) == NULL);
-        CHECK_NO_OBJECT(vmem_object_map_mirrored(&closed, units(1)) == NULL);
+        CHECK_NO_OBJECT(vmem_object_map_mirrored(&closed, units(1), 0, VMEM_READ_WRITE) == NULL);
         CHECK_NO_OBJECT(vmem_object_close(&closed) == VMEM_ERROR_INVALID_ARGUMENT);
         if (i == 0) continue;
         CHECK_NO_OBJECT(vmem_object_seal(&closed, VMEM_SEAL_SIZE) == VMEM_ERROR_INVALID_ARGUMENT);
@@ -392,7 +392,7 @@ static void check_mirrored(char* ptr, size_t size) {
     ptr[size - 1] = 2;
     CHECK(ptr[size] == 1 && ptr[2 * size - 1] == 2);
     fail_none();
-    CHECK_ERROR_CODE(vmem_object_unmap_mirrored(ptr, size) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_object_unmap_mirrored(ptr, size, 0) == VMEM_SUCCESS, UNTOUCHED);
     CHECK(is_free(ptr) && is_free(ptr + size));
 }
 
@@ -409,7 +409,7 @@ static void test_mirrored_mappings_that_fail(void) {
         for (j = 0; j < 2; j++) {
             fail_calls(calls[i], j, j + 1, ERROR_NOT_SUPPORTED);
             SetLastError(UNTOUCHED);
-            ptr = (char*)vmem_object_map_mirrored(&object, units(2));
+            ptr = (char*)vmem_object_map_mirrored(&object, units(2), 0, VMEM_READ_WRITE);
             if (!ptr) CHECK(GetLastError() == ERROR_NOT_SUPPORTED && strcmp(calls[i], "VirtualFree") == 0);
             if (ptr) CHECK(GetLastError() == UNTOUCHED);
             if (ptr) check_mirrored(ptr, units(2));
@@ -418,19 +418,22 @@ static void test_mirrored_mappings_that_fail(void) {
     for (j = 0; j < 4; j++) {
         fail_calls("MapViewOfFile", j, j + 1, ERROR_INVALID_ADDRESS);
         hook.also_failing = "GetProcAddress";
-        CHECK_ERROR_CODE((ptr = (char*)vmem_object_map_mirrored(&object, units(2))) != NULL, UNTOUCHED);
+        CHECK_ERROR_CODE((ptr = (char*)vmem_object_map_mirrored(&object, units(2), 0, VMEM_READ_WRITE)) != NULL,
+                         UNTOUCHED);
         check_mirrored(ptr, units(2));
         fail_calls("MapViewOfFile", j, j + 1, ERROR_NOT_ENOUGH_MEMORY);
         hook.also_failing = "GetProcAddress";
-        if (j < 2) CHECK_ERROR_CODE(vmem_object_map_mirrored(&object, units(2)) == NULL, ERROR_NOT_ENOUGH_MEMORY);
+        if (j < 2)
+            CHECK_ERROR_CODE(vmem_object_map_mirrored(&object, units(2), 0, VMEM_READ_WRITE) == NULL,
+                             ERROR_NOT_ENOUGH_MEMORY);
     }
     fail_calls("MapViewOfFile", 0, ALL, ERROR_INVALID_ADDRESS);
     hook.also_failing = "GetProcAddress";
-    CHECK_ERROR_CODE(vmem_object_map_mirrored(&object, units(2)) == NULL, ERROR_INVALID_ADDRESS);
+    CHECK_ERROR_CODE(vmem_object_map_mirrored(&object, units(2), 0, VMEM_READ_WRITE) == NULL, ERROR_INVALID_ADDRESS);
     CHECK(hook.num_calls == VMEM__RESERVE_ATTEMPTS);
     fail_calls("VirtualAlloc", 0, ALL, ERROR_NOT_ENOUGH_MEMORY);
     hook.also_failing = "GetProcAddress";
-    CHECK_ERROR_CODE(vmem_object_map_mirrored(&object, units(2)) == NULL, ERROR_NOT_ENOUGH_MEMORY);
+    CHECK_ERROR_CODE(vmem_object_map_mirrored(&object, units(2), 0, VMEM_READ_WRITE) == NULL, ERROR_NOT_ENOUGH_MEMORY);
     close_object(&object);
 }
 
