@@ -3,7 +3,7 @@
 //   vmem.h      all calls to the operating system; compiled into this file
 //   python/     what CPython needs and reservations do not: versions, arguments, module state, small functions
 //   core/       what types are made of: records of committed and exported bytes, reservations, operations on pages
-//   types/      the public types Region, Array, Arena and Table; sharing and attaching them; and the C API for other extensions
+//   types/      the public types Region, Array, Arena, Ring and Table; sharing and attaching them; the C API for others
 //
 // Includes and calls only go down: from _vmem.c to types, core, python and vmem.h.
 #include "core/views.h"
@@ -18,6 +18,8 @@
 #include "types/attach.h"
 #include "types/c_api.h"
 #include "types/region.h"
+#include "types/ring/sequence.h"
+#include "types/ring/type.h"
 #include "types/sharing.h"
 #include "types/table/column.h"
 #include "types/table/rows.h"
@@ -101,6 +103,8 @@ static int module_exec(PyObject* module) {
     if (add_type(module, &state->table_type, &table_spec, true) < 0) return -1;
     if (add_type(module, &state->column_type, &column_spec, true) < 0) return -1;
     if (add_type(module, &state->rows_type, &rows_spec, true) < 0) return -1;
+    if (add_type(module, &state->ring_iterator_type, &ring_iterator_spec, false) < 0) return -1;
+    if (add_type(module, &state->ring_type, &ring_spec, true) < 0) return -1;
     if (PyModule_AddIntConstant(module, "ARRAY_HEAP_BYTES", VMEM_ARRAY_HEAP_BYTES) < 0) return -1;
     state->rebuild_array = PyObject_GetAttrString(module, "_rebuild_array");
     if (!state->rebuild_array) return -1;
@@ -117,6 +121,8 @@ static int module_traverse(PyObject* module, visitproc visit, void* arg) {
     Py_VISIT(state->table_type);
     Py_VISIT(state->column_type);
     Py_VISIT(state->rows_type);
+    Py_VISIT(state->ring_type);
+    Py_VISIT(state->ring_iterator_type);
     Py_VISIT(state->pin_type);
     Py_VISIT(state->untracked_pin_type);
     Py_VISIT(state->out_of_memory_error);
@@ -140,6 +146,8 @@ static int module_clear(PyObject* module) {
     Py_CLEAR(state->table_type);
     Py_CLEAR(state->column_type);
     Py_CLEAR(state->rows_type);
+    Py_CLEAR(state->ring_type);
+    Py_CLEAR(state->ring_iterator_type);
     Py_CLEAR(state->pin_type);
     Py_CLEAR(state->untracked_pin_type);
     Py_CLEAR(state->out_of_memory_error);

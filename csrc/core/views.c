@@ -13,6 +13,8 @@ struct PinObject {
     const char* format;  // of the items, in the struct module's notation
     Py_ssize_t item_size;
     Py_ssize_t num_items;
+    int num_dims;
+    Py_ssize_t* dims;  // the shape and, after it, the strides; NULL where there is one dimension
 };
 
 static bool is_empty(const Pin* pin) { return pin->start == pin->end; }
@@ -31,6 +33,8 @@ PinObject* view_new_pin(Reservation* reservation) {
     self->format = "B";
     self->item_size = 1;
     self->num_items = 0;
+    self->num_dims = 1;
+    self->dims = NULL;
     if (is_gc) PyObject_GC_Track(self);
     return self;
 }
@@ -48,6 +52,37 @@ void view_place_items(PinObject* self, size_t offset, Py_ssize_t num_items, cons
     self->format = format;
     self->item_size = item_size;
     view_place_pin(self, offset, (size_t)(num_items * item_size));
+}
+
+// The shape of rows, and the strides that C gives them. NULL with MemoryError.
+static Py_ssize_t* make_dims(Py_ssize_t num_items, const ItemLayout* layout) {
+    int num_dims = layout->num_row_dims + 1;
+    Py_ssize_t* dims = PyMem_Malloc(2 * (size_t)num_dims * sizeof(Py_ssize_t));
+    Py_ssize_t stride = layout->scalar_size;
+    if (!dims) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    for (int i = num_dims - 1; i >= 0; i--) {
+        dims[i] = i > 0 ? layout->row_shape[i - 1] : num_items;
+        dims[num_dims + i] = stride;
+        stride *= dims[i];
+    }
+    return dims;
+}
+
+int view_place_rows(PinObject* self, size_t offset, Py_ssize_t num_items, const ItemLayout* layout, bool readonly) {
+    size_t num_bytes = (size_t)(num_items * layout->item_size);
+    if (layout->num_row_dims > 0) {
+        self->dims = make_dims(num_items, layout);
+        if (!self->dims) return -1;
+        self->num_dims = layout->num_row_dims + 1;
+    }
+    self->pin.readonly = readonly;
+    self->format = layout->format;
+    self->item_size = layout->scalar_size;
+    view_place_pin(self, offset, num_bytes);
+    return 0;
 }
 
 static bool is_writable(const Reservation* reservation, size_t start, size_t end) {
@@ -135,9 +170,11 @@ static int pin_getbuffer(PinObject* self, Py_buffer* view, int flags) {
     view->readonly = self->pin.readonly;
     view->itemsize = self->item_size;
     view->format = flags & PyBUF_FORMAT ? (char*)self->format : NULL;
-    view->ndim = 1;
-    view->shape = flags & PyBUF_ND ? &self->num_items : NULL;
-    view->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? &self->item_size : NULL;
+    view->ndim = self->num_dims;
+    view->shape = !(flags & PyBUF_ND) ? NULL : self->dims ? self->dims : &self->num_items;
+    view->strides = (flags & PyBUF_STRIDES) != PyBUF_STRIDES ? NULL
+                    : self->dims                             ? self->dims + self->num_dims
+                                                             : &self->item_size;
     view->suboffsets = NULL;
     view->internal = NULL;
     return 0;
@@ -157,6 +194,7 @@ static PyObject* unpin(PinObject* self) {
     if (!is_empty(&self->pin)) pins_remove(&self->reservation->pins, &self->pin);
     reservation_release_if_unused(self->reservation);
     Py_END_CRITICAL_SECTION();
+    PyMem_Free(self->dims);
     return owner;
 }
 

@@ -19,6 +19,18 @@ void view_place_pin(PinObject* pin, size_t offset, size_t num_bytes);
 // The same for items that views show read-only; `format` is a constant in the struct module's notation.
 void view_place_items(PinObject* pin, size_t offset, Py_ssize_t num_items, const char* format, Py_ssize_t item_size);
 
+// What exported items are: numbers, or rows of numbers.
+typedef struct ItemLayout {
+    const char* format;  // of a number, in the struct module's notation
+    Py_ssize_t scalar_size;
+    int num_row_dims;  // 0 where an item is a number
+    const Py_ssize_t* row_shape;
+    Py_ssize_t item_size;
+} ItemLayout;
+
+// The same for items of a layout. Returns -1 with MemoryError.
+int view_place_rows(PinObject* pin, size_t offset, Py_ssize_t num_items, const ItemLayout* layout, bool readonly);
+
 // A pin for another extension, which may use the bytes at `address` until it releases the pin.
 PyObject* view_pin_for_native(Reservation* reservation, size_t offset, size_t num_bytes, bool writable, void** address);
 

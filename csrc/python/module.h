@@ -27,6 +27,8 @@ typedef struct ModuleState {
     PyTypeObject* table_type;
     PyTypeObject* column_type;
     PyTypeObject* rows_type;
+    PyTypeObject* ring_type;
+    PyTypeObject* ring_iterator_type;
     PyTypeObject* pin_type;
     PyTypeObject* untracked_pin_type;
     PyObject* out_of_memory_error;

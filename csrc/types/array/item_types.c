@@ -1,6 +1,7 @@
 #include "types/array/item_types.h"
 
 #include <limits.h>
+#include <stdio.h>
 
 #include "python/arguments.h"
 
@@ -254,11 +255,12 @@ void swap_bytes(char* items, Py_ssize_t num_items, Py_ssize_t item_size) {
 
 // --- typecodes ---
 
-int convert_typecode(PyObject* object, const ItemType** type) {
-    if (!PyUnicode_Check(object))
-        return raise_wrong_type(object, "Array() argument 1", "a typecode (" ITEM_TYPECODES ")");
+int convert_typecode(PyObject* object, const char* type_name, const ItemType** type) {
+    char what[40];
+    snprintf(what, sizeof(what), "%s() argument 1", type_name);
+    if (!PyUnicode_Check(object)) return raise_wrong_type(object, what, "a typecode (" ITEM_TYPECODES ")");
     if (PyUnicode_GetLength(object) != 1) {
-        PyErr_Format(PyExc_TypeError, "Array() argument 1 must be a typecode (" ITEM_TYPECODES "), not %R", object);
+        PyErr_Format(PyExc_TypeError, "%s must be a typecode (" ITEM_TYPECODES "), not %R", what, object);
         return -1;
     }
     *type = find_item_type(PyUnicode_ReadChar(object, 0));

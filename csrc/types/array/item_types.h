@@ -25,8 +25,8 @@ const ItemType* find_item_type(Py_UCS4 typecode);
 // have 8 bytes.
 bool item_type_matches(const ItemType* type, const char* format);
 
-// A typecode given by Python code. Returns -1 with an exception.
-int convert_typecode(PyObject* object, const ItemType** type);
+// A typecode given by Python code as the first argument of a type's constructor. Returns -1 with an exception.
+int convert_typecode(PyObject* object, const char* type_name, const ItemType** type);
 
 #define ITEM_TYPECODES "b, B, h, H, i, I, l, L, q, Q, f or d"
 

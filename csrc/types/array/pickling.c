@@ -209,7 +209,7 @@ PyObject* array_rebuild(PyObject* module, PyObject* const* args, Py_ssize_t num_
         return PyErr_Format(PyExc_TypeError, "_rebuild_array() takes 4 or 5 arguments (%zd given)", num_args);
     if (!PyType_Check(args[0]) || !PyType_IsSubtype((PyTypeObject*)args[0], state->array_type))
         return PyErr_Format(PyExc_TypeError, "%R is not a subclass of Array", args[0]);
-    if (convert_typecode(args[1], &type) < 0) return NULL;
+    if (convert_typecode(args[1], "Array", &type) < 0) return NULL;
     if (!(stored = convert_layout(args[2], &is_swapped))) return NULL;
     PyTypeObject* python_type = (PyTypeObject*)args[0];
     bool needs_conversion = !item_type_matches(type, stored->typecode);

@@ -33,7 +33,7 @@ static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* argum
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$Op:Array", names, &typecode, &arguments->initializer,
                                      &capacity, &arguments->shared))
         return -1;
-    if (convert_typecode(typecode, &arguments->type) < 0) return -1;
+    if (convert_typecode(typecode, "Array", &arguments->type) < 0) return -1;
     if (capacity == Py_None) return 0;
     return place_convert_capacity(arguments->type, capacity, &arguments->capacity);
 }

@@ -1,0 +1,260 @@
+#include "types/rows.h"
+
+#include "python/arguments.h"
+#include "types/array/conversion.h"
+
+// --- shapes ---
+
+static int convert_dimension(PyObject* object, Py_ssize_t* dimension) {
+    SizeRange range = {1, (size_t)MAX_ROW_SIZE, ""};
+    size_t number;
+    if (convert_size_in_range(object, "a dimension in row_shape", range, &number) < 0) return -1;
+    *dimension = (Py_ssize_t)number;
+    return 0;
+}
+
+static int raise_row_too_large(PyObject* shape, const ItemType* scalar) {
+    PyErr_Format(PyExc_ValueError, "row_shape %R of items of %zd bytes makes a row of more than %zd bytes", shape,
+                 scalar->size, MAX_ROW_SIZE);
+    return -1;
+}
+
+static int convert_shape(PyObject* shape, RowType* type) {
+    Py_ssize_t num_dims = PyTuple_Size(shape);
+    if (num_dims > MAX_ROW_DIMS) {
+        PyErr_Format(PyExc_ValueError, "row_shape must have at most %d dimensions, got %zd", MAX_ROW_DIMS, num_dims);
+        return -1;
+    }
+    for (; type->num_dims < num_dims; type->num_dims++) {
+        Py_ssize_t* dimension = &type->shape[type->num_dims];
+        if (convert_dimension(PyTuple_GetItem(shape, type->num_dims), dimension) < 0) return -1;
+        if (*dimension > MAX_ROW_SIZE / type->size) return raise_row_too_large(shape, type->scalar);
+        type->num_scalars *= *dimension;
+        type->size *= *dimension;
+    }
+    return 0;
+}
+
+// The type is written only when all of it is known: converting runs Python code.
+int rows_convert_type(const ItemType* scalar, PyObject* shape, RowType* type) {
+    RowType converted = {.scalar = scalar, .num_scalars = 1, .size = scalar->size};
+    if (shape) {
+        if (!PyTuple_Check(shape) && !PyList_Check(shape))
+            return raise_wrong_type(shape, "row_shape", "a tuple of integers");
+        PyObject* dimensions = PySequence_Tuple(shape);  // a list can change meanwhile
+        int status = dimensions ? convert_shape(dimensions, &converted) : -1;
+        Py_XDECREF(dimensions);
+        if (status < 0) return -1;
+    }
+    *type = converted;
+    return 0;
+}
+
+static PyObject* dimensions_as_tuple(int num_dims, const Py_ssize_t* shape) {
+    PyObject* tuple = PyTuple_New(num_dims);
+    for (int i = 0; tuple && i < num_dims; i++) {
+        PyObject* dimension = PyLong_FromSsize_t(shape[i]);
+        if (!dimension || PyTuple_SetItem(tuple, i, dimension) < 0) Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+PyObject* rows_shape_as_tuple(const RowType* type) { return dimensions_as_tuple(type->num_dims, type->shape); }
+
+// --- rows as Python objects ---
+
+// The part of a row from one dimension on. `*from` is moved to behind it.
+static PyObject* get_part(const RowType* type, int dim, const char** from) {
+    if (dim == type->num_dims) {
+        PyObject* number = type->scalar->get(*from);
+        *from += type->scalar->size;
+        return number;
+    }
+    PyObject* tuple = PyTuple_New(type->shape[dim]);
+    for (Py_ssize_t i = 0; tuple && i < type->shape[dim]; i++) {
+        PyObject* part = get_part(type, dim + 1, from);
+        if (!part || PyTuple_SetItem(tuple, i, part) < 0) Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+PyObject* rows_get(const RowType* type, const char* row) { return get_part(type, 0, &row); }
+
+// --- rows from sequences ---
+
+static int raise_wrong_length(const RowType* type, int dim, Py_ssize_t length) {
+    PyObject* shape = rows_shape_as_tuple(type);
+    if (shape)
+        PyErr_Format(PyExc_ValueError, "a row has the shape %R, but this one has %zd items in dimension %d", shape,
+                     length, dim);
+    Py_XDECREF(shape);
+    return -1;
+}
+
+static int set_part(const RowType* type, int dim, char** to, PyObject* object) {
+    if (dim == type->num_dims) {
+        if (type->scalar->set(*to, object) < 0) return -1;
+        *to += type->scalar->size;
+        return 0;
+    }
+    if (!PySequence_Check(object) || PyUnicode_Check(object))
+        return raise_wrong_type(object, "a row", "a sequence or a buffer");
+    Py_ssize_t length = PySequence_Size(object);
+    if (length < 0) return -1;
+    if (length != type->shape[dim]) return raise_wrong_length(type, dim, length);
+    for (Py_ssize_t i = 0; i < type->shape[dim]; i++) {
+        PyObject* part = PySequence_GetItem(object, i);
+        int status = part ? set_part(type, dim + 1, to, part) : -1;
+        Py_XDECREF(part);
+        if (status < 0) return -1;
+    }
+    return 0;
+}
+
+// --- rows from buffers ---
+
+static int raise_wrong_shape(const RowType* type, const Py_buffer* buffer, bool is_one_row) {
+    PyObject* expected = rows_shape_as_tuple(type);
+    PyObject* shape = expected ? dimensions_as_tuple(buffer->shape ? buffer->ndim : 0, buffer->shape) : NULL;
+    if (shape)
+        PyErr_Format(PyExc_ValueError,
+                     is_one_row ? "a row has the shape %R, but this buffer has the shape %R"
+                                : "each item has the shape %R, but this buffer has the shape %R",
+                     expected, shape);
+    Py_XDECREF(shape);
+    Py_XDECREF(expected);
+    return -1;
+}
+
+// Whether the last dimensions of a buffer, after `num_outer` others, are those of a row.
+static bool has_row_shape(const RowType* type, const Py_buffer* buffer, int num_outer) {
+    if (buffer->ndim != num_outer + type->num_dims) return false;
+    if (type->num_dims == 0) return true;
+    return buffer->shape && memcmp(buffer->shape + num_outer, type->shape, sizeof(Py_ssize_t) * type->num_dims) == 0;
+}
+
+// Converts all numbers of a source, in parts. NULL with the exception of the first that does not fit.
+static char* convert_all(const ItemType* scalar, const NumberSource* source) {
+    char* items = source->num_items <= PY_SSIZE_T_MAX / scalar->size - 1
+                      ? PyMem_Malloc((size_t)source->num_items * (size_t)scalar->size + 1)
+                      : NULL;
+    Py_ssize_t done = 0;
+    if (!items) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    while (done < source->num_items) {
+        char* to = items + done * scalar->size;
+        Py_ssize_t num_converted = convert_numbers(scalar, to, source, done, source->num_items - done);
+        done += num_converted;
+        if (num_converted == 0) {
+            PyObject* number = get_number(source, done++);
+            int status = number ? scalar->set(to, number) : -1;
+            Py_XDECREF(number);
+            if (status < 0) goto error;
+        }
+        if (PyErr_CheckSignals() < 0) goto error;
+    }
+    return items;
+
+error:
+    PyMem_Free(items);
+    return NULL;
+}
+
+// The numbers of a buffer one after another, in a copy, which the caller frees.
+static char* copy_contiguous(const Py_buffer* buffer) {
+    char* copy = PyMem_Malloc((size_t)buffer->len + 1);
+    if (!copy) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    if (PyBuffer_ToContiguous(copy, (Py_buffer*)buffer, buffer->len, 'C') == 0) return copy;
+    PyMem_Free(copy);
+    return NULL;
+}
+
+// Describes all numbers of a buffer in one dimension. `*copy` is NULL, or has them, where they do not lie one after
+// another. Returns 0 when they are not such numbers.
+static int flatten(const Py_buffer* buffer, NumberSource* source, char** copy) {
+    Py_buffer flat = *buffer;
+    Py_ssize_t num_items = buffer->itemsize > 0 ? buffer->len / buffer->itemsize : 0;
+    *copy = NULL;
+    if (buffer->ndim != 1) {
+        flat.ndim = 1;
+        flat.shape = &num_items;
+        flat.strides = NULL;
+        flat.suboffsets = NULL;
+    }
+    if (!describe_source(&flat, source)) return 0;
+    if (buffer->ndim == 1 || PyBuffer_IsContiguous(buffer, 'C')) return 1;
+    *copy = copy_contiguous(buffer);
+    if (!*copy) return -1;
+    source->items = *copy;
+    return 1;
+}
+
+static int convert_buffer(const RowType* type, const Py_buffer* buffer, Rows* rows) {
+    NumberSource source;
+    char* copy;
+    int status = flatten(buffer, &source, &copy);
+    if (status <= 0) return status;
+    if (can_convert(type->scalar, &source)) {
+        rows->copy = convert_all(type->scalar, &source);
+        rows->rows = rows->copy;
+        status = rows->copy ? 1 : -1;
+    } else {
+        status = 0;
+    }
+    PyMem_Free(copy);
+    return status;
+}
+
+// `num_outer` is 1 for rows, and 0 for a single one.
+static int take_buffer(const RowType* type, const Py_buffer* buffer, int num_outer, Rows* rows) {
+    NumberSource ignored;
+    Py_buffer one = *buffer;
+    Py_ssize_t no_items = 0;
+    one.ndim = 1;
+    one.shape = &no_items;
+    one.strides = NULL;
+    one.suboffsets = NULL;
+    if (!describe_source(&one, &ignored)) return 0;
+    if (!has_row_shape(type, buffer, num_outer)) return raise_wrong_shape(type, buffer, num_outer == 0);
+    *rows = (Rows){buffer->buf, num_outer == 0 ? 1 : buffer->len / type->num_scalars / buffer->itemsize, NULL};
+    if (!item_type_matches(type->scalar, buffer->format)) return convert_buffer(type, buffer, rows);
+    if (PyBuffer_IsContiguous(buffer, 'C')) return 1;
+    rows->rows = rows->copy = copy_contiguous(buffer);
+    return rows->copy ? 1 : -1;
+}
+
+int rows_from_buffer(const RowType* type, const Py_buffer* buffer, Rows* rows) {
+    return take_buffer(type, buffer, 1, rows);
+}
+
+// --- one row ---
+
+// Returns 1 when the object is a buffer of numbers and was converted; 0 for other objects.
+static int set_from_buffer(const RowType* type, char* row, PyObject* object) {
+    Py_buffer buffer;
+    Rows rows;
+    if (!PyObject_CheckBuffer(object)) return 0;
+    if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;
+        PyErr_Clear();
+        return 0;
+    }
+    int status = take_buffer(type, &buffer, 0, &rows);
+    if (status > 0) {
+        memcpy(row, rows.rows, (size_t)type->size);
+        PyMem_Free(rows.copy);
+    }
+    PyBuffer_Release(&buffer);
+    return status;
+}
+
+int rows_set(const RowType* type, char* row, PyObject* object) {
+    if (type->num_dims == 0) return type->scalar->set(row, object);
+    int status = set_from_buffer(type, row, object);
+    return status != 0 ? (status < 0 ? -1 : 0) : set_part(type, 0, &row, object);
+}

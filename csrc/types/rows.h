@@ -1,0 +1,45 @@
+// Items that are rows of numbers: a row has a shape, and the empty shape makes it one number. Functions that fail return
+// -1 or NULL with an exception and change nothing.
+#ifndef VMEM_ROWS_H
+#define VMEM_ROWS_H
+
+#include "types/array/item_types.h"
+
+#define MAX_ROW_DIMS 8
+
+// The largest row: in bytes.
+#define MAX_ROW_SIZE (PY_SSIZE_T_MAX / 4)
+
+typedef struct RowType {
+    const ItemType* scalar;
+    int num_dims;  // 0: an item is one number
+    Py_ssize_t shape[MAX_ROW_DIMS];
+    Py_ssize_t num_scalars;  // in a row
+    Py_ssize_t size;         // of a row, in bytes
+} RowType;
+
+// The type of rows of a shape given by Python code: a sequence of positive integers, or NULL for an empty one.
+int rows_convert_type(const ItemType* scalar, PyObject* shape, RowType* type);
+
+PyObject* rows_shape_as_tuple(const RowType* type);
+
+// A row as a number, or as a tuple of numbers, or of tuples.
+PyObject* rows_get(const RowType* type, const char* row);
+
+// Converts an object to a row: a number; a sequence, or nested ones, or a buffer, of the row's shape. This can run
+// Python code, so `row` must not point into memory that Python code can reach.
+int rows_set(const RowType* type, char* row, PyObject* object);
+
+// Rows in memory that is not the reader's own.
+typedef struct Rows {
+    const char* rows;
+    Py_ssize_t num_rows;
+    char* copy;  // where they had to be converted or copied; NULL otherwise. The caller frees it with PyMem_Free().
+} Rows;
+
+// The rows of a buffer, without a copy where its items are of the same type and contiguous. Returns 1; or 0, without an
+// exception, when it holds no numbers that can become such rows, so that iterating over it has to say why. ValueError
+// when its shape is another.
+int rows_from_buffer(const RowType* type, const Py_buffer* buffer, Rows* rows);
+
+#endif
