@@ -217,6 +217,7 @@ static int write_locked(Ring* ring, const char* items, Py_ssize_t num_items) {
     WriteProblem problem = ring_check_fits(ring, num_items - num_skipped);
     if (problem == WRITE_FITS && (uint64_t)num_items > ring->max_position - ring->own.total) problem = WRITE_IS_AT_END;
     if (problem != WRITE_FITS) return ring_raise_does_not_fit(ring, problem, "write", num_items);
+    if (num_items == 0) return 0;
     ring->prepared = -1;
     if (num_skipped > 0) ring_skip(ring, num_skipped);
     size_t size = (size_t)ring->type.size, num_written = (size_t)(num_items - num_skipped);

@@ -76,8 +76,8 @@ void ring_drop_to(Ring* ring, uint64_t position);
 // Raises TypeError for a reader, and BufferError where a producer in C writes. The caller holds the ring's lock.
 int ring_check_writer(const Ring* ring);
 
-// Copies items to the end. They may be the ring's own only if `items` is a copy. Cancels a prepare. The caller holds no
-// lock.
+// Copies items to the end. They may be the ring's own only if `items` is a copy. Cancels a prepare, if there are any. The
+// caller holds no lock.
 int ring_write(Ring* ring, const char* items, Py_ssize_t num_items);
 
 // Raises that so many items do not fit. Returns -1.
