@@ -3,59 +3,90 @@
 #include "core/errors.h"
 #include "core/mapping_budget.h"
 
-// The mapping that reservation_open() does not count.
-#define MORE_MAPPINGS 1
+// Beside the one that a reservation has anyway.
+#define NUM_EXTRA_MAPPINGS 1
 
-static const MirroredMemory* memory_of(const Backing* backing) { return (const MirroredMemory*)backing; }
+static SharedMemory* of(const Backing* backing) {
+    return (SharedMemory*)backing;  // was not made as a constant
+}
+
+static size_t data_size(const SharedMemory* memory) { return (size_t)memory->facts.num_bytes; }
+
+size_t mirrored_memory_size(const SharedMemory* memory) { return shared_page_size() + data_size(memory); }
 
 // --- operations ---
 
-static VmemResult create_object(MirroredMemory* memory, size_t num_bytes) {
-    if (memory->has_object) return VMEM_SUCCESS;
-    VmemResult result = vmem_object_create(&memory->object, num_bytes, memory->name);
-    memory->has_object = result == VMEM_SUCCESS;
-    return result;
-}
-
-// Asking for the capabilities costs more than mapping.
+// Asking for the capabilities costs more than mapping, so it comes after a refusal.
 static VmemResult explain_refusal(void) {
-    VmemResult result = result_of_reserve(system_error());
-    int error = errno;
-    if (result != VMEM_ERROR_OUT_OF_MEMORY && !vmem_get_capabilities().can_map_mirrored)
-        result = VMEM_ERROR_UNSUPPORTED;
-    errno = error;
+    int error = system_error();
+    VmemResult result = result_of_reserve(error);
+    if (!vmem_get_capabilities().can_map_mirrored) result = VMEM_ERROR_UNSUPPORTED;
+    set_system_error(error);
     return result;
 }
 
-static VmemResult mirrored_reserve(const Backing* backing, size_t num_bytes, size_t align, void** base) {
-    MirroredMemory* memory = (MirroredMemory*)backing;
-    (void)align;
-    VmemResult result = create_object(memory, num_bytes);
+static void* map(const SharedMemory* memory, VmemProtection protection) {
+    return vmem_object_map_mirrored(&memory->object, data_size(memory), shared_page_size(), protection);
+}
+
+static VmemResult unmap(const SharedMemory* memory, void* base) {
+    return vmem_object_unmap_mirrored(base, data_size(memory), shared_page_size());
+}
+
+static VmemResult create(SharedMemory* memory, const char* name) {
+    VmemResult result = vmem_object_create(&memory->object, mirrored_memory_size(memory), name ? name : "vmem-ring");
     if (result != VMEM_SUCCESS) return result;
-    *base = vmem_object_map_mirrored(&memory->object, memory->num_bytes, memory->num_head_bytes,
-                                     memory->readonly ? VMEM_READ : VMEM_READ_WRITE);
-    if (!*base) return explain_refusal();
-    mapping_budget_charge(MORE_MAPPINGS);
-    return VMEM_SUCCESS;
+    memory->is_open = memory->is_maker = true;
+    return vmem_object_commit(&memory->object, 0, shared_page_size());
 }
 
-static VmemResult unmap(const MirroredMemory* memory, void* base) {
-    VmemResult result = vmem_object_unmap_mirrored(base, memory->num_bytes, memory->num_head_bytes);
-    if (result == VMEM_SUCCESS) mapping_budget_charge(-MORE_MAPPINGS);
-    return result;
+// The maker seals when everything is mapped: what it maps later could not be written.
+static VmemResult seal(const SharedMemory* memory) {
+    if (!memory->seals) return VMEM_SUCCESS;
+    VmemResult result = vmem_object_seal(&memory->object, memory->seals);
+    return result == VMEM_ERROR_UNSUPPORTED ? VMEM_SUCCESS : result;
+}
+
+// After a failure the object is closed when the memory is destroyed. Core dumps contain the first mapping.
+static VmemResult mirrored_reserve(const Backing* backing, size_t num_bytes, size_t align, const char* name,
+                                   void** base) {
+    SharedMemory* memory = of(backing);
+    bool is_new = !memory->is_open;
+    VmemResult result = is_new ? create(memory, name) : VMEM_SUCCESS;
+    (void)align;
+    if (result != VMEM_SUCCESS) return result;
+    char* mapped = map(memory, is_new ? VMEM_READ_WRITE : VMEM_READ);
+    if (!mapped) return explain_refusal();
+    vmem_advise_dump(mapped, num_bytes, true);
+    if (is_new) {
+        *(SharedPage*)mapped = memory->facts;
+        result = seal(memory);
+    }
+    if (result != VMEM_SUCCESS) {
+        int error = system_error();
+        unmap(memory, mapped);
+        set_system_error(error);
+        return result;
+    }
+    mapping_budget_charge(NUM_EXTRA_MAPPINGS);
+    *base = mapped;
+    return VMEM_SUCCESS;
 }
 
 static VmemResult mirrored_release(const Backing* backing, void* ptr, size_t num_reserved_bytes) {
     (void)num_reserved_bytes;
-    return unmap(memory_of(backing), ptr);
+    VmemResult result = unmap(of(backing), ptr);
+    if (result == VMEM_SUCCESS) mapping_budget_charge(-NUM_EXTRA_MAPPINGS);
+    return result;
 }
 
+// What was attached has its memory.
 static VmemResult mirrored_allocate(const Backing* backing, size_t offset, size_t num_bytes) {
-    const MirroredMemory* memory = memory_of(backing);
-    return memory->readonly ? VMEM_SUCCESS : vmem_object_commit(&memory->object, offset, num_bytes);
+    const SharedMemory* memory = of(backing);
+    return memory->is_maker ? shared_memory_commit(memory, offset, num_bytes) : VMEM_SUCCESS;
 }
 
-// What has memory can be accessed.
+// Everything is accessible from the beginning.
 static VmemResult mirrored_commit(const Backing* backing, void* ptr, size_t num_bytes) {
     (void)backing;
     (void)ptr;
@@ -63,40 +94,49 @@ static VmemResult mirrored_commit(const Backing* backing, void* ptr, size_t num_
     return VMEM_SUCCESS;
 }
 
-static VmemResult mirrored_count_resident(const Backing* backing, const void* ptr, size_t num_bytes,
-                                          size_t* num_resident) {
-    (void)backing;
-    return vmem_count_resident(ptr, num_bytes, num_resident);
+void mirrored_memory_init(SharedMemory* memory) {
+    Backing* backing = &memory->backing;
+    backing->never_huge = "memory that is mapped twice has no huge pages";
+    backing->always_inherited = "forked processes share memory that is mapped twice";
+    backing->num_extra_mappings = NUM_EXTRA_MAPPINGS;
+    backing->reserve = mirrored_reserve;
+    backing->release = mirrored_release;
+    backing->allocate = mirrored_allocate;
+    backing->commit = mirrored_commit;
+    backing->undo_commit = mirrored_commit;
 }
 
-static void mirrored_destroy(const Backing* backing) {
-    MirroredMemory* memory = (MirroredMemory*)backing;
-    if (memory->abandoned) unmap(memory, memory->abandoned);
-    memory->abandoned = NULL;
-    if (memory->has_object) vmem_object_close(&memory->object);
-    memory->has_object = false;
+// --- the second mapping ---
+
+static char* find_mirror(const SharedMemory* memory, void* base) { return (char*)base + mirrored_memory_size(memory); }
+
+void mirrored_memory_prefault(const SharedMemory* memory, void* base, size_t offset, size_t num_bytes) {
+    vmem_prefault(find_mirror(memory, base) + offset, num_bytes);
 }
 
-static const Backing MIRRORED_MEMORY = {
-    .never_huge = "memory that is mapped twice has no huge pages",
-    .always_inherited = "memory that is mapped twice is shared with forked processes",
-    .never_given_back = "memory that is mapped twice is never given back, because who reads it could not tell",
-    .reserve = mirrored_reserve,
-    .release = mirrored_release,
-    .allocate = mirrored_allocate,
-    .commit = mirrored_commit,
-    .undo_commit = mirrored_commit,
-    .count_resident = mirrored_count_resident,
-    .destroy = mirrored_destroy,
-};
+// --- in a forked child ---
 
-// --- interface ---
-
-void mirrored_memory_init(MirroredMemory* memory, const char* name, size_t num_head_bytes, size_t num_bytes) {
-    *memory = (MirroredMemory){
-        .backing = MIRRORED_MEMORY, .num_head_bytes = num_head_bytes, .num_bytes = num_bytes, .name = name};
+bool mirrored_memory_make_readonly(const SharedMemory* memory, void* base) {
+    size_t num_bytes = mirrored_memory_size(memory) + data_size(memory);
+    return vmem_protect(base, num_bytes, VMEM_READ) == VMEM_SUCCESS;
 }
 
-void mirrored_memory_prefault_mirror(const MirroredMemory* memory, void* base, size_t offset, size_t num_bytes) {
-    vmem_prefault((char*)base + memory->num_head_bytes + memory->num_bytes + offset, num_bytes);
+static bool make_private(const SharedMemory* memory, void* base) {
+    const VmemObject* object = &memory->object;
+    size_t size = mirrored_memory_size(memory);
+    return vmem_object_make_private(object, base, size, 0) == VMEM_SUCCESS &&
+           vmem_object_make_private(object, find_mirror(memory, base), data_size(memory), shared_page_size()) ==
+               VMEM_SUCCESS;
+}
+
+void* mirrored_memory_map_again(const SharedMemory* memory, void* base) {
+    void* again = map(memory, VMEM_READ);
+    if (!make_private(memory, base)) mirrored_memory_make_readonly(memory, base);
+    if (!again) return base;
+    mapping_budget_charge(1 + NUM_EXTRA_MAPPINGS);
+    return again;
+}
+
+void mirrored_memory_unmap(const SharedMemory* memory, void* base) {
+    if (unmap(memory, base) == VMEM_SUCCESS) mapping_budget_charge(-1 - NUM_EXTRA_MAPPINGS);
 }

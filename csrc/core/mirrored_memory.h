@@ -1,30 +1,36 @@
-// Memory that is mapped twice in a row, after a head that is mapped once:
+// Shared memory whose data is mapped twice in a row, after its first page:
 //
-//   base                      base + num_head_bytes     + num_bytes              + num_bytes
-//   | head                    | pages                   | the same pages         |
+//   base                      base + shared_page_size()   + size of the data        + size of the data
+//   | first page              | data                     | the same data           |
 //
-// A reservation of it ends with the first mapping of the pages: that is what can be counted, locked and prefaulted. The
-// second lies behind its end. These are two mappings for the system, because the head and the pages after it are one.
+// A reservation of it has the first page and the data once: that is what is counted, locked and prefaulted. The second
+// mapping of the data lies behind its end. These are two mappings for the system, because the first page and the data
+// after it are one.
 #ifndef VMEM_MIRRORED_MEMORY_H
 #define VMEM_MIRRORED_MEMORY_H
 
-#include "core/backing.h"
+#include "core/shared_memory.h"
 
-typedef struct MirroredMemory {
-    Backing backing;
-    VmemObject object;
-    bool has_object;
-    size_t num_head_bytes;
-    size_t num_bytes;
-    const char* name;  // in the system's lists
-    bool readonly;     // another process writes
-    void* abandoned;   // a mapping from before a fork, which old views show; NULL for none
-} MirroredMemory;
+// Makes shared memory, new or attached, one whose data is mapped twice. Before it is reserved. `facts.num_bytes` is a
+// multiple of the allocation granularity.
+void mirrored_memory_init(SharedMemory* memory);
 
-// For memory of its own, which reserving makes. Sizes are multiples of the allocation granularity.
-void mirrored_memory_init(MirroredMemory* memory, const char* name, size_t num_head_bytes, size_t num_bytes);
+// How many bytes to reserve: without the second mapping of the data.
+size_t mirrored_memory_size(const SharedMemory* memory);
 
-// Makes the pages of the second mapping resident, or finds them so. Best effort; `offset` is into the mirrored pages.
-void mirrored_memory_prefault_mirror(const MirroredMemory* memory, void* base, size_t offset, size_t num_bytes);
+// Makes a part of the second mapping of the data resident, as far as that is possible. `offset` is into the data.
+void mirrored_memory_prefault(const SharedMemory* memory, void* base, size_t offset, size_t num_bytes);
+
+// --- in a forked child ---
+
+// Takes the right to write away from a mapping at `base`. Returns false where that failed.
+bool mirrored_memory_make_readonly(const SharedMemory* memory, void* base);
+
+// Maps the memory again, for reading alone, and keeps what is written through the old mapping at `base` in this process.
+// Returns the base of the new mapping. Where that is refused, it returns `base`.
+void* mirrored_memory_map_again(const SharedMemory* memory, void* base);
+
+// Unmaps an old mapping.
+void mirrored_memory_unmap(const SharedMemory* memory, void* base);
 
 #endif

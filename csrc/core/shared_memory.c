@@ -148,13 +148,16 @@ static bool is_more_than_there_is(size_t num_bytes) {
     return info.available > 0 && num_bytes > info.available && num_bytes - info.available > get_free_swap();
 }
 
-static VmemResult shared_allocate(const Backing* backing, size_t offset, size_t num_bytes, size_t num_missing) {
-    const SharedMemory* memory = of(backing);
+VmemResult shared_memory_commit(const SharedMemory* memory, size_t offset, size_t num_bytes, size_t num_missing) {
     if (num_missing >= LARGE_REQUEST && is_more_than_there_is(num_missing)) {
         set_system_error(NO_MEMORY);
         return VMEM_ERROR_OUT_OF_MEMORY;
     }
-    return vmem_object_commit(&memory->object, data_offset(memory) + offset, num_bytes);
+    return vmem_object_commit(&memory->object, offset, num_bytes);
+}
+
+static VmemResult shared_allocate(const Backing* backing, size_t offset, size_t num_bytes, size_t num_missing) {
+    return shared_memory_commit(of(backing), data_offset(of(backing)) + offset, num_bytes, num_missing);
 }
 
 // The size is never less than what there is within it.

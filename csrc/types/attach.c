@@ -3,6 +3,7 @@
 #include "python/arguments.h"
 #include "types/array/storage.h"
 #include "types/region.h"
+#include "types/ring/storage.h"
 #include "types/sharing.h"
 #include "types/table/sharing.h"
 
@@ -24,6 +25,7 @@ static const AttachedKind KINDS[] = {
     {SHARED_REGION, "a region", offsetof(ModuleState, region_type), region_attach},
     {SHARED_TABLE, "a table", offsetof(ModuleState, table_type), table_attach},
     {SHARED_ARRAY, "an array", offsetof(ModuleState, array_type), array_attach},
+    {SHARED_RING, "a ring", offsetof(ModuleState, ring_type), ring_attach},
 };
 
 #define NUM_KINDS (sizeof(KINDS) / sizeof(KINDS[0]))

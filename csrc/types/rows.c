@@ -5,49 +5,50 @@
 
 // --- shapes ---
 
-static int convert_dimension(PyObject* object, Py_ssize_t* dimension) {
+bool rows_make_type(const ItemType* scalar, int num_dims, const Py_ssize_t* shape, RowType* type) {
+    RowType made = {.scalar = scalar, .num_dims = num_dims, .num_scalars = 1, .size = scalar->size};
+    if (num_dims > MAX_ROW_DIMS) return false;
+    for (int i = 0; i < num_dims; i++) {
+        if (shape[i] < 1 || shape[i] > MAX_ROW_SIZE / made.size) return false;
+        made.shape[i] = shape[i];
+        made.num_scalars *= shape[i];
+        made.size *= shape[i];
+    }
+    *type = made;
+    return true;
+}
+
+static int convert_dimensions(PyObject* tuple, Py_ssize_t* shape) {
     SizeRange range = {1, (size_t)MAX_ROW_SIZE, ""};
     size_t number;
-    if (convert_size_in_range(object, "a dimension in row_shape", range, &number) < 0) return -1;
-    *dimension = (Py_ssize_t)number;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(tuple); i++) {
+        if (convert_size_in_range(PyTuple_GetItem(tuple, i), "a dimension in row_shape", range, &number) < 0) return -1;
+        shape[i] = (Py_ssize_t)number;
+    }
     return 0;
 }
 
-static int raise_row_too_large(PyObject* shape, const ItemType* scalar) {
-    PyErr_Format(PyExc_ValueError, "row_shape %R of items of %zd bytes makes a row of more than %zd bytes", shape,
-                 scalar->size, MAX_ROW_SIZE);
-    return -1;
-}
-
-static int convert_shape(PyObject* shape, RowType* type) {
-    Py_ssize_t num_dims = PyTuple_Size(shape);
+static int convert_shape(const ItemType* scalar, PyObject* tuple, RowType* type) {
+    Py_ssize_t shape[MAX_ROW_DIMS], num_dims = PyTuple_Size(tuple);
     if (num_dims > MAX_ROW_DIMS) {
         PyErr_Format(PyExc_ValueError, "row_shape must have at most %d dimensions, got %zd", MAX_ROW_DIMS, num_dims);
         return -1;
     }
-    for (; type->num_dims < num_dims; type->num_dims++) {
-        Py_ssize_t* dimension = &type->shape[type->num_dims];
-        if (convert_dimension(PyTuple_GetItem(shape, type->num_dims), dimension) < 0) return -1;
-        if (*dimension > MAX_ROW_SIZE / type->size) return raise_row_too_large(shape, type->scalar);
-        type->num_scalars *= *dimension;
-        type->size *= *dimension;
-    }
-    return 0;
+    if (convert_dimensions(tuple, shape) < 0) return -1;
+    if (rows_make_type(scalar, (int)num_dims, shape, type)) return 0;
+    PyErr_Format(PyExc_ValueError, "row_shape %R of items of %zd bytes makes a row of more than %zd bytes", tuple,
+                 scalar->size, MAX_ROW_SIZE);
+    return -1;
 }
 
-// The type is written only when all of it is known: converting runs Python code.
 int rows_convert_type(const ItemType* scalar, PyObject* shape, RowType* type) {
-    RowType converted = {.scalar = scalar, .num_scalars = 1, .size = scalar->size};
-    if (shape) {
-        if (!PyTuple_Check(shape) && !PyList_Check(shape))
-            return raise_wrong_type(shape, "row_shape", "a tuple of integers");
-        PyObject* dimensions = PySequence_Tuple(shape);  // a list can change meanwhile
-        int status = dimensions ? convert_shape(dimensions, &converted) : -1;
-        Py_XDECREF(dimensions);
-        if (status < 0) return -1;
-    }
-    *type = converted;
-    return 0;
+    if (!shape) return rows_make_type(scalar, 0, NULL, type) ? 0 : -1;
+    if (!PyTuple_Check(shape) && !PyList_Check(shape))
+        return raise_wrong_type(shape, "row_shape", "a tuple of integers");
+    PyObject* tuple = PySequence_Tuple(shape);  // a list can change while it is converted
+    int status = tuple ? convert_shape(scalar, tuple, type) : -1;
+    Py_XDECREF(tuple);
+    return status;
 }
 
 static PyObject* dimensions_as_tuple(int num_dims, const Py_ssize_t* shape) {

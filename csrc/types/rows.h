@@ -21,6 +21,9 @@ typedef struct RowType {
 // The type of rows of a shape given by Python code: a sequence of positive integers, or NULL for an empty one.
 int rows_convert_type(const ItemType* scalar, PyObject* shape, RowType* type);
 
+// The same for dimensions that are not from Python code. Returns false, without an exception, when they are impossible.
+bool rows_make_type(const ItemType* scalar, int num_dims, const Py_ssize_t* shape, RowType* type);
+
 PyObject* rows_shape_as_tuple(const RowType* type);
 
 // A row as a number, or as a tuple of numbers, or of tuples.

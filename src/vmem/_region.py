@@ -130,7 +130,9 @@ def attach(fd: "SupportsIndex") -> "Region | _vmem.Array[Any] | _vmem.Table":
     ...         bytes(other[0:5])
     b'hello'
     """
-    attached: Region | _vmem.Array[Any] | _vmem.Table = _vmem.attach(fd, (Region, _vmem.Array, _vmem.Table))
+    attached: Region | _vmem.Array[Any] | _vmem.Ring[Any] | _vmem.Table = _vmem.attach(
+        fd, (Region, _vmem.Array, _vmem.Ring, _vmem.Table)
+    )
     return attached
 
 

@@ -3,6 +3,7 @@
 #include "core/snapshot.h"
 #include "core/views.h"
 #include "python/arguments.h"
+#include "types/sharing.h"
 
 static PyObject* none_unless(bool failed) { return failed ? NULL : Py_NewRef(Py_None); }
 
@@ -371,13 +372,32 @@ PyObject* ring_map(Ring* self, PyObject* Py_UNUSED(ignored)) {
     return snapshot_map(ring_state_of_type(Py_TYPE((PyObject*)self)), &self->reservation, Py_None, NULL);
 }
 
+// A private ring has a descriptor too, which is not for others: its memory is not sealed.
+static int check_shared(const Ring* ring) {
+    if (ring->is_shared) return 0;
+    PyErr_SetString(PyExc_ValueError, "this ring is not shared, and so has no descriptor: make it with shared=True");
+    return -1;
+}
+
+PyObject* ring_fileno(Ring* self, PyObject* Py_UNUSED(ignored)) {
+    return check_shared(self) < 0 ? NULL : sharing_get_fileno(&self->reservation);
+}
+
+PyObject* ring_get_handle(Ring* self, PyObject* Py_UNUSED(ignored)) {
+    return check_shared(self) < 0 ? NULL : sharing_get_handle(&self->reservation);
+}
+
 PyObject* ring_reduce(Ring* self, PyObject* Py_UNUSED(ignored)) {
     PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
     if (name)
-        PyErr_Format(PyExc_TypeError,
-                     "cannot pickle %R object, nor copy it: its memory stays where it is; pickle a copy of its items, "
-                     "such as an array of NumPy over it",
-                     name);
+        PyErr_Format(
+            PyExc_TypeError,
+            self->is_shared
+                ? "cannot pickle a shared %R object, nor copy it: multiprocessing sends it to other processes, "
+                  "and fileno() is for those that it has not started"
+                : "cannot pickle %R object, nor copy it: its memory stays where it is; pickle a copy of its "
+                  "items, such as numpy.array(ring)",
+            name);
     Py_XDECREF(name);
     return NULL;
 }

@@ -13,6 +13,8 @@ PyObject* ring_window(Ring* self, PyObject* const* args, Py_ssize_t num_args);
 PyObject* ring_consume(Ring* self, PyObject* num_items);
 PyObject* ring_clear(Ring* self, PyObject* ignored);
 PyObject* ring_map(Ring* self, PyObject* ignored);
+PyObject* ring_fileno(Ring* self, PyObject* ignored);
+PyObject* ring_get_handle(Ring* self, PyObject* ignored);
 PyObject* ring_reduce(Ring* self, PyObject* ignored);
 
 // Exports all items, for reading.

@@ -15,7 +15,8 @@
 
 #include "python/compat.h"
 
-// On cache lines of their own, because in a queue two threads write them.
+// On cache lines of their own, because in a queue two threads write them. They have 64 bits everywhere; where the
+// processor has no atomic instructions for that, only the lower half is used.
 typedef struct RingPositions {
     uint64_t total;  // the position after the newest item
     uint64_t padding[7];
@@ -23,23 +24,22 @@ typedef struct RingPositions {
     uint64_t more_padding[7];
 } RingPositions;
 
-#ifdef _MSC_VER
-static inline uint64_t position_load(const uint64_t* position) {
-    uint64_t value = *(const volatile uint64_t*)position;
-    MemoryBarrier();
-    return value;
-}
-static inline void position_store(uint64_t* position, uint64_t value) {
-    MemoryBarrier();
-    *(volatile uint64_t*)position = value;
-}
-static inline void writer_fence(void) { MemoryBarrier(); }
-static inline void reader_fence(void) { MemoryBarrier(); }
-#else
+#if defined(__GNUC__) && SIZE_MAX <= 0xFFFFFFFF && __GCC_ATOMIC_LLONG_LOCK_FREE == 2
+#define MAX_POSITION_BYTES ((uint64_t)INT64_MAX)  // of a position, times the size of an item
 static inline uint64_t position_load(const uint64_t* position) { return __atomic_load_n(position, __ATOMIC_ACQUIRE); }
 static inline void position_store(uint64_t* position, uint64_t value) {
     __atomic_store_n(position, value, __ATOMIC_RELEASE);
 }
+#else
+#define MAX_POSITION_BYTES ((uint64_t)(SIZE_MAX / 2))
+static inline uint64_t position_load(const uint64_t* position) { return shared_load_acquire(position); }
+static inline void position_store(uint64_t* position, uint64_t value) { shared_store_release(position, (size_t)value); }
+#endif
+
+#ifdef _MSC_VER
+static inline void writer_fence(void) { MemoryBarrier(); }
+static inline void reader_fence(void) { MemoryBarrier(); }
+#else
 static inline void writer_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 static inline void reader_fence(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 #endif

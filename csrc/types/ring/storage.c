@@ -1,9 +1,8 @@
 #include "types/ring/storage.h"
 
-#include <stdio.h>
-
 #include "core/lifetime.h"
 #include "core/page_ops.h"
+#include "types/sharing.h"
 
 static const OwnerKind RING = {
     .noun = "ring",
@@ -16,35 +15,61 @@ static const OwnerKind RING = {
 
 // --- creating ---
 
-// Between these, threads get the GIL and signals are handled.
-#define CREATED_AT_ONCE ((size_t)64 << 20)
-
-// Gives other threads a turn, and runs signal handlers. The ring is in no list of objects yet, so nobody can use it.
-static int yield(void) {
-    Py_BEGIN_ALLOW_THREADS
-    Py_END_ALLOW_THREADS
-    return PyErr_CheckSignals();
+static size_t find_num_bytes(const RowType* type, Py_ssize_t capacity) {
+    return vmem_align_forward((size_t)capacity * (size_t)type->size, vmem_get_allocation_granularity());
 }
 
-static int get_memory(Ring* ring) {
-    Reservation* reservation = &ring->reservation;
-    size_t part;
-    for (size_t done = 0; done < reservation->size; done += part) {
-        part = reservation->size - done < CREATED_AT_ONCE ? reservation->size - done : CREATED_AT_ONCE;
-        if (done > 0 && yield() < 0) return -1;
-        if (page_ops_commit(reservation, done, part) < 0) return -1;
+// Everything but the memory and its record. Takes the memory over, also when it fails.
+static Ring* allocate(ModuleState* state, PyTypeObject* python_type, const RowType* type, SharedMemory* memory) {
+    allocfunc alloc = (allocfunc)PyType_GetSlot(python_type, Py_tp_alloc);
+    Ring* ring = module_check_loaded(state) == 0 ? (Ring*)alloc(python_type, 0) : NULL;
+    if (!ring) {
+        shared_memory_free(memory);
+        return NULL;
     }
+    ring->memory = memory;
+    ring->type = *type;
+    ring->num_bytes = (size_t)memory->facts.num_bytes;
+    ring->room = (Py_ssize_t)(ring->num_bytes / (size_t)type->size);
+    ring->max_position = MAX_POSITION_BYTES / (uint64_t)type->size;
+    ring->prepared = -1;
+    ring->positions = &ring->own;
+    return ring;
+}
+
+// Maps the memory and makes what the object of a new ring has not got yet. The memory belongs to the reservation from
+// here on, also when this fails.
+static int open_memory(Ring* ring, ModuleState* state, const ReservationOptions* options) {
+    Reservation* reservation = &ring->reservation;
+    if (reservation_open(reservation, state, (PyObject*)ring, &RING, &ring->memory->backing, options) < 0) return -1;
+    if (page_ops_commit(reservation, 0, reservation->size) < 0) return -1;
+    ring->head = (RingHead*)reservation->base;
+    ring->items = reservation->base + shared_page_size();
     return 0;
 }
+
+static ReservationOptions make_options(const ModuleState* state, PyTypeObject* python_type, size_t num_bytes) {
+    return (ReservationOptions){.num_bytes = shared_page_size() + num_bytes,
+                                .align = 1,
+                                .name = Py_None,
+                                .owner_is_gc = python_type != state->ring_type};
+}
+
+// --- creating a writer ---
+
+// Between these, threads get the GIL and signals are handled.
+#define PREFAULTED_AT_ONCE ((size_t)64 << 20)
 
 // Each mapping has page tables of its own.
 static int prefault(Ring* ring) {
     Reservation* reservation = &ring->reservation;
     if (page_ops_run(reservation, PAGE_OP_PREFAULT, 0, reservation->size) < 0) return -1;
-    for (size_t done = 0, part; done < ring->memory.num_bytes; done += part) {
-        part = ring->memory.num_bytes - done < CREATED_AT_ONCE ? ring->memory.num_bytes - done : CREATED_AT_ONCE;
-        mirrored_memory_prefault_mirror(&ring->memory, reservation->base, done, part);
-        if (yield() < 0) return -1;
+    for (size_t done = 0, part; done < ring->num_bytes; done += part) {
+        part = ring->num_bytes - done < PREFAULTED_AT_ONCE ? ring->num_bytes - done : PREFAULTED_AT_ONCE;
+        Py_BEGIN_ALLOW_THREADS
+        mirrored_memory_prefault(ring->memory, reservation->base, done, part);
+        Py_END_ALLOW_THREADS
+        if (PyErr_CheckSignals() < 0) return -1;
     }
     return 0;
 }
@@ -52,61 +77,147 @@ static int prefault(Ring* ring) {
 // Locks the pages through the first mapping alone: they stay in memory for both, and count once.
 static int lock(Ring* ring) { return page_ops_run(&ring->reservation, PAGE_OP_LOCK, 0, ring->reservation.size); }
 
-static size_t find_head_size(void) {
-    return vmem_align_forward(sizeof(RingPositions), vmem_get_allocation_granularity());
+static SharedMemory* new_memory(const RingOptions* options) {
+    SharedPage facts;
+    const RowType* type = &options->type;
+    if (shared_page_init(&facts, SHARED_RING, find_num_bytes(type, options->capacity), Py_None) < 0) return NULL;
+    facts.item_size = (uint64_t)type->size;
+    facts.format[0] = type->scalar->typecode[0];
+    facts.num_dims = (uint32_t)type->num_dims;
+    for (int i = 0; i < type->num_dims; i++) facts.row_shape[i] = (uint64_t)type->shape[i];
+    SharedMemory* memory =
+        shared_memory_new(&facts, options->is_shared ? VMEM_SEAL_SIZE | VMEM_SEAL_WRITERS : 0, false);
+    if (memory) mirrored_memory_init(memory);
+    return memory;
 }
 
-static size_t find_items_size(const RingOptions* options) {
-    return vmem_align_forward((size_t)options->capacity * (size_t)options->type.size,
-                              vmem_get_allocation_granularity());
-}
+static void change_in_child(void* object);
 
-// Everything but the memory.
-static void initialize(Ring* ring, const RingOptions* options) {
-    size_t num_bytes = find_items_size(options);
-    mirrored_memory_init(&ring->memory, "vmem-ring", find_head_size(), num_bytes);
-    ring->type = options->type;
-    ring->capacity = options->capacity;
-    ring->room = (Py_ssize_t)(num_bytes / (size_t)options->type.size);
-    ring->max_position = (uint64_t)INT64_MAX / (uint64_t)options->type.size;
-    ring->overwrites = options->overwrites;
-    ring->prepared = -1;
-    ring->positions = &ring->own;
-}
-
-static int open_memory(Ring* ring, ModuleState* state, const RingOptions* options,
+static int open_writer(Ring* ring, ModuleState* state, const RingOptions* options,
                        const ReservationOptions* reservation_options) {
-    if (reservation_open(&ring->reservation, state, (PyObject*)ring, &RING, &ring->memory.backing,
-                         reservation_options) < 0)
-        return -1;
-    if (get_memory(ring) < 0) return -1;
+    ring->capacity = options->capacity;
+    ring->overwrites = options->overwrites;
+    ring->is_shared = options->is_shared;
+    if (open_memory(ring, state, reservation_options) < 0) return -1;
+    ring->head->capacity = (uint64_t)options->capacity;
     if (options->prefault && prefault(ring) < 0) return -1;
     if (options->lock && lock(ring) < 0) return -1;
-    ring->head = (RingPositions*)ring->reservation.base;
-    ring->items = ring->reservation.base + ring->memory.num_head_bytes;
+    fork_list_add(&state->sharing.forks, &ring->fork, ring, change_in_child);
     return 0;
 }
 
 // The garbage collector, which can show any code what it tracks, gets to know the ring when it has memory.
 Ring* ring_new(ModuleState* state, PyTypeObject* python_type, const RingOptions* options) {
-    if (module_check_loaded(state) < 0) return NULL;
-    ReservationOptions reservation_options = {.num_bytes = find_head_size() + find_items_size(options),
-                                              .align = 1,
-                                              .name = Py_None,
-                                              .owner_is_gc = python_type != state->ring_type};
-    if (reservation_audit(state, &reservation_options) < 0) return NULL;
-    allocfunc alloc = (allocfunc)PyType_GetSlot(python_type, Py_tp_alloc);
-    Ring* ring = (Ring*)alloc(python_type, 0);
-    if (!ring) return NULL;
-    PyObject_GC_UnTrack(ring);
-    initialize(ring, options);
-    int status = open_memory(ring, state, options, &reservation_options);
-    PyObject_GC_Track(ring);
-    if (status < 0) Py_CLEAR(ring);
+    if (sharing_prepare(state, options->is_shared ? python_type : NULL) < 0) return NULL;
+    size_t num_bytes = find_num_bytes(&options->type, options->capacity);
+    ReservationOptions reservation_options = make_options(state, python_type, num_bytes);
+    Ring* ring = NULL;
+    SharedMemory* memory = reservation_audit(state, &reservation_options) == 0 ? new_memory(options) : NULL;
+    if (memory) ring = allocate(state, python_type, &options->type, memory);
+    if (ring) {
+        PyObject_GC_UnTrack(ring);
+        int status = open_writer(ring, state, options, &reservation_options);
+        PyObject_GC_Track(ring);
+        if (status < 0) Py_CLEAR(ring);
+    }
     return ring;
 }
 
-void ring_dealloc(Ring* self) { reservation_dealloc_owner(&self->reservation, (PyObject*)self, self->weakrefs); }
+// --- creating a reader ---
+
+static int raise_no_ring(const char* what) {
+    PyErr_Format(PyExc_ValueError, "this shared memory is said to hold a ring, but %s", what);
+    return -1;
+}
+
+// From what the first page says, of which only the sizes were checked.
+static int read_type(const SharedPage* facts, RowType* type) {
+    const ItemType* scalar = facts->format[0] && !facts->format[1] ? find_item_type((Py_UCS4)facts->format[0]) : NULL;
+    Py_ssize_t shape[SHARED_PAGE_DIMS];
+    if (!scalar) return raise_no_ring("its typecode is unknown");
+    for (uint32_t i = 0; i < facts->num_dims; i++) shape[i] = (Py_ssize_t)facts->row_shape[i];
+    if (!rows_make_type(scalar, (int)facts->num_dims, shape, type) || (uint64_t)type->size != facts->item_size)
+        return raise_no_ring("the size of its items does not fit their type");
+    if (facts->num_bytes > MAX_RING_BYTES || facts->num_bytes % vmem_get_allocation_granularity() != 0)
+        return raise_no_ring("the size of its memory is not possible");
+    return 0;
+}
+
+// Memory that ends early could not be read. It cannot shrink, where that can be sealed.
+static int check_object_size(const SharedMemory* memory) {
+    size_t size = 0;
+    if (vmem_object_size(&memory->object, &size) == VMEM_SUCCESS && size >= mirrored_memory_size(memory)) return 0;
+    return raise_no_ring("it has less memory than that");
+}
+
+static int open_reader(Ring* ring, ModuleState* state, const ReservationOptions* options) {
+    if (open_memory(ring, state, options) < 0) return -1;
+    if (page_ops_protect(&ring->reservation, 0, ring->reservation.size, VMEM_READ) < 0) return -1;
+    uint64_t capacity = position_load(&ring->head->capacity);
+    if (capacity == 0 || capacity > (uint64_t)ring->room ||
+        find_num_bytes(&ring->type, (Py_ssize_t)capacity) != ring->num_bytes)
+        return raise_no_ring("its capacity does not fit its memory");
+    ring->capacity = (Py_ssize_t)capacity;
+    ring->overwrites = ring->is_shared = ring->readonly = true;
+    ring->positions = &ring->head->positions;
+    return 0;
+}
+
+PyObject* ring_attach(ModuleState* state, PyTypeObject* python_type, SharedMemory* memory) {
+    RowType type;
+    Ring* ring = NULL;
+    ReservationOptions options = make_options(state, python_type, (size_t)memory->facts.num_bytes);
+    if (read_type(&memory->facts, &type) == 0 && check_object_size(memory) == 0 &&
+        reservation_audit(state, &options) == 0) {
+        mirrored_memory_init(memory);
+        memory->object.max_bytes = mirrored_memory_size(memory);
+        ring = allocate(state, python_type, &type, memory);
+    } else {
+        shared_memory_free(memory);
+    }
+    if (!ring) return NULL;
+    PyObject_GC_UnTrack(ring);
+    int status = open_reader(ring, state, &options);
+    PyObject_GC_Track(ring);
+    if (status < 0) Py_CLEAR(ring);
+    return (PyObject*)ring;
+}
+
+// --- in a forked child ---
+
+// What was shown for writing stays writable, because pointers to it may have been kept, and no longer reaches the
+// parent.
+static void stop_writing(Ring* ring) {
+    char* base = ring->reservation.base;
+    if (!ring->shown_writable) {
+        mirrored_memory_make_readonly(ring->memory, base);
+        return;
+    }
+    char* again = mirrored_memory_map_again(ring->memory, base);
+    if (again == base) return;
+    ring->abandoned = base;
+    ring->reservation.base = again;
+    ring->head = (RingHead*)again;
+    ring->items = again + shared_page_size();
+}
+
+// The parent goes on writing to the same memory, so the child becomes a reader.
+static void change_in_child(void* object) {
+    Ring* ring = object;
+    if (ring->readonly) return;
+    stop_writing(ring);
+    ring->readonly = true;
+    ring->prepared = -1;
+    ring->positions = &ring->head->positions;
+}
+
+// --- deallocating ---
+
+void ring_dealloc(Ring* self) {
+    fork_list_remove(&self->fork);
+    if (self->abandoned) mirrored_memory_unmap(self->memory, self->abandoned);
+    reservation_dealloc_owner(&self->reservation, (PyObject*)self, self->weakrefs);
+}
 
 ModuleState* ring_state_of_type(PyTypeObject* type) { return module_state_of(type, ring_methods); }
 
@@ -128,18 +239,18 @@ bool ring_still_has(const Ring* ring, uint64_t position) {
 }
 
 char* ring_item(const Ring* ring, uint64_t position) {
-    return ring->items + (size_t)(position * (uint64_t)ring->type.size % (uint64_t)ring->memory.num_bytes);
+    return ring->items + (size_t)(position * (uint64_t)ring->type.size % (uint64_t)ring->num_bytes);
 }
 
 static void set_oldest(Ring* ring, uint64_t oldest) {
     position_store(&ring->own.oldest, oldest);
-    position_store(&ring->head->oldest, oldest);
+    position_store(&ring->head->positions.oldest, oldest);
     writer_fence();
 }
 
 static void set_total(Ring* ring, uint64_t total) {
     position_store(&ring->own.total, total);
-    position_store(&ring->head->total, total);
+    position_store(&ring->head->positions.total, total);
 }
 
 // --- writing without Python ---
@@ -236,5 +347,5 @@ int ring_write(Ring* ring, const char* items, Py_ssize_t num_items) {
 
 bool ring_owns(const Ring* ring, const void* memory, Py_ssize_t num_bytes) {
     uintptr_t start = (uintptr_t)memory, own = (uintptr_t)ring->items;
-    return start < own + 2 * ring->memory.num_bytes && own < start + (uintptr_t)num_bytes;
+    return start < own + 2 * ring->num_bytes && own < start + (uintptr_t)num_bytes;
 }

@@ -12,12 +12,17 @@ typedef struct RingOptions {
     RowType type;
     Py_ssize_t capacity;
     bool overwrites;
+    bool is_shared;
     bool prefault;
     bool lock;
 } RingOptions;
 
 // An empty ring of a type that is Ring or a subclass of it. Runs audit hooks.
 Ring* ring_new(ModuleState* state, PyTypeObject* python_type, const RingOptions* options);
+
+// A reader of the ring that another process has made. Takes the memory over, also when it fails. ValueError when it
+// holds no ring.
+PyObject* ring_attach(ModuleState* state, PyTypeObject* python_type, SharedMemory* memory);
 
 void ring_dealloc(Ring* self);
 

@@ -8,32 +8,37 @@
 #include "types/ring/methods.h"
 #include "types/ring/sequence.h"
 #include "types/ring/storage.h"
+#include "types/sharing.h"
 
 // --- creating ---
 
-// The memory of a ring takes twice as many addresses, after a head.
 static int convert_capacity(const RowType* type, PyObject* object, Py_ssize_t* capacity) {
     char unit[60];
     size_t num_items;
     snprintf(unit, sizeof(unit), " items of %lld bytes", (long long)type->size);
-    SizeRange range = {1, (size_t)(PY_SSIZE_T_MAX / 4 / type->size), unit};
+    SizeRange range = {1, (MAX_RING_BYTES - vmem_get_allocation_granularity()) / (size_t)type->size, unit};
     if (convert_size_in_range(object, "capacity", range, &num_items) < 0) return -1;
     *capacity = (Py_ssize_t)num_items;
     return 0;
 }
 
 static int parse_ring(PyObject* args, PyObject* keywords, RingOptions* options) {
-    static char* names[] = {"typecode", "capacity", "row_shape", "overwrite", "prefault", "lock", NULL};
+    static char* names[] = {"typecode", "capacity", "row_shape", "overwrite", "shared", "prefault", "lock", NULL};
     PyObject *typecode, *capacity, *row_shape = NULL;
     const ItemType* scalar;
-    int overwrite = true, prefault = false, lock = false;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|$Oppp:Ring", names, &typecode, &capacity, &row_shape,
-                                     &overwrite, &prefault, &lock))
+    int overwrite = true, shared = false, prefault = false, lock = false;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|$Opppp:Ring", names, &typecode, &capacity, &row_shape,
+                                     &overwrite, &shared, &prefault, &lock))
         return -1;
     if (convert_typecode(typecode, "Ring", &scalar) < 0) return -1;
     if (rows_convert_type(scalar, row_shape, &options->type) < 0) return -1;
     if (convert_capacity(&options->type, capacity, &options->capacity) < 0) return -1;
+    if (shared && !overwrite) {
+        PyErr_SetString(PyExc_ValueError, "overwrite=False is for one process: readers elsewhere cannot consume()");
+        return -1;
+    }
     options->overwrites = overwrite;
+    options->is_shared = shared;
     options->prefault = prefault;
     options->lock = lock;
     return 0;
@@ -95,6 +100,8 @@ static PyObject* ring_get_oldest(Ring* self, void* Py_UNUSED(closure)) {
 
 static PyObject* ring_get_overwrite(Ring* self, void* Py_UNUSED(closure)) { return PyBool_FromLong(self->overwrites); }
 
+static PyObject* ring_get_is_shared(Ring* self, void* Py_UNUSED(closure)) { return PyBool_FromLong(self->is_shared); }
+
 static PyObject* ring_get_readonly(Ring* self, void* Py_UNUSED(closure)) { return PyBool_FromLong(self->readonly); }
 
 // --- tables ---
@@ -108,6 +115,7 @@ static PyGetSetDef ring_getset[] = {
     {"total", (getter)ring_get_total, NULL, "How many items were ever written: the position of the next one.", NULL},
     {"oldest", (getter)ring_get_oldest, NULL, "The position of the oldest item that is there.", NULL},
     {"overwrite", (getter)ring_get_overwrite, NULL, "Whether new items replace the oldest ones when it is full.", NULL},
+    {"_is_shared", (getter)ring_get_is_shared, NULL, "Whether other processes can attach it.", NULL},
     {"readonly", (getter)ring_get_readonly, NULL, "Whether another process writes, and this one only reads.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -122,6 +130,8 @@ PyMethodDef ring_methods[] = {
     {"consume", (PyCFunction)ring_consume, METH_O, consume_doc},
     {"clear", (PyCFunction)ring_clear, METH_NOARGS, clear_doc},
     {"map", (PyCFunction)ring_map, METH_NOARGS, map_doc},
+    {"fileno", (PyCFunction)ring_fileno, METH_NOARGS, sharing_fileno_doc},
+    {"_get_handle", (PyCFunction)ring_get_handle, METH_NOARGS, sharing_get_handle_doc},
     {"__reduce__", (PyCFunction)ring_reduce, METH_NOARGS, reduce_doc},
     {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585"},
     {NULL, NULL, 0, NULL},
