@@ -18,6 +18,7 @@
 #include "types/attach.h"
 #include "types/c_api.h"
 #include "types/region.h"
+#include "types/ring/producer.h"
 #include "types/ring/sequence.h"
 #include "types/ring/type.h"
 #include "types/sharing.h"
@@ -104,6 +105,7 @@ static int module_exec(PyObject* module) {
     if (add_type(module, &state->column_type, &column_spec, true) < 0) return -1;
     if (add_type(module, &state->rows_type, &rows_spec, true) < 0) return -1;
     if (add_type(module, &state->ring_iterator_type, &ring_iterator_spec, false) < 0) return -1;
+    if (add_type(module, &state->ring_claim_type, &ring_claim_spec, false) < 0) return -1;
     if (add_type(module, &state->ring_type, &ring_spec, true) < 0) return -1;
     if (PyModule_AddIntConstant(module, "ARRAY_HEAP_BYTES", VMEM_ARRAY_HEAP_BYTES) < 0) return -1;
     state->rebuild_array = PyObject_GetAttrString(module, "_rebuild_array");
@@ -123,6 +125,7 @@ static int module_traverse(PyObject* module, visitproc visit, void* arg) {
     Py_VISIT(state->rows_type);
     Py_VISIT(state->ring_type);
     Py_VISIT(state->ring_iterator_type);
+    Py_VISIT(state->ring_claim_type);
     Py_VISIT(state->pin_type);
     Py_VISIT(state->untracked_pin_type);
     Py_VISIT(state->out_of_memory_error);
@@ -148,6 +151,7 @@ static int module_clear(PyObject* module) {
     Py_CLEAR(state->rows_type);
     Py_CLEAR(state->ring_type);
     Py_CLEAR(state->ring_iterator_type);
+    Py_CLEAR(state->ring_claim_type);
     Py_CLEAR(state->pin_type);
     Py_CLEAR(state->untracked_pin_type);
     Py_CLEAR(state->out_of_memory_error);

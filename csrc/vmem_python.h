@@ -1,5 +1,5 @@
 /*
-vmem_python.h - what a C or C++ extension does with a vmem.Region of Python
+vmem_python.h - what a C or C++ extension does with a vmem.Region or vmem.Ring of Python
 part of vmem, MIT licence
 
 WHAT IT IS
@@ -32,7 +32,20 @@ HOW TO USE IT
     A vmem.Array, and what vmem.Arena's alloc() returns, need none of this: they are buffers, and PyObject_GetBuffer()
     pins them.
 
-RULES THAT HOLD FOR EVERY FUNCTION
+    Write a vmem.Ring from a thread that knows nothing of Python, such as the callback of an audio device. Whoever claims
+    it is its only writer; Python code reads it meanwhile:
+
+        static VmemRing ring;                                       // what the callback is given
+
+        PyObject* claim = vmem->ring_claim(object, &ring);          // with the GIL
+        if (!claim) return NULL;
+        ...
+        vmem->ring_write(&ring, samples, num_frames);               // in the callback
+        ...
+        Py_DECREF(claim);                                           // with the GIL, when the callback has ended
+
+RULES THAT HOLD FOR EVERY FUNCTION, BUT THOSE OF A CLAIMED RING
+    rings     The same holds for `ring` and vmem.Ring.
     regions   `region` is any object. It is a vmem.Region or an instance of a subclass, or TypeError is raised; NULL
               keeps the exception that made it NULL, and raises SystemError without one. Released ones raise ValueError.
     ranges    Offsets and sizes are in bytes. A range of 0 bytes in bounds is fine.
@@ -51,6 +64,14 @@ RULES THAT HOLD FOR EVERY FUNCTION
 // the table, and struct_size tells whether it is there.
 #define VMEM_PYTHON_API_VERSION 1
 #define VMEM_PYTHON_API_NAME "vmem._C_API"
+
+// A ring that was claimed. Only `handle` changes hands: the rest is for the producer to read.
+typedef struct VmemRing {
+    void* handle;
+    size_t item_size;  // in bytes; of a row, where items are rows
+    size_t capacity;   // in items
+    const char* typecode;
+} VmemRing;
 
 typedef struct VmemPythonApi {
     int version;
@@ -76,6 +97,34 @@ typedef struct VmemPythonApi {
     //   fails           NULL with TypeError, MemoryError, ValueError (released, not in the region, not committed,
     //                   protected), BufferError (another thread is about to take these pages away)
     PyObject* (*pin)(PyObject* region, size_t offset, size_t num_bytes, int writable, void** address);
+
+    // Whether an object is a vmem.Ring. Never raises; NULL is none.
+    int (*is_ring)(PyObject* object);
+
+    // Become the only writer of a ring, for the functions below. Until the claim is dropped, every call of Python code
+    // that would write to it raises BufferError; reading goes on, and so does consume() with overwrite=False.
+    //   claimed         receives what the functions below take; unchanged on failure
+    //   returns         a new reference to an object without attributes. Py_DECREF() ends the claim: no other thread
+    //                   may be in a call with `claimed` then. It holds the ring, so tp_traverse of what keeps it has to
+    //                   visit it
+    //   fails           NULL with TypeError (no vmem.Ring, or a reader), MemoryError, BufferError (claimed already)
+    PyObject* (*ring_claim)(PyObject* ring, VmemRing* claimed);
+
+    // These need no GIL, call no Python and make no system call. One thread at a time makes them.
+
+    // The next places, contiguous, and not initialized. The items whose bytes they are are dropped.
+    //   num_items       at most the capacity
+    //   returns         the address of the first one; NULL when there are not so many, or not so many free ones with
+    //                   overwrite=False, and in a forked child
+    void* (*ring_prepare)(VmemRing* claimed, size_t num_items);
+
+    // Make items of the first `num_items` places, at most as many as were prepared. A second call needs another prepare.
+    //   returns         0, or -1 when they are more, and in a forked child
+    int (*ring_advance)(VmemRing* claimed, size_t num_items);
+
+    // Both, with a copy of `num_items` items.
+    //   returns         0, or -1 where ring_prepare() returns NULL; nothing is written then
+    int (*ring_write)(VmemRing* claimed, const void* items, size_t num_items);
 } VmemPythonApi;
 
 // Import vmem and get its table. It has at least the functions that this header knows.

@@ -29,6 +29,7 @@ typedef struct ModuleState {
     PyTypeObject* rows_type;
     PyTypeObject* ring_type;
     PyTypeObject* ring_iterator_type;
+    PyTypeObject* ring_claim_type;
     PyTypeObject* pin_type;
     PyTypeObject* untracked_pin_type;
     PyObject* out_of_memory_error;

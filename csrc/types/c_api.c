@@ -1,23 +1,29 @@
-// The functions behind vmem_python.h. They need no module state: a region holds all that they use, whichever import of
-// the module made it, in whichever interpreter. So one constant table serves all interpreters, and outlives each.
+// The functions behind vmem_python.h. They need no module state: a region, or a ring, holds all that they use, whichever
+// import of the module made it, in whichever interpreter. So one constant table serves all interpreters, and outlives
+// each.
 #include "types/c_api.h"
 
 #include "core/views.h"
 #include "types/region.h"
+#include "types/ring/producer.h"
 #include "vmem_python.h"
+
+static void raise_unexpected(PyObject* object, const char* expected) {
+    if (!object) {
+        if (!PyErr_Occurred()) PyErr_Format(PyExc_SystemError, "NULL where a %s is expected", expected);
+        return;
+    }
+    PyObject* type_name = PyType_GetName(Py_TYPE(object));
+    if (type_name) PyErr_Format(PyExc_TypeError, "expected a %s, not %U", expected, type_name);
+    Py_XDECREF(type_name);
+}
 
 // The reservation of an argument that must be a region. NULL with an exception: for an argument that is NULL because
 // making it failed, the exception that is set.
 static Reservation* convert_region(PyObject* object) {
-    if (!object) {
-        if (!PyErr_Occurred()) PyErr_SetString(PyExc_SystemError, "NULL where a vmem.Region is expected");
-        return NULL;
-    }
-    Reservation* reservation = region_find_reservation(object);
+    Reservation* reservation = object ? region_find_reservation(object) : NULL;
     if (reservation) return reservation;
-    PyObject* type_name = PyType_GetName(Py_TYPE(object));
-    if (type_name) PyErr_Format(PyExc_TypeError, "expected a vmem.Region, not %U", type_name);
-    Py_XDECREF(type_name);
+    raise_unexpected(object, "vmem.Region");
     return NULL;
 }
 
@@ -58,6 +64,14 @@ static PyObject* pin(PyObject* region, size_t offset, size_t num_bytes, int writ
     return taken;
 }
 
+static int is_ring(PyObject* object) { return object && ring_check(object); }
+
+static PyObject* claim_ring(PyObject* object, VmemRing* claimed) {
+    if (is_ring(object)) return ring_claim((Ring*)object, claimed);
+    raise_unexpected(object, "vmem.Ring");
+    return NULL;
+}
+
 static const VmemPythonApi c_api = {
     .version = VMEM_PYTHON_API_VERSION,
     .struct_size = sizeof(VmemPythonApi),
@@ -65,6 +79,11 @@ static const VmemPythonApi c_api = {
     .get_addresses = get_addresses,
     .is_committed = is_committed,
     .pin = pin,
+    .is_ring = is_ring,
+    .ring_claim = claim_ring,
+    .ring_prepare = ring_claim_prepare,
+    .ring_advance = ring_claim_advance,
+    .ring_write = ring_claim_write,
 };
 
 int c_api_add(PyObject* module) {

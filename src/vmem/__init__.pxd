@@ -109,6 +109,12 @@ cdef extern from "vmem.h" nogil:
     const char* vmem_result_message(VmemResult result)
 
 cdef extern from "vmem_python.h":
+    ctypedef struct VmemRing:
+        void* handle
+        size_t item_size
+        size_t capacity
+        const char* typecode
+
     ctypedef struct VmemPythonApi:
         int version
         size_t struct_size
@@ -116,6 +122,11 @@ cdef extern from "vmem_python.h":
         int (*get_addresses)(object region, void** address, size_t* num_bytes) except -1
         int (*is_committed)(object region, size_t offset, size_t num_bytes) except -1
         object (*pin)(object region, size_t offset, size_t num_bytes, int writable, void** address)
+        bint (*is_ring)(object)
+        object (*ring_claim)(object ring, VmemRing* claimed)
+        void* (*ring_prepare)(VmemRing* claimed, size_t num_items) nogil
+        int (*ring_advance)(VmemRing* claimed, size_t num_items) nogil
+        int (*ring_write)(VmemRing* claimed, const void* items, size_t num_items) nogil
 
     int VMEM_PYTHON_API_VERSION
     const char* VMEM_PYTHON_API_NAME

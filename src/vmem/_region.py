@@ -86,7 +86,7 @@ def reserve(
     return _vmem.reserve(Region, num_bytes, alignment, huge_pages, name, fork, dump, shared)
 
 
-def attach(fd: "SupportsIndex") -> "Region | _vmem.Array[Any] | _vmem.Table":
+def attach(fd: "SupportsIndex") -> "Region | _vmem.Array[Any] | _vmem.Ring[Any] | _vmem.Table":
     """Show the shared memory of another process, whose descriptor this one has received.
 
     The other process has made it with ``shared=True``, and sent what `fileno` returns: with ``socket.send_fds``, for
@@ -99,10 +99,10 @@ def attach(fd: "SupportsIndex") -> "Region | _vmem.Array[Any] | _vmem.Table":
 
     Returns
     -------
-    Region, Array or Table
+    Region, Array, Ring or Table
         What the other process has made, over the same memory. A region can be written, and nothing of it is committed
         in this process yet: `Region.commit` makes what the others have written accessible. An array or a table is
-        read-only, and grows with that of the other process.
+        read-only, and grows with that of the other process; a ring is read-only, and has what the other process writes.
 
     Raises
     ------

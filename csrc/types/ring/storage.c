@@ -39,10 +39,10 @@ static Ring* allocate(ModuleState* state, PyTypeObject* python_type, const RowTy
 
 // Maps the memory and makes what the object of a new ring has not got yet. The memory belongs to the reservation from
 // here on, also when this fails.
-static int open_memory(Ring* ring, ModuleState* state, const ReservationOptions* options) {
+static int open_memory(Ring* ring, ModuleState* state, bool prefault, const ReservationOptions* options) {
     Reservation* reservation = &ring->reservation;
     if (reservation_open(reservation, state, (PyObject*)ring, &RING, &ring->memory->backing, options) < 0) return -1;
-    if (page_ops_commit(reservation, 0, reservation->size) < 0) return -1;
+    if (page_ops_commit(reservation, 0, reservation->size, prefault) < 0) return -1;
     ring->head = (RingHead*)reservation->base;
     ring->items = reservation->base + shared_page_size();
     return 0;
@@ -60,10 +60,9 @@ static ReservationOptions make_options(const ModuleState* state, PyTypeObject* p
 // Between these, threads get the GIL and signals are handled.
 #define PREFAULTED_AT_ONCE ((size_t)64 << 20)
 
-// Each mapping has page tables of its own.
-static int prefault(Ring* ring) {
+// The second mapping has page tables of its own.
+static int prefault_mirror(Ring* ring) {
     Reservation* reservation = &ring->reservation;
-    if (page_ops_run(reservation, PAGE_OP_PREFAULT, 0, reservation->size) < 0) return -1;
     for (size_t done = 0, part; done < ring->num_bytes; done += part) {
         part = ring->num_bytes - done < PREFAULTED_AT_ONCE ? ring->num_bytes - done : PREFAULTED_AT_ONCE;
         Py_BEGIN_ALLOW_THREADS
@@ -98,9 +97,9 @@ static int open_writer(Ring* ring, ModuleState* state, const RingOptions* option
     ring->capacity = options->capacity;
     ring->overwrites = options->overwrites;
     ring->is_shared = options->is_shared;
-    if (open_memory(ring, state, reservation_options) < 0) return -1;
+    if (open_memory(ring, state, options->prefault, reservation_options) < 0) return -1;
     ring->head->capacity = (uint64_t)options->capacity;
-    if (options->prefault && prefault(ring) < 0) return -1;
+    if (options->prefault && prefault_mirror(ring) < 0) return -1;
     if (options->lock && lock(ring) < 0) return -1;
     fork_list_add(&state->sharing.forks, &ring->fork, ring, change_in_child);
     return 0;
@@ -151,7 +150,7 @@ static int check_object_size(const SharedMemory* memory) {
 }
 
 static int open_reader(Ring* ring, ModuleState* state, const ReservationOptions* options) {
-    if (open_memory(ring, state, options) < 0) return -1;
+    if (open_memory(ring, state, false, options) < 0) return -1;
     if (page_ops_protect(&ring->reservation, 0, ring->reservation.size, VMEM_READ) < 0) return -1;
     uint64_t capacity = position_load(&ring->head->capacity);
     if (capacity == 0 || capacity > (uint64_t)ring->room ||
@@ -218,6 +217,8 @@ void ring_dealloc(Ring* self) {
     if (self->abandoned) mirrored_memory_unmap(self->memory, self->abandoned);
     reservation_dealloc_owner(&self->reservation, (PyObject*)self, self->weakrefs);
 }
+
+bool ring_check(PyObject* object) { return type_find_base(Py_TYPE(object), ring_methods) != NULL; }
 
 ModuleState* ring_state_of_type(PyTypeObject* type) { return module_state_of(type, ring_methods); }
 

@@ -29,6 +29,9 @@ void ring_dealloc(Ring* self);
 // Identifies the type. Defined in type.c.
 extern PyMethodDef ring_methods[];
 
+// Whether an object is a Ring, of this or of another import of the module.
+bool ring_check(PyObject* object);
+
 ModuleState* ring_state_of_type(PyTypeObject* type);
 
 // --- positions ---
