@@ -50,10 +50,15 @@ class RingModel:
         return self.overwrite or num_items <= self.capacity - len(self.items)
 
     def write(self, numbers: Sequence[Any]) -> None:
+        """Only the last numbers of a buffer are stored, as many as stay."""
         kept = list(numbers)[-self.capacity :]
         self.total += len(numbers)
         self.store(self.total - len(kept), self.pack(kept))
         self.items.extend(numbers)
+
+    def write_each(self, numbers: Sequence[Any]) -> None:
+        for number in numbers:
+            self.write([number])
 
     def prepare(self, num_items: int) -> None:
         """Drops what has bytes in the next places."""
@@ -88,18 +93,18 @@ class CheckedRing:
 
     # --- writing ---
 
-    def write(self, action: Callable[[], object], numbers: Sequence[Any]) -> None:
+    def write(self, action: Callable[[], object], numbers: Sequence[Any], one_by_one: bool = False) -> None:
         fits = self.model.fits(len(numbers))
         self.attempt(action, None if fits else BufferError)
         if fits and numbers:
-            self.model.write(numbers)
+            (self.model.write_each if one_by_one else self.model.write)(numbers)
             self.model.prepared = None
 
     def append(self, number: Any) -> None:
         self.write(lambda: self.ring.append(number), [number])
 
     def extend(self, numbers: Sequence[Any]) -> None:
-        self.write(lambda: self.ring.extend(list(numbers)), numbers)
+        self.write(lambda: self.ring.extend(list(numbers)), numbers, one_by_one=True)
 
     def extend_with_a_buffer(self, numbers: Sequence[Any]) -> None:
         buffer = memoryview(self.model.pack(numbers)).cast(self.model.typecode)

@@ -106,5 +106,5 @@ class RingMachine(RuleBasedStateMachine):
 
 def test_random_calls_agree_with_the_model() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        RingMachine, settings=settings(max_examples=60, stateful_step_count=60, deadline=None)
+        RingMachine, settings=settings(max_examples=100, stateful_step_count=50, deadline=None)
     )

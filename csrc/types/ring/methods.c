@@ -15,13 +15,14 @@ static int convert_position(PyObject* object, const char* what, uint64_t* result
     if (!number) return -1;
     int overflow;
     long long small = PyLong_AsLongLongAndOverflow(number, &overflow);
+    *result = overflow > 0 ? PyLong_AsUnsignedLongLong(number) : (unsigned long long)small;
     Py_DECREF(number);
-    if (small == -1 && !overflow && PyErr_Occurred()) return -1;
-    if (overflow < 0 || (overflow == 0 && small < 0)) {
-        PyErr_Format(PyExc_ValueError, "%s must not be negative", what);
+    if (overflow == 0 && small >= 0) return 0;
+    if (overflow <= 0) {
+        if (!PyErr_Occurred()) PyErr_Format(PyExc_ValueError, "%s must not be negative", what);
         return -1;
     }
-    *result = overflow ? UINT64_MAX : (uint64_t)small;
+    PyErr_Clear();  // it may be too large for that, too, and is the largest then
     return 0;
 }
 
