@@ -24,6 +24,7 @@ struct Backing {
     bool can_merge;                 // a mapping of it can also extend over what is beside the reservation
     bool is_private;                // counts towards the data limit, and the memory that one commit may promise
     Py_ssize_t num_extra_mappings;  // how many it takes beside that of the reservation
+    size_t num_extra_bytes;         // how many addresses it takes beside those of the reservation
 
     // --- operations ---
 

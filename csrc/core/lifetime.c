@@ -120,7 +120,7 @@ int reservation_open(Reservation* reservation, ModuleState* state, PyObject* own
     Request request = request_at(reservation, "reserve", 0, options->num_bytes);
     request.kind = REQUEST_ADDRESSES;
     request.align = align;
-    request.new_addresses = count_new_addresses(size, align);
+    request.new_addresses = count_new_addresses(size, align) + backing->num_extra_bytes;
     if (reservation_check_mappings(reservation, 1 + backing->num_extra_mappings, &request) < 0) return -1;
     void* base;
     VmemResult result = backing->reserve(backing, options->num_bytes, align, reservation->label, &base);

@@ -99,6 +99,7 @@ void mirrored_memory_init(SharedMemory* memory) {
     backing->never_huge = "memory that is mapped twice has no huge pages";
     backing->always_inherited = "forked processes share memory that is mapped twice";
     backing->num_extra_mappings = NUM_EXTRA_MAPPINGS;
+    backing->num_extra_bytes = data_size(memory);
     backing->reserve = mirrored_reserve;
     backing->release = mirrored_release;
     backing->allocate = mirrored_allocate;
