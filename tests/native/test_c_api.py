@@ -6,7 +6,6 @@ import ctypes
 import gc
 import importlib
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import pytest
 import vmem
 from tests.programs.leaks import find_growth, refused
 from tests.support.arguments import Index
+from tests.support.extensions import PROGRAMS, STABLE_ABI, build_extension
 from tests.support.interpreter import FREE_THREADED
 from tests.support.marks import linux_only, posix_only
 from tests.support.processes import run_python
@@ -30,24 +30,11 @@ from tests.support.signals import visit
 from tests.support.system import mappings_in
 from vmem import Protection, _vmem
 
-SOURCE = Path(__file__).parents[1] / "programs" / "c_api_client.c"
-STABLE_ABI = ("Py_LIMITED_API", "0x030B0000")
+SOURCES = ["c_api_client.c", "ring_client.c"]
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
 LANGUAGES = {"C99": ["-std=c99"], "C++11": ["-x", "c++", "-std=c++11"]}
 COMPILERS = {"C99": ["gcc", "clang"], "C++11": ["g++", "clang++"]}
-
-SETUP = f"""
-from setuptools import Extension, setup
-setup(
-    name="c_api_client",
-    py_modules=[],
-    ext_modules=[Extension(
-        "c_api_client", ["c_api_client.c"], include_dirs=[{vmem.get_include()!r}],
-        define_macros={[] if FREE_THREADED else [STABLE_ABI]!r}, py_limited_api={not FREE_THREADED!r},
-    )],
-)
-"""
 
 Client = Any  # an extension without type hints
 
@@ -55,20 +42,7 @@ Client = Any  # an extension without type hints
 @pytest.fixture(scope="session")
 def client_folder(shared_folder: SharedFolder) -> Path:
     """A folder with the extension c_api_client, built with the header of the installed vmem."""
-    return shared_folder("c_api_client", build_client)
-
-
-def build_client(folder: Path) -> None:
-    shutil.copy(SOURCE, folder)
-    (folder / "setup.py").write_text(SETUP, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
-        cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "LD_PRELOAD"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    return shared_folder("c_api_client", partial(build_extension, name="c_api_client"))
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +70,10 @@ def filled(region: vmem.Region, page: int) -> Iterator[vmem.Region]:
 @pytest.mark.parametrize("abi", ["full"] if FREE_THREADED else ["full", "limited"])
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("number", [0, 1], ids=["gcc", "clang"])
-def test_the_header_compiles_without_a_warning(language: str, number: int, abi: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_header_compiles_without_a_warning(
+    source: str, language: str, number: int, abi: str, tmp_path: Path
+) -> None:
     compiler = shutil.which(COMPILERS[language][number])
     if compiler is None:
         pytest.skip(f"{COMPILERS[language][number]} is not installed")
@@ -104,7 +81,7 @@ def test_the_header_compiles_without_a_warning(language: str, number: int, abi: 
         *(compiler, *LANGUAGES[language], *WARNINGS, "-c", "-fPIC"),
         *([f"-D{'='.join(STABLE_ABI)}"] if abi == "limited" else []),
         *("-I", vmem.get_include(), "-isystem", sysconfig.get_path("include")),
-        *(str(SOURCE), "-o", str(tmp_path / "client.o")),
+        *(str(PROGRAMS / source), "-o", str(tmp_path / "client.o")),
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
