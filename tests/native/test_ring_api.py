@@ -22,7 +22,7 @@ from tests.support.sharing import SharedFolder
 
 Client = Any  # an extension without type hints
 
-MANY = 2_000_000
+MANY = 200_000
 
 
 @pytest.fixture(scope="session")
