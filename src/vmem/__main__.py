@@ -86,7 +86,8 @@ def make_parser() -> argparse.ArgumentParser:
             help="reserve 1 TiB and grow real files into it",
             description="Reserves 1 TiB of addresses, or less if a limit requires it, reads files into it and takes a "
             "view of each. The views stay valid while memory is committed for the next files. Then a second process "
-            "reads an array while it grows.",
+            "reads an array while it grows. 'demo ring' writes a signal without end to a ring, and draws the newest "
+            "samples.",
             epilog=EPILOG,
         )
     )
@@ -104,7 +105,9 @@ def make_parser() -> argparse.ArgumentParser:
 
 def add_demo(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="files or folders; default: this Python's own sources")
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="files or folders, or ring; default: this Python's own sources"
+    )
 
 
 def add_bench(parser: argparse.ArgumentParser) -> None:
@@ -132,12 +135,27 @@ def print_facts(as_json: bool) -> None:
 def print_demo(paths: list[str], as_json: bool) -> None:
     from dataclasses import asdict
 
+    if paths == ["ring"]:
+        print_ring_demo(as_json)
+        return
+
     from vmem._demo import run
 
     if as_json:
         print(json.dumps(asdict(run(paths, write=list[str]().append)), indent=2))
     else:
         run(paths, write=lambda line: print(line, flush=True))
+
+
+def print_ring_demo(as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from vmem._demo_ring import can_be_live, run
+
+    if as_json:
+        print(json.dumps(asdict(run(list[str]().append, live=False)), indent=2))
+    else:
+        run(lambda line: print(line, flush=True), live=can_be_live())
 
 
 def import_benchmark() -> ModuleType:

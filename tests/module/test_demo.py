@@ -91,6 +91,43 @@ def test_the_printed_text_names_the_default_files() -> None:
     assert re.fullmatch(r"Read \d+ files of the standard library, .* MiB, and took a view of each\.", read)
 
 
+def test_a_ring() -> None:
+    result = json.loads(run("demo", "ring", "--json").stdout)
+    assert result["total"] - result["oldest"] == result["capacity"] == 65536
+    assert result["crosses_the_end"]
+    assert result["is_right"]
+
+
+def test_the_picture_of_a_ring() -> None:
+    done = run("demo", "ring", PYTHONIOENCODING="ascii", COLUMNS="60")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Made a ring of 65,536 samples: 256 KiB of memory, mapped twice in a row."
+    picture = lines[lines.index("The newest 4,096, as one view:") + 2 :][:11]
+    assert all(re.fullmatch("[# ]{1,59}", line) for line in picture)
+    assert {column for line in picture for column in range(len(line)) if line[column] == "#"} == set(range(59))
+    assert "^" in lines[lines.index(picture[-1]) + 1]
+
+
+@posix_only
+def test_the_signal_runs_on_a_terminal() -> None:
+    import pty
+
+    terminal, child_end = pty.openpty()
+    command = "import vmem._demo_ring as demo; demo.SECONDS = 0.5; demo.run(print, live=demo.can_be_live())"
+    with subprocess.Popen([sys.executable, "-c", command], stdout=child_end, stderr=subprocess.PIPE) as process:
+        os.close(child_end)
+        shown = ""
+        try:
+            while part := os.read(terminal, 1 << 16).decode():
+                shown += part
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        assert (process.wait(), process.stderr.read() if process.stderr else b"") == (0, b"")
+    os.close(terminal)
+    assert shown.count("\x1b[11A") == 12
+
+
 def test_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     lines = run("demo", str(tmp_path), COLUMNS="80").stdout.splitlines()
