@@ -1,4 +1,4 @@
-"""Makes every system call of one call of an array or an arena fail. Run by test_refusals.py, as refusals.py is."""
+"""Makes every system call of one call of an array, an arena or a ring fail. Run by test_refusals.py, as refusals.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 import vmem
 from tests.programs.refusals import MIB, PAGE, Drop, Explorer, InNewProcess, Plan, class_of_reserve, explore_case
 from tests.support.buffers import address_of
-from tests.support.system import permissions_in, status_bytes
+from tests.support.system import permissions_in, read_lines, status_bytes
 from vmem import _vmem
 
 ITEM = 4  # bytes, of typecode "i"
@@ -56,6 +56,12 @@ def place_of_array(made: vmem.Array[Any]) -> tuple[int, int]:
 def place_of_arena(arena: vmem.Arena) -> tuple[int, int]:
     """Takes the address from repr(): there is no allocation yet."""
     return int(repr(arena).split(" at ")[1].split(":")[0], 16), arena.capacity
+
+
+def place_of_ring(ring: vmem.Ring[Any]) -> tuple[int, int]:
+    """All three parts: the head, and the items twice."""
+    size = rounded(ring.capacity * ring.itemsize)
+    return int(repr(ring).split(" at ")[1].split(":")[0], 16) - PAGE, PAGE + 2 * size
 
 
 def left_clean(plan: Plan, calls: list[str]) -> bool:
@@ -496,6 +502,142 @@ class MakeArena(Explorer):
         return calls
 
 
+# --- rings ---
+
+RING_ITEMS = 3 * PAGE  # in bytes, as items are
+RING_MAPPINGS = ["r--p", "r--s", "rw-p", "rw-s"]  # what a ring's addresses can be after any failure
+
+
+def ring_mappings() -> list[str]:
+    """The permissions of all mappings of rings."""
+    return [line.split()[1] for line in read_lines("/proc/self/maps") if "vmem-ring" in line]
+
+
+def use_ring(ring: vmem.Ring[int]) -> None:
+    ring.extend(b"x" * (RING_ITEMS - 3))
+    for byte in b"abcdef":  # over the end of the memory
+        ring.append(byte)
+    assert bytes(ring.latest(8)) == b"xxabcdef"
+    ring.prepare(5)[:] = b"12345"
+    ring.advance(3)
+    assert bytes(ring.window(ring.total - 4, 4)) == b"f123"
+    assert list(ring)[-1] == ring[-1] == ord("3")
+    ring.consume(2)
+    ring.clear()
+    assert bytes(ring) == b""
+
+
+def full_ring() -> vmem.Ring[int]:
+    ring = vmem.Ring("B", RING_ITEMS)
+    ring.extend(bytes(2 * RING_ITEMS))
+    return ring
+
+
+class MakeRing(Explorer):
+    """A call of Ring(). A failure leaves nothing behind, but where unmapping fails, too."""
+
+    num_opened = 1
+    also_raised = (vmem.OutOfMemoryError, NotImplementedError, OSError)
+
+    def __init__(self, **options: bool) -> None:
+        super().__init__()
+        self.options = options
+
+    def class_of(self, error: int) -> type[Exception]:
+        return class_of_reserve(error)
+
+    def make(self) -> None:
+        self.ring = vmem.Ring("B", RING_ITEMS, **self.options)
+
+    def try_once(self, plan: Plan) -> list[str]:
+        before = len(ring_mappings())
+        calls, raised = self.call_with(plan, self.make)
+        if raised:
+            assert len(ring_mappings()) == before or not left_clean(plan, calls)
+            before = len(ring_mappings())
+            self.make()
+        assert ring_mappings()[before:] == ["rw-s", "rw-s"] or len(ring_mappings()) == before + 2
+        use_ring(self.ring)
+        del self.ring
+        assert len(ring_mappings()) == before
+        return calls
+
+
+class AttachRing(Explorer):
+    """A call of attach(), which gives a reader."""
+
+    num_opened = 1
+    also_raised = (vmem.OutOfMemoryError, NotImplementedError, OSError, BlockingIOError, ValueError)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maker = vmem.Ring("B", RING_ITEMS, shared=True)
+        self.maker.extend(b"abc")
+
+    def make(self) -> None:
+        self.reader = vmem.attach(self.maker.fileno())
+
+    def try_once(self, plan: Plan) -> list[str]:
+        before = len(ring_mappings())
+        calls, raised = self.call_with(plan, self.make)
+        if raised:
+            assert len(ring_mappings()) == before or not left_clean(plan, calls)
+            self.make()
+        reader = self.reader
+        assert isinstance(reader, vmem.Ring)
+        assert (bytes(reader), reader.readonly) == (b"abc", True)
+        del self.reader
+        return calls
+
+
+@dataclass
+class ChangeInChild(Explorer):
+    """What a forked child does with a ring before anything else: it becomes a reader, whatever fails, and what was
+    prepared can be written or, at worst, read."""
+
+    is_prepared: bool
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.makes_system_calls = True
+
+    def try_once(self, plan: Plan) -> list[str]:
+        ring = full_ring()
+        ring.extend(b"hello")
+        view = ring.prepare(10) if self.is_prepared else ring.latest(10)
+        before = len(ring_mappings())
+        calls, raised = self.call_with(plan, _vmem._change_in_child)
+        is_clean = left_clean(plan, calls)
+        assert raised is None
+        assert ring.readonly
+        assert bytes(ring.latest(5)) == b"hello"
+        try:
+            ring.append(1)
+        except TypeError:
+            pass
+        else:
+            raise AssertionError("a reader writes")
+        assert len(bytes(view)) == 10
+        permissions = set(ring_mappings())
+        assert permissions <= set(RING_MAPPINGS)
+        if not plan.failed(len(calls)):
+            assert permissions == ({"r--s", "rw-p"} if self.is_prepared else {"r--s"})
+        if "rw-p" in permissions and len(ring_mappings()) == before + 2:
+            view.cast("B")[0] = 7
+        del ring, view
+        assert ring_mappings() == [] or not is_clean
+        for start, size in self.find_left():
+            assert ctypes.CDLL(None).munmap(ctypes.c_void_p(start), ctypes.c_size_t(size)) == 0
+        return calls
+
+    def find_left(self) -> Iterator[tuple[int, int]]:
+        """What a failure to unmap has left behind."""
+        for line in read_lines("/proc/self/maps"):
+            if "vmem-ring" in line:
+                first, last = (int(address, 16) for address in line.split()[0].split("-"))
+                yield first, last - first
+
+
 # --- calls that make no system call ---
 
 
@@ -661,7 +803,20 @@ def arena_cases() -> dict[str, Callable[[], Explorer]]:
     }
 
 
-CASES = {**array_cases(), **arena_cases()}
+def ring_cases() -> dict[str, Callable[[], Explorer]]:
+    return {
+        "Ring()": MakeRing,
+        "Ring(), shared": lambda: MakeRing(shared=True),
+        "Ring(), prefault and lock": lambda: MakeRing(prefault=True, lock=True),
+        "attach, ring": AttachRing,
+        "ring in a child": lambda: ChangeInChild(False),
+        "ring in a child, prepared": lambda: ChangeInChild(True),
+        "drop ring": lambda: Drop(full_ring, place_of_ring, is_shared=True),
+        "ring without system calls": lambda: WithoutSystemCalls(full_ring, use_ring),
+    }
+
+
+CASES = {**array_cases(), **arena_cases(), **ring_cases()}
 
 
 if __name__ == "__main__":

@@ -145,8 +145,13 @@ static int read_type(const SharedPage* facts, RowType* type) {
 // Memory that ends early could not be read. It cannot shrink, where that can be sealed.
 static int check_object_size(const SharedMemory* memory) {
     size_t size = 0;
-    if (vmem_object_size(&memory->object, &size) == VMEM_SUCCESS && size >= mirrored_memory_size(memory)) return 0;
-    return raise_no_ring("it has less memory than that");
+    VmemResult result = vmem_object_size(&memory->object, &size);
+    if (result != VMEM_SUCCESS) {
+        int error = system_error();
+        raise_system_error(PyUnicode_FromString("cannot attach a ring"), result, error);
+        return -1;
+    }
+    return size >= mirrored_memory_size(memory) ? 0 : raise_no_ring("it has less memory than that");
 }
 
 static int open_reader(Ring* ring, ModuleState* state, const ReservationOptions* options) {
