@@ -35,6 +35,8 @@ SAMPLES = {
     *("shared array: make and use", "shared array: collect a cycle", "shared array: bad items"),
     *("append a row", "extend by iterators", "extend by a stream", "export a table", "collect cycles of tables"),
     *("append a bad item", "extend by an iterator that fails", "buffers of columns", "rows"),
+    *("Ring() and use", "collect a cycle of rings", "ring: prepare and advance", "ring: append a row with text"),
+    *("shared: attach a ring", "Ring() too large"),
     *("alloc many", "scope, an exception and a view", "rewind below a view", "pickle an arena", "long trim"),
 }
 

@@ -19,6 +19,7 @@ SAMPLES = {
     *("Array(), iterator", "append, growing", "set slice, growing", "rebuild, swapped", "repr"),
     *("shared, Array()", "shared, attach", "shared, become a reader"),
     *("append a row, growing", "extend by iterators", "extend by a stream", "export a table", "row"),
+    *("Ring()", "ring, append a row", "ring, prepare", "ring, extend a full queue"),
     *("alloc, growing", "trim, long", "scope, left with a view and an exception"),
 }
 

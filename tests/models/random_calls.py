@@ -1,20 +1,23 @@
-"""Random calls of a region, an array, an arena and a table, each made on the real object and on its model."""
+"""Random calls of a region, an array, an arena, a table and a ring, each made on the real object and on its model."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
 from collections.abc import Callable
+from struct import calcsize
 from typing import ClassVar, Protocol
 
 from tests.models.arena_model import CheckedArena
 from tests.models.array_model import CheckedArray
 from tests.models.region_model import PAGE, CheckedRegion
+from tests.models.ring_model import CheckedRing
 from tests.models.shared_array_model import CheckedSharedArray
 from tests.models.table_model import CheckedTable
 from tests.support.twin_arrays import TYPECODES
-from vmem import Protection
+from vmem import Protection, get_allocation_granularity
 
+GRANULARITY = get_allocation_granularity()
 MAX_VIEWS = 6  # more of them would pin everything
 
 
@@ -606,3 +609,105 @@ class TableCalls(RandomCalls):
         replace: 0.5,
     }
     NEED_VIEWS: ClassVar[set[Callable[..., None]]] = {release_view}
+
+
+class RingCalls(RandomCalls):
+    NAME = "ring"
+
+    def __init__(self, seed: int, check_every: int) -> None:
+        super().__init__(seed, check_every)
+        self.begin()
+
+    def begin(self) -> None:
+        """Of any size up to a few pages; every third fills its memory, or all but a few bytes."""
+        self.typecode = self.numbers.choice(TYPECODES)
+        capacity = self.numbers.choice((self.numbers.randint(1, 30), self.numbers.randint(1, PAGE)))
+        if self.chance(0.3):
+            capacity = GRANULARITY // calcsize(self.typecode) - self.numbers.choice((0, 0, 1, 5))
+        self.checked: CheckedRing = CheckedRing(self.typecode, capacity, self.chance(0.7))
+
+    # --- what is drawn ---
+
+    def count_views(self) -> int:
+        return len(self.checked.views)
+
+    def item(self) -> float:
+        return self.numbers.randrange(128) / 2 if self.typecode in "fd" else self.numbers.randrange(128)
+
+    def count(self, most: int) -> int:
+        """Mostly few. Sometimes all of them, or more."""
+        if self.chance(0.6):
+            return self.numbers.randint(0, min(most, 20))
+        return self.numbers.choice((most, most + 1, self.numbers.randint(0, most)))
+
+    def items(self, most: int) -> list[float]:
+        part = [self.item() for _ in range(13)]
+        count = self.count(most)
+        return (part * (count // 13 + 1))[:count]
+
+    # --- calls ---
+
+    def append(self) -> None:
+        self.checked.append(self.item())
+
+    def extend(self) -> None:
+        self.checked.extend(self.items(100))
+
+    def extend_with_a_buffer(self) -> None:
+        self.checked.extend_with_a_buffer(self.items(self.checked.model.capacity))
+
+    def extend_with_itself(self) -> None:
+        self.checked.extend_with_itself()
+
+    def extend_with_a_view(self) -> None:
+        self.checked.extend_with_a_view(self.pick())
+
+    def prepare(self) -> None:
+        self.checked.prepare(self.count(self.checked.model.capacity), [self.item() for _ in range(3)])
+
+    def advance(self) -> None:
+        self.checked.advance(self.count(self.checked.model.prepared or 0))
+
+    def consume(self) -> None:
+        self.checked.consume(self.count(len(self.checked.model.items)))
+
+    def clear(self) -> None:
+        self.checked.clear()
+
+    def latest(self) -> None:
+        self.checked.latest(self.count(len(self.checked.model.items)))
+
+    def window(self) -> None:
+        model = self.checked.model
+        self.checked.window(
+            max(model.oldest + self.numbers.randint(-3, len(model.items) + 1), 0), self.count(len(model.items))
+        )
+
+    def get(self) -> None:
+        length = len(self.checked.model.items)
+        self.checked.get(self.numbers.randint(-length - 1, length))
+
+    def release_view(self) -> None:
+        self.checked.release_view(self.pick())
+
+    def replace(self) -> None:
+        self.checked.end()
+        self.begin()
+
+    WEIGHTS: ClassVar[dict[Callable[..., None], float]] = {
+        append: 15,
+        extend: 10,
+        extend_with_a_buffer: 10,
+        extend_with_itself: 2,
+        extend_with_a_view: 4,
+        prepare: 10,
+        advance: 10,
+        consume: 10,
+        clear: 1,
+        latest: 6,
+        window: 8,
+        get: 8,
+        release_view: 12,
+        replace: 0.5,
+    }
+    NEED_VIEWS: ClassVar[set[Callable[..., None]]] = {extend_with_a_view, release_view}

@@ -637,6 +637,111 @@ def slow_calls(region: vmem.Region) -> dict[str, Call]:
     }
 
 
+class HeldRing(vmem.Ring[Any]):
+    """A ring that can be part of a cycle."""
+
+    held: object = None
+
+
+def use_ring(ring: vmem.Ring[Any]) -> None:
+    ring.extend(b"x" * ring.capacity)
+    ring.append(5)
+    ring.prepare(3)
+    ring.advance(2)
+    (bytes(ring), list(ring), ring[0], ring.latest(2), ring.window(ring.oldest, 2), repr(ring))
+
+
+def make_cycle_of_rings() -> None:
+    ring = HeldRing("B", 10)
+    ring.extend(b"abc")
+    ring.held = [ring, ring.latest(1), ring.prepare(1), iter(ring)]
+    del ring
+    gc.collect()
+
+
+def ring_calls() -> dict[str, Call]:
+    ring, rows = vmem.Ring("i", 1000), vmem.Ring[Any]("d", 100, row_shape=(2, 3))
+    queue: vmem.Ring[int] = vmem.Ring("B", 100, overwrite=False)
+    ring.extend(range(2000))
+    data, other = array.array("i", range(100)), array.array("h", range(100))
+    row = [[1.5] * 3] * 2
+    iterable = list(range(100))
+    return {
+        "Ring()": lambda: vmem.Ring("B", 10),
+        "Ring() and use": lambda: use_ring(vmem.Ring("B", 100)),
+        "Ring() with everything": lambda: vmem.Ring("B", 10, row_shape=(2,), prefault=True, lock=True),
+        "Ring() of a subclass": lambda: use_ring(HeldRing("B", 100)),
+        "collect a cycle of rings": make_cycle_of_rings,
+        "ring: append": lambda: ring.append(1 << 20),
+        "ring: extend by a buffer": lambda: ring.extend(data),
+        "ring: extend by another buffer": lambda: ring.extend(other),
+        "ring: extend by an iterable": lambda: ring.extend(iterable),
+        "ring: extend with itself": lambda: ring.extend(ring),
+        "ring: latest": lambda: ring.latest(500),
+        "ring: window": lambda: ring.window(ring.oldest + 300, 500).tolist(),
+        "ring: prepare and advance": in_turn(lambda: ring.prepare(500), lambda: ring.advance(300)),
+        "ring: item": lambda: (ring[0], ring[-1]),
+        "ring: iterate": lambda: list(ring),
+        "ring: attributes": lambda: (ring.total, ring.oldest, ring.free, len(ring), ring.typecode, repr(ring)),
+        "ring: map": ring.map,
+        "ring: append a row": lambda: rows.append(row),
+        "ring: extend by rows": lambda: rows.extend([row, row]),
+        "ring: row": lambda: (rows[-1], rows.row_shape, memoryview(rows).shape),
+        "ring: extend and consume": in_turn(lambda: queue.extend(iterable), lambda: queue.consume(100)),
+        "ring: clear": ring.clear,
+    }
+
+
+def failing_ring_calls() -> dict[str, tuple[Call, type[BaseException]]]:
+    ring, rows = vmem.Ring("i", 1000), vmem.Ring[Any]("d", 100, row_shape=(2, 3))
+    queue: vmem.Ring[int] = vmem.Ring("B", 100, overwrite=False)
+    queue.extend(bytes(90))
+    bad: Any = Bad()
+    row = [[1.5] * 3] * 2
+    return {
+        "Ring() of no items": (lambda: vmem.Ring("B", 0), ValueError),
+        "Ring() too large": (lambda: vmem.Ring("B", 1 << 46), vmem.OutOfMemoryError),
+        "Ring() with a bad type": (lambda: vmem.Ring("x", 1), ValueError),
+        "Ring() with a bad capacity": (lambda: vmem.Ring("B", bad), KeyError),
+        "Ring() with a bad shape": (lambda: vmem.Ring("B", 1, row_shape=(1, bad)), KeyError),
+        "ring: append text": (lambda: ring.append("x"), TypeError),
+        "ring: append too large a number": (lambda: ring.append(1 << 40), OverflowError),
+        "ring: extend by text": (lambda: ring.extend(["x"]), TypeError),
+        "ring: extend by too large a number": (lambda: ring.extend(array.array("q", [1, 1 << 40])), OverflowError),
+        "ring: extend by other rows": (lambda: rows.extend(array.array("d", [1])), ValueError),
+        "ring: append a short row": (lambda: rows.append(row[:1]), ValueError),
+        "ring: append a row with text": (lambda: rows.append([row[0], [1, 2, "x"]]), TypeError),
+        "ring: latest of too many": (lambda: ring.latest(1 << 40), IndexError),
+        "ring: window that is not there": (lambda: ring.window(1 << 40, 1), IndexError),
+        "ring: prepare too much": (lambda: ring.prepare(1 << 40), ValueError),
+        "ring: advance too far": (lambda: ring.advance(1 << 40), ValueError),
+        "ring: index that is not there": (lambda: ring[1 << 40], IndexError),
+        "ring: pickle": (lambda: pickle.dumps(ring), TypeError),
+        "ring: fileno": (ring.fileno, ValueError),
+        "ring: write to a full queue": (lambda: queue.extend(range(50)), BufferError),
+        "ring: write an endless iterable to a queue": (lambda: queue.extend(iter(int, 1)), BufferError),
+        "ring: consume too many": (lambda: queue.consume(1 << 40), ValueError),
+    }
+
+
+def attach_ring(ring: vmem.Ring[Any]) -> None:
+    reader = vmem.attach(ring.fileno())
+    assert isinstance(reader, vmem.Ring)
+    (list(reader), reader.total, reader.latest(1), repr(reader))
+
+
+def shared_ring_calls() -> dict[str, Call]:
+    ring = vmem.Ring("B", 100, shared=True)
+    ring.extend(b"abc")
+    return {
+        "shared: Ring()": lambda: use_ring(vmem.Ring("B", 100, shared=True)),
+        "shared: Ring() of a subclass": lambda: HeldRing("B", 100, shared=True),
+        "shared: attach a ring": lambda: attach_ring(ring),
+        "shared: write to a reader": refused(lambda: vmem.attach(ring.fileno()).append(1), TypeError),  # type: ignore[union-attr]
+        "shared: pickle a ring": refused(lambda: pickle.dumps(ring), TypeError),
+    }
+
+
 def open_regions() -> tuple[vmem.Region, vmem.Region]:
     region = vmem.reserve(1 << 46)
     region.commit(0, 4 * PAGE)
@@ -757,11 +862,13 @@ def all_calls() -> dict[str, tuple[Call, int]]:
     region, released = open_regions()
     calls = {name: (call, 1) for name, call in good_calls(region).items()}
     calls |= {name: (call, 1) for name, call in (array_calls() | arena_calls() | table_calls()).items()}
+    calls |= {name: (call, 10) for name, call in ring_calls().items()}
     failing = failing_calls(region, released) | failing_array_calls() | failing_arena_calls()
-    failing |= failing_table_calls()
+    failing |= failing_table_calls() | failing_ring_calls()
     calls |= {name: (refused(call, error), 1) for name, (call, error) in failing.items()}
     if sys.platform == "linux":
-        calls |= {name: (call, 10) for name, call in (shared_calls() | shared_array_calls()).items()}
+        shared = shared_calls() | shared_array_calls() | shared_ring_calls()
+        calls |= {name: (call, 10) for name, call in shared.items()}
     return calls | {name: (call, 100) for name, call in (slow_calls(region) | slow_structure_calls()).items()}
 
 
@@ -772,7 +879,8 @@ def count_references() -> int:
     array_iterator, scope = type(iter(vmem.Array("i"))), type(vmem.Arena(PAGE).scope())
     types = (vmem.Region, _vmem.Region, vmem.Array, vmem.Arena, HeldArray, HeldArena, view_type, array_iterator, scope)
     tables = (vmem.Table, vmem.Column, vmem.Rows, vmem.Row, HeldTable)
-    shared = (*types, *tables, vmem.OutOfMemoryError, Protection, Protection.READ, vmem.reserve)
+    rings = (vmem.Ring, HeldRing, type(iter(vmem.Ring("B", 1))))
+    shared = (*types, *tables, *rings, vmem.OutOfMemoryError, Protection, Protection.READ, vmem.reserve)
     return sum(map(sys.getrefcount, shared))
 
 

@@ -51,6 +51,8 @@ class Subject(NamedTuple):
             return thing.tolist()
         if isinstance(thing, _vmem.Table):
             return [thing[name].tolist() for name in thing.names]
+        if isinstance(thing, _vmem.Ring):
+            return list(thing), thing.total, thing.oldest
         return thing.used if isinstance(thing, _vmem.Arena) else None
 
     def release(self) -> None:
@@ -113,6 +115,38 @@ def arena_to_trim(num_bytes: int) -> Callable[[], Subject]:
         return Subject(made)
 
     return make
+
+
+def ring(*arguments: object, **options: Any) -> Callable[[], Subject]:
+    """A ring that is full, but for a queue, which has room for ten items."""
+
+    def make() -> Subject:
+        made: vmem.Ring[Any] = _vmem.Ring("H", 1000, **options)
+        made.extend(range(990 if options else 2000))
+        return Subject(made, arguments)
+
+    return make
+
+
+def ring_of_rows(*arguments: object) -> Callable[[], Subject]:
+    def make() -> Subject:
+        made: vmem.Ring[Any] = _vmem.Ring("H", 100, row_shape=(2, 200))
+        made.append([range(200)] * 2)
+        return Subject(made, arguments)
+
+    return make
+
+
+def ring_of_few() -> Subject:
+    made: vmem.Ring[Any] = _vmem.Ring("H", 100)
+    made.extend([1000, 2000, 3000])
+    return Subject(made)
+
+
+def prepared_ring() -> Subject:
+    made: vmem.Ring[Any] = _vmem.Ring("H", 1000)
+    made.extend(range(300))
+    return Subject(made, (made.prepare(500),))
 
 
 def viewed_arena() -> Subject:
@@ -439,7 +473,51 @@ def table_cases() -> dict[str, Case]:
     }
 
 
-CASES = {**region_cases(), **array_cases(), **shared_array_cases(), **arena_cases(), **table_cases()}
+def ring_cases() -> dict[str, Case]:
+    queue = ring([1, 2, 3], overwrite=False)
+    return {
+        "Ring()": Case(nothing(), lambda _: _vmem.Ring("B", 100)),
+        "Ring() with rows": Case(nothing(), lambda _: _vmem.Ring("B", 100, row_shape=(2, 3))),
+        "ring, append": Case(ring(), lambda ring: ring.append(5)),
+        "ring, append a row": Case(ring_of_rows([[1] * 200, [2] * 200]), lambda ring, row: ring.append(row)),
+        "ring, extend": Case(ring([1, 2, 3]), lambda ring, items: ring.extend(items), can_take_part=True),
+        "ring, extend by a buffer": Case(ring(array.array("H", [1, 2])), lambda ring, items: ring.extend(items)),
+        "ring, extend by another buffer": Case(ring(array.array("q", [1, 2])), lambda ring, items: ring.extend(items)),
+        "ring, extend with itself": Case(ring(), lambda ring: ring.extend(ring)),
+        "ring, extend by rows": Case(
+            ring_of_rows([memoryview(bytes(1600)).cast("H", (2, 2, 200))]), lambda ring, rows: ring.extend(rows[0])
+        ),
+        "ring, extend a queue": Case(queue, lambda ring, items: ring.extend(items)),
+        "ring, extend a full queue": Case(
+            ring(range(20), overwrite=False), lambda ring, items: ring.extend(items), (BufferError,)
+        ),
+        "ring, prepare": Case(ring(), lambda ring: ring.prepare(500)),
+        "ring, advance": Case(prepared_ring, lambda ring, view: ring.advance(300)),
+        "ring, advance too far": Case(ring(), lambda ring: ring.advance(300), (ValueError,)),
+        "ring, latest": Case(ring(), lambda ring: ring.latest(500)),
+        "ring, latest of too many": Case(ring(), lambda ring: ring.latest(1 << 20), (IndexError,)),
+        "ring, window": Case(ring(), lambda ring: ring.window(1500, 300)),
+        "ring, window of rows": Case(ring_of_rows(), lambda ring: ring.window(0, 1)),
+        "ring, buffer": Case(ring_of_rows(), memoryview),
+        "ring, row": Case(ring_of_rows(), lambda ring: ring[0]),
+        "ring, item": Case(ring(), lambda ring: ring[500]),
+        "ring, iterate": Case(ring_of_few, list),
+        "ring, consume too many": Case(ring(), lambda ring: ring.consume(1 << 20), (ValueError,)),
+        "map of a ring": Case(ring(), lambda ring: ring.map()),
+        "repr of a ring": Case(ring(), repr),
+        "copy of a ring": Case(ring(), lambda ring: ring.__reduce__(), (TypeError,)),
+        "shape of a ring": Case(ring_of_rows(), lambda ring: ring.row_shape),
+    }
+
+
+CASES = {
+    **region_cases(),
+    **array_cases(),
+    **shared_array_cases(),
+    **arena_cases(),
+    **table_cases(),
+    **ring_cases(),
+}
 
 
 def call_without_allocations(case: Case, subject: Subject, first: int, last: int) -> Exception | None:

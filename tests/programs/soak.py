@@ -1,4 +1,4 @@
-"""A long random run of all calls of regions, arrays, shared arrays and arenas, compared with their models.
+"""A long random run of all calls of regions, arrays, shared arrays, arenas and rings, compared with their models.
 
 python -m tests.programs.soak --operations 1000000 --seed 1
 """
@@ -12,7 +12,15 @@ import traceback
 from collections.abc import Sequence
 
 import vmem
-from tests.models.random_calls import ArenaCalls, ArrayCalls, RandomCalls, RegionCalls, SharedArrayCalls, TableCalls
+from tests.models.random_calls import (
+    ArenaCalls,
+    ArrayCalls,
+    RandomCalls,
+    RegionCalls,
+    RingCalls,
+    SharedArrayCalls,
+    TableCalls,
+)
 
 
 def run(callers: Sequence[RandomCalls], num_operations: int) -> None:
@@ -40,7 +48,7 @@ def find_kinds() -> list[type[RandomCalls]]:
         vmem.Array("b", shared=True)
     except NotImplementedError:
         return [RegionCalls, ArrayCalls, ArenaCalls, TableCalls]
-    return [RegionCalls, ArrayCalls, SharedArrayCalls, ArenaCalls, TableCalls]
+    return [RegionCalls, ArrayCalls, SharedArrayCalls, ArenaCalls, TableCalls, RingCalls]
 
 
 def main() -> int:

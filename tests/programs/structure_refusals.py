@@ -539,7 +539,7 @@ class MakeRing(Explorer):
     num_opened = 1
     also_raised = (vmem.OutOfMemoryError, NotImplementedError, OSError)
 
-    def __init__(self, **options: bool) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__()
         self.options = options
 

@@ -172,7 +172,12 @@ def make_all_kinds() -> dict[str, Any]:
     region.commit()
     array, cyclic_array = vmem.Array("i", [1, 2]), CyclicArray("i", [1, 2])
     arena, cyclic_arena = vmem.Arena(1 << 20), CyclicArena(1 << 20)
+    ring = vmem.Ring("i", 10)
+    ring.extend(range(5))
     return {
+        "ring": ring,
+        "iterator of a ring": iter(ring),
+        "view of a ring": ring.latest(1).obj,
         "region": region,
         "name": region.name,
         "view": region[0:1].obj,
@@ -222,8 +227,13 @@ USES: dict[str, Callable[[dict[str, Any]], object]] = {
     "allocation, refused": lambda kinds: expect_error(lambda: kinds["arena"].alloc(1 << 21)),
     "arena, refused": lambda kinds: expect_error(lambda: vmem.Arena(sys.maxsize // 2)),
     "arena, rewinding": lambda kinds: list(map(expect_error, (kinds["arena"].reset, kinds["cyclic arena"].reset))),
+    "ring": lambda kinds: vmem.Ring("B", 1),
+    "ring, refused": lambda kinds: expect_error(lambda: vmem.Ring("B", sys.maxsize // 8)),
+    "ring, views": lambda kinds: (kinds["ring"].latest(2), memoryview(kinds["ring"]), kinds["ring"].prepare(2)),
+    "ring, refused views": lambda kinds: expect_error(lambda: kinds["ring"].prepare(99)),
+    "ring, iterating": lambda kinds: list(kinds["ring"]),
     "scope": lambda kinds: enter_twice(kinds["cyclic arena"].scope()),
-    "map": lambda kinds: [kinds[each].map() for each in ("region", "array", "cyclic arena")],
+    "map": lambda kinds: [kinds[each].map() for each in ("region", "array", "cyclic arena", "ring")],
 }
 
 

@@ -1,4 +1,4 @@
-"""Threads that call all methods of one array or one arena at once. Without the GIL, a missing lock shows here."""
+"""Threads that call all methods of one array, arena or ring at once. Without the GIL, a missing lock shows here."""
 
 from __future__ import annotations
 
@@ -213,5 +213,75 @@ def work(numbers, turn):
         other.scope(), repr(other), other.mark()
 
 race(*[work] * 8)
+        """
+    )
+
+
+def test_threads_that_write_and_read_one_ring() -> None:
+    """Writers take turns by the ring's lock. None of the calls of the others goes wrong."""
+    run_python(
+        START
+        + """
+ring = vmem.Ring("q", 1000, row_shape=(2,))
+
+def unless(call):
+    try:
+        return call()
+    except (BufferError, ValueError, IndexError, RuntimeError):
+        return None
+
+def write(numbers, turn):
+    number = numbers.randrange(1 << 40)
+    unless(numbers.choice((
+        lambda: ring.append((number, number)),
+        lambda: ring.extend([(number, number)] * 5),
+        lambda: ring.extend(memoryview(bytes(800)).cast("q", (50, 2))),
+        lambda: ring.extend(ring.latest(min(len(ring), 3))),
+        lambda: ring.extend(ring),
+        lambda: ring.consume(min(len(ring), 1)),
+        lambda: (ring.prepare(3), ring.advance(0)),
+        ring.clear,
+    )))
+
+def read(numbers, turn):
+    unless(lambda: list(ring))
+    unless(lambda: ring[numbers.randrange(-20, 20)])
+    oldest = ring.oldest
+    assert 0 <= len(ring) <= 1000 and 0 <= ring.free <= 1000 and ring.total >= oldest
+    for view in (unless(lambda: ring.latest(10)), unless(lambda: ring.window(oldest, 10))):
+        assert view is None or len(view.tolist()) == 10
+    memoryview(ring).tolist(), repr(ring), ring.map()
+
+race(*[write] * 3, *[read] * 5, turns=200)
+ring.clear()
+ring.append((1, 2))
+assert list(ring) == [(1, 2)]
+        """
+    )
+
+
+def test_a_ring_that_one_thread_writes_and_others_read() -> None:
+    """Whenever `oldest` has not passed a window, the window was right."""
+    run_python(
+        START
+        + """
+from array import array
+ring = vmem.Ring("Q", 512)
+blocks = [array("Q", range(start, start + 64)) for start in range(0, 64 * 1000, 64)]
+
+def write(numbers, turn):
+    for block in blocks[4 * turn : 4 * turn + 4]:
+        ring.extend(block)
+
+def read(numbers, turn):
+    oldest = ring.oldest
+    try:
+        copied = ring.window(oldest, 16).tolist()
+    except IndexError:
+        return
+    assert ring.oldest > oldest or copied == list(range(oldest, oldest + 16)), (oldest, copied)
+
+race(write, read, read, read, turns=250)
+assert ring.total == 64000 and list(ring) == list(range(63488, 64000))
         """
     )

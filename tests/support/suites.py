@@ -39,6 +39,7 @@ SANITIZED = Suite(
         "region",
         "array",
         "arena",
+        "ring",
         "table",
         "sharing",
         "module",
@@ -79,6 +80,7 @@ SUITES = {
         only=(
             *(f"region/test_{each}.py" for each in ("commit", "discard", "items", "ranges", "release", "views")),
             *(f"array/test_{each}.py" for each in ("array", "items", "methods", "views")),
+            *(f"ring/test_{each}.py" for each in ("prepare", "queue", "ring", "rows")),
             *("arena/test_arena.py", "module/test_alignment.py", "interop/test_interop.py"),
         ),
         without_marks=("exact_memory", "whole_system"),
