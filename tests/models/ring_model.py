@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import struct
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -44,7 +45,7 @@ class RingModel:
         return struct.pack(f"{len(numbers)}{self.typecode}", *numbers)
 
     def unpack(self, data: bytes) -> list[Any]:
-        return list(memoryview(data).cast(self.typecode))
+        return list(struct.unpack(f"{len(data) // self.size}{self.typecode}", data))
 
     def fits(self, num_items: int) -> bool:
         return self.overwrite or num_items <= self.capacity - len(self.items)
@@ -107,11 +108,11 @@ class CheckedRing:
         self.write(lambda: self.ring.extend(list(numbers)), numbers, one_by_one=True)
 
     def extend_with_a_buffer(self, numbers: Sequence[Any]) -> None:
-        buffer = memoryview(self.model.pack(numbers)).cast(self.model.typecode)
+        buffer = array.array(self.model.typecode, numbers)
         self.write(lambda: self.ring.extend(buffer), numbers)
 
     def extend_with_itself(self) -> None:
-        self.write(lambda: self.ring.extend(self.ring), list(self.model.items))  # type: ignore[arg-type]
+        self.write(lambda: self.ring.extend(self.ring), list(self.model.items))
 
     def extend_with_a_view(self, index: int) -> None:
         view, start, num_items = self.views[index]
@@ -122,7 +123,7 @@ class CheckedRing:
     def prepare(self, num_items: int, numbers: Sequence[Any]) -> None:
         """Prepares, and fills the places with these numbers again and again."""
         fits = num_items <= self.model.capacity
-        error = None if self.model.fits(num_items) else BufferError
+        error: type[Exception] | None = None if self.model.fits(num_items) else BufferError
         if error is None and not fits:
             error = ValueError
         places: list[memoryview] = []

@@ -152,13 +152,14 @@ def test_a_buffer_that_changes_the_ring(action: str) -> None:
 def test_a_buffer_that_shows_the_ring_itself() -> None:
     """However it is disguised: its bytes are read before they are overwritten."""
     ring = vmem.Ring("B", GRANULARITY)
-    for make in (
+    views: list[Callable[[], memoryview]] = [
         lambda: ring.latest(3000),
         lambda: memoryview(ring)[1000:3000],
         lambda: memoryview(ring)[::-1],
         lambda: memoryview(ring)[::3],
         lambda: ring.window(ring.oldest + 5, 100),
-    ):
+    ]
+    for make in views:
         ring.extend(bytes(number % 251 for number in range(GRANULARITY + 1000)))
         source = make()
         expected = bytes(source)
@@ -182,7 +183,7 @@ def test_the_collector_runs_in_the_middle() -> None:
 
     ring: Any = vmem.Ring("B", 50)
     ring.extend(b"abcdef")
-    actions, done = list(ACTIONS.values()), []
+    actions, done = list(ACTIONS.values()), list[int]()
     before = gc.get_threshold()
     gc.set_threshold(1)
     try:
@@ -322,7 +323,7 @@ def test_an_audit_hook_that_refuses() -> None:
 def test_arrays_and_rings_that_fill_each_other() -> None:
     ring, made = vmem.Ring("i", 10), vmem.Array("i", range(5))
     ring.extend(made)
-    made.extend(ring)  # type: ignore[arg-type]
+    made.extend(ring)
     ring.extend(array.array("i", made))
     assert made.tolist() == [0, 1, 2, 3, 4] * 2
     assert list(ring) == [0, 1, 2, 3, 4] * 2

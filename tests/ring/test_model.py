@@ -105,6 +105,4 @@ class RingMachine(RuleBasedStateMachine):
 
 
 def test_random_calls_agree_with_the_model() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        RingMachine, settings=settings(max_examples=100, stateful_step_count=50, deadline=None)
-    )
+    run_state_machine_as_test(RingMachine, settings=settings(max_examples=100, stateful_step_count=50, deadline=None))

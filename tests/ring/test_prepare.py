@@ -20,7 +20,7 @@ def test_what_is_prepared_becomes_items() -> None:
     ring.extend(range(8))
     places = ring.prepare(5)
     assert (len(ring), places.readonly, places.shape) == (8, False, (5,))
-    places[:] = memoryview(np.arange(100, 105, dtype="i4"))
+    np.asarray(places)[:] = range(100, 105)
     assert list(ring) == list(range(8))
     ring.advance(3)
     assert (list(ring), ring.total) == ([1, 2, 3, 4, 5, 6, 7, 100, 101, 102], 11)

@@ -9,6 +9,7 @@ import pickle
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_a_reader_cannot_write() -> None:
     ring = make_shared("B", 10)
     reader: Any = vmem.attach(ring.fileno())
     ring.extend(b"abc")
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: reader.append(1),
         lambda: reader.extend([1]),
         lambda: reader.extend(b"1"),
@@ -77,7 +78,8 @@ def test_a_reader_cannot_write() -> None:
         lambda: reader.advance(0),
         lambda: reader.consume(1),
         lambda: reader.clear(),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(TypeError, match="this ring is read-only: the process that made it writes"):
             call()
     assert memoryview(reader).readonly
