@@ -92,6 +92,7 @@ bench: $(VENV)/bench-ready  ## measure against system calls in C and other types
 	$(RUN) benchmarks/arena.py
 	$(RUN) benchmarks/sharing.py $(if $(GIB),--gib $(GIB))
 	$(RUN) benchmarks/tables.py
+	$(RUN) benchmarks/ring.py
 
 docs: $(VENV)/docs-ready  ## build the documentation into build/docs, warnings being errors
 	$(RUN) -m sphinx --fail-on-warning --keep-going --quiet --fresh-env docs build/docs

@@ -9,6 +9,7 @@ from itertools import chain
 import arena
 import arrays
 import region
+import ring
 import sharing
 import tables
 from side_by_side import GIB, MIB, Measurable, count_bytes, measure_all, print_rows
@@ -57,6 +58,7 @@ def list_comparisons(num_bytes: int) -> Iterator[Measurable]:
         tables.list_comparisons(),
         arrays.list_comparisons(num_bytes),
         sharing.list_comparisons(num_bytes),
+        ring.list_comparisons(),
     )
     return (each for each in everything if each.target is not None)
 

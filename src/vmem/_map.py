@@ -9,7 +9,7 @@ Extent = tuple[int, int, int, bool, int | None]  # start, end, protection, locke
 
 
 class MemoryMap(MapData):
-    """The memory of a region, an array, an arena or a table at the time of the call of `map()`.
+    """The memory of a region, an array, an arena, a ring or a table at the time of the call of `map()`.
 
     ``print(region.map())`` draws it as text in the width of the terminal, and notebooks show it as a picture. Sizes are
     in bytes.
@@ -17,7 +17,7 @@ class MemoryMap(MapData):
     Attributes
     ----------
     kind : str
-        ``'region'``, ``'array'``, ``'arena'`` or ``'table'``.
+        ``'region'``, ``'array'``, ``'arena'``, ``'ring'`` or ``'table'``.
     name : str or None
         The name of the region.
     address : int
@@ -28,7 +28,7 @@ class MemoryMap(MapData):
         The size of a page.
     used : int or None
         How many bytes the items of an array take, or an arena has allocated. None for a region, which cannot know it,
-        and for a table, whose columns do not begin at the start.
+        and for a ring and a table, whose items do not begin at the start.
     num_views : int
         How many views are alive.
     pinned : tuple of (int, int)

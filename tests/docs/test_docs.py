@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 HEADER = ROOT / "csrc" / "vmem.h"
 
-WITH_ATTRIBUTES = ("Region", "Array", "Arena", "Range", "MemoryInfo", "MemoryMap", "MemoryPart")
+WITH_ATTRIBUTES = ("Region", "Array", "Arena", "Ring", "Range", "MemoryInfo", "MemoryMap", "MemoryPart")
 
 
 def read_pages(folder: str = ".") -> str:
@@ -46,7 +46,7 @@ def test_the_reference_names_everything_public() -> None:
     assert sorted(named) == vmem.__all__
 
 
-@pytest.mark.parametrize("name", ["Region", "Array", "Arena"])
+@pytest.mark.parametrize("name", ["Region", "Array", "Arena", "Ring"])
 def test_the_reference_includes_all_methods(name: str) -> None:
     options = f".. autoclass:: {name}\n   :members:\n   :inherited-members:\n"
     assert options in read_pages("reference")
