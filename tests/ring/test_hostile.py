@@ -14,6 +14,7 @@ import pytest
 
 import vmem
 from tests.support.arguments import Index
+from tests.support.interpreter import FREE_THREADED
 from tests.support.marks import linux_only
 from tests.support.processes import run_python
 
@@ -204,7 +205,7 @@ def test_the_collector_runs_in_the_middle() -> None:
                     call()
     finally:
         gc.set_threshold(*before)
-    assert len(done) > 100
+    assert len(done) > 100 or FREE_THREADED, "which collects when much more has been allocated"
     assert len(list(ring)) == len(ring) <= 50
 
 
