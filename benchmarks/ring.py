@@ -9,7 +9,7 @@ README.md. NumPy is imported when a row needs it: `vmem bench` also runs where i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from itertools import repeat
@@ -120,18 +120,20 @@ def repeat_sum(make: MakeLook) -> Work:
     return work
 
 
-PEERS: list[tuple[str, MakeLook, str]] = [
+# Names, how they look, and the module that this needs.
+Peers = Sequence[tuple[str, MakeLook, str]]
+NUMPY: Peers = [("numpy.roll", look_with_roll, "numpy")]
+LIBRARIES: Peers = [
     ("dvg-ringbuffer", look_with_dvg, "dvg_ringbuffer"),
     ("numpy-ringbuffer", look_with_numpy_ringbuffer, "numpy_ringbuffer"),
-    ("numpy.roll", look_with_roll, "numpy"),
 ]
 
 
-def list_looks() -> Iterator[Comparison]:
-    for name, make, needs in PEERS:
+def list_looks(peers: Peers) -> Iterator[Comparison]:
+    for name, make, needs in peers:
         work = f"ring: write {BLOCK}, look at {WINDOW:,} float32, vs {name}"
         yield compare_works(work, repeat_look(look_with_vmem), repeat_look(make), 0.1, needs=needs)
-    for name, make, needs in PEERS:
+    for name, make, needs in peers:
         work = f"ring: the same and sum the window, vs {name}"
         yield compare_works(work, repeat_sum(look_with_vmem_as_array), repeat_sum(make), 0.5, needs=needs)
 
@@ -187,8 +189,8 @@ def list_writing() -> Iterator[Comparison]:
 # --- all ---
 
 
-def list_comparisons() -> Iterator[Comparison]:
-    yield from list_looks()
+def list_comparisons(peers: Peers = (*LIBRARIES, *NUMPY)) -> Iterator[Comparison]:
+    yield from list_looks(peers)
     yield from list_writing()
 
 

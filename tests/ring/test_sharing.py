@@ -247,6 +247,49 @@ def test_an_overtaken_reader_in_another_process_notices(shared: bool) -> None:
         """)
 
 
+@needs_forks
+@posix_only
+def test_a_writer_that_is_killed_at_any_moment() -> None:
+    """What it has written is there for the reader, in order, and nothing of it is left when that has gone, too."""
+    run_python("""
+        import os, random, signal, socket, time, vmem
+        from array import array
+
+        def write(connection):
+            ring = vmem.Ring("Q", 512, shared=True)
+            socket.send_fds(connection, [b"ring"], [ring.fileno()])
+            position = 0
+            while True:
+                ring.extend(array("Q", range(position, position + 40)))
+                places = ring.prepare(3)
+                for number in range(3):
+                    places[number] = position + 40 + number
+                ring.advance(3)
+                position += 43
+
+        numbers = random.Random(1)
+        for _ in range(20):
+            ours, theirs = socket.socketpair()
+            child = os.fork()
+            if child == 0:
+                write(theirs)
+            (number,) = socket.recv_fds(ours, 10, 1)[1]
+            reader = vmem.attach(number)
+            os.close(number)
+            wanted = numbers.randrange(20_000)
+            while reader.total < wanted:
+                pass
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            assert list(reader) == list(range(reader.oldest, reader.total)), list(reader)
+            assert len(reader) <= 512 and reader.total >= wanted
+            ours.close()
+            theirs.close()
+            del reader
+        assert not any("vmem-ring" in line for line in open("/proc/self/maps"))
+        """)
+
+
 # --- forked children ---
 
 FORK = """

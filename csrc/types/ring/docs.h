@@ -229,7 +229,7 @@ PyDoc_STRVAR(reduce_doc, "__reduce__($self, /)\n--\n\nA ring cannot be pickled n
 
 PyDoc_STRVAR(
     ring_doc,
-    "Ring(typecode, capacity, *, row_shape=(), overwrite=True, prefault=False, lock=False)\n--\n\n"
+    "Ring(typecode, capacity, *, row_shape=(), overwrite=True, shared=False, prefault=False, lock=False)\n--\n\n"
     "The newest items of a stream, always contiguous.\n\n"
     "It is a ``collections.deque(maxlen=capacity)`` of numbers of one type, and a buffer: the same memory is mapped\n"
     "twice in a row, so that any window of items is one view in order, and nothing is ever copied to look at it.\n\n"
@@ -247,6 +247,9 @@ PyDoc_STRVAR(
     "overwrite : bool, default True\n"
     "    Whether new items replace the oldest ones when it is full. Otherwise they are kept until consume() drops\n"
     "    them, and writing more than `free` is a BufferError.\n"
+    "shared : bool, default False\n"
+    "    Whether other processes can have readers of it: send it through `multiprocessing`, or its descriptor\n"
+    "    (`fileno`) to `attach`. Not with ``overwrite=False``.\n"
     "prefault : bool, default False\n"
     "    Whether to make all of it resident at once, so that using it causes no page fault.\n"
     "lock : bool, default False\n"
@@ -270,7 +273,7 @@ PyDoc_STRVAR(
     "overwrite : bool\n"
     "    Whether new items replace the oldest ones.\n"
     "readonly : bool\n"
-    "    Whether another process writes, and this one only reads: in a forked child.\n\n"
+    "    Whether another process writes, and this one only reads: after a fork too.\n\n"
     "Raises\n"
     "------\n"
     "NotImplementedError\n"
