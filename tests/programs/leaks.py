@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import vmem
 from vmem import Protection, _vmem
@@ -704,7 +704,7 @@ def failing_ring_calls() -> dict[str, tuple[Call, type[BaseException]]]:
         "Ring() with a bad type": (lambda: vmem.Ring("x", 1), ValueError),
         "Ring() with a bad capacity": (lambda: vmem.Ring("B", bad), KeyError),
         "Ring() with a bad shape": (lambda: vmem.Ring("B", 1, row_shape=(1, bad)), KeyError),
-        "ring: append text": (lambda: ring.append("x"), TypeError),
+        "ring: append text": (lambda: ring.append(cast(Any, "x")), TypeError),
         "ring: append too large a number": (lambda: ring.append(1 << 40), OverflowError),
         "ring: extend by text": (lambda: ring.extend(["x"]), TypeError),
         "ring: extend by too large a number": (lambda: ring.extend(array.array("q", [1, 1 << 40])), OverflowError),
