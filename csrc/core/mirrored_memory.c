@@ -81,9 +81,14 @@ static VmemResult mirrored_release(const Backing* backing, void* ptr, size_t num
 }
 
 // What was attached has its memory.
-static VmemResult mirrored_allocate(const Backing* backing, size_t offset, size_t num_bytes) {
+static VmemResult mirrored_allocate(const Backing* backing, size_t offset, size_t num_bytes, size_t num_missing) {
     const SharedMemory* memory = of(backing);
-    return memory->is_maker ? shared_memory_commit(memory, offset, num_bytes) : VMEM_SUCCESS;
+    return memory->is_maker ? shared_memory_commit(memory, offset, num_bytes, num_missing) : VMEM_SUCCESS;
+}
+
+static size_t mirrored_count_allocated(const Backing* backing) {
+    size_t size;
+    return vmem_object_size(&of(backing)->object, &size) == VMEM_SUCCESS ? size : SIZE_MAX;
 }
 
 // Everything is accessible from the beginning.
@@ -103,6 +108,7 @@ void mirrored_memory_init(SharedMemory* memory) {
     backing->reserve = mirrored_reserve;
     backing->release = mirrored_release;
     backing->allocate = mirrored_allocate;
+    backing->count_allocated = mirrored_count_allocated;
     backing->commit = mirrored_commit;
     backing->undo_commit = mirrored_commit;
 }

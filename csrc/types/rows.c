@@ -195,7 +195,7 @@ static int flatten(const Py_buffer* buffer, NumberSource* source, char** copy) {
     return 1;
 }
 
-static int convert_buffer(const RowType* type, const Py_buffer* buffer, Rows* rows) {
+static int convert_buffer(const RowType* type, const Py_buffer* buffer, RowSource* rows) {
     NumberSource source;
     char* copy;
     int status = flatten(buffer, &source, &copy);
@@ -212,7 +212,7 @@ static int convert_buffer(const RowType* type, const Py_buffer* buffer, Rows* ro
 }
 
 // `num_outer` is 1 for rows, and 0 for a single one.
-static int take_buffer(const RowType* type, const Py_buffer* buffer, int num_outer, Rows* rows) {
+static int take_buffer(const RowType* type, const Py_buffer* buffer, int num_outer, RowSource* rows) {
     NumberSource ignored;
     Py_buffer one = *buffer;
     Py_ssize_t no_items = 0;
@@ -222,14 +222,14 @@ static int take_buffer(const RowType* type, const Py_buffer* buffer, int num_out
     one.suboffsets = NULL;
     if (!describe_source(&one, &ignored)) return 0;
     if (!has_row_shape(type, buffer, num_outer)) return raise_wrong_shape(type, buffer, num_outer == 0);
-    *rows = (Rows){buffer->buf, num_outer == 0 ? 1 : buffer->len / type->num_scalars / buffer->itemsize, NULL};
+    *rows = (RowSource){buffer->buf, num_outer == 0 ? 1 : buffer->len / type->num_scalars / buffer->itemsize, NULL};
     if (!item_type_matches(type->scalar, buffer->format)) return convert_buffer(type, buffer, rows);
     if (PyBuffer_IsContiguous(buffer, 'C')) return 1;
     rows->rows = rows->copy = copy_contiguous(buffer);
     return rows->copy ? 1 : -1;
 }
 
-int rows_from_buffer(const RowType* type, const Py_buffer* buffer, Rows* rows) {
+int rows_from_buffer(const RowType* type, const Py_buffer* buffer, RowSource* rows) {
     return take_buffer(type, buffer, 1, rows);
 }
 
@@ -238,7 +238,7 @@ int rows_from_buffer(const RowType* type, const Py_buffer* buffer, Rows* rows) {
 // Returns 1 when the object is a buffer of numbers and was converted; 0 for other objects.
 static int set_from_buffer(const RowType* type, char* row, PyObject* object) {
     Py_buffer buffer;
-    Rows rows;
+    RowSource rows;
     if (!PyObject_CheckBuffer(object)) return 0;
     if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0) {
         if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;

@@ -34,15 +34,15 @@ PyObject* rows_get(const RowType* type, const char* row);
 int rows_set(const RowType* type, char* row, PyObject* object);
 
 // Rows in memory that is not the reader's own.
-typedef struct Rows {
+typedef struct RowSource {
     const char* rows;
     Py_ssize_t num_rows;
     char* copy;  // where they had to be converted or copied; NULL otherwise. The caller frees it with PyMem_Free().
-} Rows;
+} RowSource;
 
 // The rows of a buffer, without a copy where its items are of the same type and contiguous. Returns 1; or 0, without an
 // exception, when it holds no numbers that can become such rows, so that iterating over it has to say why. ValueError
 // when its shape is another.
-int rows_from_buffer(const RowType* type, const Py_buffer* buffer, Rows* rows);
+int rows_from_buffer(const RowType* type, const Py_buffer* buffer, RowSource* rows);
 
 #endif

@@ -50,7 +50,7 @@ static int append_object(Ring* ring, PyObject* object) {
 
 PyObject* ring_append(Ring* self, PyObject* object) { return none_unless(append_object(self, object) < 0); }
 
-static int write_copy(Ring* ring, const Rows* rows) {
+static int write_copy(Ring* ring, const RowSource* rows) {
     size_t num_bytes = (size_t)rows->num_rows * (size_t)ring->type.size;
     char* copy = PyMem_Malloc(num_bytes + 1);
     if (!copy) {
@@ -64,7 +64,7 @@ static int write_copy(Ring* ring, const Rows* rows) {
 }
 
 // Views of the ring itself would be overwritten while they are read.
-static int write_rows(Ring* ring, const Rows* rows) {
+static int write_rows(Ring* ring, const RowSource* rows) {
     if (ring_owns(ring, rows->rows, rows->num_rows * ring->type.size)) return write_copy(ring, rows);
     return ring_write(ring, rows->rows, rows->num_rows);
 }
@@ -72,7 +72,7 @@ static int write_rows(Ring* ring, const Rows* rows) {
 // Returns 1 when all items of a buffer were written, 0 for other objects, -1 with an exception.
 static int extend_from_buffer(Ring* ring, PyObject* object) {
     Py_buffer buffer;
-    Rows rows;
+    RowSource rows;
     if (!PyObject_CheckBuffer(object)) return 0;
     if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0) {
         if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;

@@ -92,6 +92,8 @@ static SharedMemory* new_memory(const RingOptions* options) {
 
 static void change_in_child(void* object);
 
+static const ForkKind FORK_KIND = {.change_in_child = change_in_child};
+
 static int open_writer(Ring* ring, ModuleState* state, const RingOptions* options,
                        const ReservationOptions* reservation_options) {
     ring->capacity = options->capacity;
@@ -101,13 +103,13 @@ static int open_writer(Ring* ring, ModuleState* state, const RingOptions* option
     ring->head->capacity = (uint64_t)options->capacity;
     if (options->prefault && prefault_mirror(ring) < 0) return -1;
     if (options->lock && lock(ring) < 0) return -1;
-    fork_list_add(&state->sharing.forks, &ring->fork, ring, change_in_child);
+    fork_list_add(&state->sharing.forks, &ring->fork, &FORK_KIND, ring);
     return 0;
 }
 
 // The garbage collector, which can show any code what it tracks, gets to know the ring when it has memory.
 Ring* ring_new(ModuleState* state, PyTypeObject* python_type, const RingOptions* options) {
-    if (sharing_prepare(state, options->is_shared ? python_type : NULL) < 0) return NULL;
+    if ((options->is_shared ? sharing_prepare(state, python_type) : sharing_check_supported(state)) < 0) return NULL;
     size_t num_bytes = find_num_bytes(&options->type, options->capacity);
     ReservationOptions reservation_options = make_options(state, python_type, num_bytes);
     Ring* ring = NULL;
@@ -137,7 +139,8 @@ static int read_type(const SharedPage* facts, RowType* type) {
     for (uint32_t i = 0; i < facts->num_dims; i++) shape[i] = (Py_ssize_t)facts->row_shape[i];
     if (!rows_make_type(scalar, (int)facts->num_dims, shape, type) || (uint64_t)type->size != facts->item_size)
         return raise_no_ring("the size of its items does not fit their type");
-    if (facts->num_bytes > MAX_RING_BYTES || facts->num_bytes % vmem_get_allocation_granularity() != 0)
+    if (facts->num_bytes == 0 || facts->num_bytes > MAX_RING_BYTES ||
+        facts->num_bytes % vmem_get_allocation_granularity() != 0)
         return raise_no_ring("the size of its memory is not possible");
     return 0;
 }
@@ -148,7 +151,7 @@ static int check_object_size(const SharedMemory* memory) {
     VmemResult result = vmem_object_size(&memory->object, &size);
     if (result != VMEM_SUCCESS) {
         int error = system_error();
-        raise_system_error(PyUnicode_FromString("cannot attach a ring"), result, error);
+        raise_system_error(PyUnicode_FromString("cannot attach a ring"), describe_refusal(result, error), error);
         return -1;
     }
     return size >= mirrored_memory_size(memory) ? 0 : raise_no_ring("it has less memory than that");
