@@ -332,10 +332,10 @@ def run_in_benchmarks(code: str, *arguments: str, **environment: str) -> str:
 
 
 LIST_ROWS = """
-import itertools, arena, arrays, json, region, ring, sharing, side_by_side
+import itertools, arena, arrays, json, region, ring, sharing, side_by_side, tables
 num_bytes = int(float(__import__("sys").argv[1]) * (1 << 30))
 sized = [each for module in (region, arrays, sharing) for each in module.list_comparisons(num_bytes)]
-comparisons = [*sized, *arena.list_comparisons(), *ring.list_comparisons(ring.NUMPY)]
+comparisons = [*sized, *arena.list_comparisons(), *tables.list_comparisons(), *ring.list_comparisons(ring.NUMPY)]
 rows = [each.work for each in comparisons if each.target is not None and not side_by_side.find_lack(each.needs)]
 if not side_by_side.find_lack("numpy"):
     rows += [f"its slowest 64 KiB, vs {each.name}" for each in arrays.FILLERS if each.slowest_target is not None]
