@@ -1,6 +1,5 @@
 """The rows of tables: tuples with names. Imported when the first row is made."""
 
-from functools import lru_cache
 from keyword import iskeyword
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -48,11 +47,20 @@ def _is_attribute(name: str) -> bool:
     return name.isidentifier() and not name.startswith("__") and name not in ("_fields", "_asdict")
 
 
-@lru_cache(maxsize=256)
+_row_types: dict[tuple[str, ...], type[Row]] = {}
+_MAX_ROW_TYPES = 256
+
+
 def make_row_type(names: tuple[str, ...]) -> type[Row]:
-    """The class of the rows with these names."""
-    getters = {name: property(itemgetter(index)) for index, name in enumerate(names) if _is_attribute(name)}
-    return type("Row", (Row,), {"__module__": "vmem", "__slots__": (), "_fields": names, **getters})
+    """The class of the rows with these names: that of all tables with them, as long as they are not too many."""
+    row_type = _row_types.get(names)
+    if row_type is None:
+        getters = {name: property(itemgetter(index)) for index, name in enumerate(names) if _is_attribute(name)}
+        row_type = type("Row", (Row,), {"__module__": "vmem", "__slots__": (), "_fields": names, **getters})
+        if len(_row_types) >= _MAX_ROW_TYPES:
+            _row_types.clear()
+        _row_types[names] = row_type
+    return row_type
 
 
 def _make_row(names: tuple[str, ...], items: tuple[Any, ...]) -> Row:

@@ -414,7 +414,7 @@ class Rows:
 @disjoint_base
 class Table:
     def __new__(
-        cls, columns: Mapping[str, str], /, *, capacity: SupportsIndex | None = None, shared: bool = False
+        cls, columns: Mapping[str, str], *, capacity: SupportsIndex | None = None, shared: bool = False
     ) -> Self: ...
     @property
     def names(self) -> tuple[str, ...]: ...

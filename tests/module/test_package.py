@@ -29,7 +29,7 @@ def test_every_public_name_is_exported_once() -> None:
 def documented() -> list[object]:
     members = [
         member
-        for kind in (vmem.Region, vmem.Array, vmem.Arena)
+        for kind in (vmem.Region, vmem.Array, vmem.Arena, vmem.Table, vmem.Column, vmem.Rows)
         for name, member in inspect.getmembers(kind)
         if not name.startswith("_") and callable(member)
     ]

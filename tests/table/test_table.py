@@ -44,7 +44,7 @@ def test_a_new_table_has_names_and_no_rows(table: vmem.Table) -> None:
 
 @pytest.mark.parametrize("mapping", [UserDict(COLUMNS), types.MappingProxyType(COLUMNS)])
 def test_columns_are_any_mapping(mapping: Any) -> None:
-    assert vmem.Table(mapping).names == ("time", "speed")
+    assert vmem.Table(mapping).names == vmem.Table(columns=mapping).names == ("time", "speed")
 
 
 def test_names_are_any_text() -> None:

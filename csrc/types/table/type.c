@@ -17,7 +17,7 @@ static PyObject* none_unless(bool failed) { return failed ? NULL : Py_NewRef(Py_
 // --- creating ---
 
 static PyObject* table_new_object(PyTypeObject* python_type, PyObject* args, PyObject* keywords) {
-    static char* names[] = {"", "capacity", "shared", NULL};
+    static char* names[] = {"columns", "capacity", "shared", NULL};
     PyObject *columns, *capacity_object = Py_None;
     Py_ssize_t capacity = -1;
     int shared = false;
