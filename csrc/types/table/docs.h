@@ -6,7 +6,7 @@
 
 PyDoc_STRVAR(
     table_doc,
-    "Table(columns, /, *, capacity=None, shared=False)\n--\n\n"
+    "Table(columns, *, capacity=None, shared=False)\n--\n\n"
     "Columns that grow together and never move.\n\n"
     "Rows are recorded one by one or many at a time. Views of columns, arrays of NumPy over them and what Arrow was\n"
     "handed stay valid while the table grows. A row is there as a whole or not at all, also to other threads.\n\n"
