@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from importlib import import_module
 from itertools import repeat
 from time import perf_counter_ns
@@ -182,7 +181,7 @@ def append_to(make: Callable[[], Any]) -> Work:
 def list_writing() -> Iterator[Comparison]:
     work = "Ring.extend(4 KiB), vs array[a:b] = block"
     yield compare_works(work, extend(extend_ring), assign_slices, 1.5, needs="numpy")
-    append, append_to_deque = append_to(partial(vmem.Ring, "d", 1000)), append_to(partial(deque, maxlen=1000))
+    append, append_to_deque = append_to(lambda: vmem.Ring("d", 1000)), append_to(lambda: deque[float](maxlen=1000))
     yield compare_works("Ring('d').append(x), vs deque(maxlen=)", append, append_to_deque, None)
 
 
