@@ -156,11 +156,3 @@ def test_receiving_into_place() -> None:
             one.sendall(b"hello")
             ring.advance(other.recv_into(ring.prepare(20)))
     assert bytes(ring) == b"hello" * 20
-
-
-def test_positions_have_an_end() -> None:
-    """No position is so large that its byte cannot be computed."""
-    ring = vmem.Ring("B", GRANULARITY)
-    head = np.frombuffer(memoryview(ring.prepare(1)), "B").ctypes.data - GRANULARITY
-    assert ring.total == 0
-    assert head % vmem.get_page_size() == 0

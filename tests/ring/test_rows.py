@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import sys
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,28 @@ def test_a_row_larger_than_a_page() -> None:
     assert [row[size // 2] for row in ring] == [3, 4]
     ring.append(range(256)) if size == 256 else ring.append(memoryview(bytes(size)))
     assert sum(ring[1]) == 0
+
+
+def test_rows_of_other_numbers_that_are_scattered() -> None:
+    """They are put together first, and then converted."""
+    ring = vmem.Ring[Any]("d", 10, row_shape=(2, 2))
+    rows = np.arange(24, dtype="i4").reshape(6, 2, 2)
+    ring.extend(rows[::2, :, ::-1])
+    assert np.asarray(ring).tolist() == rows[::2, :, ::-1].tolist()
+    ring.append(rows[0].T)
+    assert ring[-1] == ((0, 2), (1, 3))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
+def test_buffers_that_are_refused_are_taken_as_sequences() -> None:
+    class Refusing(list[Any]):
+        def __buffer__(self, flags: int) -> memoryview:
+            raise KeyError
+
+    ring = vmem.Ring[Any]("d", 10, row_shape=(2,))
+    ring.append(Refusing([1, 2]))
+    ring.extend(Refusing([[3, 4], [5, 6]]))
+    assert list(ring) == [(1, 2), (3, 4), (5, 6)]
 
 
 def test_bytes_are_rows_of_bytes() -> None:
