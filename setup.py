@@ -25,6 +25,17 @@ PUBLIC_HEADERS = ["vmem.h", "vmem_python.h"]
 # each file, and as fast. Measured for Linux; who sets CFLAGS wants others.
 ACROSS_FILES = ["-O2", "-flto=auto"]
 
+# What takes a tenth of a wheel and makes no call faster, as far as that could be measured.
+ACROSS_FILES += [
+    "-fno-asynchronous-unwind-tables",
+    "-fno-inline-functions",
+    "-fno-tree-vectorize",
+    "-fno-align-functions",
+    "-fno-align-jumps",
+    "-fno-align-labels",
+    "-fno-align-loops",
+]
+
 if sys.platform == "win32":
     COMPILE_ARGUMENTS = ["/std:c11", "/W3", "/guard:cf"]
     LINK_ARGUMENTS = ["/guard:cf"]

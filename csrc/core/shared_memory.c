@@ -280,25 +280,13 @@ static int raise_no_access(const Attaching* attaching, const char* refusal) {
     return -1;
 }
 
-// Such a descriptor is open, and a bad one in nearly all calls.
-static bool is_path(intptr_t handle) {
-#ifdef O_PATH
-    int error = errno, flags = fcntl((int)handle, F_GETFL);
-    errno = error;
-    return flags != -1 && (flags & O_PATH);
-#else
-    (void)handle;
-    return false;
-#endif
-}
-
 static int import_object(const Attaching* attaching) {
     SharedMemory* memory = attaching->memory;
     set_system_error(0);  // where the descriptor is examined and refused, nothing sets it
     VmemResult result = vmem_object_import(&memory->object, attaching->handle);
     memory->is_open = result == VMEM_SUCCESS;
     if (memory->is_open) return 0;
-    if (system_error() == BAD_HANDLE && is_path(attaching->handle))
+    if (system_error() == BAD_HANDLE && is_path_descriptor(attaching->handle))
         return raise_no_access(attaching, "it was opened with O_PATH, and gives no access to memory");
     bool is_other = result == VMEM_ERROR_INVALID_ARGUMENT && system_error() != BAD_HANDLE;
     return is_other ? raise_not_an_object(attaching) : raise_failed(attaching, result, 0);

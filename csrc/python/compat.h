@@ -14,6 +14,7 @@
 #include <windows.h>
 #else
 #ifdef __linux__
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #endif
@@ -170,6 +171,21 @@ static inline uint64_t get_file_memory(intptr_t file) {
 static inline uint64_t get_file_memory(intptr_t file) {
     (void)file;
     return UINT64_MAX;
+}
+#endif
+
+// Whether a descriptor was opened with O_PATH: it is open, and a bad one in nearly all calls.
+#if defined(__linux__) && defined(O_PATH)
+static inline bool is_path_descriptor(intptr_t file) {
+    int error = errno;
+    long flags = syscall(SYS_fcntl, (int)file, F_GETFL);  // fcntl() would be a symbol of the C library that is as young
+    errno = error;
+    return flags != -1 && (flags & O_PATH);
+}
+#else
+static inline bool is_path_descriptor(intptr_t file) {
+    (void)file;
+    return false;
 }
 #endif
 
