@@ -2,7 +2,7 @@
 # module must contain (define_macros=[("VMEM_IMPLEMENTATION", None)]), and those of vmem_python.h, which needs no macro. The
 # headers, in vmem.get_include(), document them.
 
-from libc.stdint cimport uint64_t, uintptr_t
+from libc.stdint cimport intptr_t, uint64_t, uintptr_t
 
 cdef extern from "vmem.h" nogil:
     ctypedef enum VmemResult:
@@ -32,6 +32,10 @@ cdef extern from "vmem.h" nogil:
         VMEM_RESERVED
         VMEM_COMMITTED
 
+    ctypedef enum VmemSeal:
+        VMEM_SEAL_SIZE
+        VMEM_SEAL_WRITERS
+
     ctypedef struct VmemRange:
         void* base
         size_t size
@@ -54,6 +58,13 @@ cdef extern from "vmem.h" nogil:
         bint can_lock_on_fault
         bint can_advise_fork
         bint can_advise_dump
+        bint can_share
+        bint can_seal
+        bint can_seal_writers
+        bint can_map_mirrored
+        bint can_map_files
+        bint object_size_is_exact
+        bint can_make_private
 
     ctypedef struct VmemLimits:
         uint64_t address_space_limit
@@ -77,6 +88,12 @@ cdef extern from "vmem.h" nogil:
         uint64_t used
         uint64_t limit
 
+    ctypedef struct VmemObject:
+        intptr_t handle
+        intptr_t reader
+        uint64_t device, inode
+        size_t max_bytes
+
     uint64_t VMEM_UNLIMITED
 
     void* vmem_reserve(size_t num_bytes)
@@ -96,6 +113,23 @@ cdef extern from "vmem.h" nogil:
     VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name)
     VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident)
     VmemResult vmem_query(const void* ptr, VmemRange* range)
+    VmemResult vmem_object_create(VmemObject* object, size_t max_bytes, const char* name)
+    VmemResult vmem_object_from_file(VmemObject* object, intptr_t file, size_t max_bytes)
+    VmemResult vmem_object_import(VmemObject* object, intptr_t handle)
+    VmemResult vmem_object_export(const VmemObject* object, bint writable, intptr_t* handle)
+    VmemResult vmem_object_close(VmemObject* object)
+    VmemResult vmem_object_size(const VmemObject* object, size_t* num_bytes)
+    VmemResult vmem_object_commit(const VmemObject* object, size_t offset, size_t num_bytes)
+    VmemResult vmem_object_seal(const VmemObject* object, unsigned seals)
+    VmemResult vmem_object_get_seals(const VmemObject* object, unsigned* seals)
+    VmemResult vmem_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset)
+    void* vmem_object_map(const VmemObject* object, size_t num_bytes, size_t offset, VmemProtection protection)
+    void* vmem_object_map_aligned(const VmemObject* object, size_t num_bytes, size_t offset, VmemProtection protection, size_t align)
+    VmemResult vmem_object_unmap(void* ptr, size_t num_bytes)
+    void* vmem_object_map_mirrored(const VmemObject* object, size_t num_bytes, size_t num_head_bytes, VmemProtection protection)
+    VmemResult vmem_object_unmap_mirrored(void* ptr, size_t num_bytes, size_t num_head_bytes)
+    VmemResult vmem_object_make_private(const VmemObject* object, void* ptr, size_t num_bytes, size_t offset)
+    VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_t num_bytes, bint durable)
     VmemCapabilities vmem_get_capabilities()
     size_t vmem_get_page_size()
     size_t vmem_get_allocation_granularity()

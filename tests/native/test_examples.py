@@ -113,11 +113,12 @@ def test_the_page_shows_the_examples() -> None:
     assert {name: language for name, language, _ in blocks} == {
         name: LANGUAGES[path.suffix] for name, path in files.items()
     }
-    assert text.count("```") == 2 * (len(blocks) + len(re.findall(r"^```sh$", text, re.MULTILINE)))
+    num_sketches = text.count("```c\nstatic VmemRing ring;")
+    assert text.count("```") == 2 * (len(blocks) + num_sketches + len(re.findall(r"^```sh$", text, re.MULTILINE)))
 
 
 def test_the_page_names_all_functions() -> None:
     header = (ROOT / "csrc" / "vmem_python.h").read_text(encoding="utf-8")
-    functions = re.findall(r"^    (?:int |PyObject\* )\(\*(\w+)\)\(", header, re.MULTILINE)
+    functions = re.findall(r"^    (?:int |PyObject\* |void\* )\(\*(\w+)\)\(", header, re.MULTILINE)
     assert len(functions) > 3
-    assert re.findall(r"^\| `(\w+)\(\w+[^`]*\)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE) == functions
+    assert re.findall(r"^\| `(\w+)\([&\w][^`]*\)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE) == functions
