@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import vmem
-from tests.support.capsules import array_in, release, schema_in
+from tests.support.capsules import ArrowSchema, array_in, release, schema_in
 from tests.support.marks import linux_only
 from tests.support.processes import run_python
 from tests.support.streams import (
@@ -387,6 +387,9 @@ WRONG_TEXTS = {
     "past the end": Column(b"vu", [None, struct.pack("=i4sii", 13, b"", 0, 8), bytes(20), struct.pack("=q", 20)], 1),
     "negative size": Column(b"vu", [None, struct.pack("=i4sii", -1, b"", 0, 8), bytes(20), struct.pack("=q", 20)], 1),
     "no views": Column(b"vu", [None, None, bytes(8)], 1),
+    "no bytes": Column(b"u", [None, struct.pack("=2i", 0, 5), None], 1),
+    "no sizes": Column(b"vu", [None, struct.pack("=i4sii", 13, b"", 0, 0), bytes(20), None], 1),
+    "no bytes of views": Column(b"vu", [None, struct.pack("=i4sii", 13, b"", 0, 0), None, struct.pack("=q", 20)], 1),
     "one buffer": Column(b"vu", [None], 1),
 }
 
@@ -399,6 +402,108 @@ def test_wrong_texts_change_nothing(name: str) -> None:
         table.extend(producer)
     assert len(table) == 0
     assert producer.num_released == producer.num_given
+
+
+NOT_UTF8 = {
+    "a lonely byte": b"\xff",
+    "a rest": b"\x80",
+    "half a character": b"\xc3",
+    "three of four": b"\xf0\x9f\x98",
+    "a surrogate": b"\xed\xa0\x80",
+    "too long a slash": b"\xc0\xaf",
+    "too long a zero": b"\xe0\x80\x80",
+    "too long a four": b"\xf0\x8f\xbf\xbf",
+    "too large": b"\xf4\x90\x80\x80",
+    "after many": b"x" * 23 + b"\xe2\x82" + b"x" * 9,
+}
+
+
+@pytest.mark.parametrize("name", NOT_UTF8)
+def test_texts_that_are_not_utf8_are_refused(name: str) -> None:
+    wrong = NOT_UTF8[name]
+    texts = [b"good", "größe".encode(), wrong]
+    table = vmem.Table({"x": "str|None"}, capacity=10)
+    table.append("first")
+    for column in (text_column(b"u", texts), text_column(b"U", texts), view_column(texts)):
+        good = text_column(column.format, texts[:2]) if column.format != b"vu" else view_column(texts[:2])
+        producer = Producer([[good], [column]])
+        with pytest.raises(ValueError, match=r"item 2 for column 'x', of type 'str\|None', is not UTF-8"):
+            table.extend(producer)
+        assert producer.num_released == producer.num_given
+        assert table["x"].tolist() == ["first"]
+    raw = vmem.Table({"x": "bytes"}, capacity=10)
+    raw.extend(Producer([[text_column(b"Z", texts)]]))
+    assert raw["x"].tolist() == texts
+
+
+def test_a_character_that_two_texts_share_is_refused() -> None:
+    column = Column(b"u", [None, struct.pack("=3i", 0, 1, 2), "é".encode()], 2)
+    table = vmem.Table({"x": "str"}, capacity=10)
+    with pytest.raises(ValueError, match="item 0 for column 'x', of type 'str', is not UTF-8"):
+        table.extend(Producer([[column]]))
+    assert len(table) == 0
+
+
+@pytest.mark.parametrize("name", ["get_schema", "get_next"])
+def test_streams_without_a_function_are_refused(name: str) -> None:
+    class Without(Producer):
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            capsule = super().__arrow_c_stream__()
+            setattr(stream_in(capsule), name, None)
+            return capsule
+
+    producer, table = Without([[INTS]]), int_table()
+    with pytest.raises(ValueError, match="malformed: it lacks a function"):
+        table.extend(producer)
+    assert producer.num_released == producer.num_given
+
+
+@pytest.mark.parametrize("where", ["schema", "batch"])
+@pytest.mark.parametrize("is_pointer", [True, False])
+def test_children_that_are_null_are_refused(where: str, is_pointer: bool) -> None:
+    class Without(Producer):
+        def fill(self, struct: Any, children: Any) -> None:
+            super().fill(struct, children)
+            if isinstance(struct, ArrowSchema) != (where == "schema"):
+                return
+            if is_pointer:
+                struct.children = None
+            else:
+                struct.children = ctypes.addressof(self.keep((ctypes.c_void_p * len(children))()))
+
+    producer, table = Without([[INTS]]), int_table()
+    with pytest.raises(ValueError, match=f"malformed: (the|a) {where} lacks a column"):
+        table.extend(producer)
+    assert list(table) == [(7,)]
+    assert producer.num_released == producer.num_given
+
+
+def test_a_column_without_a_format_is_refused() -> None:
+    class Without(Producer):
+        def make_schema(self, column: Column) -> ArrowSchema:
+            schema = super().make_schema(column)
+            schema.format = None
+            return schema
+
+    with pytest.raises(ValueError, match="malformed: a column has no format"):
+        int_table().extend(Without([[INTS]]))
+
+
+def test_what_is_no_utf8_under_a_null_is_not_kept() -> None:
+    column = text_column(b"u", [b"a", b"\xff\xfe", b"c"], null_count=1)
+    column.buffers = [b"\x05", *column.buffers[1:]]
+    table = vmem.Table({"x": "str|None"}, capacity=10)
+    table.extend(Producer([[column]]))
+    assert table["x"].tolist() == ["a", None, "c"]
+    assert bytes(table["x"].values).decode() == "a\0\0c"
+
+
+def test_every_character_is_taken() -> None:
+    characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    texts = ["".join(characters[i : i + 999]).encode() for i in range(0, len(characters), 999)]
+    table = vmem.Table({"x": "str"}, capacity=10_000)
+    table.extend(Producer([[text_column(b"u", texts)]]))
+    assert "".join(table["x"].tolist()) == "".join(characters)
 
 
 def test_nulls_where_none_is_allowed_are_refused() -> None:

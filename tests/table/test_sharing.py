@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import mmap
 import os
@@ -25,6 +26,7 @@ from tests.programs.table_writer import COLUMNS, make_row
 from tests.support.marks import linux_only, needs_shared_memory, posix_only
 from tests.support.peers import Peer
 from tests.support.processes import ROOT, run_python
+from tests.support.streams import Column, Producer, next_batch, stream_in
 from tests.support.system import mappings_in
 from vmem import _vmem
 
@@ -383,11 +385,14 @@ ADD_SEALS, SEALS = 1033, 1 | 2 | 16  # SEAL, SHRINK, FUTURE_WRITE
 class Forger:
     """Somebody who made an object like that of a table, and can write all of it at any time."""
 
-    def __init__(self, change: Callable[[bytearray], object] = lambda contents: None) -> None:
+    def __init__(
+        self, change: Callable[[bytearray], object] = lambda contents: None, table: vmem.Table | None = None
+    ) -> None:
         import fcntl
 
-        table = vmem.Table({"a": "q", "s": "str"}, capacity=1000, shared=True)
-        table.extend([range(100), ["abcd"] * 100])
+        if table is None:
+            table = vmem.Table({"a": "q", "s": "str"}, capacity=1000, shared=True)
+            table.extend([range(100), ["abcd"] * 100])
         size = os.fstat(table.fileno()).st_size
         data = [(part.offset, part.num_bytes) for part in table.map().parts if part.committed]
         self.places = [HEADER + start + shift for start, count in data for shift in range(0, count, HEADER)]
@@ -414,6 +419,10 @@ class Forger:
     def close(self) -> None:
         self.memory.close()
         os.close(self.number)
+
+
+def find_offsets(forger: Forger) -> int:
+    return next(each for each in forger.places if forger.memory[each + 8 : each + 24] == struct.pack("=2q", 4, 8))
 
 
 def use(reader: vmem.Table) -> None:
@@ -467,13 +476,71 @@ def test_offsets_that_are_wrong(word: int, index: int) -> None:
     forger = Forger()
     early = forger.attach()
     use(early)
-    offsets = next(each for each in forger.places if forger.memory[each + 8 : each + 24] == struct.pack("=2q", 4, 8))
+    offsets = find_offsets(forger)
     forger.set_word(offsets + 8 * index, word)
     use(early)
     late = forger.attach()
     with contextlib.suppress(ValueError):
         list(late)
     assert len(late) in (0, 100)
+    forger.close()
+
+
+@linux_only
+@pytest.mark.parametrize("word", [-1, 401, 10**6, 2**40, 2**63 - 1])
+@pytest.mark.parametrize("index", [50, 99, 100])
+def test_extending_by_wrong_offsets_changes_nothing(word: int, index: int) -> None:
+    """Only texts that the reader knows are read: neither what follows them nor what is past the object."""
+    forger = Forger()
+    reader = forger.attach()
+    assert len(reader) == 100
+    early = reader.__arrow_c_stream__()
+    forger.set_word(find_offsets(forger) + 8 * index, word)
+    table = vmem.Table({"a": "q", "s": "str"}, capacity=1000)
+    table.append(1, "x")
+
+    class Early:
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            return early
+
+    for source in (reader, reader[:index], Early()):
+        with pytest.raises(ValueError, match=r"malformed: offsets of texts|are said to end at byte"):
+            table.extend(source)
+    assert list(table) == [(1, "x")]
+    rows = reader[:index]
+    for call in (rows.__arrow_c_stream__, rows["s"].__arrow_c_array__):
+        with pytest.raises(ValueError, match=f"the texts of column 's' are said to end at byte {word} of 400"):
+            call()
+    forger.close()
+
+
+@linux_only
+@pytest.mark.parametrize("kind", ["str", "bytes"])
+def test_offsets_that_change_in_the_middle_of_extending(kind: str) -> None:
+    """The writer strikes when the batch has been taken, and is not stored yet."""
+    table = vmem.Table({"a": "q", "s": kind}, capacity=1000, shared=True)
+    table.extend([range(100), ["abcd" if kind == "str" else b"abcd"] * 100])
+    expected = list(table)
+    forger = Forger(table=table)
+    reader = forger.attach()
+    assert list(reader) == expected
+
+    class Changing(Producer):
+        def on_get_next(self, _: int, out: Any) -> int:
+            if self.next == 0:
+                batch = next_batch(stream_in(reader.__arrow_c_stream__()))
+                ctypes.memmove(out, ctypes.addressof(batch), ctypes.sizeof(batch))
+            else:
+                forger.set_word(find_offsets(forger) + 8 * 50, 2**40)
+                forger.set_word(find_offsets(forger) + 8 * 100, 2**40)
+                out.contents.release = None
+            self.next += 1
+            return 0
+
+    table = vmem.Table({"a": "q", "s": kind}, capacity=1000)
+    columns = [Column(b"l", [], 0, name=b"a"), Column(b"U" if kind == "str" else b"Z", [], 0, name=b"s")]
+    table.extend(Changing([], schema=columns))
+    assert list(table) == expected
     forger.close()
 
 

@@ -1,7 +1,9 @@
 #include "types/table/arrow_input.h"
 
 #include "types/arrow_capsules.h"
+#include "types/table/arrow_output.h"
 #include "types/table/batch.h"
+#include "types/table/utf8.h"
 
 typedef struct ArrowSchema Schema;
 typedef struct ArrowArray Columns;  // one, or a batch of them
@@ -140,11 +142,10 @@ static int take_times(Source* source, const TableColumn* column, const char* for
 
 // --- texts ---
 
-static int64_t load_offset(const Source* source, Py_ssize_t index) {
+static int64_t load_offset(const char* offsets, bool are_short, Py_ssize_t index) {
     int32_t short_offset;
     int64_t offset;
-    const char* offsets = source->offsets;
-    if (!source->has_short_offsets) {
+    if (!are_short) {
         memcpy(&offset, offsets + index * (Py_ssize_t)sizeof(offset), sizeof(offset));
         return offset;
     }
@@ -152,28 +153,71 @@ static int64_t load_offset(const Source* source, Py_ssize_t index) {
     return short_offset;
 }
 
-// Offsets must not decrease: they become sizes.
-static int check_offsets(const Source* source) {
+// Another process may write the offsets: each is loaded once, and the copies are checked and used. They must not
+// decrease, because they become sizes.
+static int stage_offsets(Source* source, const char* offsets, bool are_short, int64_t end) {
     int64_t before = 0;
+    size_t size = sizeof(int64_t);
+    char* staged = staged_add(&source->staged_offsets, ((size_t)source->num_items + 1) * size);
+    if (!staged) return -1;
     for (Py_ssize_t i = 0; i <= source->num_items; i++) {
-        int64_t offset = load_offset(source, i);
+        int64_t offset = load_offset(offsets, are_short, i);
         if (offset < before) return raise_malformed("offsets of texts decrease");
+        memcpy(staged + (size_t)i * size, &offset, size);
         before = offset;
+    }
+    if (before > end) return raise_malformed("offsets of texts point outside");
+    source->offsets = staged;
+    return 0;
+}
+
+static int raise_not_utf8(const TableColumn* column, Py_ssize_t index) {
+    PyErr_Format(PyExc_ValueError, "item %zd for column %R, of type '%s%s', is not UTF-8", index, column->name,
+                 column->type->name, column->is_nullable ? "|None" : "");
+    return -1;
+}
+
+// Checks texts that are staged. What is under a None does not matter, and becomes zeros.
+static int check_utf8(const Source* source, const TableColumn* column, char* texts, int64_t first) {
+    int64_t start = first;
+    for (Py_ssize_t i = 0; i < source->num_items; i++) {
+        int64_t end = load_offset(source->offsets, false, i + 1);
+        char* text = texts + (start - first);
+        size_t size = (size_t)(end - start);
+        if (!utf8_is_valid(text, size)) {
+            if (!source_is_null(source, i)) return raise_not_utf8(column, i);
+            memset(text, 0, size);
+        }
+        start = end;
     }
     return 0;
 }
 
-static int take_texts(Source* source, const Columns* array, bool has_short_offsets, Py_ssize_t offset,
-                      Py_ssize_t num_items) {
+// What is checked must not change afterwards: it is copied first.
+static int stage_utf8(Source* source, const TableColumn* column) {
+    int64_t first = load_offset(source->offsets, false, 0);
+    size_t num_bytes = source_text_size(source);
+    char* texts = staged_add(&source->staged_values, num_bytes);
+    if (!texts) return -1;
+    if (num_bytes > 0) memcpy(texts, source->values + first, num_bytes);
+    if (check_utf8(source, column, texts, first) < 0) return -1;
+    source->values = texts;
+    source->first_text = first;
+    return 0;
+}
+
+static int take_texts(Source* source, const TableColumn* column, const Columns* array, bool has_short_offsets,
+                      Py_ssize_t offset, Py_ssize_t num_items) {
     size_t size = has_short_offsets ? sizeof(int32_t) : sizeof(int64_t);
     if (array->n_buffers != 3) return raise_malformed("a column of texts does not have three buffers");
     if (num_items == 0) return 0;
     if (!array->buffers[1]) return raise_malformed("a column of texts has no offsets");
+    const char* offsets = (const char*)array->buffers[1] + (size_t)offset * size;
     source->values = array->buffers[2];
-    source->offsets = (const char*)array->buffers[1] + (size_t)offset * size;
-    source->has_short_offsets = has_short_offsets;
     source->num_items = num_items;
-    return check_offsets(source);
+    if (stage_offsets(source, offsets, has_short_offsets, arrow_find_text_end(array)) < 0) return -1;
+    if (!source->values && source_text_size(source) > 0) return raise_malformed("a column of texts has no bytes");
+    return column->type->kind == COLUMN_TEXT ? stage_utf8(source, column) : 0;
 }
 
 // A text of up to 12 bytes is in the view itself; of others it has the place in one of the data buffers.
@@ -195,6 +239,7 @@ static const char* find_text(const Columns* array, const TextView* view) {
     if (view->size < 0) return NULL;
     if (view->size <= (int32_t)sizeof(view->as.inlined)) return view->as.inlined;
     if (view->as.place.buffer < 0 || view->as.place.buffer >= num_buffers || view->as.place.offset < 0) return NULL;
+    if (!array->buffers[array->n_buffers - 1] || !array->buffers[2 + view->as.place.buffer]) return NULL;
     memcpy(&sizes, (const int64_t*)array->buffers[array->n_buffers - 1] + view->as.place.buffer, sizeof(sizes));
     if ((int64_t)view->as.place.offset + view->size > sizes) return NULL;
     return (const char*)array->buffers[2 + view->as.place.buffer] + view->as.place.offset;
@@ -219,7 +264,8 @@ static int stage_view(Source* source, const Columns* array, Py_ssize_t index, bo
     return stage_offset(source);
 }
 
-static int take_text_views(Source* source, const Columns* array, Py_ssize_t offset, Py_ssize_t num_items) {
+static int take_text_views(Source* source, const TableColumn* column, const Columns* array, Py_ssize_t offset,
+                           Py_ssize_t num_items) {
     if (array->n_buffers < 3) return raise_malformed("a column of text views has less than three buffers");
     if (num_items == 0) return 0;
     if (!array->buffers[1]) return raise_malformed("a column of text views has no views");
@@ -229,16 +275,16 @@ static int take_text_views(Source* source, const Columns* array, Py_ssize_t offs
     source->values = source->staged_values.bytes;
     source->offsets = source->staged_offsets.bytes;
     source->num_items = num_items;
-    return 0;
+    return column->type->kind == COLUMN_TEXT ? check_utf8(source, column, source->staged_values.bytes, 0) : 0;
 }
 
 static int take_any_texts(Source* source, const TableColumn* column, const char* format, const Columns* array,
                           Py_ssize_t offset, Py_ssize_t num_items) {
     static const char* const formats[2][3] = {{"u", "U", "vu"}, {"z", "Z", "vz"}};
     const char* const* own = formats[column->type->kind == COLUMN_BYTES];
-    if (strcmp(format, own[0]) == 0) return take_texts(source, array, true, offset, num_items);
-    if (strcmp(format, own[1]) == 0) return take_texts(source, array, false, offset, num_items);
-    if (strcmp(format, own[2]) == 0) return take_text_views(source, array, offset, num_items);
+    if (strcmp(format, own[0]) == 0) return take_texts(source, column, array, true, offset, num_items);
+    if (strcmp(format, own[1]) == 0) return take_texts(source, column, array, false, offset, num_items);
+    if (strcmp(format, own[2]) == 0) return take_text_views(source, column, array, offset, num_items);
     return raise_wrong_format(column, format);
 }
 
@@ -311,6 +357,8 @@ static int check_rows(const Columns* array) {
 static int take_batch(const Input* input, Batch* batch, const Columns* array) {
     const Table* table = input->table;
     if (array->n_children != input->schema.n_children) return raise_malformed("a batch differs from the schema");
+    for (int64_t i = 0; i < array->n_children; i++)
+        if (!array->children || !array->children[i]) return raise_malformed("a batch lacks a column");
     if (check_rows(array) < 0) return -1;
     batch->num_rows = (Py_ssize_t)array->length;
     for (Py_ssize_t i = 0; i < table->num_columns; i++) {
@@ -402,12 +450,21 @@ static int raise_unknown(const char* name) {
     return -1;
 }
 
-static int match_columns(Input* input) {
-    const Schema* schema = &input->schema;
+static int check_schema(const Schema* schema) {
     if (!schema->release || !schema->format || strcmp(schema->format, "+s") != 0) {
         PyErr_SetString(PyExc_TypeError, "extend() takes Arrow streams of rows, not of single columns");
         return -1;
     }
+    for (int64_t i = 0; i < schema->n_children; i++) {
+        if (!schema->children || !schema->children[i]) return raise_malformed("the schema lacks a column");
+        if (!schema->children[i]->format) return raise_malformed("a column has no format");
+    }
+    return 0;
+}
+
+static int match_columns(Input* input) {
+    const Schema* schema = &input->schema;
+    if (check_schema(schema) < 0) return -1;
     input->children = PyMem_Calloc((size_t)input->table->num_columns, sizeof(int64_t));
     if (!input->children) {
         PyErr_NoMemory();
@@ -424,6 +481,7 @@ static int match_columns(Input* input) {
 
 static int take_schema(Input* input) {
     int error;
+    if (!input->stream.get_schema || !input->stream.get_next) return raise_malformed("it lacks a function");
     Py_BEGIN_ALLOW_THREADS
     error = input->stream.get_schema(&input->stream, &input->schema);
     Py_END_ALLOW_THREADS

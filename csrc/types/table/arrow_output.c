@@ -134,6 +134,7 @@ PyObject* arrow_export_schema(Table* table) {
 typedef struct ColumnExport {
     NativeHold* hold;
     const void* buffers[MAX_BUFFERS];
+    size_t text_size;  // so many bytes of texts there were
 } ColumnExport;
 
 static void release_column(struct ArrowArray* array) {
@@ -142,6 +143,21 @@ static void release_column(struct ArrowArray* array) {
     array->release = NULL;
     native_hold_end(export->hold);
     free(export);
+}
+
+int64_t arrow_find_text_end(const struct ArrowArray* array) {
+    const ColumnExport* export = array->private_data;
+    return array->release == release_column ? (int64_t)export->text_size : INT64_MAX;
+}
+
+// Another process may have written the offsets, and consumers trust the last one.
+static int check_text_end(const TableColumn* column, RowRange range) {
+    if (!has_variable_size(column->type) || range.start == range.stop) return 0;
+    int64_t end = ((const volatile int64_t*)column_offsets(column))[range.stop];
+    if (end >= 0 && (uint64_t)end <= column->text_size) return 0;
+    PyErr_Format(PyExc_ValueError, "the texts of column %R are said to end at byte %lld of %zu", column->name,
+                 (long long)end, column->text_size);
+    return -1;
 }
 
 // One part is pinned: all others cannot be overwritten or given back either, as long as rows are shown.
@@ -171,13 +187,15 @@ static void fill_buffers(struct ArrowArray* array, TableColumn* column, RowRange
     }
 }
 
-// Fills an empty array, with an export that is taken over. The caller holds the table's lock. Returns -1 with
-// MemoryError, and leaves it empty then.
+// Fills an empty array, with an export that is taken over. The caller holds the table's lock. Returns -1 with an
+// exception, and leaves it empty then.
 static int fill_column(struct ArrowArray* array, ColumnExport* export, Table* table, TableColumn* column,
                        RowRange range) {
     ByteRange pinned = find_pinned(column, range);
     bool is_counted = table->role != TABLE_READER && range.start == 0 && range.stop == table_length(table);
     bool has_nulls = column->is_nullable && (column->num_nulls > 0 || table->role == TABLE_READER);
+    if (check_text_end(column, range) < 0) return -1;
+    export->text_size = column->text_size;
     export->hold = native_hold_begin(&table->place->reservation, pinned.start, pinned.end - pinned.start, true);
     if (!export->hold) return -1;
     *array = (struct ArrowArray){.length = range.stop - range.start,

@@ -371,14 +371,8 @@ static void store_validity(const Source* source, TableColumn* column, Py_ssize_t
 }
 
 static int64_t get_offset(const Source* source, Py_ssize_t index) {
-    int32_t short_offset;
     int64_t offset;
-    if (source->has_short_offsets) {
-        memcpy(&short_offset, (const char*)source->offsets + index * (Py_ssize_t)sizeof(short_offset),
-               sizeof(short_offset));
-        return short_offset;
-    }
-    memcpy(&offset, (const char*)source->offsets + index * (Py_ssize_t)sizeof(offset), sizeof(offset));
+    memcpy(&offset, source->offsets + index * (Py_ssize_t)sizeof(offset), sizeof(offset));
     return offset;
 }
 
@@ -392,7 +386,8 @@ static void store_texts(const Source* source, TableColumn* column, Py_ssize_t in
     int64_t first = source->num_items > 0 ? get_offset(source, 0) : 0, shift = (int64_t)column->text_size - first;
     size_t num_bytes = source_text_size(source);
     if (index == 0) offsets[0] = 0;
-    if (num_bytes > 0) memcpy(column->parts[PART_VALUES].bytes + column->text_size, source->values + first, num_bytes);
+    const char* texts = num_bytes > 0 ? source->values + (first - source->first_text) : NULL;
+    if (texts) memcpy(column->parts[PART_VALUES].bytes + column->text_size, texts, num_bytes);
     for (Py_ssize_t i = 1; i <= source->num_items; i++) offsets[index + i] = get_offset(source, i) + shift;
     column->text_size += num_bytes;
 }

@@ -17,9 +17,9 @@ typedef struct Source {
     Py_ssize_t num_items;
     const char* values;  // items of the column's type; bits; or the bytes of texts
     Py_ssize_t first_value_bit;
-    const void* offsets;     // of texts: one more than there are items
-    bool has_short_offsets;  // of 32 bits instead of 64
-    const char* validity;    // bits; NULL where no item is None
+    const char* offsets;   // of texts: 64 bits each, one more than there are items; staged, since they are trusted
+    int64_t first_text;    // the offset of what `values` begins with, of texts
+    const char* validity;  // bits; NULL where no item is None
     Py_ssize_t first_validity_bit;
     // What keeps these:
     Staged staged_values, staged_offsets, staged_validity;
