@@ -211,8 +211,8 @@ static int convert_buffer(const RowType* type, const Py_buffer* buffer, RowSourc
     return status;
 }
 
-// `num_outer` is 1 for rows, and 0 for a single one.
-static int take_buffer(const RowType* type, const Py_buffer* buffer, int num_outer, RowSource* rows) {
+// Whether a buffer holds numbers, of whatever shape.
+static bool holds_numbers(const Py_buffer* buffer) {
     NumberSource ignored;
     Py_buffer one = *buffer;
     Py_ssize_t no_items = 0;
@@ -220,17 +220,38 @@ static int take_buffer(const RowType* type, const Py_buffer* buffer, int num_out
     one.shape = &no_items;
     one.strides = NULL;
     one.suboffsets = NULL;
-    if (!describe_source(&one, &ignored)) return 0;
-    if (!has_row_shape(type, buffer, num_outer)) return raise_wrong_shape(type, buffer, num_outer == 0);
-    *rows = (RowSource){buffer->buf, num_outer == 0 ? 1 : buffer->len / type->num_scalars / buffer->itemsize, NULL};
+    return describe_source(&one, &ignored);
+}
+
+static int take_rows(const RowType* type, const Py_buffer* buffer, Py_ssize_t num_rows, RowSource* rows) {
+    *rows = (RowSource){buffer->buf, num_rows, NULL};
     if (!item_type_matches(type->scalar, buffer->format)) return convert_buffer(type, buffer, rows);
     if (PyBuffer_IsContiguous(buffer, 'C')) return 1;
     rows->rows = rows->copy = copy_contiguous(buffer);
     return rows->copy ? 1 : -1;
 }
 
-int rows_from_buffer(const RowType* type, const Py_buffer* buffer, RowSource* rows) {
-    return take_buffer(type, buffer, 1, rows);
+static Py_ssize_t count_rows(const RowType* type, const Py_buffer* buffer) {
+    return buffer->len / type->num_scalars / buffer->itemsize;
+}
+
+int rows_count_in_buffer(const RowType* type, const Py_buffer* buffer, Py_ssize_t* num_rows) {
+    if (!holds_numbers(buffer)) return 0;
+    if (!has_row_shape(type, buffer, 1)) return raise_wrong_shape(type, buffer, false);
+    *num_rows = count_rows(type, buffer);
+    return 1;
+}
+
+int rows_from_buffer(const RowType* type, const Py_buffer* buffer, Py_ssize_t num_skipped, RowSource* rows) {
+    Py_buffer rest = *buffer;
+    Py_ssize_t shape[1 + MAX_ROW_DIMS], num_rows = count_rows(type, buffer) - num_skipped;
+    Py_ssize_t num_bytes = type->num_scalars * buffer->itemsize;  // of one row
+    shape[0] = num_rows;
+    memcpy(shape + 1, type->shape, sizeof(Py_ssize_t) * (size_t)type->num_dims);
+    rest.buf = (char*)buffer->buf + num_skipped * (buffer->strides ? buffer->strides[0] : num_bytes);
+    rest.len = num_rows * num_bytes;
+    rest.shape = shape;
+    return take_rows(type, &rest, num_rows, rows);
 }
 
 // --- one row ---
@@ -245,7 +266,9 @@ static int set_from_buffer(const RowType* type, char* row, PyObject* object) {
         PyErr_Clear();
         return 0;
     }
-    int status = take_buffer(type, &buffer, 0, &rows);
+    int status = holds_numbers(&buffer);
+    if (status > 0) status = has_row_shape(type, &buffer, 0) ? 1 : raise_wrong_shape(type, &buffer, true);
+    if (status > 0) status = take_rows(type, &buffer, 1, &rows);
     if (status > 0) {
         memcpy(row, rows.rows, (size_t)type->size);
         PyMem_Free(rows.copy);

@@ -40,9 +40,13 @@ typedef struct RowSource {
     char* copy;  // where they had to be converted or copied; NULL otherwise. The caller frees it with PyMem_Free().
 } RowSource;
 
-// The rows of a buffer, without a copy where its items are of the same type and contiguous. Returns 1; or 0, without an
-// exception, when it holds no numbers that can become such rows, so that iterating over it has to say why. ValueError
-// when its shape is another.
-int rows_from_buffer(const RowType* type, const Py_buffer* buffer, RowSource* rows);
+// How many rows a buffer holds. Returns 1; or 0, without an exception, when it holds no numbers. ValueError when its
+// shape is another.
+int rows_count_in_buffer(const RowType* type, const Py_buffer* buffer, Py_ssize_t* num_rows);
+
+// The rows of a buffer whose rows were counted, without a copy where its items are of the same type and contiguous. The
+// first `num_skipped` are not looked at. Returns 1; or 0, without an exception, when its numbers cannot become such rows,
+// so that iterating over it has to say why.
+int rows_from_buffer(const RowType* type, const Py_buffer* buffer, Py_ssize_t num_skipped, RowSource* rows);
 
 #endif

@@ -431,3 +431,38 @@ def test_the_map() -> None:
     assert str(found).startswith("ring: ")
     del view
     assert ring.map().num_views == 0
+
+
+@pytest.mark.parametrize("dtype", ["b", "B", "i4", ">i8"])
+@pytest.mark.parametrize("row_shape", [(), (2, 3)])
+def test_what_does_not_stay_is_not_read(dtype: str, row_shape: tuple[int, ...]) -> None:
+    """These are more items than could be copied or walked."""
+    many = 1 << 40
+    ring = vmem.Ring[Any]("b", 10, row_shape=row_shape)
+    given = np.broadcast_to(np.array(5, dtype), (many, *row_shape))
+    ring.append(np.ones(row_shape, "b") if row_shape else 1)
+    ring.extend(given)
+    assert (len(ring), ring.total, ring.oldest) == (10, many + 1, many - 9)
+    assert np.all(np.asarray(ring) == 5)
+    queue = vmem.Ring[Any]("b", 10, row_shape=row_shape, overwrite=False)
+    queue.extend(given[:3])
+    with pytest.raises(BufferError, match=f"cannot write {many} items: 7 of the 10 places of this ring are free"):
+        queue.extend(given)
+    assert (len(queue), queue.total) == (3, 3)
+
+
+@pytest.mark.parametrize("dtype", ["i4", ">i4", "u1", "i8"])
+def test_the_last_items_of_a_buffer_stay(dtype: str) -> None:
+    numbers = np.arange(120, dtype=dtype)
+    for given in (numbers, numbers[::3], numbers[::-1], numbers[100::-7], numbers[:8], numbers[:7]):
+        ring = vmem.Ring("i", 7)
+        ring.extend(given)
+        assert (list(ring), ring.total) == (given[-7:].tolist(), len(given))
+    for given in (
+        numbers.reshape(20, 3, 2),
+        numbers.reshape(2, 20, 3).transpose(1, 2, 0),
+        numbers.reshape(20, 3, 2)[::-2],
+    ):
+        rows = vmem.Ring[Any]("i", 7, row_shape=(3, 2))
+        rows.extend(given)
+        assert (np.asarray(rows).tolist(), rows.total) == (given[-7:].tolist(), len(given))

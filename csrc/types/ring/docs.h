@@ -31,29 +31,33 @@ PyDoc_STRVAR(append_doc,
              ">>> list(ring)\n"
              "[2, 3, 4]");
 
-PyDoc_STRVAR(extend_doc,
-             "extend($self, iterable, /)\n--\n\n"
-             "Write all items of a buffer or an iterable. They replace as many of the oldest as needed.\n\n"
-             "Buffers of the same type, such as NumPy arrays, are copied at the speed of memcpy(). Other buffers of\n"
-             "numbers are converted first, and written when all of them fit the type. What an iterable gave before an\n"
-             "error stays, unless the ring was made with ``overwrite=False``: then it is written as a whole or not.\n"
-             "Of more items than the capacity the last ones stay, and all of them are counted.\n\n"
-             "Parameters\n"
-             "----------\n"
-             "iterable : buffer or iterable\n"
-             "    With `row_shape`, a buffer has the shape ``(n, *row_shape)``.\n\n"
-             "Raises\n"
-             "------\n" RAISED_BY_WRITING
-             "    Or an item has the wrong type.\n"
-             "OverflowError, ValueError\n"
-             "    A number does not fit the type; or the buffer has another shape.\n\n"
-             "Examples\n"
-             "--------\n"
-             ">>> import vmem\n"
-             ">>> ring = vmem.Ring('B', 4)\n"
-             ">>> ring.extend(b'abcdef')\n"
-             ">>> bytes(ring), ring.total\n"
-             "(b'cdef', 6)");
+PyDoc_STRVAR(
+    extend_doc,
+    "extend($self, iterable, /)\n--\n\n"
+    "Write all items of a buffer or an iterable. They replace as many of the oldest as needed.\n\n"
+    "Buffers of the same type, such as NumPy arrays, are copied at the speed of memcpy(). Other buffers of\n"
+    "numbers are converted first, and written when all that stay fit the type. What an iterable gave before an\n"
+    "error stays, unless the ring was made with ``overwrite=False``: then it is written as a whole or not.\n"
+    "Of more items than the capacity the last ones stay, and all of them are counted: those of a buffer that\n"
+    "do not stay are not read.\n\n"
+    "As many items as the capacity, or more, replace all: a reader sees an empty ring while they are written.\n"
+    "Write smaller blocks than that where others read.\n\n"
+    "Parameters\n"
+    "----------\n"
+    "iterable : buffer or iterable\n"
+    "    With `row_shape`, a buffer has the shape ``(n, *row_shape)``.\n\n"
+    "Raises\n"
+    "------\n" RAISED_BY_WRITING
+    "    Or an item has the wrong type.\n"
+    "OverflowError, ValueError\n"
+    "    A number does not fit the type; or the buffer has another shape.\n\n"
+    "Examples\n"
+    "--------\n"
+    ">>> import vmem\n"
+    ">>> ring = vmem.Ring('B', 4)\n"
+    ">>> ring.extend(b'abcdef')\n"
+    ">>> bytes(ring), ring.total\n"
+    "(b'cdef', 6)");
 
 PyDoc_STRVAR(
     prepare_doc,

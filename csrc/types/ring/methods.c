@@ -43,14 +43,14 @@ static int append_object(Ring* ring, PyObject* object) {
         return -1;
     }
     int status = rows_set(&ring->type, row, object);
-    if (status == 0) status = ring_write(ring, row, 1);
+    if (status == 0) status = ring_write(ring, 0, row, 1);
     if (row != small) PyMem_Free(row);
     return status;
 }
 
 PyObject* ring_append(Ring* self, PyObject* object) { return none_unless(append_object(self, object) < 0); }
 
-static int write_copy(Ring* ring, const RowSource* rows) {
+static int write_copy(Ring* ring, Py_ssize_t num_skipped, const RowSource* rows) {
     size_t num_bytes = (size_t)rows->num_rows * (size_t)ring->type.size;
     char* copy = PyMem_Malloc(num_bytes + 1);
     if (!copy) {
@@ -58,32 +58,42 @@ static int write_copy(Ring* ring, const RowSource* rows) {
         return -1;
     }
     memcpy(copy, rows->rows, num_bytes);
-    int status = ring_write(ring, copy, rows->num_rows);
+    int status = ring_write(ring, num_skipped, copy, rows->num_rows);
     PyMem_Free(copy);
     return status;
 }
 
 // Views of the ring itself would be overwritten while they are read.
-static int write_rows(Ring* ring, const RowSource* rows) {
-    if (ring_owns(ring, rows->rows, rows->num_rows * ring->type.size)) return write_copy(ring, rows);
-    return ring_write(ring, rows->rows, rows->num_rows);
+static int write_rows(Ring* ring, Py_ssize_t num_skipped, const RowSource* rows) {
+    if (ring_owns(ring, rows->rows, rows->num_rows * ring->type.size)) return write_copy(ring, num_skipped, rows);
+    return ring_write(ring, num_skipped, rows->rows, rows->num_rows);
+}
+
+// Returns 1 when all items were written, 0 when they are no numbers of the ring's type, -1 with an exception. Those that
+// do not fit, or would not stay, are neither copied nor converted.
+static int write_buffer(Ring* ring, const Py_buffer* buffer) {
+    RowSource rows;
+    Py_ssize_t num_rows, num_skipped;
+    int status = rows_count_in_buffer(&ring->type, buffer, &num_rows);
+    if (status <= 0) return status;
+    if (ring_check_write(ring, num_rows, &num_skipped) < 0) return -1;
+    status = rows_from_buffer(&ring->type, buffer, num_skipped, &rows);
+    if (status <= 0) return status;
+    status = write_rows(ring, num_skipped, &rows);
+    PyMem_Free(rows.copy);
+    return status < 0 ? -1 : 1;
 }
 
 // Returns 1 when all items of a buffer were written, 0 for other objects, -1 with an exception.
 static int extend_from_buffer(Ring* ring, PyObject* object) {
     Py_buffer buffer;
-    RowSource rows;
     if (!PyObject_CheckBuffer(object)) return 0;
     if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0) {
         if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;
         PyErr_Clear();
         return 0;
     }
-    int status = rows_from_buffer(&ring->type, &buffer, &rows);
-    if (status > 0) {
-        if (write_rows(ring, &rows) < 0) status = -1;
-        PyMem_Free(rows.copy);
-    }
+    int status = write_buffer(ring, &buffer);
     PyBuffer_Release(&buffer);
     return status;
 }
@@ -144,7 +154,7 @@ static int write_all(Ring* ring, PyObject* iterator) {
         if (status == 0 && ++collection.num_rows > ring->capacity) status = raise_too_many(ring);
         if (status == 0 && collection.num_rows % ITEMS_BETWEEN_SIGNALS == 0) status = PyErr_CheckSignals();
     }
-    if (status == 0 && !PyErr_Occurred()) status = ring_write(ring, collection.rows, collection.num_rows);
+    if (status == 0 && !PyErr_Occurred()) status = ring_write(ring, 0, collection.rows, collection.num_rows);
     PyMem_Free(collection.rows);
     return status < 0 || PyErr_Occurred() ? -1 : 0;
 }

@@ -331,25 +331,38 @@ int ring_raise_does_not_fit(const Ring* ring, WriteProblem problem, const char* 
 }
 
 // The caller holds the lock.
-static int write_locked(Ring* ring, const char* items, Py_ssize_t num_items) {
+static int check_write(const Ring* ring, Py_ssize_t num_items, Py_ssize_t* num_skipped) {
     if (ring_check_writer(ring) < 0) return -1;
-    Py_ssize_t num_skipped = ring->overwrites && num_items > ring->capacity ? num_items - ring->capacity : 0;
-    WriteProblem problem = ring_check_fits(ring, num_items - num_skipped);
+    *num_skipped = ring->overwrites && num_items > ring->capacity ? num_items - ring->capacity : 0;
+    WriteProblem problem = ring_check_fits(ring, num_items - *num_skipped);
     if (problem == WRITE_FITS && (uint64_t)num_items > ring->max_position - ring->own.total) problem = WRITE_IS_AT_END;
-    if (problem != WRITE_FITS) return ring_raise_does_not_fit(ring, problem, "write", num_items);
+    return problem == WRITE_FITS ? 0 : ring_raise_does_not_fit(ring, problem, "write", num_items);
+}
+
+int ring_check_write(const Ring* ring, Py_ssize_t num_items, Py_ssize_t* num_skipped) {
+    int status;
+    Py_BEGIN_CRITICAL_SECTION(ring);
+    status = check_write(ring, num_items, num_skipped);
+    Py_END_CRITICAL_SECTION();
+    return status;
+}
+
+// The caller holds the lock.
+static int write_locked(Ring* ring, Py_ssize_t num_skipped, const char* items, Py_ssize_t num_items) {
+    Py_ssize_t num_to_skip;
+    if (check_write(ring, num_skipped + num_items, &num_to_skip) < 0) return -1;
     if (num_items == 0) return 0;
     ring->prepared = -1;
     if (num_skipped > 0) ring_skip(ring, num_skipped);
-    size_t size = (size_t)ring->type.size, num_written = (size_t)(num_items - num_skipped);
-    memcpy(ring_begin_write(ring, num_items - num_skipped), items + (size_t)num_skipped * size, num_written * size);
-    ring_end_write(ring, num_items - num_skipped);
+    memcpy(ring_begin_write(ring, num_items), items, (size_t)num_items * (size_t)ring->type.size);
+    ring_end_write(ring, num_items);
     return 0;
 }
 
-int ring_write(Ring* ring, const char* items, Py_ssize_t num_items) {
+int ring_write(Ring* ring, Py_ssize_t num_skipped, const char* items, Py_ssize_t num_items) {
     int status;
     Py_BEGIN_CRITICAL_SECTION(ring);
-    status = write_locked(ring, items, num_items);
+    status = write_locked(ring, num_skipped, items, num_items);
     Py_END_CRITICAL_SECTION();
     return status;
 }

@@ -84,9 +84,13 @@ void ring_drop_to(Ring* ring, uint64_t position);
 // Raises TypeError for a reader, and BufferError where a producer in C writes. The caller holds the ring's lock.
 int ring_check_writer(const Ring* ring);
 
-// Copies items to the end. They may be the ring's own only if `items` is a copy. Cancels a prepare, if there are any. The
-// caller holds no lock.
-int ring_write(Ring* ring, const char* items, Py_ssize_t num_items);
+// Checks that so many items can be written, and says how many of the first ones would not stay. The caller holds no lock.
+int ring_check_write(const Ring* ring, Py_ssize_t num_items, Py_ssize_t* num_skipped);
+
+// Copies items, no more than the capacity, to the end. They may be the ring's own only if `items` is a copy. The
+// `num_skipped` items before them are only counted: there are none unless as many as the capacity come after them.
+// Cancels a prepare, if there are any items. The caller holds no lock.
+int ring_write(Ring* ring, Py_ssize_t num_skipped, const char* items, Py_ssize_t num_items);
 
 // Raises that so many items do not fit. Returns -1.
 int ring_raise_does_not_fit(const Ring* ring, WriteProblem problem, const char* verb, Py_ssize_t num_items);
