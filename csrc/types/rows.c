@@ -114,13 +114,26 @@ static int set_part(const RowType* type, int dim, char** to, PyObject* object) {
 
 // --- rows from buffers ---
 
+// The shape of any number of rows, as it is written: '(n, 2)'.
+static PyObject* describe_shape_of_rows(const RowType* type) {
+    PyObject* text = PyUnicode_FromString(type->num_dims == 0 ? "(n," : "(n");
+    for (int i = 0; text && i < type->num_dims; i++) {
+        PyObject* longer = PyUnicode_FromFormat("%U, %zd", text, type->shape[i]);
+        Py_DECREF(text);
+        text = longer;
+    }
+    PyObject* closed = text ? PyUnicode_FromFormat("%U)", text) : NULL;
+    Py_XDECREF(text);
+    return closed;
+}
+
 static int raise_wrong_shape(const RowType* type, const Py_buffer* buffer, bool is_one_row) {
-    PyObject* expected = rows_shape_as_tuple(type);
+    PyObject* expected = is_one_row ? rows_shape_as_tuple(type) : describe_shape_of_rows(type);
     PyObject* shape = expected ? dimensions_as_tuple(buffer->shape ? buffer->ndim : 0, buffer->shape) : NULL;
     if (shape)
         PyErr_Format(PyExc_ValueError,
-                     is_one_row ? "a row has the shape %R, but this buffer has the shape %R"
-                                : "each item has the shape %R, but this buffer has the shape %R",
+                     is_one_row ? "a row has the shape %S, but this buffer has the shape %S"
+                                : "the buffer must have the shape %S, but has the shape %S",
                      expected, shape);
     Py_XDECREF(shape);
     Py_XDECREF(expected);

@@ -154,9 +154,9 @@ def test_a_buffer_that_cannot_be_converted_changes_nothing() -> None:
         ring.extend(np.array([1, 2, 1000]))
     with pytest.raises(TypeError):
         ring.extend(np.array([1.5]))
-    with pytest.raises(ValueError, match=r"each item has the shape \(\), but this buffer has the shape \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"the buffer must have the shape \(n,\), but has the shape \(2, 3\)"):
         ring.extend(np.zeros((2, 3), "i1"))
-    with pytest.raises(ValueError, match=r"this buffer has the shape \(\)"):
+    with pytest.raises(ValueError, match=r"the buffer must have the shape \(n,\), but has the shape \(\)"):
         ring.extend(np.array(1, "i1"))
     for wrong in (5, None, "ab", [1, "2"], object()):
         with pytest.raises(TypeError):

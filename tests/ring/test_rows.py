@@ -92,8 +92,10 @@ def test_messages() -> None:
         ring.append([[1, 2], [1, 2, 3], [1, 2]])
     with pytest.raises(ValueError, match=r"a row has the shape \(3, 2\), but this buffer has the shape \(2, 3\)"):
         ring.append(np.zeros((2, 3)))
-    with pytest.raises(ValueError, match=r"each item has the shape \(3, 2\), but this buffer has the shape \(6,\)"):
+    with pytest.raises(ValueError, match=r"the buffer must have the shape \(n, 3, 2\), but has the shape \(6,\)"):
         ring.extend(np.zeros(6))
+    with pytest.raises(ValueError, match=r"the buffer must have the shape \(n, 3, 2\), but has the shape \(3, 2\)"):
+        ring.extend(np.zeros((3, 2)))
     with pytest.raises(TypeError, match="a row must be a sequence or a buffer, not int"):
         ring.append(5)
     with pytest.raises(TypeError, match="a row must be a sequence or a buffer, not str"):
