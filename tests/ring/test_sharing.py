@@ -70,10 +70,14 @@ def test_a_reader_cannot_write() -> None:
     ring = make_shared("B", 10)
     reader: Any = vmem.attach(ring.fileno())
     ring.extend(b"abc")
+    untouched = iter([1, 2])
     calls: list[Callable[[], object]] = [
         lambda: reader.append(1),
         lambda: reader.extend([1]),
         lambda: reader.extend(b"1"),
+        lambda: reader.extend([]),
+        lambda: reader.extend(b""),
+        lambda: reader.extend(untouched),
         lambda: reader.prepare(1),
         lambda: reader.advance(0),
         lambda: reader.consume(1),
@@ -82,6 +86,7 @@ def test_a_reader_cannot_write() -> None:
     for call in calls:
         with pytest.raises(TypeError, match="this ring is read-only: the process that made it writes"):
             call()
+    assert list(untouched) == [1, 2]
     assert memoryview(reader).readonly
     assert bytes(ring) == bytes(reader) == b"abc"
 

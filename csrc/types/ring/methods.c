@@ -159,12 +159,22 @@ static int write_all(Ring* ring, PyObject* iterator) {
     return status < 0 || PyErr_Occurred() ? -1 : 0;
 }
 
+static int check_writer(const Ring* ring) {
+    int status;
+    Py_BEGIN_CRITICAL_SECTION(ring);
+    status = ring_check_writer(ring);
+    Py_END_CRITICAL_SECTION();
+    return status;
+}
+
+// A ring that cannot be written takes no items from the iterator, and refuses one without any, too.
 PyObject* ring_extend(Ring* self, PyObject* iterable) {
     int status = extend_from_buffer(self, iterable);
     if (status != 0) return none_unless(status < 0);
     PyObject* iterator = PyObject_GetIter(iterable);
     if (!iterator) return NULL;
-    status = self->overwrites ? write_each(self, iterator) : write_all(self, iterator);
+    status = check_writer(self);
+    if (status == 0) status = self->overwrites ? write_each(self, iterator) : write_all(self, iterator);
     Py_DECREF(iterator);
     return none_unless(status < 0);
 }
@@ -230,7 +240,7 @@ static int advance(Ring* ring, Py_ssize_t num_items) {
     if (ring->prepared < 0) {
         PyErr_Format(PyExc_ValueError,
                      "cannot advance by %zd items: nothing is prepared; prepare() comes before each advance(), and "
-                     "append(), extend() and clear() cancel it",
+                     "append(), clear() and an extend() by one or more items cancel it",
                      num_items);
         return -1;
     }
