@@ -21,7 +21,7 @@ takes any object with ``__index__``.
 #   _broken         what to say when the extension cannot be imported
 #   _format         numbers as text
 #   _types          Protection and the records; imported on first use
-#   _first_use      imports _types
+#   _first_use      imports _types and _map
 #   _about          the version, and the folders of the headers and of the files for build tools
 #   _arguments      checks of arguments
 #   _memory         memory_info
@@ -44,6 +44,7 @@ except ImportError as _error:
 
 from vmem import _vmem
 from vmem._about import __version__, get_include
+from vmem._first_use import import_map as _import_map
 from vmem._first_use import import_types as _import_types
 from vmem._memory import memory_info
 from vmem._region import Region, attach, reserve
@@ -118,7 +119,7 @@ else:
         if name in ("MemoryInfo", "MemoryPart", "Protection", "Range"):
             module = _import_types()
         elif name == "MemoryMap":
-            from vmem import _map as module
+            module = _import_map()
         elif name == "Row":
             from vmem import _rows as module
         else:
@@ -134,9 +135,8 @@ def __dir__() -> list[str]:
 
 
 def _make_map(*facts: "Any") -> "MemoryMap":
-    from vmem._map import make_map
-
-    return make_map(*facts)
+    made: MemoryMap = _import_map().make_map(*facts)
+    return made
 
 
 set_map_maker(_make_map)

@@ -1,4 +1,4 @@
-"""Imports Protection and the records on first use."""
+"""Imports Protection, the records and MemoryMap on first use."""
 
 import sys
 
@@ -20,3 +20,14 @@ def import_types() -> "ModuleType":
         del sys.modules["vmem._types"]
         from vmem import _types
     return _types
+
+
+def import_map() -> "ModuleType":
+    """Returns the module `_map`, complete. What holds for `_types` holds for it, too: see the end of `_map`."""
+    import_types()  # `_map` imports names from it, and must not find it in the middle of its import
+    from vmem import _map
+
+    if not hasattr(_map, "is_complete"):
+        del sys.modules["vmem._map"]
+        from vmem import _map
+    return _map

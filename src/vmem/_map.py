@@ -1,5 +1,6 @@
 """`MemoryMap`, and how one is made of what the extension reports. How a map is drawn is in `_drawing`."""
 
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
@@ -131,3 +132,8 @@ def find_pinned(views: Sequence[tuple[int, int]], page_size: int) -> tuple[tuple
         else:
             runs.append((first, last))
     return tuple((first, last - first) for first, last in runs)
+
+
+# Another import of this module may have been complete before this one, and its class is in use: see `_first_use`.
+globals()["MemoryMap"] = vars(sys.modules["vmem"]).setdefault("_map_class_in_use", MemoryMap)
+is_complete = True

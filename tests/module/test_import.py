@@ -255,3 +255,36 @@ def test_a_first_use_in_the_middle_of_another(event: str, outer: str, inner: str
         assert type(vmem.memory_info()) is vmem.MemoryInfo
         """
     )
+
+
+@pytest.mark.parametrize("event", ["enum", "collections", "bisect", "vmem._types", "vmem._map"])
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        ("region.map()", "region.map()"),
+        ("vmem.MemoryMap", "region.map()"),
+        ("region.map()", "vmem.MemoryMap"),
+        ("region.map()", "vmem.memory_info()"),
+        ("region.ranges()", "region.map()"),
+    ],
+)
+def test_a_first_map_in_the_middle_of_another(event: str, outer: str, inner: str) -> None:
+    run_bare(
+        f"""
+        import vmem
+        region, found = vmem.reserve(1), []
+
+        def hook(name, arguments):
+            if name == "import" and arguments[0] == {event!r} and not found:
+                found.append(None)
+                found[0] = {inner}
+
+        sys.addaudithook(hook)
+        {outer}
+        for each in (*found, region.map(), vmem.MemoryMap):
+            if "Map" in repr(each):
+                assert vmem.MemoryMap in (each, type(each)), each
+        from vmem import _map
+        assert _map.MemoryMap is vmem.MemoryMap
+        """
+    )
