@@ -231,6 +231,10 @@ def status_of(action: Callable[[], object]) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    if getattr(sys, "frozen", False):  # the demo starts a second process, which a bundled program has to tell apart
+        from multiprocessing import freeze_support
+
+        freeze_support()
     status = status_of(lambda: run(arguments))
     if status == 0:
         return status_of(flush)
