@@ -71,8 +71,8 @@ int sharing_raise_not_shared(const char* noun) {
 
 static int find_handle(Reservation* reservation, intptr_t* handle) {
     const SharedMemory* memory = shared_memory_of(reservation->backing);
-    if (!memory) return sharing_raise_not_shared(reservation->owner_kind->noun);
     if (reservation_check_open(reservation) < 0) return -1;
+    if (!memory) return sharing_raise_not_shared(reservation->owner_kind->noun);
     return shared_memory_get_handle(memory, handle);
 }
 

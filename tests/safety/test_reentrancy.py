@@ -584,7 +584,11 @@ def test_every_attribute_after_release(page: int) -> None:
             if name in ("release", "_release_deferred", "_count_views"):
                 assert not attribute()
                 continue
-            arguments = {"protect": (2, 0, 1), "ranges": (), "map": ()}.get(name, (0, 1))
+            if name == "fileno" and sys.platform == "win32":
+                continue  # NotImplementedError, of every region
+            arguments: tuple[int, ...] = {"protect": (2, 0, 1)}.get(name, (0, 1))
+            if name in ("ranges", "map", "fileno", "_get_handle"):
+                arguments = ()
             with pytest.raises(ValueError, match="released"):
                 attribute(*arguments)
         for call in (len, lambda r: r[0], lambda r: r[:], lambda r: r.address, lambda r: r.__enter__()):
