@@ -22,7 +22,7 @@ static size_t data_offset(const SharedMemory* memory) { return (size_t)memory->f
 
 // --- the first page ---
 
-static void unmap_page(SharedMemory* memory) {
+void shared_memory_unmap_page(SharedMemory* memory) {
     if (!memory->page) return;
     if (vmem_object_unmap(memory->page, shared_page_size()) == VMEM_SUCCESS) mapping_budget_charge(-1);
     memory->page = NULL;
@@ -76,7 +76,7 @@ static VmemResult unmap_data(SharedMemory* memory, void* data) {
 // --- opening and closing ---
 
 static void close_object(SharedMemory* memory) {
-    unmap_page(memory);
+    shared_memory_unmap_page(memory);
     if (memory->is_open) vmem_object_close(&memory->object);  // closes no number that is somebody else's by now
     memory->is_open = false;
 }
@@ -106,7 +106,7 @@ static VmemResult make(SharedMemory* memory, size_t align, const char* name, voi
                                     : map_page(memory, shared_page_size(), VMEM_READ_WRITE);
     if (result != VMEM_SUCCESS) return result;
     *memory->page = memory->facts;
-    if (!memory->keeps_page) unmap_page(memory);
+    if (!memory->keeps_page) shared_memory_unmap_page(memory);
     return seal(memory);
 }
 
@@ -298,7 +298,7 @@ static int check_writable(const Attaching* attaching) {
     if (result == VMEM_ERROR_ACCESS_DENIED)
         return raise_no_access(attaching, "it was opened for reading only, and a region is written");
     if (result != VMEM_SUCCESS) return raise_failed(attaching, result, shared_page_size());
-    unmap_page(attaching->memory);
+    shared_memory_unmap_page(attaching->memory);
     return 0;
 }
 
@@ -423,7 +423,7 @@ static size_t make_private(SharedMemory* memory, char* base, size_t exported_end
 }
 
 size_t shared_memory_isolate(SharedMemory* memory, char* base, size_t size, size_t exported_end, size_t readable_end) {
-    unmap_page(memory);
+    shared_memory_unmap_page(memory);
     size_t own_end = make_private(memory, base, exported_end, readable_end);
     if (own_end < readable_end) vmem_protect(base + own_end, readable_end - own_end, VMEM_READ);
     if (readable_end < size) vmem_protect(base + readable_end, size - readable_end, VMEM_NO_ACCESS);

@@ -44,6 +44,9 @@ size_t shared_memory_isolate(SharedMemory* memory, char* base, size_t size, size
 // For memory that was not handed to reservation_open().
 void shared_memory_free(SharedMemory* memory);
 
+// Unmaps the first page, if it is mapped apart.
+void shared_memory_unmap_page(SharedMemory* memory);
+
 // Makes memory for a part of the object, the first page included, unless the system has less of it than that.
 VmemResult shared_memory_commit(const SharedMemory* memory, size_t offset, size_t num_bytes, size_t num_missing);
 

@@ -242,11 +242,6 @@ int table_raise_append_only(const Table* table, const char* call) {
 
 // --- forked children ---
 
-static void unmap_first_page(SharedMemory* memory) {
-    if (vmem_object_unmap(memory->page, shared_page_size()) == VMEM_SUCCESS) mapping_budget_charge(-1);
-    memory->page = NULL;
-}
-
 // NULL without an exception.
 static TablePlace* map_again(ModuleState* state, Table* table) {
     SharedMemory* memory = shared_memory_attach_again(table->place->memory);
@@ -296,7 +291,7 @@ static void become_reader(ModuleState* state, Table* table) {
     TablePlace* old = table->place;
     fork_list_remove(&old->fork_entry);
     table->role = TABLE_READER;
-    unmap_first_page(old->memory);
+    shared_memory_unmap_page(old->memory);
     TablePlace* place = map_again(state, table);
     isolate(table, old, place != NULL);
     if (!place) return;
