@@ -3,6 +3,39 @@
 #include "python/arguments.h"
 #include "types/array/conversion.h"
 
+// --- types of numbers ---
+
+#define NUMBER_TYPE(index, number) {.scalar = &ITEM_TYPES[index], .num_scalars = 1, .size = sizeof(number)}
+
+// In the order of the item types.
+static const RowType NUMBER_TYPES[] = {
+    NUMBER_TYPE(0, char),      NUMBER_TYPE(1, char),      NUMBER_TYPE(2, short),  NUMBER_TYPE(3, short),
+    NUMBER_TYPE(4, int),       NUMBER_TYPE(5, int),       NUMBER_TYPE(6, long),   NUMBER_TYPE(7, long),
+    NUMBER_TYPE(8, long long), NUMBER_TYPE(9, long long), NUMBER_TYPE(10, float), NUMBER_TYPE(11, double),
+};
+
+const RowType* rows_type_of_numbers(const ItemType* scalar) { return &NUMBER_TYPES[scalar - ITEM_TYPES]; }
+
+const RowType* rows_copy_type(const RowType* type) {
+    if (type->num_dims == 0) return rows_type_of_numbers(type->scalar);
+    RowType* copy = PyMem_Malloc(sizeof(*copy));
+    if (!copy) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    *copy = *type;
+    return copy;
+}
+
+void rows_free_type(const RowType* type) {
+    if (type && type->num_dims > 0) PyMem_Free((void*)type);
+}
+
+bool rows_have_same_type(const RowType* one, const RowType* other) {
+    return one == other || (one->scalar == other->scalar && one->num_dims == other->num_dims &&
+                            memcmp(one->shape, other->shape, sizeof(one->shape)) == 0);
+}
+
 // --- shapes ---
 
 bool rows_make_type(const ItemType* scalar, int num_dims, const Py_ssize_t* shape, RowType* type) {
@@ -79,7 +112,7 @@ static PyObject* get_part(const RowType* type, int dim, const char** from) {
     return tuple;
 }
 
-PyObject* rows_get(const RowType* type, const char* row) { return get_part(type, 0, &row); }
+PyObject* rows_get_tuple(const RowType* type, const char* row) { return get_part(type, 0, &row); }
 
 // --- rows from sequences ---
 
@@ -290,8 +323,7 @@ static int set_from_buffer(const RowType* type, char* row, PyObject* object) {
     return status;
 }
 
-int rows_set(const RowType* type, char* row, PyObject* object) {
-    if (type->num_dims == 0) return type->scalar->set(row, object);
+int rows_set_row(const RowType* type, char* row, PyObject* object) {
     int status = set_from_buffer(type, row, object);
     return status != 0 ? (status < 0 ? -1 : 0) : set_part(type, 0, &row, object);
 }

@@ -18,20 +18,40 @@ typedef struct RowType {
     Py_ssize_t size;         // of a row, in bytes
 } RowType;
 
+// The type of items that are single numbers, of which there is one for each item type.
+const RowType* rows_type_of_numbers(const ItemType* scalar);
+
 // The type of rows of a shape given by Python code: a sequence of positive integers, or NULL for an empty one.
 int rows_convert_type(const ItemType* scalar, PyObject* shape, RowType* type);
 
 // The same for dimensions that are not from Python code. Returns false, without an exception, when they are impossible.
 bool rows_make_type(const ItemType* scalar, int num_dims, const Py_ssize_t* shape, RowType* type);
 
+// A type for an object to refer to until it calls rows_free_type(): a copy, unless it is that of numbers. NULL with
+// MemoryError.
+const RowType* rows_copy_type(const RowType* type);
+void rows_free_type(const RowType* type);
+
+bool rows_have_same_type(const RowType* one, const RowType* other);
+
 PyObject* rows_shape_as_tuple(const RowType* type);
 
-// A row as a number, or as a tuple of numbers, or of tuples.
-PyObject* rows_get(const RowType* type, const char* row);
+// A row as a tuple of numbers, or of tuples.
+PyObject* rows_get_tuple(const RowType* type, const char* row);
 
-// Converts an object to a row: a number; a sequence, or nested ones, or a buffer, of the row's shape. This can run
-// Python code, so `row` must not point into memory that Python code can reach.
-int rows_set(const RowType* type, char* row, PyObject* object);
+// The same for items that can be numbers.
+static inline PyObject* rows_get(const RowType* type, const char* row) {
+    return type->num_dims == 0 ? type->scalar->get(row) : rows_get_tuple(type, row);
+}
+
+// Converts an object to a row: a sequence, or nested ones, or a buffer, of the row's shape. This can run Python code, so
+// `row` must not point into memory that Python code can reach.
+int rows_set_row(const RowType* type, char* row, PyObject* object);
+
+// The same for items that can be numbers.
+static inline int rows_set(const RowType* type, char* row, PyObject* object) {
+    return type->num_dims == 0 ? type->scalar->set(row, object) : rows_set_row(type, row, object);
+}
 
 // Rows in memory that is not the reader's own.
 typedef struct RowSource {

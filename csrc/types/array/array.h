@@ -6,7 +6,7 @@
 #include "core/reservation.h"
 #include "core/shared_memory.h"
 #include "python/forking.h"
-#include "types/array/item_types.h"
+#include "types/rows.h"
 
 // The reserved memory of an array.
 typedef struct Place {
@@ -29,7 +29,7 @@ typedef enum ArrayRole {
 
 typedef struct Array {
     PyObject_HEAD
-    const ItemType* type;
+    const RowType* type;       // the array's own, or that of numbers
     char* items;               // where they begin; may be NULL while there are none
     Py_ssize_t length;         // in items; array_load_length() and array_set_length() are the ways to use it
     Py_ssize_t num_allocated;  // how many items this process has memory to write: on the heap, or committed

@@ -23,7 +23,7 @@ static const char* find_format(const ItemType* type) {
 }
 
 PyObject* array_to_arrow_schema(Array* self, PyObject* Py_UNUSED(ignored)) {
-    return arrow_make_schema(find_format(self->type));
+    return arrow_make_schema(find_format(self->type->scalar));
 }
 
 // --- the array ---
@@ -105,9 +105,9 @@ static bool are_exact(const Array* floats) {
 // an exception; or without one when a number would change.
 static Array* convert_array(Array* self, const ItemType* type) {
     ModuleState* state = array_find_state(self);
-    bool becomes_float = self->type->is_integer && !type->is_integer;
-    if (!state || (type->is_integer && !self->type->is_integer)) return NULL;
-    Array* made = array_new(state, state->array_type, type, -1, array_load_length(self));
+    bool is_integer = self->type->scalar->is_integer, becomes_float = is_integer && !type->is_integer;
+    if (!state || (type->is_integer && !is_integer)) return NULL;
+    Array* made = array_new(state, state->array_type, rows_type_of_numbers(type), -1, array_load_length(self));
     if (!made) return NULL;
     if (array_extend_converting(made, self) == 0 && (!becomes_float || are_exact(made))) return made;
     Py_DECREF((PyObject*)made);
@@ -119,9 +119,9 @@ PyObject* array_to_arrow(Array* self, PyObject* const* args, Py_ssize_t num_args
     static const Signature signature = {"__arrow_c_array__", 1, 1, {"requested_schema"}};
     PyObject* parsed[1];
     if (parse_arguments(&signature, args, num_args, keywords, parsed) < 0) return NULL;
-    const ItemType* type = convert_requested(parsed[0], self->type);
+    const ItemType* type = convert_requested(parsed[0], self->type->scalar);
     if (!type) return NULL;
-    if (type == self->type) return export_array(self);
+    if (type == self->type->scalar) return export_array(self);
     Array* converted = convert_array(self, type);
     if (!converted && PyErr_Occurred()) return NULL;
     PyObject* both = export_array(converted ? converted : self);

@@ -151,7 +151,7 @@ static int fill(TensorExport* export, const Wish* wish, Array* array) {
     tensor->data = exported.length > 0 ? exported.items : NULL;
     tensor->device = (DLDevice){DLPACK_CPU, 0};
     tensor->ndim = 1;
-    tensor->dtype = describe_type(array->type);
+    tensor->dtype = describe_type(array->type->scalar);
     tensor->shape = export->shape;
     tensor->strides = export->strides;
     return 0;

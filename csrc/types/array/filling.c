@@ -17,7 +17,7 @@ static int append_numbers(Array* array, const NumberSource* source) {
     char items[MAX_CONVERTED * MAX_ITEM_SIZE];
     Py_ssize_t done = 0;
     while (done < source->num_items) {
-        Py_ssize_t num_converted = convert_numbers(array->type, items, source, done, source->num_items - done);
+        Py_ssize_t num_converted = convert_numbers(array->type->scalar, items, source, done, source->num_items - done);
         if (array_append_memory(array, items, num_converted) < 0) return -1;
         done += num_converted;
         if (num_converted == 0) {
@@ -33,9 +33,10 @@ static int append_numbers(Array* array, const NumberSource* source) {
 
 static int append_buffer(Array* array, const Py_buffer* buffer) {
     NumberSource source;
-    if (buffer->ndim == 1 && item_type_matches(array->type, buffer->format) && PyBuffer_IsContiguous(buffer, 'C'))
+    if (buffer->ndim == 1 && item_type_matches(array->type->scalar, buffer->format) &&
+        PyBuffer_IsContiguous(buffer, 'C'))
         return array_append_memory(array, buffer->buf, buffer->len / array->type->size) < 0 ? -1 : 1;
-    if (!describe_source(buffer, &source) || !can_convert(array->type, &source)) return 0;
+    if (!describe_source(buffer, &source) || !can_convert(array->type->scalar, &source)) return 0;
     return append_numbers(array, &source) < 0 ? -1 : 1;
 }
 
@@ -94,12 +95,13 @@ static char* copy_items(Array* array, Py_ssize_t* num_items) {
 }
 
 int array_extend_converting(Array* array, Array* other) {
-    if (array->type->is_integer && !other->type->is_integer) return array_extend_from_iterator(array, (PyObject*)other);
+    if (array->type->scalar->is_integer && !other->type->scalar->is_integer)
+        return array_extend_from_iterator(array, (PyObject*)other);
     if (other->place) return extend_from_buffer(array, (PyObject*)other) < 0 ? -1 : 0;
     Py_ssize_t num_items;
     char* items = copy_items(other, &num_items);
     if (!items) return -1;
-    NumberSource source = describe_items(other->type, items, num_items);
+    NumberSource source = describe_items(other->type->scalar, items, num_items);
     int status = append_numbers(array, &source);
     PyMem_Free(items);
     return status;

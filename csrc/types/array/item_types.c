@@ -171,7 +171,7 @@ static int set_d(char* item, PyObject* object) {
 
 // --- all ---
 
-static const ItemType ITEM_TYPES[] = {
+const ItemType ITEM_TYPES[] = {
     {"b", sizeof(char), true, get_b, set_b},      {"B", sizeof(char), true, get_B, set_B},
     {"h", sizeof(short), true, get_h, set_h},     {"H", sizeof(short), true, get_H, set_H},
     {"i", sizeof(int), true, get_i, set_i},       {"I", sizeof(int), true, get_I, set_I},

@@ -18,6 +18,9 @@ typedef struct ItemType {
 // Whether items can be negative.
 bool item_type_is_signed(const ItemType* type);
 
+// All of them.
+extern const ItemType ITEM_TYPES[];
+
 // NULL when there is no such typecode.
 const ItemType* find_item_type(Py_UCS4 typecode);
 

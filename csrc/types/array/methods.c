@@ -32,7 +32,7 @@ PyObject* array_insert(Array* self, PyObject* const* args, Py_ssize_t num_args) 
     int status;
     if (num_args != 2) return PyErr_Format(PyExc_TypeError, "insert expected 2 arguments, got %zd", num_args);
     if (convert_ssize(args[0], &index) < 0) return NULL;
-    if (self->type->set(item, args[1]) < 0) return NULL;
+    if (rows_set(self->type, item, args[1]) < 0) return NULL;
     if (array_prepare_growth(self, 1) < 0) return NULL;
     if (array_check_rearrangeable(self, "insert()") < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
@@ -55,7 +55,7 @@ PyObject* array_fromlist(Array* self, PyObject* list) {
     if (!items) return PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < num_items && status == 0; i++) {
         PyObject* object = list_get_item(list, i);
-        status = object ? self->type->set(items + i * size, object) : -1;
+        status = object ? rows_set(self->type, items + i * size, object) : -1;
         Py_XDECREF(object);
         if (status == 0 && PyList_Size(list) != num_items) {
             PyErr_SetString(PyExc_RuntimeError, "list changed size during iteration");
@@ -89,7 +89,7 @@ PyObject* array_pop(Array* self, PyObject* const* args, Py_ssize_t num_args) {
     }
     Py_END_CRITICAL_SECTION();
     if (problem) PyErr_SetString(PyExc_IndexError, problem);
-    return status < 0 ? NULL : self->type->get(item);
+    return status < 0 ? NULL : rows_get(self->type, item);
 }
 
 // --- searching ---

@@ -86,7 +86,8 @@ PyObject* array_reduce(Array* self, PyObject* Py_UNUSED(ignored)) {
     PyObject* state = module_state ? get_state(self, module_state) : NULL;
     PyObject* items = state ? array_tolist(self, NULL) : NULL;
     PyObject* reduced = NULL;
-    if (items) reduced = Py_BuildValue("(O(sO)O)", Py_TYPE((PyObject*)self), self->type->typecode, items, state);
+    if (items)
+        reduced = Py_BuildValue("(O(sO)O)", Py_TYPE((PyObject*)self), self->type->scalar->typecode, items, state);
     Py_XDECREF(items);
     Py_XDECREF(state);
     return reduced;
@@ -101,7 +102,7 @@ static PyObject* make_pickle_buffer(Array* self) {
 }
 
 // The size is that of the pickled items, whatever happens to the array meanwhile. -1 with an exception.
-static Py_ssize_t count_items(PyObject* items, const ItemType* type) {
+static Py_ssize_t count_items(PyObject* items, const RowType* type) {
     Py_buffer buffer;
     if (PyBytes_Check(items)) return PyBytes_Size(items) / type->size;
     if (PyObject_GetBuffer(items, &buffer, PyBUF_FULL_RO) < 0) return -1;
@@ -111,11 +112,11 @@ static Py_ssize_t count_items(PyObject* items, const ItemType* type) {
 }
 
 static PyObject* build_reduced(Array* self, PyObject* rebuild, PyObject* items, PyObject* state) {
-    Layout layout = describe_layout(self->type);
+    Layout layout = describe_layout(self->type->scalar);
     Py_ssize_t num_items = count_items(items, self->type);
     if (num_items < 0) return NULL;
-    return Py_BuildValue("(O(OssOn)O)", rebuild, Py_TYPE((PyObject*)self), self->type->typecode, layout.text, items,
-                         num_items, state);
+    return Py_BuildValue("(O(OssOn)O)", rebuild, Py_TYPE((PyObject*)self), self->type->scalar->typecode, layout.text,
+                         items, num_items, state);
 }
 
 static PyObject* reduce_to_memory(Array* self, bool in_buffer) {
@@ -157,7 +158,7 @@ PyObject* array_reduce_ex(Array* self, PyObject* object) {
 // --- unpickling ---
 
 // The number of items that a pickle holds. Old pickles do not say it. Returns -1 with an exception.
-static int check_num_items(const Py_buffer* buffer, const ItemType* type, PyObject* stated) {
+static int check_num_items(const Py_buffer* buffer, const RowType* type, PyObject* stated) {
     if (buffer->len % type->size != 0) {
         PyErr_Format(PyExc_ValueError, "pickled items of %zd bytes each cannot take %zd bytes", type->size,
                      buffer->len);
@@ -173,7 +174,7 @@ static int check_num_items(const Py_buffer* buffer, const ItemType* type, PyObje
 }
 
 // An array of a class with the items of a buffer.
-static Array* take_items(ModuleState* state, PyTypeObject* python_type, const ItemType* type, const Py_buffer* buffer,
+static Array* take_items(ModuleState* state, PyTypeObject* python_type, const RowType* type, const Py_buffer* buffer,
                          bool is_swapped) {
     Py_ssize_t num_items = buffer->len / type->size;
     int status;
@@ -188,7 +189,7 @@ static Array* take_items(ModuleState* state, PyTypeObject* python_type, const It
 }
 
 // An array of another item type with equal items. OverflowError when one does not fit.
-static Array* convert_items(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Array* items) {
+static Array* convert_items(ModuleState* state, PyTypeObject* python_type, const RowType* type, Array* items) {
     PyObject* iterator = PyObject_GetIter((PyObject*)items);
     Array* made = iterator ? array_new(state, python_type, type, -1, items->length) : NULL;
     if (made && array_extend(made, iterator) < 0) Py_CLEAR(made);
@@ -202,17 +203,18 @@ const char array_rebuild_doc[] = PyDoc_STR(
 
 PyObject* array_rebuild(PyObject* module, PyObject* const* args, Py_ssize_t num_args) {
     ModuleState* state = PyModule_GetState(module);
-    const ItemType *type, *stored;
+    const ItemType *scalar, *stored_scalar;
     bool is_swapped;
     Py_buffer buffer;
     if (num_args != 4 && num_args != 5)
         return PyErr_Format(PyExc_TypeError, "_rebuild_array() takes 4 or 5 arguments (%zd given)", num_args);
     if (!PyType_Check(args[0]) || !PyType_IsSubtype((PyTypeObject*)args[0], state->array_type))
         return PyErr_Format(PyExc_TypeError, "%R is not a subclass of Array", args[0]);
-    if (convert_typecode(args[1], "Array", &type) < 0) return NULL;
-    if (!(stored = convert_layout(args[2], &is_swapped))) return NULL;
+    if (convert_typecode(args[1], "Array", &scalar) < 0) return NULL;
+    if (!(stored_scalar = convert_layout(args[2], &is_swapped))) return NULL;
+    const RowType *type = rows_type_of_numbers(scalar), *stored = rows_type_of_numbers(stored_scalar);
     PyTypeObject* python_type = (PyTypeObject*)args[0];
-    bool needs_conversion = !item_type_matches(type, stored->typecode);
+    bool needs_conversion = !item_type_matches(scalar, stored_scalar->typecode);
     if (PyObject_GetBuffer(args[3], &buffer, PyBUF_SIMPLE) < 0) return NULL;
     Array* made = NULL;
     if (check_num_items(&buffer, stored, num_args == 5 ? args[4] : NULL) == 0)

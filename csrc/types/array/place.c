@@ -41,7 +41,7 @@ static const OwnerKind ATTACHED_ARRAY = {
 
 // --- capacity ---
 
-int place_convert_capacity(const ItemType* type, PyObject* object, Py_ssize_t* capacity) {
+int place_convert_capacity(const RowType* type, PyObject* object, Py_ssize_t* capacity) {
     char unit[40];
     size_t num_items;
     snprintf(unit, sizeof(unit), " items of %d bytes", (int)type->size);
@@ -77,14 +77,14 @@ static size_t compute_default_size(ModuleState* state, bool* is_limited) {
 // together take less than a fiftieth of the addresses.
 #define DEFAULT_SIZE_USES 64
 
-static Py_ssize_t next_default_capacity(ModuleState* state, const ItemType* type) {
+static Py_ssize_t next_default_capacity(ModuleState* state, const RowType* type) {
     if (state->default_size_uses <= 0) return place_default_capacity(state, type);
     state->default_size_uses--;
     return (Py_ssize_t)state->default_size / type->size;
 }
 
 // Under a limit every reservation changes the answer, and so does who raises the limit.
-Py_ssize_t place_default_capacity(ModuleState* state, const ItemType* type) {
+Py_ssize_t place_default_capacity(ModuleState* state, const RowType* type) {
     bool is_limited;
     state->default_size = compute_default_size(state, &is_limited);
     state->default_size_uses = is_limited ? 0 : DEFAULT_SIZE_USES;
@@ -98,13 +98,13 @@ static bool can_reserve_more(size_t num_bytes) {
     return space.limit == VMEM_UNLIMITED || (space.limit > space.used && num_bytes <= space.limit - space.used);
 }
 
-static const char* advise_on_growth(const ItemType* type, Py_ssize_t length) {
+static const char* advise_on_growth(const RowType* type, Py_ssize_t length) {
     if (length > PY_SSIZE_T_MAX / 2 / type->size) return "the address space is too small";
     if (can_reserve_more((size_t)(length * type->size))) return "make it with a larger capacity=";
     return "raise the address space limit (ulimit -v)";
 }
 
-int place_raise_full(PyObject* out_of_memory_error, const ItemType* type, Py_ssize_t capacity, Py_ssize_t length) {
+int place_raise_full(PyObject* out_of_memory_error, const RowType* type, Py_ssize_t capacity, Py_ssize_t length) {
     const char* message = "cannot grow an array with a capacity of %zd items to %zd; %s";
     PyObject* text = PyUnicode_FromFormat(message, capacity, length, advise_on_growth(type, length));
     return raise_capacity_exceeded(out_of_memory_error, text);
@@ -142,7 +142,7 @@ static ReservationOptions describe_place(const ModuleState* state, const PyTypeO
 }
 
 // A reservation has at least one byte.
-static size_t count_capacity_bytes(const ItemType* type, Py_ssize_t capacity) {
+static size_t count_capacity_bytes(const RowType* type, Py_ssize_t capacity) {
     return capacity > 0 ? (size_t)(capacity * type->size) : 1;
 }
 
@@ -180,7 +180,7 @@ static int open_place(ModuleState* state, Array* array, Py_ssize_t capacity, boo
     return status;
 }
 
-int place_audit(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity) {
+int place_audit(ModuleState* state, PyTypeObject* python_type, const RowType* type, Py_ssize_t capacity) {
     ReservationOptions options = describe_place(state, python_type, count_capacity_bytes(type, capacity));
     return reservation_audit(state, &options);
 }
@@ -189,7 +189,7 @@ int place_open(ModuleState* state, Array* array, Py_ssize_t capacity) {
     return open_place(state, array, capacity, false);
 }
 
-bool place_has_smaller_default(ModuleState* state, const ItemType* item_type, Py_ssize_t* capacity,
+bool place_has_smaller_default(ModuleState* state, const RowType* item_type, Py_ssize_t* capacity,
                                Py_ssize_t min_capacity) {
     PyObject *type, *value, *traceback;
     if (!PyErr_ExceptionMatches(PyExc_MemoryError)) return false;
@@ -207,7 +207,7 @@ bool place_has_smaller_default(ModuleState* state, const ItemType* item_type, Py
     return true;
 }
 
-Py_ssize_t place_choose_default(ModuleState* state, const ItemType* type, Py_ssize_t min_capacity) {
+Py_ssize_t place_choose_default(ModuleState* state, const RowType* type, Py_ssize_t min_capacity) {
     Py_ssize_t capacity = next_default_capacity(state, type);
     if (min_capacity > PY_SSIZE_T_MAX / 2 / type->size)
         return place_raise_full(state->out_of_memory_error, type, capacity, min_capacity);
@@ -244,11 +244,11 @@ void place_close(Place* place) {
 
 // --- sharing ---
 
-static SharedMemory* new_shared_memory(ModuleState* state, const ItemType* type, Py_ssize_t capacity) {
+static SharedMemory* new_shared_memory(ModuleState* state, const RowType* type, Py_ssize_t capacity) {
     SharedPage facts;
     if (shared_page_init(&facts, SHARED_ARRAY, (size_t)(capacity * type->size), Py_None) < 0) return NULL;
     facts.item_size = (uint64_t)type->size;
-    strcpy(facts.format, type->typecode);
+    strcpy(facts.format, type->scalar->typecode);
     return shared_memory_new(&facts, sharing_possible_seals(state), true);
 }
 

@@ -7,10 +7,10 @@
 #include "types/array/array.h"
 
 // A capacity given by Python code, which is from 0 to what addresses can name.
-int place_convert_capacity(const ItemType* type, PyObject* object, Py_ssize_t* capacity);
+int place_convert_capacity(const RowType* type, PyObject* object, Py_ssize_t* capacity);
 
 // How many items an array can hold for which no capacity was given, as things stand now.
-Py_ssize_t place_default_capacity(ModuleState* state, const ItemType* type);
+Py_ssize_t place_default_capacity(ModuleState* state, const RowType* type);
 
 // Reserves memory for so many items and moves the array's items there. Does nothing when that has been done. Runs audit
 // hooks: the caller holds no lock.
@@ -20,11 +20,11 @@ int place_open(ModuleState* state, Array* array, Py_ssize_t capacity);
 int place_open_default(ModuleState* state, Array* array, Py_ssize_t min_capacity);
 
 // The default capacity for at least so many items. -1 with an exception where there cannot be so many.
-Py_ssize_t place_choose_default(ModuleState* state, const ItemType* type, Py_ssize_t min_capacity);
+Py_ssize_t place_choose_default(ModuleState* state, const RowType* type, Py_ssize_t min_capacity);
 
 // After an error: whether the addresses have run out and the default capacity is less by now, because many were taken, or
 // a limit set, since it was computed. Then it clears the error.
-bool place_has_smaller_default(ModuleState* state, const ItemType* item_type, Py_ssize_t* capacity,
+bool place_has_smaller_default(ModuleState* state, const RowType* item_type, Py_ssize_t* capacity,
                                Py_ssize_t min_capacity);
 
 // The same for an array that grows to so many items, which must fit the default capacity.
@@ -32,7 +32,7 @@ int place_open_grown(ModuleState* state, Array* array, Py_ssize_t length);
 
 // Raises the audit event for the addresses of an array. For new arrays that are shared this comes before the array is
 // made, so that no hook sees it without its memory.
-int place_audit(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity);
+int place_audit(ModuleState* state, PyTypeObject* python_type, const RowType* type, Py_ssize_t capacity);
 
 // Makes memory that other processes can read, for a new array; or maps, for a new array, memory that another process
 // writes, which it takes over. No Python code runs when they succeed.
@@ -71,6 +71,6 @@ int place_unlock(Array* array);
 int place_shrink_to_fit(Array* array);
 
 // Raises that an array cannot grow to so many items. Returns -1.
-int place_raise_full(PyObject* out_of_memory_error, const ItemType* type, Py_ssize_t capacity, Py_ssize_t length);
+int place_raise_full(PyObject* out_of_memory_error, const RowType* type, Py_ssize_t capacity, Py_ssize_t length);
 
 #endif

@@ -43,7 +43,7 @@ static inline PyObject* get_item(Array* self, Py_ssize_t index) {
     found = index >= 0 && index < self->length;
     if (found) memcpy(item, array_item(self, index), (size_t)self->type->size);
     Py_END_CRITICAL_SECTION();
-    return found ? self->type->get(item) : NULL;
+    return found ? rows_get(self->type, item) : NULL;
 }
 
 PyObject* array_get_or_null(Array* self, Py_ssize_t index) { return get_item(self, index); }
@@ -73,7 +73,7 @@ static int set_item(Array* self, Py_ssize_t index, PyObject* object) {
     bool found;
     if (index < 0) index += self->length;
     if (index < 0 || index >= self->length) return raise_index_error(self);
-    if (self->type->set(item, object) < 0) return -1;
+    if (rows_set(self->type, item, object) < 0) return -1;
     Py_BEGIN_CRITICAL_SECTION(self);
     status = array_check_writable(self);
     found = index < self->length;
@@ -520,7 +520,7 @@ PyObject* array_compare(PyObject* object, PyObject* other_object, int operation)
     Py_ssize_t length = array_load_length(one), other_length = array_load_length(other);
     if ((operation == Py_EQ || operation == Py_NE) && length != other_length)
         return PyBool_FromLong(operation == Py_NE);
-    bool comparable_bytes = one->type == other->type && one->type->is_integer;
+    bool comparable_bytes = one->type->scalar == other->type->scalar && one->type->scalar->is_integer;
     Py_ssize_t index = comparable_bytes ? count_equal_bytes(one, other) : 0;
     PyObject* pair[2];
     int status;

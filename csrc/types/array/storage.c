@@ -14,6 +14,7 @@ void array_dealloc(Array* self) {
         place_close(self->place);
     else
         PyMem_Free(self->items);
+    rows_free_type(self->type);
     freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
     free_object(self);
     Py_DECREF(type);
@@ -25,7 +26,7 @@ ModuleState* array_state_of_type(PyTypeObject* type) { return module_state_of(ty
 
 ModuleState* array_find_state(Array* array) { return array_state_of_type(Py_TYPE((PyObject*)array)); }
 
-static bool fits_on_heap(const ItemType* type, Py_ssize_t num_items) {
+static bool fits_on_heap(const RowType* type, Py_ssize_t num_items) {
     return num_items <= VMEM_ARRAY_HEAP_BYTES / type->size;
 }
 
@@ -46,11 +47,11 @@ static int reserve_at_once(ModuleState* state, Array* array, Py_ssize_t capacity
     return place_open(state, array, capacity < min_capacity ? min_capacity : capacity);
 }
 
-static Array* allocate(ModuleState* state, PyTypeObject* python_type, const ItemType* type) {
+static Array* allocate(ModuleState* state, PyTypeObject* python_type, const RowType* type) {
     if (module_check_loaded(state) < 0) return NULL;
     allocfunc alloc = (allocfunc)PyType_GetSlot(python_type, Py_tp_alloc);
     Array* self = (Array*)alloc(python_type, 0);
-    if (self) self->type = type;
+    if (self && !(self->type = rows_copy_type(type))) Py_CLEAR(self);
     return self;
 }
 
@@ -64,7 +65,7 @@ static void change_in_child(void* object) {
 
 static const ForkKind WRITTEN_HERE = {.change_in_child = change_in_child};
 
-static Array* new_shared(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
+static Array* new_shared(ModuleState* state, PyTypeObject* python_type, const RowType* type, Py_ssize_t capacity,
                          bool is_default) {
     if (place_audit(state, python_type, type, capacity) < 0) return NULL;
     Array* self = allocate(state, python_type, type);
@@ -76,7 +77,7 @@ static Array* new_shared(ModuleState* state, PyTypeObject* python_type, const It
     return self;
 }
 
-Array* array_new_shared(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
+Array* array_new_shared(ModuleState* state, PyTypeObject* python_type, const RowType* type, Py_ssize_t capacity,
                         Py_ssize_t min_capacity) {
     bool is_default = capacity < 0;
     if (sharing_prepare(state, python_type) < 0) return NULL;
@@ -96,7 +97,7 @@ static void raise_unknown_typecode(const char* format) {
 }
 
 // What the first page says has been checked but for what arrays alone have. NULL with ValueError.
-static const ItemType* find_shared_type(const SharedPage* facts) {
+static const RowType* find_shared_type(const SharedPage* facts) {
     const ItemType* type = facts->format[1] == '\0' ? find_item_type((unsigned char)facts->format[0]) : NULL;
     if (!type)
         raise_unknown_typecode(facts->format);
@@ -108,12 +109,12 @@ static const ItemType* find_shared_type(const SharedPage* facts) {
                      "the rows of this shared array are said to have %u dimensions, and can have none",
                      (unsigned)facts->num_dims);
     else
-        return type;
+        return rows_type_of_numbers(type);
     return NULL;
 }
 
 PyObject* array_attach(ModuleState* state, PyTypeObject* python_type, SharedMemory* memory) {
-    const ItemType* type = find_shared_type(&memory->facts);
+    const RowType* type = find_shared_type(&memory->facts);
     Array* self = NULL;
     if (type && place_audit(state, python_type, type, (Py_ssize_t)memory->facts.num_bytes / type->size) == 0)
         self = allocate(state, python_type, type);
@@ -124,7 +125,7 @@ PyObject* array_attach(ModuleState* state, PyTypeObject* python_type, SharedMemo
     return (PyObject*)self;
 }
 
-Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
+Array* array_new(ModuleState* state, PyTypeObject* python_type, const RowType* type, Py_ssize_t capacity,
                  Py_ssize_t min_capacity) {
     Array* self = allocate(state, python_type, type);
     if (!self) return NULL;
@@ -275,7 +276,7 @@ int array_splice_array(Array* array, Py_ssize_t start, Py_ssize_t num_removed, A
 int array_append_object(Array* array, PyObject* object) {
     char item[MAX_ITEM_SIZE];
     int status;
-    if (array->type->set(item, object) < 0) return -1;
+    if (rows_set(array->type, item, object) < 0) return -1;
     if (array->length >= array->num_allocated && array_prepare_growth(array, 1) < 0) return -1;
     Py_BEGIN_CRITICAL_SECTION(array);
     status = append_item(array, item);

@@ -15,11 +15,11 @@
 
 // An empty array of a type that is Array or a subclass of it, for at least `min_capacity` items. A capacity of -1 is
 // the default one; only another one, or many items, reserve memory at once, which runs audit hooks.
-Array* array_new(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
+Array* array_new(ModuleState* state, PyTypeObject* python_type, const RowType* type, Py_ssize_t capacity,
                  Py_ssize_t min_capacity);
 
 // The same for one that other processes can read. Runs Python code in any case.
-Array* array_new_shared(ModuleState* state, PyTypeObject* python_type, const ItemType* type, Py_ssize_t capacity,
+Array* array_new_shared(ModuleState* state, PyTypeObject* python_type, const RowType* type, Py_ssize_t capacity,
                         Py_ssize_t min_capacity);
 
 // A reader of memory that another process has shared, which it takes over. Runs audit hooks.

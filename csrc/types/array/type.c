@@ -18,7 +18,7 @@
 // --- creating ---
 
 typedef struct ArrayArguments {
-    const ItemType* type;
+    const RowType* type;
     PyObject* initializer;  // NULL for none
     Py_ssize_t capacity;    // -1 for the default
     int shared;
@@ -27,13 +27,15 @@ typedef struct ArrayArguments {
 static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* arguments) {
     static char* names[] = {"", "", "capacity", "shared", NULL};
     PyObject *typecode, *capacity = Py_None;
+    const ItemType* scalar;
     arguments->initializer = NULL;
     arguments->capacity = -1;
     arguments->shared = false;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$Op:Array", names, &typecode, &arguments->initializer,
                                      &capacity, &arguments->shared))
         return -1;
-    if (convert_typecode(typecode, "Array", &arguments->type) < 0) return -1;
+    if (convert_typecode(typecode, "Array", &scalar) < 0) return -1;
+    arguments->type = rows_type_of_numbers(scalar);
     if (capacity == Py_None) return 0;
     return place_convert_capacity(arguments->type, capacity, &arguments->capacity);
 }
@@ -64,7 +66,7 @@ static int initialize(Array* self, PyObject* initializer) {
     if (!initializer) return 0;
     if (PyUnicode_Check(initializer)) {
         PyErr_Format(PyExc_TypeError, "cannot use a str to initialize an array with typecode '%s'",
-                     self->type->typecode);
+                     self->type->scalar->typecode);
         return -1;
     }
     if (array_check(initializer) && ((Array*)initializer)->type != self->type)
@@ -117,9 +119,10 @@ static int array_traverse(Array* self, visitproc visit, void* arg) {
 // Returns 1 when the items have another place by now: making the buffer can start a garbage collection, and that can fork.
 static int export_items(Array* self, Py_buffer* view, int flags) {
     Place* place = self->place;
-    const ItemType* type = self->type;
+    const RowType* type = self->type;
     bool is_readonly = self->role == ARRAY_READER;
-    if (view_export(&place->reservation, &self->length, type->typecode, type->size, is_readonly, view, flags) < 0)
+    if (view_export(&place->reservation, &self->length, type->scalar->typecode, type->size, is_readonly, view, flags) <
+        0)
         return -1;
     if (place != self->place) {
         PyBuffer_Release(view);
@@ -151,16 +154,16 @@ static PyObject* array_repr(Array* self) {
     PyObject* list = name && array_load_length(self) > 0 ? array_tolist(self, NULL) : NULL;
     PyObject* text = NULL;
     if (list)
-        text = PyUnicode_FromFormat("%U('%s', %R)", name, self->type->typecode, list);
+        text = PyUnicode_FromFormat("%U('%s', %R)", name, self->type->scalar->typecode, list);
     else if (name && !PyErr_Occurred())
-        text = PyUnicode_FromFormat("%U('%s')", name, self->type->typecode);
+        text = PyUnicode_FromFormat("%U('%s')", name, self->type->scalar->typecode);
     Py_XDECREF(list);
     Py_XDECREF(name);
     return text;
 }
 
 static PyObject* array_get_typecode(Array* self, void* Py_UNUSED(closure)) {
-    return PyUnicode_FromString(self->type->typecode);
+    return PyUnicode_FromString(self->type->scalar->typecode);
 }
 
 static PyObject* array_get_itemsize(Array* self, void* Py_UNUSED(closure)) {

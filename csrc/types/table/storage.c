@@ -83,7 +83,9 @@ int table_convert_capacity(const TableSchema* schema, PyObject* object, Py_ssize
 }
 
 // As much as an array would reserve.
-static size_t default_size(ModuleState* state) { return (size_t)place_default_capacity(state, find_item_type('B')); }
+static size_t default_size(ModuleState* state) {
+    return (size_t)place_default_capacity(state, rows_type_of_numbers(find_item_type('B')));
+}
 
 static Py_ssize_t default_capacity(const TableSchema* schema, size_t size) {
     size_t num_rows = (size_t)((double)size * 8 / (double)count_row_bits(schema)), most = max_capacity(schema);
