@@ -28,8 +28,8 @@ HOW TO USE IT
 FUNCTIONS
     reserve     vmem_reserve, vmem_reserve_aligned, vmem_release
     commit      vmem_commit, vmem_decommit, vmem_discard, vmem_prefault
-    manage      vmem_protect, vmem_lock, vmem_lock_on_fault, vmem_unlock, vmem_advise_huge_pages, vmem_advise_fork,
-                vmem_advise_dump, vmem_set_name
+    manage      vmem_protect, vmem_flush_instruction_cache, vmem_lock, vmem_lock_on_fault, vmem_unlock,
+                vmem_advise_huge_pages, vmem_advise_fork, vmem_advise_dump, vmem_set_name
     objects     vmem_object_create, vmem_object_from_file, vmem_object_import, vmem_object_export, vmem_object_close,
                 vmem_object_size, vmem_object_commit, vmem_object_seal, vmem_object_get_seals, vmem_object_read,
                 vmem_object_map, vmem_object_map_aligned, vmem_object_unmap, vmem_object_map_mirrored,
@@ -325,6 +325,16 @@ VMEM_API VmemResult vmem_decommit(void* ptr, size_t num_bytes);
 //   threads         safe on disjoint pages
 //   systems         mprotect; VirtualProtect
 VMEM_API VmemResult vmem_protect(void* ptr, size_t num_bytes, VmemProtection protection);
+
+// Make the processor execute the instructions that were written to [ptr, ptr + num_bytes), not what was there before:
+// after writing them, before jumping to them. x86 does that itself; arm64 and others keep stale instructions in a cache.
+//   ptr, num_bytes  committed, with read access, inside one reservation; num_bytes in bytes, > 0; need not be aligned
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED
+//   threads         safe. It is for all processors, but a thread that is inside the range while it is written is not
+//                   stopped
+//   systems         __builtin___clear_cache, which is nothing on x86; macOS: sys_icache_invalidate; Windows:
+//                   FlushInstructionCache; unsupported by other compilers
+VMEM_API VmemResult vmem_flush_instruction_cache(void* ptr, size_t num_bytes);
 
 // Drop the contents of the pages that hold one or more bytes of [ptr, ptr + num_bytes): they stay committed, read zero,
 // and take no physical memory until they are touched again.
@@ -750,6 +760,7 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #endif
 
 #if defined(VMEM__MACOS)
+#include <libkern/OSCacheControl.h>
 #include <mach/mach.h>
 #endif
 
@@ -802,6 +813,7 @@ static VmemResult vmem__os_release(void* ptr, size_t size);
 static VmemResult vmem__os_commit(void* ptr, size_t size);
 static VmemResult vmem__os_decommit(void* ptr, size_t size);
 static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protection);
+static VmemResult vmem__os_flush_instruction_cache(void* ptr, size_t num_bytes);  // need not be whole pages
 static VmemResult vmem__os_discard(void* ptr, size_t size);
 static VmemResult vmem__os_prefault(void* ptr, size_t size);
 static VmemResult vmem__os_lock(void* ptr, size_t size);
@@ -989,6 +1001,11 @@ static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protec
     if (VMEM_FAIL("VirtualProtect")) return vmem__windows_last_result();
     return VirtualProtect(ptr, size, vmem__windows_protection(protection), &before) ? VMEM_SUCCESS
                                                                                     : vmem__windows_last_result();
+}
+
+static VmemResult vmem__os_flush_instruction_cache(void* ptr, size_t num_bytes) {
+    if (VMEM_FAIL("FlushInstructionCache")) return vmem__windows_last_result();
+    return FlushInstructionCache(GetCurrentProcess(), ptr, num_bytes) ? VMEM_SUCCESS : vmem__windows_last_result();
 }
 
 static VmemResult vmem__os_discard(void* ptr, size_t size) {
@@ -1646,6 +1663,19 @@ static VmemResult vmem__os_commit(void* ptr, size_t size) {
     if (result == VMEM_SUCCESS) vmem__posix_set_dumped(ptr, size, true);
     return result;
 }
+
+// Compilers for Linux and the BSDs know how, also where it takes a system call.
+#if defined(__GNUC__)
+static inline VmemResult vmem__posix_flush_instruction_cache(void* ptr, size_t num_bytes) {
+    __builtin___clear_cache((char*)ptr, (char*)ptr + num_bytes);
+    return VMEM_SUCCESS;
+}
+#else
+static inline VmemResult vmem__posix_flush_instruction_cache(void* ptr, size_t num_bytes) {
+    (void)ptr, (void)num_bytes;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+#endif
 
 // Maps fresh memory in place of the old. Unlike madvise() and mprotect() this also returns the commit charge.
 static VmemResult vmem__posix_remap(void* ptr, size_t size) {
@@ -2354,6 +2384,10 @@ static VmemResult vmem__os_decommit(void* ptr, size_t size) {
     vmem__posix_set_dumped(ptr, size, false);
     errno = error;
     return VMEM_DECOMMIT_INCOMPLETE;
+}
+
+static VmemResult vmem__os_flush_instruction_cache(void* ptr, size_t num_bytes) {
+    return vmem__posix_flush_instruction_cache(ptr, num_bytes);
 }
 
 static VmemResult vmem__os_prefault(void* ptr, size_t size) {
@@ -3262,6 +3296,11 @@ static VmemResult vmem__os_decommit(void* ptr, size_t size) { return vmem__posix
 
 static VmemResult vmem__os_discard(void* ptr, size_t size) { return vmem__posix_remap_and_commit(ptr, size); }
 
+static VmemResult vmem__os_flush_instruction_cache(void* ptr, size_t num_bytes) {
+    sys_icache_invalidate(ptr, num_bytes);
+    return VMEM_SUCCESS;
+}
+
 static VmemResult vmem__os_prefault(void* ptr, size_t size) {
     vmem__touch(ptr, size, vmem__os_page_size());
     return VMEM_SUCCESS;
@@ -3491,6 +3530,10 @@ static VmemResult vmem__os_decommit(void* ptr, size_t size) { return vmem__posix
 
 static VmemResult vmem__os_discard(void* ptr, size_t size) { return vmem__posix_remap_and_commit(ptr, size); }
 
+static VmemResult vmem__os_flush_instruction_cache(void* ptr, size_t num_bytes) {
+    return vmem__posix_flush_instruction_cache(ptr, num_bytes);
+}
+
 static VmemResult vmem__os_prefault(void* ptr, size_t size) {
     vmem__touch(ptr, size, vmem__os_page_size());
     return VMEM_SUCCESS;
@@ -3699,6 +3742,10 @@ static VmemResult vmem__os_decommit(void* ptr, size_t size) { return vmem__os_re
 static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protection) {
     (void)protection;
     return vmem__os_release(ptr, size);
+}
+
+static VmemResult vmem__os_flush_instruction_cache(void* ptr, size_t num_bytes) {
+    return vmem__os_release(ptr, num_bytes);
 }
 
 static VmemResult vmem__os_discard(void* ptr, size_t size) { return vmem__os_release(ptr, size); }
@@ -3928,6 +3975,12 @@ VMEM_API VmemResult vmem_protect(void* ptr, size_t num_bytes, VmemProtection pro
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     if ((unsigned)protection > VMEM_READ_WRITE_EXECUTE) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_protect(vmem__pointer(pages.start), pages.size, protection);
+}
+
+VMEM_API VmemResult vmem_flush_instruction_cache(void* ptr, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_flush_instruction_cache(ptr, num_bytes);
 }
 
 VMEM_API VmemResult vmem_discard(void* ptr, size_t num_bytes) {

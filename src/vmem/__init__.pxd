@@ -102,6 +102,7 @@ cdef extern from "vmem.h" nogil:
     VmemResult vmem_commit(void* ptr, size_t num_bytes)
     VmemResult vmem_decommit(void* ptr, size_t num_bytes)
     VmemResult vmem_protect(void* ptr, size_t num_bytes, VmemProtection protection)
+    VmemResult vmem_flush_instruction_cache(void* ptr, size_t num_bytes)
     VmemResult vmem_discard(void* ptr, size_t num_bytes)
     VmemResult vmem_prefault(void* ptr, size_t num_bytes)
     VmemResult vmem_lock(void* ptr, size_t num_bytes)

@@ -29,6 +29,7 @@ OPERATIONS = {
         "discard",
         "prefault",
         "protect",
+        "flush instruction cache",
         "lock, unlock",
     ),
     "can_advise_huge_pages": ("huge page advice",),

@@ -2,7 +2,7 @@
 // Prints the page size, each check that fails, then "N checks, M failed".
 //
 // It is C99 and C++11. Some emulators get system calls wrong: such a call is tried without vmem.h first, and the tests
-// that depend on it are omitted, with a line that says so. Search for >>checks, >>emulators, >>contents, >>faults,
+// that depend on it are omitted, with a line that says so. Search for >>checks, >>emulators, >>contents, >>code, >>faults,
 // >>queries, >>main.
 
 #define VMEM_IMPLEMENTATION
@@ -296,6 +296,7 @@ static void check_range_refused(char* ptr, size_t num_bytes) {
     CHECK_REFUSED(vmem_decommit(ptr, num_bytes));
     CHECK_REFUSED(vmem_release(ptr, num_bytes));
     CHECK_REFUSED(vmem_protect(ptr, num_bytes, VMEM_READ));
+    CHECK_REFUSED(vmem_flush_instruction_cache(ptr, num_bytes));
     CHECK_REFUSED(vmem_discard(ptr, num_bytes));
     CHECK_REFUSED(vmem_prefault(ptr, num_bytes));
     CHECK_REFUSED(vmem_lock(ptr, num_bytes));
@@ -363,6 +364,7 @@ static void test_success_keeps_the_error_code(void) {
     CHECK_KEEPS_ERROR_CODE(vmem_commit(base, pages(4)) == VMEM_SUCCESS);
     CHECK_KEEPS_ERROR_CODE(vmem_protect(base, 1, VMEM_READ) == VMEM_SUCCESS);
     CHECK_KEEPS_ERROR_CODE(vmem_protect(base, 1, VMEM_READ_WRITE) == VMEM_SUCCESS);
+    CHECK_KEEPS_ERROR_CODE(vmem_flush_instruction_cache(base, pages(4)) == VMEM_SUCCESS);
     CHECK_KEEPS_ERROR_CODE(vmem_prefault(base, pages(4)) == VMEM_SUCCESS);
     CHECK_KEEPS_ERROR_CODE(vmem_unlock(base, pages(4)) == VMEM_SUCCESS);
     CHECK_KEEPS_ERROR_CODE(vmem_discard(base, pages(4)) == VMEM_SUCCESS);
@@ -372,6 +374,53 @@ static void test_success_keeps_the_error_code(void) {
     CHECK_KEEPS_ERROR_CODE(vmem_release(aligned, pages(4)) == VMEM_SUCCESS);
     CHECK_KEEPS_ERROR_CODE(vmem_get_huge_page_size() != 1);
     CHECK_KEEPS_ERROR_CODE(vmem_get_allocation_granularity() >= vmem_get_page_size());
+}
+
+// >>code --------------------------------------------------------------------------------------------------------------
+
+typedef int (*Function)(void);
+
+// Writes the machine code of a function that returns a number below 2,048. Returns false on other processors.
+static bool write_function(char* code, unsigned number) {
+#if defined(__x86_64__) || defined(__i386__)
+    const unsigned char mov_eax[] = {0xb8, (unsigned char)number, (unsigned char)(number >> 8), 0, 0, 0xc3};  // and ret
+    memcpy(code, mov_eax, sizeof mov_eax);
+    return true;
+#elif defined(__s390x__)
+    const unsigned char lghi_r2[] = {0xa7, 0x29, (unsigned char)(number >> 8), (unsigned char)number, 0x07, 0xfe};
+    memcpy(code, lghi_r2, sizeof lghi_r2);  // and br %r14
+    return true;
+#elif defined(__aarch64__)
+    const uint32_t movz_w0[] = {0x52800000u | number << 5, 0xd65f03c0u};  // and ret
+    memcpy(code, movz_w0, sizeof movz_w0);
+    return true;
+#elif defined(__riscv)
+    const uint32_t li_a0[] = {0x00000513u | number << 20, 0x00008067u};  // and ret
+    memcpy(code, li_a0, sizeof li_a0);
+    return true;
+#else
+    (void)code, (void)number;
+    return false;
+#endif
+}
+
+// Each function is written over the one before, from which the processor has instructions in its cache.
+static void test_machine_code(void) {
+    char* base = commit_pages(2);
+    char* code = base + pages(1) - 8;  // to the end of a page
+    unsigned number;
+    CHECK(vmem_flush_instruction_cache(base + 1, pages(2) - 2) == VMEM_SUCCESS);
+    for (number = 0; number < 2000; number += 7) {
+        VmemResult result;
+        if (!write_function(code, number)) break;
+        result = vmem_protect(code, 8, VMEM_READ_EXECUTE);
+        if (result == VMEM_ERROR_ACCESS_DENIED) break;  // by a policy
+        REQUIRE(result == VMEM_SUCCESS);
+        CHECK(vmem_flush_instruction_cache(code, 8) == VMEM_SUCCESS);
+        CHECK(((Function)(uintptr_t)code)() == (int)number);
+        CHECK(vmem_protect(code, 8, VMEM_READ_WRITE) == VMEM_SUCCESS);
+    }
+    release_pages(base, 2);
 }
 
 // >>faults ------------------------------------------------------------------------------------------------------------
@@ -639,6 +688,7 @@ static void test_everything(const char* program) {
     test_align_functions();
     test_messages();
     test_success_keeps_the_error_code();
+    test_machine_code();
     test_query();
     if (lists_whole_pages) test_query_of_all_addresses();
     if (counts_resident) test_count_resident();

@@ -24,6 +24,7 @@ static void test_operations_are_unsupported(void) {
     CHECK_UNSUPPORTED(vmem_commit(page, 1));
     CHECK_UNSUPPORTED(vmem_decommit(page, 1));
     CHECK_UNSUPPORTED(vmem_protect(page, 1, VMEM_READ));
+    CHECK_UNSUPPORTED(vmem_flush_instruction_cache(page, 1));
     CHECK_UNSUPPORTED(vmem_discard(page, 1));
     CHECK_UNSUPPORTED(vmem_prefault(page, 1));
     CHECK_UNSUPPORTED(vmem_lock(page, 1));

@@ -214,6 +214,7 @@ static void check_range_refused(char* ptr, size_t num_bytes) {
     CHECK_REFUSED(vmem_decommit(ptr, num_bytes));
     CHECK_REFUSED(vmem_release(ptr, num_bytes));
     CHECK_REFUSED(vmem_protect(ptr, num_bytes, VMEM_READ));
+    CHECK_REFUSED(vmem_flush_instruction_cache(ptr, num_bytes));
     CHECK_REFUSED(vmem_discard(ptr, num_bytes));
     CHECK_REFUSED(vmem_prefault(ptr, num_bytes));
     CHECK_REFUSED(vmem_lock(ptr, num_bytes));

@@ -158,6 +158,8 @@ static void test_results_of_errors(void) {
         CHECK_ERROR_CODE(vmem_release(base, pages(1)) == result, error);
         fail_calls("VirtualProtect", 0, ALL, error);
         CHECK_ERROR_CODE(vmem_protect(base, 1, VMEM_READ) == result, error);
+        fail_calls("FlushInstructionCache", 0, ALL, error);
+        CHECK_ERROR_CODE(vmem_flush_instruction_cache(base, 1) == result, error);
         fail_calls("VirtualLock", 0, ALL, error);
         CHECK_ERROR_CODE(vmem_lock(base, 1) == result, error);
         fail_calls("VirtualUnlock", 0, ALL, error);
