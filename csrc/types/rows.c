@@ -282,7 +282,7 @@ static Py_ssize_t count_rows(const RowType* type, const Py_buffer* buffer) {
 }
 
 int rows_count_in_buffer(const RowType* type, const Py_buffer* buffer, Py_ssize_t* num_rows) {
-    if (!holds_numbers(buffer)) return 0;
+    if (!holds_numbers(buffer)) return refuse_complex_numbers(buffer);
     if (!has_row_shape(type, buffer, 1)) return raise_wrong_shape(type, buffer, false);
     *num_rows = count_rows(type, buffer);
     return 1;
@@ -312,7 +312,7 @@ static int set_from_buffer(const RowType* type, char* row, PyObject* object) {
         PyErr_Clear();
         return 0;
     }
-    int status = holds_numbers(&buffer);
+    int status = holds_numbers(&buffer) ? 1 : refuse_complex_numbers(&buffer);
     if (status > 0) status = has_row_shape(type, &buffer, 0) ? 1 : raise_wrong_shape(type, &buffer, true);
     if (status > 0) status = take_rows(type, &buffer, 1, &rows);
     if (status > 0) {

@@ -61,7 +61,7 @@ typedef struct RowSource {
 } RowSource;
 
 // How many rows a buffer holds. Returns 1; or 0, without an exception, when it holds no numbers. ValueError when its
-// shape is another.
+// shape is another, TypeError when its numbers are complex.
 int rows_count_in_buffer(const RowType* type, const Py_buffer* buffer, Py_ssize_t* num_rows);
 
 // The rows of a buffer whose rows were counted, without a copy where its items are of the same type and contiguous. The

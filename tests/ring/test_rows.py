@@ -105,6 +105,63 @@ def test_messages() -> None:
     assert ring.total == 0
 
 
+COMPLEX = ["c8", "c16", "c32", ">c16"] if np.dtype("g").itemsize == 16 else ["c8", "c16", ">c16"]
+
+
+@pytest.mark.parametrize("dtype", COMPLEX)
+@pytest.mark.parametrize("typecode", ["d", "i"])
+def test_complex_numbers_are_refused(dtype: str, typecode: str) -> None:
+    """Also those of a buffer, whose imaginary part would be lost."""
+    numbers = np.array([1 + 2j, 3], dtype)
+    ring, rows = vmem.Ring[Any](typecode, 5), vmem.Ring[Any](typecode, 5, row_shape=(2,))
+    for call in (
+        lambda: ring.extend(numbers),
+        lambda: ring.extend(numbers[::-1]),
+        lambda: ring.extend(numbers.real.astype(dtype)),
+        lambda: rows.append(numbers),
+        lambda: rows.extend([numbers]),
+        lambda: rows.extend(numbers.reshape(1, 2)),
+    ):
+        with pytest.raises(TypeError, match="must be real numbers, not complex"):
+            call()
+    for call in (lambda: ring.append(1j), lambda: ring.extend([1j]), lambda: rows.append([1, 1j])):
+        with pytest.raises(TypeError, match="complex"):
+            call()
+    assert (ring.total, rows.total) == (0, 0)
+
+
+BOOLS: dict[str, Any] = {
+    "bools": [True, False],
+    "bools of NumPy": [np.True_, np.False_],
+    "view": memoryview(b"\1\0\2").cast("?"),
+    "array of NumPy": np.array([True, False]),
+    "array of objects": np.array([True, False], "O"),
+}
+
+
+@pytest.mark.parametrize("kind", BOOLS)
+@pytest.mark.parametrize("typecode", ["b", "Q", "d"])
+def test_bools_are_what_they_are_in_array(kind: str, typecode: str) -> None:
+    """Numbers, but for NumPy's, which are not integers."""
+    given, twin, ring = BOOLS[kind], array.array(typecode), vmem.Ring[Any](typecode, 5)
+    rows = vmem.Ring[Any](typecode, 5, row_shape=(1,))
+    if typecode != "d" and "NumPy" in kind:
+        for call in (
+            lambda: twin.extend(given),
+            lambda: ring.extend(given),
+            lambda: ring.append(given[0]),
+            lambda: rows.append(given[:1]),
+        ):
+            with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+                call()
+        return
+    twin.extend(given)
+    ring.extend(given)
+    assert list(ring) == twin.tolist()
+    rows.append(given[:1])
+    assert rows[0] == (twin[0],)
+
+
 def test_a_row_larger_than_a_page() -> None:
     size = 3 * vmem.get_page_size() + 1
     ring = vmem.Ring[Any]("B", 2, row_shape=(size,))

@@ -130,6 +130,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "late failure": (lambda: {**columns(), "e": fail_late([1, 2, 3])}, KeyError, "late"),
     "buffer overflow": (lambda: {**columns(), "a": np.array([1, 2, 2**31])}, OverflowError, "greater than maximum"),
     "buffer of floats": (lambda: {**columns(), "a": np.array([1.0, 2, 3])}, TypeError, "."),
+    "complex numbers": (lambda: {**columns(), "b": np.array([1j, 2, 3])}, TypeError, "must be real numbers, not compl"),
     "two dimensions": (lambda: {**columns(), "a": np.ones((3, 2), "i")}, TypeError, "."),
     "another unit": (lambda: {**columns(), "e": np.array([1, 2, 3], "M8[s]")}, TypeError, "convert datetime64\\[s\\]"),
     "durations": (lambda: {**columns(), "e": np.array([1, 2, 3], "m8[ms]")}, TypeError, "convert timedelta64"),

@@ -44,6 +44,15 @@ bool describe_source(const Py_buffer* buffer, NumberSource* source) {
     return source->code != '\0';
 }
 
+// NumPy's codes are Zf, Zd and Zg; those of ctypes, from Python 3.14 on, are F, D and G.
+int refuse_complex_numbers(const Py_buffer* buffer) {
+    const char* format = buffer->format ? buffer->format : "";
+    if (format[0] && strchr("@=<>!", format[0])) format++;
+    if (!format[0] || !strchr("ZFDG", format[0])) return 0;
+    PyErr_SetString(PyExc_TypeError, "must be real numbers, not complex");
+    return -1;
+}
+
 NumberSource describe_items(const ItemType* type, const char* items, Py_ssize_t num_items) {
     return (NumberSource){items, num_items, type->size, normalize_code(type->typecode[0], type->size), false};
 }

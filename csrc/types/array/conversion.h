@@ -16,6 +16,10 @@ typedef struct NumberSource {
 // Describes the items of a buffer. Returns false when they are not such numbers.
 bool describe_source(const Py_buffer* buffer, NumberSource* source);
 
+// Raises TypeError for a buffer of complex numbers. Iterating over NumPy's would make floats of them, which lose their
+// imaginary part with no more than a warning; array.array does. Returns 0 for other buffers.
+int refuse_complex_numbers(const Py_buffer* buffer);
+
 // Describes items of an array.
 NumberSource describe_items(const ItemType* type, const char* items, Py_ssize_t num_items);
 

@@ -241,7 +241,8 @@ static int take_buffer_items(Source* source, const TableColumn* column) {
         source->num_items = buffer->len / column->items->size;
         return 1;
     }
-    if (!describe_source(buffer, &numbers) || !can_convert(column->items, &numbers)) return 0;
+    if (!describe_source(buffer, &numbers)) return refuse_complex_numbers(buffer);
+    if (!can_convert(column->items, &numbers)) return 0;
     return source_take_numbers(source, column, &numbers, false) < 0 ? -1 : 1;
 }
 
