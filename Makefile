@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-SOURCES = $(shell find csrc benchmarks src/vmem -name '*.[chp]*' -not -path '*/__pycache__/*' -not -path src/vmem/include/*) \
+SOURCES = $(shell find csrc src/vmem -name '*.[chp]*' -not -path '*/__pycache__/*' -not -path src/vmem/include/*) \
 	pyproject.toml setup.py README.md LICENSE
 
 C_FILES = $(shell find csrc tests benchmarks examples -name '*.[ch]') $(wildcard .ci/*.c)

@@ -104,11 +104,6 @@ class BuildPackage(build_py):
     include folder like that of a wheel.
     """
 
-    def find_package_modules(self, package, package_dir):
-        """Leaves out header.py, which compiles sources that only a checkout has."""
-        modules = super().find_package_modules(package, package_dir)
-        return [module for module in modules if module[:2] != ("vmem._benchmarks", "header")]
-
     def run(self):
         super().run()
         package = Path("src/vmem" if self.editable_mode else f"{self.build_lib}/vmem")

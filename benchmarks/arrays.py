@@ -33,7 +33,7 @@ from side_by_side import (
     make_parser,
     parse_with_size,
     report,
-    run_child,
+    run_program,
     summarize,
     take_pairs,
 )
@@ -223,7 +223,7 @@ FILLERS = [
 
 def fill(name: str, num_bytes: int) -> Filling:
     """Fills in a new process, because earlier allocations in this one would affect its speed and its peak."""
-    return Filling(**json.loads(run_child("fill.py", name, str(num_bytes))))
+    return Filling(**json.loads(run_program("fill.py", name, str(num_bytes))))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,6 @@
 """Measures two implementations of the same work side by side and prints a comparison.
 
-The two take turns, A B A B ..., in samples so short that a disturbance affects few of them, or both of a pair. Each
-pair gives a ratio: the median of the ratios is the result, their quartiles show its precision. A few disturbed pairs
-change neither.
+`vmem._bench.measuring`, which `vmem bench` uses too, takes the samples.
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ import gc
 import importlib.util
 import json
 import os
-import platform
 import shlex
 import shutil
 import statistics
@@ -24,34 +21,52 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from time import perf_counter
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol
 
-from vmem import __version__, memory_info, reserve
+from vmem import reserve
+from vmem._bench.measuring import (
+    GIB,
+    KIB,
+    MIB,
+    Sample,
+    Stopwatch,
+    Unit,
+    Work,
+    count_bytes,
+    describe_machine,
+    format_quantity,
+    format_size,
+    run_child,
+    settle_iterations,
+    take_pairs,
+    warm_memory,
+)
 from vmem._command import CommandError, complain, show_progress
-from vmem._format import format_bytes
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-SAMPLE_NANOSECONDS = 2_000_000
-
-# Touches memory. It is private, because shared memory would not use huge pages where private memory does.
-TOUCH = """
-import mmap, sys
-num_bytes = int(sys.argv[1])
-private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANON} if hasattr(mmap, "MAP_ANON") else {}
-memory = mmap.mmap(-1, num_bytes, **private)
-if hasattr(mmap, "MADV_HUGEPAGE"):
-    memory.madvise(mmap.MADV_HUGEPAGE)
-memory[:: mmap.PAGESIZE] = bytes(len(range(0, num_bytes, mmap.PAGESIZE)))
-"""
-
-Unit = Literal["ns", "bytes"]
-Measured = TypeVar("Measured")
-
-# Repeats the work the given number of times and returns the nanoseconds per iteration.
-Work = Callable[[int], float]
-# Takes one sample: the same, with a fixed number of iterations.
-Sample = Callable[[], float]
+__all__ = [  # what benchmarks import
+    "GIB",
+    "KIB",
+    "MIB",
+    "Comparison",
+    "Measurable",
+    "Row",
+    "Work",
+    "call_yardstick",
+    "compare_works",
+    "count_bytes",
+    "format_size",
+    "load_c",
+    "make_parser",
+    "measure_all",
+    "parse_with_size",
+    "print_rows",
+    "report",
+    "run",
+    "run_program",
+    "summarize",
+    "take_pairs",
+    "warm_memory",
+]
 
 
 @dataclass(frozen=True)
@@ -131,24 +146,9 @@ def load_c(name: str) -> ctypes.CDLL:
         raise CommandError(f"{compiler!r} cannot compile {name}: {error}") from error
 
 
-def run_child(*command: str) -> str:
-    """Runs a program of this folder with the same import path and returns its output.
-
-    If this process is interrupted, it terminates the child, which then ends its own children and deletes its files.
-    """
-    program = [sys.executable, str(Path(__file__).with_name(command[0])), *command[1:]]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
-        try:
-            output, errors = child.communicate()
-        except BaseException:
-            child.terminate()
-            child.wait()
-            raise
-    if child.returncode:
-        last_line = (errors.splitlines() or ["no error message"])[-1]
-        raise CommandError(f"{shlex.join(command)} ended with {child.returncode}: {last_line}")
-    return output
+def run_program(*command: str) -> str:
+    """Runs a program of this folder and returns its output."""
+    return run_child([str(Path(__file__).with_name(command[0])), *command[1:]])
 
 
 @functools.cache
@@ -216,14 +216,6 @@ def call_yardstick(name: str, iterations: int, *arguments: object) -> float:
     return nanoseconds
 
 
-def settle_iterations(work: Work) -> int:
-    """Returns how many iterations of `work` take one sample's time."""
-    iterations = 1
-    while (nanoseconds := work(iterations) * iterations) < SAMPLE_NANOSECONDS:
-        iterations = max(2 * iterations, int(iterations * SAMPLE_NANOSECONDS / max(nanoseconds, 1)))
-    return iterations
-
-
 def compare_works(
     work: str, vmem: Work, yardstick: Work, target: float | None, pairs: int = 401, needs: str = ""
 ) -> Comparison:
@@ -232,37 +224,17 @@ def compare_works(
     return Comparison(work, lambda: vmem(iterations()), lambda: yardstick(iterations()), target, pairs, needs)
 
 
-def take_pairs(
-    vmem: Callable[[], Measured], yardstick: Callable[[], Measured], num_pairs: int
-) -> list[tuple[Measured, Measured]]:
-    """Measures both sides in turn. The first pair warms memory and caches and is dropped."""
-    return [(vmem(), yardstick()) for _ in range(1 + num_pairs)][1:]
-
-
 def summarize(work: str, pairs: Sequence[tuple[float, float]], target: float | None, unit: Unit = "ns") -> Row:
     lower, ratio, upper = statistics.quantiles((ours / theirs for ours, theirs in pairs), n=4)
     ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
     return Row(work, ours, theirs, ratio, lower, upper, target, len(pairs), unit)
 
 
-# Samples that waited for the processor so large a part of their time, in seconds beyond the resolution of the clock of
-# processes, say little about the work.
-BUSY_SHARE = 0.1
-CLOCK_RESOLUTION = 0.05
-
-
-def count_processor_seconds() -> float:
-    """Returns the processor time of this process and of its children that have ended."""
-    return sum(os.times()[:4])
-
-
 def measure(comparison: Measurable, num_pairs: int) -> list[Row]:
-    """Measures a comparison, and finds whether the machine was busy meanwhile. Windows does not count children."""
-    start, start_of_work = perf_counter(), count_processor_seconds()
+    """Measures a comparison, and finds whether the machine was busy meanwhile."""
+    stopwatch = Stopwatch()
     rows = comparison.measure(num_pairs)
-    elapsed, worked = perf_counter() - start, count_processor_seconds() - start_of_work
-    counts_children = sys.platform != "win32"
-    is_busy = counts_children and elapsed - worked > BUSY_SHARE * elapsed + CLOCK_RESOLUTION
+    is_busy = stopwatch.was_busy()
     return [replace(row, busy=is_busy) for row in rows]
 
 
@@ -282,36 +254,6 @@ def measure_all(comparisons: Iterable[Measurable], divisor: int) -> list[Row]:
         gc.enable()
         show_progress("")
     return rows
-
-
-def warm_memory(num_bytes: int) -> None:
-    """Touches twice as much memory in a process of its own, so that it does not count in this one's peak.
-
-    On a virtual machine the first touch of memory is several times slower than the next, and memory that was free for a
-    few seconds can count as new: the guest reports it to the host, which reclaims it. So call this immediately before
-    each sample that touches much. Twice as much, because the kernel does not reuse all of it, and methods that move
-    their data need twice as much.
-    """
-    command = [sys.executable, "-I", "-S", "-c", TOUCH, str(2 * num_bytes)]
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-
-
-def format_quantity(value: float, unit: Unit) -> str:
-    """Formats a value with three digits and a unit: ``1.23 us``, ``1.23 GiB``."""
-    names, factor = (("ns", "us", "ms", "s"), 1000) if unit == "ns" else (("B", "KiB", "MiB", "GiB"), 1024)
-    magnitude = 0
-    while value >= 999.5 and magnitude < len(names) - 1:
-        value, magnitude = value / factor, magnitude + 1
-    num_decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
-    return f"{value:.{num_decimals}f} {names[magnitude]}"
-
-
-def format_size(num_bytes: int) -> str:
-    """Formats a size for the text of a row: ``2 GiB``, ``512 MiB``, ``64 bytes``."""
-    for name, size in (("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
-        if num_bytes >= size:
-            return f"{num_bytes / size:g} {name}"
-    return f"{num_bytes} bytes"
 
 
 def format_verdict(row: Row) -> str:
@@ -357,12 +299,6 @@ def align_cell(text: str, width: int, column: int) -> str:
     return text.ljust(width) if column == 0 else text.rjust(width)
 
 
-def describe_machine() -> str:
-    """Returns the versions and the machine that were measured."""
-    system = f"{platform.system()} {platform.release()} {platform.machine()}"
-    return f"vmem {__version__}, Python {platform.python_version()}, {system}"
-
-
 def make_parser(description: str) -> argparse.ArgumentParser:
     """Returns a parser with the options that all benchmarks have."""
     parser = argparse.ArgumentParser(description=description)
@@ -379,18 +315,6 @@ def parse_with_size(parser: argparse.ArgumentParser, gib: float) -> tuple[argpar
         return options, count_bytes(options.gib)
     except ValueError as error:
         return parser.error(str(error))
-
-
-def count_bytes(gib: float) -> int:
-    """Returns the size in bytes, in whole MiB. Raises ValueError if so much cannot be filled."""
-    if not 16 * MIB <= gib * GIB < sys.maxsize // 2:
-        raise ValueError(f"--gib: at least 16 MiB, which is 0.015625, have to be filled, and not {gib} GiB")
-    num_bytes = int(gib * GIB) // MIB * MIB
-    available = memory_info().available
-    if 0 < available < 2 * num_bytes:  # 0 if unknown
-        needed = format_bytes(2 * num_bytes)
-        raise ValueError(f"--gib: twice as much, {needed}, must be free, but {format_bytes(available)} are")
-    return num_bytes
 
 
 def report(comparisons: Iterable[Measurable], options: argparse.Namespace) -> None:

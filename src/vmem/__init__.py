@@ -30,7 +30,8 @@ takes any object with ``__index__``.
 #   _rows           Row; imported when the first row of a table is made
 #   _drawing/       maps as text and as pictures
 #   _map            MemoryMap; imported when map() is called first
-#   _command, _report, _demo, _demo_ring, __main__    the command line; _benchmarks is benchmarks/ of the checkout
+#   _bench/         what one gains by vmem, measured
+#   _command, _report, _demo, _demo_ring, __main__    the command line
 
 import os
 from _collections_abc import MutableSequence  # collections.abc, by the name that startup has loaded

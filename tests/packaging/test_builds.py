@@ -198,7 +198,7 @@ def find_interpreter(folder: Path) -> str:
 
 def install_editable(folder: Path) -> None:
     checkout = folder / "checkout"
-    for name in ("benchmarks", "csrc", "src"):
+    for name in ("csrc", "src"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", "include"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, checkout)

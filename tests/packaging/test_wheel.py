@@ -36,9 +36,6 @@ MADE_BY_TOOLS = re.compile(
 )
 ADDED_BY_SETUPTOOLS = re.compile(r"PKG-INFO|setup\.cfg|(src/)?pyvmem\.egg-info/.*")
 
-# The benchmarks that `vmem bench` runs. Those of the header need its sources.
-PACKAGED_BENCHMARKS = re.compile(r"benchmarks/(?!header)\w+\.(py|c)")
-
 MAX_WHEEL_BYTES = 250_000
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -150,9 +147,6 @@ def test_the_wheel_has_the_package_and_nothing_else(unpacked_wheel: Path, extens
     sources = {name.removeprefix("src/vmem/") for name in list_sources() if name.startswith("src/vmem/")}
     packed = {path.relative_to(extension.parent).as_posix() for path in extension.parent.rglob("*") if path.is_file()}
     expected = {name.removesuffix(".in") for name in sources}  # vmem.pc is made from vmem.pc.in
-    expected |= {
-        name.replace("benchmarks/", "_benchmarks/") for name in list_sources() if PACKAGED_BENCHMARKS.fullmatch(name)
-    }
     assert expected | {extension.name} == {name for name in packed if not name.startswith("include/")}
     for name in sources & expected:
         assert (extension.parent / name).read_bytes() == (package / name).read_bytes()
@@ -227,7 +221,7 @@ def test_the_wheel_works(unpacked_wheel: Path, tmp_path: Path) -> None:
     question = [sys.executable, "-c", "import vmem._vmem; print(vmem._vmem.__file__)"]
     origin = run(question, tmp_path, PYTHONPATH=str(unpacked_wheel))
     assert Path(origin.strip()).is_relative_to(unpacked_wheel)
-    question = [sys.executable, "-c", "from vmem.__main__ import import_benchmark as run; print(run().__file__)"]
+    question = [sys.executable, "-c", "import vmem._bench.headline as headline; print(headline.__file__)"]
     origin = run(question, tmp_path, PYTHONPATH=str(unpacked_wheel))
     assert Path(origin.strip()).is_relative_to(unpacked_wheel)
 
