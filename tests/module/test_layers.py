@@ -16,7 +16,8 @@ PYTHON_SOURCES = ROOT / "src" / "vmem"
 
 # Lowest first. A source may include those of its own storey and of lower ones.
 STOREYS = ["vmem", "python", "core", "types", "_vmem"]
-PUBLIC_HEADERS = {"vmem", "vmem_python"}  # what other projects include: they include nothing of ours
+# What other projects include, and what each of them includes of ours.
+PUBLIC_HEADERS: dict[str, set[str]] = {"vmem": set(), "vmem_arena": {"vmem"}, "vmem_python": set()}
 
 Graph = dict[str, set[str]]
 
@@ -96,5 +97,5 @@ def test_the_extension_includes_nothing_of_the_python_layer() -> None:
 
 
 @pytest.mark.parametrize("unit", sorted(PUBLIC_HEADERS))
-def test_public_headers_stand_alone(unit: str) -> None:
-    assert make_include_graph()[unit] == set()
+def test_public_headers_need_no_private_ones(unit: str) -> None:
+    assert make_include_graph()[unit] == PUBLIC_HEADERS[unit]
