@@ -138,8 +138,8 @@ PyObject* view_pin_for_native(Reservation* reservation, size_t offset, size_t nu
     return (PyObject*)pin;
 }
 
-int view_export(Reservation* reservation, const Py_ssize_t* num_items, const char* format, Py_ssize_t item_size,
-                bool readonly, Py_buffer* view, int flags) {
+int view_export(Reservation* reservation, const Py_ssize_t* num_items, const ItemLayout* layout, bool readonly,
+                Py_buffer* view, int flags) {
     if (!view) {  // only native code can do that
         PyErr_SetString(PyExc_BufferError, "the Py_buffer argument must not be NULL");
         return -1;
@@ -147,11 +147,8 @@ int view_export(Reservation* reservation, const Py_ssize_t* num_items, const cha
     view->obj = NULL;
     PinObject* pin = view_new_pin(reservation);
     if (!pin) return -1;
-    pin->format = format;
-    pin->item_size = item_size;
-    pin->pin.readonly = readonly;
-    view_place_pin(pin, 0, (size_t)(*num_items * item_size));
-    int status = PyObject_GetBuffer((PyObject*)pin, view, flags);
+    int status = view_place_rows(pin, 0, *num_items, layout, readonly);
+    if (status == 0) status = PyObject_GetBuffer((PyObject*)pin, view, flags);
     Py_DECREF(pin);
     return status;
 }
@@ -170,7 +167,7 @@ static int pin_getbuffer(PinObject* self, Py_buffer* view, int flags) {
     view->readonly = self->pin.readonly;
     view->itemsize = self->item_size;
     view->format = flags & PyBUF_FORMAT ? (char*)self->format : NULL;
-    view->ndim = self->num_dims;
+    view->ndim = flags & PyBUF_ND ? self->num_dims : 1;  // without a shape they are bytes
     view->shape = !(flags & PyBUF_ND) ? NULL : self->dims ? self->dims : &self->num_items;
     view->strides = (flags & PyBUF_STRIDES) != PyBUF_STRIDES ? NULL
                     : self->dims                             ? self->dims + self->num_dims

@@ -36,8 +36,8 @@ PyObject* view_pin_for_native(Reservation* reservation, size_t offset, size_t nu
 
 // Implements a bf_getbuffer: exports the first `*num_items` items, which are committed, and writable unless `readonly`.
 // The number is read after everything that can run Python code.
-int view_export(Reservation* reservation, const Py_ssize_t* num_items, const char* format, Py_ssize_t item_size,
-                bool readonly, Py_buffer* view, int flags);
+int view_export(Reservation* reservation, const Py_ssize_t* num_items, const ItemLayout* layout, bool readonly,
+                Py_buffer* view, int flags);
 
 extern PyType_Spec pin_spec;
 extern PyType_Spec untracked_pin_spec;

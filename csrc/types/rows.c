@@ -31,11 +31,6 @@ void rows_free_type(const RowType* type) {
     if (type && type->num_dims > 0) PyMem_Free((void*)type);
 }
 
-bool rows_have_same_type(const RowType* one, const RowType* other) {
-    return one == other || (one->scalar == other->scalar && one->num_dims == other->num_dims &&
-                            memcmp(one->shape, other->shape, sizeof(one->shape)) == 0);
-}
-
 // --- shapes ---
 
 bool rows_make_type(const ItemType* scalar, int num_dims, const Py_ssize_t* shape, RowType* type) {
@@ -95,6 +90,21 @@ static PyObject* dimensions_as_tuple(int num_dims, const Py_ssize_t* shape) {
 
 PyObject* rows_shape_as_tuple(const RowType* type) { return dimensions_as_tuple(type->num_dims, type->shape); }
 
+int rows_check_shape(const RowType* type, const RowType* other) {
+    if (type->num_dims == other->num_dims && memcmp(type->shape, other->shape, sizeof(type->shape)) == 0) return 0;
+    PyObject* shape = rows_shape_as_tuple(type);
+    PyObject* other_shape = shape ? rows_shape_as_tuple(other) : NULL;
+    if (other_shape)
+        PyErr_Format(PyExc_TypeError, "this array has the row_shape %S, but the other one has %S", shape, other_shape);
+    Py_XDECREF(other_shape);
+    Py_XDECREF(shape);
+    return -1;
+}
+
+ItemLayout rows_layout(const RowType* type) {
+    return (ItemLayout){type->scalar->typecode, type->scalar->size, type->num_dims, type->shape, type->size};
+}
+
 // --- rows as Python objects ---
 
 // The part of a row from one dimension on. `*from` is moved to behind it.
@@ -113,6 +123,24 @@ static PyObject* get_part(const RowType* type, int dim, const char** from) {
 }
 
 PyObject* rows_get_tuple(const RowType* type, const char* row) { return get_part(type, 0, &row); }
+
+// A sequence of another length equals no row. Others are asked themselves whether they equal a tuple.
+static PyObject* make_comparable_part(const RowType* type, int dim, PyObject* object) {
+    if (dim == type->num_dims || !PySequence_Check(object) || PyUnicode_Check(object)) return Py_NewRef(object);
+    Py_ssize_t length = PySequence_Size(object);
+    if (length < 0) return NULL;
+    if (length != type->shape[dim]) return Py_NewRef(Py_None);
+    PyObject* tuple = PyTuple_New(length);
+    for (Py_ssize_t i = 0; tuple && i < length; i++) {
+        PyObject* item = PySequence_GetItem(object, i);
+        PyObject* part = item ? make_comparable_part(type, dim + 1, item) : NULL;
+        Py_XDECREF(item);
+        if (!part || PyTuple_SetItem(tuple, i, part) < 0) Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+PyObject* rows_make_comparable(const RowType* type, PyObject* object) { return make_comparable_part(type, 0, object); }
 
 // --- rows from sequences ---
 
@@ -326,4 +354,17 @@ static int set_from_buffer(const RowType* type, char* row, PyObject* object) {
 int rows_set_row(const RowType* type, char* row, PyObject* object) {
     int status = set_from_buffer(type, row, object);
     return status != 0 ? (status < 0 ? -1 : 0) : set_part(type, 0, &row, object);
+}
+
+char* row_allocate(const RowType* type) {
+    char* row = PyMem_Malloc((size_t)type->size);
+    if (!row) PyErr_NoMemory();
+    return row;
+}
+
+char* row_convert_row(const RowType* type, char small[SMALL_ROW], PyObject* object) {
+    char* row = row_new(type, small);
+    if (!row || rows_set_row(type, row, object) == 0) return row;
+    row_free(row, small);
+    return NULL;
 }

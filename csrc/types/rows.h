@@ -3,6 +3,7 @@
 #ifndef VMEM_ROWS_H
 #define VMEM_ROWS_H
 
+#include "core/views.h"
 #include "types/array/item_types.h"
 
 #define MAX_ROW_DIMS 8
@@ -32,9 +33,13 @@ bool rows_make_type(const ItemType* scalar, int num_dims, const Py_ssize_t* shap
 const RowType* rows_copy_type(const RowType* type);
 void rows_free_type(const RowType* type);
 
-bool rows_have_same_type(const RowType* one, const RowType* other);
+// Raises TypeError, and returns -1, when the rows of another array have another shape.
+int rows_check_shape(const RowType* type, const RowType* other);
 
 PyObject* rows_shape_as_tuple(const RowType* type);
+
+// What buffers of such items show.
+ItemLayout rows_layout(const RowType* type);
 
 // A row as a tuple of numbers, or of tuples.
 PyObject* rows_get_tuple(const RowType* type, const char* row);
@@ -52,6 +57,31 @@ int rows_set_row(const RowType* type, char* row, PyObject* object);
 static inline int rows_set(const RowType* type, char* row, PyObject* object) {
     return type->num_dims == 0 ? type->scalar->set(row, object) : rows_set_row(type, row, object);
 }
+
+// Rows of no more bytes are copied and converted without allocating memory.
+#define SMALL_ROW 256
+
+char* row_allocate(const RowType* type);
+char* row_convert_row(const RowType* type, char small[SMALL_ROW], PyObject* object);
+
+// Memory for one item, which row_free() frees: `small` where it fits. NULL with MemoryError.
+static inline char* row_new(const RowType* type, char small[SMALL_ROW]) {
+    return type->size <= SMALL_ROW ? small : row_allocate(type);
+}
+
+static inline void row_free(char* item, const char* small) {
+    if (item != small) PyMem_Free(item);
+}
+
+// An object converted to an item in such memory. NULL with an exception.
+static inline char* row_convert(const RowType* type, char small[SMALL_ROW], PyObject* object) {
+    if (type->num_dims > 0) return row_convert_row(type, small, object);
+    return type->scalar->set(small, object) == 0 ? small : NULL;
+}
+
+// What compares to items as an object does: a sequence of a row's shape becomes a tuple, as rows_get() makes them. A new
+// reference, or NULL with an exception. Runs Python code.
+PyObject* rows_make_comparable(const RowType* type, PyObject* object);
 
 // Rows in memory that is not the reader's own.
 typedef struct RowSource {

@@ -257,10 +257,10 @@ def test_wrong_arguments_are_refused(error: type[Exception], message: str, chang
         _vmem._rebuild_array(*arguments)
 
 
-@pytest.mark.parametrize("count", [0, 3, 6])
+@pytest.mark.parametrize("count", [0, 3, 7])
 def test_wrong_numbers_of_arguments_are_refused(count: int) -> None:
-    arguments: Any = [vmem.Array, "i", "<i", b"", 0, None][:count]
-    with pytest.raises(TypeError, match=f"takes 4 or 5 arguments \\({count} given\\)"):
+    arguments: Any = [vmem.Array, "i", "<i", b"", 0, (), None][:count]
+    with pytest.raises(TypeError, match=f"takes from 4 to 6 arguments \\({count} given\\)"):
         _vmem._rebuild_array(*arguments)
 
 

@@ -22,7 +22,17 @@ static const char* find_format(const ItemType* type) {
     return FORMATS[i][1];
 }
 
+// Arrow's arrays have one dimension.
+static int check_numbers(const Array* self) {
+    if (self->type->num_dims == 0) return 0;
+    PyErr_SetString(PyExc_TypeError,
+                    "cannot export an array of rows to Arrow, whose arrays have one dimension: export "
+                    "numpy.asarray(array), or a Table");
+    return -1;
+}
+
 PyObject* array_to_arrow_schema(Array* self, PyObject* Py_UNUSED(ignored)) {
+    if (check_numbers(self) < 0) return NULL;
     return arrow_make_schema(find_format(self->type->scalar));
 }
 
@@ -119,6 +129,7 @@ PyObject* array_to_arrow(Array* self, PyObject* const* args, Py_ssize_t num_args
     static const Signature signature = {"__arrow_c_array__", 1, 1, {"requested_schema"}};
     PyObject* parsed[1];
     if (parse_arguments(&signature, args, num_args, keywords, parsed) < 0) return NULL;
+    if (check_numbers(self) < 0) return NULL;
     const ItemType* type = convert_requested(parsed[0], self->type->scalar);
     if (!type) return NULL;
     if (type == self->type->scalar) return export_array(self);

@@ -83,8 +83,8 @@ typedef struct TensorExport {
         DLManagedTensorVersioned versioned;
     } managed;
     NativeHold* hold;  // NULL until the tensor is filled
-    int64_t shape[1];
-    int64_t strides[1];
+    int64_t shape[1 + MAX_ROW_DIMS];
+    int64_t strides[1 + MAX_ROW_DIMS];  // in numbers
 } TensorExport;
 
 // Run on any thread, without the GIL.
@@ -139,6 +139,15 @@ static int set_readonly(TensorExport* export, const Wish* wish) {
     return -1;
 }
 
+static void set_shape(TensorExport* export, Py_ssize_t length, const RowType* type) {
+    int64_t stride = 1;
+    for (int i = type->num_dims; i >= 0; i--) {
+        export->shape[i] = i > 0 ? type->shape[i - 1] : length;
+        export->strides[i] = stride;
+        stride *= export->shape[i];
+    }
+}
+
 static int fill(TensorExport* export, const Wish* wish, Array* array) {
     DLTensor* tensor =
         wish->is_versioned ? &export->managed.versioned.dl_tensor : &export->managed.unversioned.dl_tensor;
@@ -146,11 +155,10 @@ static int fill(TensorExport* export, const Wish* wish, Array* array) {
     if (array_export_items(array, &exported) < 0) return -1;
     export->hold = exported.hold;
     if (exported.is_readonly && set_readonly(export, wish) < 0) return -1;
-    export->shape[0] = exported.length;
-    export->strides[0] = 1;
+    set_shape(export, exported.length, array->type);
     tensor->data = exported.length > 0 ? exported.items : NULL;
     tensor->device = (DLDevice){DLPACK_CPU, 0};
-    tensor->ndim = 1;
+    tensor->ndim = 1 + array->type->num_dims;
     tensor->dtype = describe_type(array->type->scalar);
     tensor->shape = export->shape;
     tensor->strides = export->strides;

@@ -4,10 +4,11 @@
 #include "types/array/sharing.h"
 
 static int extend_from_array(Array* array, Array* other) {
-    if (array->type != other->type) {
+    if (array->type->scalar != other->type->scalar) {
         PyErr_SetString(PyExc_TypeError, "can only extend with array of same kind");
         return -1;
     }
+    if (rows_check_shape(array->type, other->type) < 0) return -1;
     return array_append_array(array, other);
 }
 
@@ -31,8 +32,21 @@ static int append_numbers(Array* array, const NumberSource* source) {
     return 0;
 }
 
+// All rows of a buffer, or none.
+static int append_rows(Array* array, const Py_buffer* buffer) {
+    RowSource rows;
+    Py_ssize_t num_rows;
+    int status = rows_count_in_buffer(array->type, buffer, &num_rows);
+    if (status > 0) status = rows_from_buffer(array->type, buffer, 0, &rows);
+    if (status <= 0) return status;
+    status = array_append_memory(array, rows.rows, rows.num_rows) < 0 ? -1 : 1;
+    PyMem_Free(rows.copy);
+    return status;
+}
+
 static int append_buffer(Array* array, const Py_buffer* buffer) {
     NumberSource source;
+    if (array->type->num_dims > 0) return append_rows(array, buffer);
     if (buffer->ndim == 1 && item_type_matches(array->type->scalar, buffer->format) &&
         PyBuffer_IsContiguous(buffer, 'C'))
         return array_append_memory(array, buffer->buf, buffer->len / array->type->size) < 0 ? -1 : 1;
@@ -95,9 +109,11 @@ static char* copy_items(Array* array, Py_ssize_t* num_items) {
 }
 
 int array_extend_converting(Array* array, Array* other) {
+    if (rows_check_shape(array->type, other->type) < 0) return -1;
     if (array->type->scalar->is_integer && !other->type->scalar->is_integer)
         return array_extend_from_iterator(array, (PyObject*)other);
     if (other->place) return extend_from_buffer(array, (PyObject*)other) < 0 ? -1 : 0;
+    if (array->type->num_dims > 0) return array_extend_from_iterator(array, (PyObject*)other);  // they are few
     Py_ssize_t num_items;
     char* items = copy_items(other, &num_items);
     if (!items) return -1;

@@ -11,7 +11,7 @@ int array_extend(Array* array, PyObject* iterable);
 // The same by the iterator alone.
 int array_extend_from_iterator(Array* array, PyObject* iterable);
 
-// Puts the items of an array of another item type at the end, which array_extend() refuses.
+// Puts the items of an array of another typecode at the end, which array_extend() refuses.
 int array_extend_converting(Array* array, Array* other);
 
 // Gets the buffer of an object that may be an iterable as well. Returns 1 when there is one; 0 when there is none, or

@@ -210,12 +210,29 @@ static inline void reverse_sized(char* items, Py_ssize_t num_items, size_t size)
     }
 }
 
+// Of any size, in parts.
+static void reverse_long(char* items, Py_ssize_t num_items, size_t size) {
+    char* low = items;
+    char* high = items + num_items * (Py_ssize_t)size;
+    for (; high - low >= 2 * (Py_ssize_t)size; low += size) {
+        high -= size;
+        for (size_t done = 0, part; done < size; done += part) {
+            char copy[64];
+            part = size - done < sizeof(copy) ? size - done : sizeof(copy);
+            memcpy(copy, low + done, part);
+            memcpy(low + done, high + done, part);
+            memcpy(high + done, copy, part);
+        }
+    }
+}
+
 void reverse_items(char* items, Py_ssize_t num_items, Py_ssize_t item_size) {
     switch (item_size) {
         case 1: reverse_sized(items, num_items, 1); break;
         case 2: reverse_sized(items, num_items, 2); break;
         case 4: reverse_sized(items, num_items, 4); break;
-        default: reverse_sized(items, num_items, 8); break;
+        case 8: reverse_sized(items, num_items, 8); break;
+        default: reverse_long(items, num_items, (size_t)item_size); break;
     }
 }
 

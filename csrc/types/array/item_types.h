@@ -33,7 +33,7 @@ int convert_typecode(PyObject* object, const char* type_name, const ItemType** t
 
 #define ITEM_TYPECODES "b, B, h, H, i, I, l, L, q, Q, f or d"
 
-// Reverses the order of the items.
+// Reverses the order of the items, which may have any size.
 void reverse_items(char* items, Py_ssize_t num_items, Py_ssize_t item_size);
 
 // Reverses the bytes of each item.

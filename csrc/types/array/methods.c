@@ -27,19 +27,22 @@ PyObject* array_append(Array* self, PyObject* object) { return none_unless(array
 PyObject* array_extend_method(Array* self, PyObject* iterable) { return none_unless(array_extend(self, iterable) < 0); }
 
 PyObject* array_insert(Array* self, PyObject* const* args, Py_ssize_t num_args) {
-    char item[MAX_ITEM_SIZE];
+    char small[SMALL_ROW];
     Py_ssize_t index;
-    int status;
     if (num_args != 2) return PyErr_Format(PyExc_TypeError, "insert expected 2 arguments, got %zd", num_args);
     if (convert_ssize(args[0], &index) < 0) return NULL;
-    if (rows_set(self->type, item, args[1]) < 0) return NULL;
-    if (array_prepare_growth(self, 1) < 0) return NULL;
-    if (array_check_rearrangeable(self, "insert()") < 0) return NULL;
-    Py_BEGIN_CRITICAL_SECTION(self);
-    if (index < 0) index = index + self->length < 0 ? 0 : index + self->length;
-    if (index > self->length) index = self->length;
-    status = array_splice(self, index, 0, item, 1);
-    Py_END_CRITICAL_SECTION();
+    char* item = row_convert(self->type, small, args[1]);
+    if (!item) return NULL;
+    int status = array_prepare_growth(self, 1);
+    if (status == 0) status = array_check_rearrangeable(self, "insert()");
+    if (status == 0) {
+        Py_BEGIN_CRITICAL_SECTION(self);
+        if (index < 0) index = index + self->length < 0 ? 0 : index + self->length;
+        if (index > self->length) index = self->length;
+        status = array_splice(self, index, 0, item, 1);
+        Py_END_CRITICAL_SECTION();
+    }
+    row_free(item, small);
     return none_unless(status < 0);
 }
 
@@ -69,27 +72,61 @@ PyObject* array_fromlist(Array* self, PyObject* list) {
 
 // --- removing ---
 
+// The item at an index, which counts from the end when it is negative. NULL with a problem for an IndexError.
+static char* find_item(const Array* self, Py_ssize_t index, const char** problem) {
+    if (index < 0) index += self->length;
+    bool is_there = index >= 0 && index < self->length;
+    *problem = self->length == 0 ? "pop from empty array" : is_there ? NULL : "pop index out of range";
+    return *problem ? NULL : array_item(self, index);
+}
+
+static int copy_popped(Array* self, Py_ssize_t index, char* copy) {
+    const char* problem;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    const char* item = find_item(self, index, &problem);
+    if (item) memcpy(copy, item, (size_t)self->type->size);
+    Py_END_CRITICAL_SECTION();
+    if (problem) PyErr_SetString(PyExc_IndexError, problem);
+    return problem ? -1 : 0;
+}
+
+// Returns 0 when another item is there by now.
+static int remove_popped(Array* self, Py_ssize_t index, const char* copy) {
+    const char* problem;
+    size_t size = (size_t)self->type->size;
+    int status = 0;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    const char* item = find_item(self, index, &problem);
+    if (item && memcmp(item, copy, size) == 0)
+        status = array_splice(self, (item - self->items) / (Py_ssize_t)size, 1, NULL, 0) < 0 ? -1 : 1;
+    Py_END_CRITICAL_SECTION();
+    return status;
+}
+
+// The object is made before the item goes, since there may be no memory for it. Making it can run Python code, which may
+// change the array.
+static PyObject* pop_item(Array* self, Py_ssize_t index, char* copy) {
+    while (copy_popped(self, index, copy) == 0) {
+        PyObject* object = rows_get(self->type, copy);
+        int status = object ? remove_popped(self, index, copy) : -1;
+        if (status > 0) return object;
+        Py_XDECREF(object);
+        if (status < 0) break;
+    }
+    return NULL;
+}
+
 PyObject* array_pop(Array* self, PyObject* const* args, Py_ssize_t num_args) {
-    char item[MAX_ITEM_SIZE];
+    char small[SMALL_ROW];
     Py_ssize_t index = -1;
-    const char* problem = NULL;
-    int status = -1;
     if (num_args > 1) return PyErr_Format(PyExc_TypeError, "pop expected at most 1 argument, got %zd", num_args);
     if (num_args == 1 && convert_ssize(args[0], &index) < 0) return NULL;
     if (array_check_rearrangeable(self, "pop()") < 0) return NULL;
-    Py_BEGIN_CRITICAL_SECTION(self);
-    if (index < 0) index += self->length;
-    if (self->length == 0)
-        problem = "pop from empty array";
-    else if (index < 0 || index >= self->length)
-        problem = "pop index out of range";
-    if (!problem) {
-        memcpy(item, array_item(self, index), (size_t)self->type->size);
-        status = array_splice(self, index, 1, NULL, 0);
-    }
-    Py_END_CRITICAL_SECTION();
-    if (problem) PyErr_SetString(PyExc_IndexError, problem);
-    return status < 0 ? NULL : rows_get(self->type, item);
+    char* copy = row_new(self->type, small);
+    if (!copy) return NULL;
+    PyObject* object = pop_item(self, index, copy);
+    row_free(copy, small);
+    return object;
 }
 
 // --- searching ---
@@ -112,7 +149,10 @@ PyObject* array_index(Array* self, PyObject* const* args, Py_ssize_t num_args) {
     array_load_length(self);
     if (num_args > 1 && convert_bound(self, args[1], &index) < 0) return NULL;
     if (num_args > 2 && convert_bound(self, args[2], &stop) < 0) return NULL;
-    int found = array_find(self, args[0], &index, stop);
+    PyObject* sought = rows_make_comparable(self->type, args[0]);
+    if (!sought) return NULL;
+    int found = array_find(self, sought, &index, stop);
+    Py_DECREF(sought);
     if (found > 0) return PyLong_FromSsize_t(index);
     if (found == 0) PyErr_SetString(PyExc_ValueError, "array.index(x): x not in array");
     return NULL;
@@ -121,15 +161,21 @@ PyObject* array_index(Array* self, PyObject* const* args, Py_ssize_t num_args) {
 PyObject* array_count(Array* self, PyObject* object) {
     Py_ssize_t count = 0, index = 0;
     int found;
+    PyObject* sought = rows_make_comparable(self->type, object);
+    if (!sought) return NULL;
     array_load_length(self);
-    for (; (found = array_find(self, object, &index, PY_SSIZE_T_MAX)) > 0; index++) count++;
+    for (; (found = array_find(self, sought, &index, PY_SSIZE_T_MAX)) > 0; index++) count++;
+    Py_DECREF(sought);
     return found < 0 ? NULL : PyLong_FromSsize_t(count);
 }
 
 PyObject* array_remove(Array* self, PyObject* object) {
     Py_ssize_t index = 0;
     if (array_check_rearrangeable(self, "remove()") < 0) return NULL;
-    int status = 0, found = array_find(self, object, &index, PY_SSIZE_T_MAX);
+    PyObject* sought = rows_make_comparable(self->type, object);
+    if (!sought) return NULL;
+    int status = 0, found = array_find(self, sought, &index, PY_SSIZE_T_MAX);
+    Py_DECREF(sought);
     if (found == 0) PyErr_SetString(PyExc_ValueError, "array.remove(x): x not in array");
     if (found <= 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
@@ -198,7 +244,7 @@ PyObject* array_reverse(Array* self, PyObject* Py_UNUSED(ignored)) {
 PyObject* array_byteswap(Array* self, PyObject* Py_UNUSED(ignored)) {
     if (array_check_rearrangeable(self, "byteswap()") < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
-    swap_bytes(array_item(self, 0), self->length, self->type->size);
+    swap_bytes(array_item(self, 0), self->length * self->type->num_scalars, self->type->scalar->size);
     Py_END_CRITICAL_SECTION();
     Py_RETURN_NONE;
 }
@@ -241,7 +287,8 @@ PyObject* array_frombytes(Array* self, PyObject* object) {
     if (buffer.itemsize != 1) {
         PyErr_SetString(PyExc_TypeError, "a bytes-like object is required");
     } else if (buffer.len % self->type->size != 0) {
-        PyErr_SetString(PyExc_ValueError, "bytes length not a multiple of item size");
+        PyErr_SetString(PyExc_ValueError, self->type->num_dims > 0 ? "bytes length not a multiple of row size"
+                                                                   : "bytes length not a multiple of item size");
     } else {
         status = array_append_memory(self, buffer.buf, buffer.len / self->type->size);
     }
@@ -347,6 +394,7 @@ PyObject* array_sizeof(Array* self, PyObject* Py_UNUSED(ignored)) {
     size_t on_heap = 0;
     Py_BEGIN_CRITICAL_SECTION(self);
     if (!self->place) on_heap = (size_t)(self->num_allocated * self->type->size);
+    if (self->type->num_dims > 0) on_heap += sizeof(RowType);
     for (const Place* place = self->place; place; place = place->inherited)
         on_heap += sizeof(Place) + (place->memory ? sizeof(SharedMemory) : 0);
     Py_END_CRITICAL_SECTION();

@@ -71,6 +71,8 @@ static ModuleState* find_loaded_state(Array* self) {
     return state && module_check_loaded(state) == 0 ? state : NULL;
 }
 
+static PyObject* reduce_to_memory(Array* self, bool in_buffer);
+
 static int check_private(const Array* self) {
     if (self->role == ARRAY_PRIVATE) return 0;
     PyErr_SetString(PyExc_TypeError,
@@ -79,9 +81,11 @@ static int check_private(const Array* self) {
     return -1;
 }
 
-// A list of numbers, which pickles of every protocol can hold.
+// A list of numbers, which pickles of every protocol can hold. Rows need the keyword row_shape, which such a pickle cannot
+// have.
 PyObject* array_reduce(Array* self, PyObject* Py_UNUSED(ignored)) {
     if (check_private(self) < 0) return NULL;
+    if (self->type->num_dims > 0) return reduce_to_memory(self, false);
     ModuleState* module_state = find_loaded_state(self);
     PyObject* state = module_state ? get_state(self, module_state) : NULL;
     PyObject* items = state ? array_tolist(self, NULL) : NULL;
@@ -115,8 +119,12 @@ static PyObject* build_reduced(Array* self, PyObject* rebuild, PyObject* items, 
     Layout layout = describe_layout(self->type->scalar);
     Py_ssize_t num_items = count_items(items, self->type);
     if (num_items < 0) return NULL;
-    return Py_BuildValue("(O(OssOn)O)", rebuild, Py_TYPE((PyObject*)self), self->type->scalar->typecode, layout.text,
-                         items, num_items, state);
+    PyTypeObject* python_type = Py_TYPE((PyObject*)self);
+    const char* typecode = self->type->scalar->typecode;
+    if (self->type->num_dims == 0)
+        return Py_BuildValue("(O(OssOn)O)", rebuild, python_type, typecode, layout.text, items, num_items, state);
+    return Py_BuildValue("(O(OssOnN)O)", rebuild, python_type, typecode, layout.text, items, num_items,
+                         rows_shape_as_tuple(self->type), state);
 }
 
 static PyObject* reduce_to_memory(Array* self, bool in_buffer) {
@@ -182,7 +190,7 @@ static Array* take_items(ModuleState* state, PyTypeObject* python_type, const Ro
     if (!made) return NULL;
     Py_BEGIN_CRITICAL_SECTION(made);
     status = array_splice(made, 0, 0, buffer->buf, num_items);
-    if (status == 0 && is_swapped) swap_bytes(array_item(made, 0), num_items, type->size);
+    if (status == 0 && is_swapped) swap_bytes(array_item(made, 0), num_items * type->num_scalars, type->scalar->size);
     Py_END_CRITICAL_SECTION();
     if (status < 0) Py_CLEAR(made);
     return made;
@@ -197,32 +205,43 @@ static Array* convert_items(ModuleState* state, PyTypeObject* python_type, const
     return made;
 }
 
+// The types of the items that the array gets, and of those that the pickle holds.
+static int convert_types(const ItemType* scalar, const ItemType* stored_scalar, PyObject* row_shape, RowType* type,
+                         RowType* stored) {
+    if (rows_convert_type(scalar, row_shape, type) < 0) return -1;
+    if (rows_make_type(stored_scalar, type->num_dims, type->shape, stored)) return 0;
+    PyErr_Format(PyExc_ValueError, "the pickle is of rows of more bytes than there can be: their row_shape is %R",
+                 row_shape);
+    return -1;
+}
+
 const char array_rebuild_doc[] = PyDoc_STR(
-    "_rebuild_array(cls, typecode, layout, items, num_items=None, /)\n--\n\n"
+    "_rebuild_array(cls, typecode, layout, items, num_items=None, row_shape=(), /)\n--\n\n"
     "Make an array of the numbers in the buffer `items`, whose layout is a format of the struct module. For pickle.");
 
 PyObject* array_rebuild(PyObject* module, PyObject* const* args, Py_ssize_t num_args) {
     ModuleState* state = PyModule_GetState(module);
     const ItemType *scalar, *stored_scalar;
+    RowType type, stored;
     bool is_swapped;
     Py_buffer buffer;
-    if (num_args != 4 && num_args != 5)
-        return PyErr_Format(PyExc_TypeError, "_rebuild_array() takes 4 or 5 arguments (%zd given)", num_args);
+    if (num_args < 4 || num_args > 6)
+        return PyErr_Format(PyExc_TypeError, "_rebuild_array() takes from 4 to 6 arguments (%zd given)", num_args);
     if (!PyType_Check(args[0]) || !PyType_IsSubtype((PyTypeObject*)args[0], state->array_type))
         return PyErr_Format(PyExc_TypeError, "%R is not a subclass of Array", args[0]);
     if (convert_typecode(args[1], "Array", &scalar) < 0) return NULL;
     if (!(stored_scalar = convert_layout(args[2], &is_swapped))) return NULL;
-    const RowType *type = rows_type_of_numbers(scalar), *stored = rows_type_of_numbers(stored_scalar);
+    if (convert_types(scalar, stored_scalar, num_args == 6 ? args[5] : NULL, &type, &stored) < 0) return NULL;
     PyTypeObject* python_type = (PyTypeObject*)args[0];
     bool needs_conversion = !item_type_matches(scalar, stored_scalar->typecode);
     if (PyObject_GetBuffer(args[3], &buffer, PyBUF_SIMPLE) < 0) return NULL;
     Array* made = NULL;
-    if (check_num_items(&buffer, stored, num_args == 5 ? args[4] : NULL) == 0)
-        made = needs_conversion ? take_items(state, state->array_type, stored, &buffer, is_swapped)
-                                : take_items(state, python_type, type, &buffer, is_swapped);
+    if (check_num_items(&buffer, &stored, num_args >= 5 ? args[4] : NULL) == 0)
+        made = needs_conversion ? take_items(state, state->array_type, &stored, &buffer, is_swapped)
+                                : take_items(state, python_type, &type, &buffer, is_swapped);
     PyBuffer_Release(&buffer);
     if (!made || !needs_conversion) return (PyObject*)made;
-    Array* converted = convert_items(state, python_type, type, made);
+    Array* converted = convert_items(state, python_type, &type, made);
     Py_DECREF(made);
     return (PyObject*)converted;
 }

@@ -44,7 +44,7 @@ static const OwnerKind ATTACHED_ARRAY = {
 int place_convert_capacity(const RowType* type, PyObject* object, Py_ssize_t* capacity) {
     char unit[40];
     size_t num_items;
-    snprintf(unit, sizeof(unit), " items of %d bytes", (int)type->size);
+    snprintf(unit, sizeof(unit), " items of %lld bytes", (long long)type->size);
     SizeRange range = {0, (size_t)(PY_SSIZE_T_MAX / 2 / type->size), unit};
     if (convert_size_in_range(object, "capacity", range, &num_items) < 0) return -1;
     *capacity = (Py_ssize_t)num_items;
@@ -249,6 +249,8 @@ static SharedMemory* new_shared_memory(ModuleState* state, const RowType* type, 
     if (shared_page_init(&facts, SHARED_ARRAY, (size_t)(capacity * type->size), Py_None) < 0) return NULL;
     facts.item_size = (uint64_t)type->size;
     strcpy(facts.format, type->scalar->typecode);
+    facts.num_dims = (uint32_t)type->num_dims;
+    for (int i = 0; i < type->num_dims; i++) facts.row_shape[i] = (uint64_t)type->shape[i];
     return shared_memory_new(&facts, sharing_possible_seals(state), true);
 }
 

@@ -32,18 +32,29 @@ static Array* check_operand(PyObject* object, const char* format) {
     return NULL;
 }
 
+// Whether the items of another array can become this one's without conversion. Returns -1 with TypeError.
+static int check_same_kind(const Array* self, const Array* other) {
+    if (self->type->scalar == other->type->scalar) return rows_check_shape(self->type, other->type);
+    PyErr_BadArgument();
+    return -1;
+}
+
 // --- items ---
 
 Py_ssize_t array_length(Array* self) { return array_load_length(self); }
 
 static inline PyObject* get_item(Array* self, Py_ssize_t index) {
-    char item[MAX_ITEM_SIZE];
+    char small[SMALL_ROW];
+    char* item = row_new(self->type, small);
     bool found;
+    if (!item) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
     found = index >= 0 && index < self->length;
     if (found) memcpy(item, array_item(self, index), (size_t)self->type->size);
     Py_END_CRITICAL_SECTION();
-    return found ? rows_get(self->type, item) : NULL;
+    PyObject* object = found ? rows_get(self->type, item) : NULL;
+    row_free(item, small);
+    return object;
 }
 
 PyObject* array_get_or_null(Array* self, Py_ssize_t index) { return get_item(self, index); }
@@ -68,17 +79,19 @@ static int raise_index_error(const Array* self) {
 
 // The index is checked twice: a bad index is reported before a bad item, and converting the item can change the array.
 static int set_item(Array* self, Py_ssize_t index, PyObject* object) {
-    char item[MAX_ITEM_SIZE];
+    char small[SMALL_ROW];
     int status;
     bool found;
     if (index < 0) index += self->length;
     if (index < 0 || index >= self->length) return raise_index_error(self);
-    if (rows_set(self->type, item, object) < 0) return -1;
+    char* item = row_convert(self->type, small, object);
+    if (!item) return -1;
     Py_BEGIN_CRITICAL_SECTION(self);
     status = array_check_writable(self);
     found = index < self->length;
     if (found && status == 0) memcpy(array_item(self, index), item, (size_t)self->type->size);
     Py_END_CRITICAL_SECTION();
+    row_free(item, small);
     return found ? status : raise_index_error(self);
 }
 
@@ -228,10 +241,7 @@ static int set_slice(Array* self, PyObject* key, PyObject* object) {
     if (PySlice_Unpack(key, &slice.start, &slice.stop, &slice.step) < 0) return -1;
     Array* other = check_operand(object, "can only assign array (not \"%U\") to array slice");
     if (!other) return -1;
-    if (other->type != self->type) {
-        PyErr_BadArgument();
-        return -1;
-    }
+    if (check_same_kind(self, other) < 0) return -1;
     Array* source = separate(self, other);
     int status = source ? set_slice_to_array(self, slice, source) : -1;
     Py_XDECREF((PyObject*)source);
@@ -283,8 +293,12 @@ int array_find(Array* self, PyObject* object, Py_ssize_t* index, Py_ssize_t stop
 
 int array_contains(Array* self, PyObject* object) {
     Py_ssize_t index = 0;
+    PyObject* sought = rows_make_comparable(self->type, object);
+    if (!sought) return -1;
     array_load_length(self);
-    return array_find(self, object, &index, PY_SSIZE_T_MAX);
+    int found = array_find(self, sought, &index, PY_SSIZE_T_MAX);
+    Py_DECREF(sought);
+    return found;
 }
 
 // --- iteration ---
@@ -411,10 +425,7 @@ PyType_Spec array_iterator_spec = {
 PyObject* array_concat(Array* self, PyObject* object) {
     Array* other = check_operand(object, "can only append array (not \"%U\") to array");
     if (!other) return NULL;
-    if (other->type != self->type) {
-        PyErr_BadArgument();
-        return NULL;
-    }
+    if (check_same_kind(self, other) < 0) return NULL;
     Array* sum = array_new_like(self, array_load_length(self) + array_load_length(other));
     if (!sum) return NULL;
     if (array_append_array(sum, self) < 0 || array_append_array(sum, other) < 0) Py_CLEAR(sum);

@@ -19,7 +19,7 @@ PyObject* array_compare(PyObject* one, PyObject* other, int operation);
 // The item at an index. NULL without an exception where there is none.
 PyObject* array_get_or_null(Array* self, Py_ssize_t index);
 
-// Looks for an item that equals an object, from an index on. Returns 1 when it is found, -1 with an exception.
+// Looks for an item that equals an object, made comparable, from an index on. Returns 1 when it is found, -1 with an exception.
 int array_find(Array* self, PyObject* object, Py_ssize_t* index, Py_ssize_t stop);
 
 extern PyType_Spec array_iterator_spec;

@@ -96,28 +96,31 @@ static void raise_unknown_typecode(const char* format) {
     Py_XDECREF(text);
 }
 
-// What the first page says has been checked but for what arrays alone have. NULL with ValueError.
-static const RowType* find_shared_type(const SharedPage* facts) {
-    const ItemType* type = facts->format[1] == '\0' ? find_item_type((unsigned char)facts->format[0]) : NULL;
-    if (!type)
+// What the first page says has been checked but for what arrays alone have. Returns -1 with ValueError.
+static int read_shared_type(const SharedPage* facts, RowType* type) {
+    const ItemType* scalar = facts->format[1] == '\0' ? find_item_type((unsigned char)facts->format[0]) : NULL;
+    Py_ssize_t shape[SHARED_PAGE_DIMS];
+    for (uint32_t i = 0; i < facts->num_dims; i++) shape[i] = (Py_ssize_t)facts->row_shape[i];
+    if (!scalar)
         raise_unknown_typecode(facts->format);
+    else if (!rows_make_type(scalar, (int)facts->num_dims, shape, type))
+        PyErr_Format(PyExc_ValueError,
+                     "the rows of this shared array are said to have %u dimensions whose sizes are not possible",
+                     (unsigned)facts->num_dims);
     else if (facts->item_size != (uint64_t)type->size)
         PyErr_Format(PyExc_ValueError, "items of this shared array are said to have %llu bytes; those of '%s' have %zd",
-                     (unsigned long long)facts->item_size, type->typecode, type->size);
-    else if (facts->num_dims != 0)
-        PyErr_Format(PyExc_ValueError,
-                     "the rows of this shared array are said to have %u dimensions, and can have none",
-                     (unsigned)facts->num_dims);
+                     (unsigned long long)facts->item_size, scalar->typecode, type->size);
     else
-        return rows_type_of_numbers(type);
-    return NULL;
+        return 0;
+    return -1;
 }
 
 PyObject* array_attach(ModuleState* state, PyTypeObject* python_type, SharedMemory* memory) {
-    const RowType* type = find_shared_type(&memory->facts);
+    RowType type;
     Array* self = NULL;
-    if (type && place_audit(state, python_type, type, (Py_ssize_t)memory->facts.num_bytes / type->size) == 0)
-        self = allocate(state, python_type, type);
+    if (read_shared_type(&memory->facts, &type) == 0 &&
+        place_audit(state, python_type, &type, (Py_ssize_t)memory->facts.num_bytes / type.size) == 0)
+        self = allocate(state, python_type, &type);
     if (!self)
         shared_memory_free(memory);
     else if (place_attach(state, self, memory) < 0)
@@ -274,13 +277,17 @@ int array_splice_array(Array* array, Py_ssize_t start, Py_ssize_t num_removed, A
 // --- filling ---
 
 int array_append_object(Array* array, PyObject* object) {
-    char item[MAX_ITEM_SIZE];
-    int status;
-    if (rows_set(array->type, item, object) < 0) return -1;
-    if (array->length >= array->num_allocated && array_prepare_growth(array, 1) < 0) return -1;
-    Py_BEGIN_CRITICAL_SECTION(array);
-    status = append_item(array, item);
-    Py_END_CRITICAL_SECTION();
+    char small[SMALL_ROW];
+    char* item = row_convert(array->type, small, object);
+    int status = 0;
+    if (!item) return -1;
+    if (array->length >= array->num_allocated) status = array_prepare_growth(array, 1);
+    if (status == 0) {
+        Py_BEGIN_CRITICAL_SECTION(array);
+        status = append_item(array, item);
+        Py_END_CRITICAL_SECTION();
+    }
+    row_free(item, small);
     return status;
 }
 

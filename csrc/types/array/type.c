@@ -19,34 +19,36 @@
 
 typedef struct ArrayArguments {
     const RowType* type;
+    RowType row_type;       // where `type` points, unless items are numbers
     PyObject* initializer;  // NULL for none
     Py_ssize_t capacity;    // -1 for the default
     int shared;
 } ArrayArguments;
 
 static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* arguments) {
-    static char* names[] = {"", "", "capacity", "shared", NULL};
-    PyObject *typecode, *capacity = Py_None;
+    static char* names[] = {"", "", "capacity", "row_shape", "shared", NULL};
+    PyObject *typecode, *capacity = Py_None, *row_shape = NULL;
     const ItemType* scalar;
     arguments->initializer = NULL;
     arguments->capacity = -1;
     arguments->shared = false;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$Op:Array", names, &typecode, &arguments->initializer,
-                                     &capacity, &arguments->shared))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$OOp:Array", names, &typecode, &arguments->initializer,
+                                     &capacity, &row_shape, &arguments->shared))
         return -1;
     if (convert_typecode(typecode, "Array", &scalar) < 0) return -1;
-    arguments->type = rows_type_of_numbers(scalar);
+    arguments->type = row_shape ? &arguments->row_type : rows_type_of_numbers(scalar);
+    if (row_shape && rows_convert_type(scalar, row_shape, &arguments->row_type) < 0) return -1;
     if (capacity == Py_None) return 0;
     return place_convert_capacity(arguments->type, capacity, &arguments->capacity);
 }
 
 // How many items an array.array, a NumPy array or another buffer has; 0 when the object is not a buffer, -1 with an
 // exception.
-static Py_ssize_t count_buffer_items(PyObject* object) {
+static Py_ssize_t count_buffer_items(const RowType* type, PyObject* object) {
     Py_buffer buffer;
     int status = array_get_buffer(object, &buffer);
     if (status <= 0) return status;
-    Py_ssize_t num_items = buffer.itemsize > 0 ? buffer.len / buffer.itemsize : 0;
+    Py_ssize_t num_items = buffer.itemsize > 0 ? buffer.len / buffer.itemsize / type->num_scalars : 0;
     PyBuffer_Release(&buffer);
     return num_items;
 }
@@ -59,7 +61,8 @@ static Py_ssize_t guess_length(const ArrayArguments* arguments) {
     if (PyByteArray_Check(initializer)) return PyByteArray_Size(initializer) / arguments->type->size;
     if (PyList_Check(initializer)) return PyList_Size(initializer);
     if (PyTuple_Check(initializer)) return PyTuple_Size(initializer);
-    return array_check(initializer) ? array_load_length((Array*)initializer) : count_buffer_items(initializer);
+    return array_check(initializer) ? array_load_length((Array*)initializer)
+                                    : count_buffer_items(arguments->type, initializer);
 }
 
 static int initialize(Array* self, PyObject* initializer) {
@@ -69,7 +72,7 @@ static int initialize(Array* self, PyObject* initializer) {
                      self->type->scalar->typecode);
         return -1;
     }
-    if (array_check(initializer) && ((Array*)initializer)->type != self->type)
+    if (array_check(initializer) && ((Array*)initializer)->type->scalar != self->type->scalar)
         return array_extend_converting(self, (Array*)initializer);
     if (!PyBytes_Check(initializer) && !PyByteArray_Check(initializer)) return array_extend(self, initializer);
     PyObject* nothing = array_frombytes(self, initializer);
@@ -77,7 +80,7 @@ static int initialize(Array* self, PyObject* initializer) {
     return nothing ? 0 : -1;
 }
 
-static const char* const OWN_KEYWORDS[] = {"capacity", "shared"};
+static const char* const OWN_KEYWORDS[] = {"capacity", "row_shape", "shared"};
 
 // A subclass may have an __init__() that takes more keywords, as one of array.array may. They are ignored here.
 static PyObject* drop_foreign_keywords(PyTypeObject* type, const ModuleState* state, PyObject* keywords) {
@@ -119,11 +122,9 @@ static int array_traverse(Array* self, visitproc visit, void* arg) {
 // Returns 1 when the items have another place by now: making the buffer can start a garbage collection, and that can fork.
 static int export_items(Array* self, Py_buffer* view, int flags) {
     Place* place = self->place;
-    const RowType* type = self->type;
+    ItemLayout layout = rows_layout(self->type);
     bool is_readonly = self->role == ARRAY_READER;
-    if (view_export(&place->reservation, &self->length, type->scalar->typecode, type->size, is_readonly, view, flags) <
-        0)
-        return -1;
+    if (view_export(&place->reservation, &self->length, &layout, is_readonly, view, flags) < 0) return -1;
     if (place != self->place) {
         PyBuffer_Release(view);
         return 1;
@@ -149,14 +150,25 @@ static int array_getbuffer(Array* self, Py_buffer* view, int flags) {
 // slot; of others it keeps the object alone, and then memory under its array could be decommitted.
 static void array_releasebuffer(Array* Py_UNUSED(self), Py_buffer* Py_UNUSED(view)) {}
 
+// As the constructor takes it, or nothing where items are numbers.
+static PyObject* describe_row_shape(const RowType* type) {
+    if (type->num_dims == 0) return PyUnicode_FromString("");
+    PyObject* shape = rows_shape_as_tuple(type);
+    PyObject* text = shape ? PyUnicode_FromFormat(", row_shape=%R", shape) : NULL;
+    Py_XDECREF(shape);
+    return text;
+}
+
 static PyObject* array_repr(Array* self) {
     PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
     PyObject* list = name && array_load_length(self) > 0 ? array_tolist(self, NULL) : NULL;
+    PyObject* shape = PyErr_Occurred() ? NULL : describe_row_shape(self->type);
     PyObject* text = NULL;
-    if (list)
-        text = PyUnicode_FromFormat("%U('%s', %R)", name, self->type->scalar->typecode, list);
-    else if (name && !PyErr_Occurred())
-        text = PyUnicode_FromFormat("%U('%s')", name, self->type->scalar->typecode);
+    if (shape && list)
+        text = PyUnicode_FromFormat("%U('%s', %R%U)", name, self->type->scalar->typecode, list, shape);
+    else if (shape)
+        text = PyUnicode_FromFormat("%U('%s'%U)", name, self->type->scalar->typecode, shape);
+    Py_XDECREF(shape);
     Py_XDECREF(list);
     Py_XDECREF(name);
     return text;
@@ -167,8 +179,10 @@ static PyObject* array_get_typecode(Array* self, void* Py_UNUSED(closure)) {
 }
 
 static PyObject* array_get_itemsize(Array* self, void* Py_UNUSED(closure)) {
-    return PyLong_FromSsize_t(self->type->size);
+    return PyLong_FromSsize_t(self->type->scalar->size);
 }
+
+static PyObject* array_get_row_shape(Array* self, void* Py_UNUSED(closure)) { return rows_shape_as_tuple(self->type); }
 
 static PyObject* array_get_capacity(Array* self, void* Py_UNUSED(closure)) {
     Py_ssize_t capacity = array_find_capacity(self);
@@ -227,7 +241,8 @@ PyMethodDef array_methods[] = {
 
 static PyGetSetDef array_getset[] = {
     {"typecode", (getter)array_get_typecode, NULL, "The letter that names the type of the items.", NULL},
-    {"itemsize", (getter)array_get_itemsize, NULL, "The size of one item in bytes.", NULL},
+    {"itemsize", (getter)array_get_itemsize, NULL, "The size of one number in bytes.", NULL},
+    {"row_shape", (getter)array_get_row_shape, NULL, "The shape of an item; () where an item is a number.", NULL},
     {"capacity", (getter)array_get_capacity, NULL, "How many items the array can ever hold.", NULL},
     {"readonly", (getter)array_get_readonly, NULL, "Whether another process writes the items.", NULL},
     {"_is_shared", (getter)array_get_is_shared, NULL, "Whether other processes can attach it.", NULL},
