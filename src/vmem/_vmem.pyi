@@ -23,11 +23,17 @@ from vmem._rows import Row
 
 _AnyRegion = TypeVar("_AnyRegion", bound=Region)
 _AnyArray = TypeVar("_AnyArray", bound=Array[Any])
-_Item = TypeVar("_Item", int, float)
+_Item = TypeVar("_Item", bound=float | tuple[Any, ...])
 _Items: TypeAlias = Buffer | Iterable[object]
+_Row: TypeAlias = _SupportsItems | Buffer
 _RingItem = TypeVar("_RingItem")
 _IntegerTypecode: TypeAlias = Literal["b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"]
 _FloatTypecode: TypeAlias = Literal["f", "d"]
+
+@type_check_only
+class _SupportsItems(Protocol):
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Any, /) -> Any: ...
 
 @type_check_only
 class _SupportsRead(Protocol):
@@ -133,6 +139,7 @@ class Array(MutableSequence[_Item]):
         /,
         *,
         capacity: SupportsIndex | None = None,
+        row_shape: tuple[()] = (),
         shared: bool = False,
     ) -> Array[int]: ...
     @overload
@@ -143,6 +150,7 @@ class Array(MutableSequence[_Item]):
         /,
         *,
         capacity: SupportsIndex | None = None,
+        row_shape: tuple[()] = (),
         shared: bool = False,
     ) -> Array[float]: ...
     @overload
@@ -153,6 +161,18 @@ class Array(MutableSequence[_Item]):
         /,
         *,
         capacity: SupportsIndex | None = None,
+        row_shape: tuple[()] = (),
+        shared: bool = False,
+    ) -> Self: ...
+    @overload
+    def __new__(
+        cls,
+        typecode: str,
+        initializer: Buffer | Iterable[_Row] = ...,
+        /,
+        *,
+        capacity: SupportsIndex | None = None,
+        row_shape: Sequence[SupportsIndex],
         shared: bool = False,
     ) -> Self: ...
     @property
@@ -162,12 +182,26 @@ class Array(MutableSequence[_Item]):
     @property
     def itemsize(self) -> int: ...
     @property
+    def row_shape(self) -> tuple[int, ...]: ...
+    @property
     def capacity(self) -> int: ...
     @property
     def readonly(self) -> bool: ...
+    @overload
+    def append(self: Array[tuple[Any, ...]], item: _Row, /) -> None: ...
+    @overload
     def append(self, item: _Item, /) -> None: ...
+    @overload
+    def extend(self: Array[tuple[Any, ...]], iterable: Buffer | Iterable[_Row], /) -> None: ...
+    @overload
     def extend(self, iterable: Iterable[_Item], /) -> None: ...
+    @overload
+    def insert(self: Array[tuple[Any, ...]], index: SupportsIndex, item: _Row, /) -> None: ...
+    @overload
     def insert(self, index: SupportsIndex, item: _Item, /) -> None: ...
+    @overload
+    def fromlist(self: Array[tuple[Any, ...]], items: list[_Row], /) -> None: ...
+    @overload
     def fromlist(self, items: list[_Item], /) -> None: ...
     def pop(self, index: SupportsIndex = -1, /) -> _Item: ...
     def index(self, item: _Item, start: SupportsIndex = 0, stop: SupportsIndex = ..., /) -> int: ...
@@ -217,6 +251,8 @@ class Array(MutableSequence[_Item]):
     @overload
     def __getitem__(self, key: slice, /) -> Array[_Item]: ...
     @overload  # type: ignore[override]
+    def __setitem__(self: Array[tuple[Any, ...]], key: SupportsIndex, value: _Row, /) -> None: ...
+    @overload
     def __setitem__(self, key: SupportsIndex, value: _Item, /) -> None: ...
     @overload
     def __setitem__(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -452,5 +488,11 @@ def set_sharing_hook(hook: Callable[[type], object], /) -> None: ...
 def _change_in_child() -> None: ...
 def _make_fork_handler() -> Callable[[], None]: ...
 def _rebuild_array(
-    cls: type[_AnyArray], typecode: str, layout: str, items: Buffer, num_items: SupportsIndex | None = None, /
+    cls: type[_AnyArray],
+    typecode: str,
+    layout: str,
+    items: Buffer,
+    num_items: SupportsIndex | None = None,
+    row_shape: tuple[int, ...] = (),
+    /,
 ) -> _AnyArray: ...

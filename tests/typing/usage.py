@@ -178,6 +178,23 @@ assert_type(numbers < numbers, bool)
 assert_type(1.5 in numbers, bool)
 assert_type([number for number in whole], list[int])  # noqa: C416
 assert_type(memoryview(numbers).nbytes, int)
+
+points = vmem.Array[tuple[float, ...]]("d", [(1, 2), [3, 4]], row_shape=(2,))
+assert_type(points, vmem.Array[tuple[float, ...]])
+assert_type(vmem.Array("d", row_shape=()), vmem.Array[float])
+assert_type(points.row_shape, tuple[int, ...])
+assert_type(points[0], tuple[float, ...])
+assert_type(points[0:1] + points, vmem.Array[tuple[float, ...]])
+assert_type(points.tolist(), list[tuple[float, ...]])
+assert_type(points.pop(), tuple[float, ...])
+points.append([5, 6])
+points.append(array("d", [7, 8]))
+points.extend([(1, 2), [3, 4], points[0]])
+points.extend(points)
+points.insert(0, [5, 6])
+points.fromlist([[5, 6]])
+points[0] = [1, 2]
+points[1:2] = points
 numbers.clear()
 numbers.shrink_to_fit()
 assert_type(numbers.map(), vmem.MemoryMap)

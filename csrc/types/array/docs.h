@@ -10,10 +10,12 @@
     "    Another thread is in shrink_to_fit().\n" \
     "OutOfMemoryError\n"                          \
     "    The array would grow beyond its capacity, or the system has no memory for more.\n"
-#define RAISED_BY_ADDING         \
-    RAISED_BY_GROWING            \
-    "TypeError, OverflowError\n" \
-    "    An item does not fit the typecode.\n"
+#define RAISED_BY_ADDING                       \
+    RAISED_BY_GROWING                          \
+    "TypeError, OverflowError\n"               \
+    "    An item does not fit the typecode.\n" \
+    "ValueError\n"                             \
+    "    A row has another shape.\n"
 
 PyDoc_STRVAR(append_doc,
              "append($self, item, /)\n--\n\n"
@@ -21,7 +23,7 @@ PyDoc_STRVAR(append_doc,
              "Parameters\n"
              "----------\n"
              "item : int or float\n"
-             "    What to put there.\n\n"
+             "    What to put there; with `row_shape` a sequence or a buffer of that shape.\n\n"
              "Raises\n"
              "------\n" RAISED_BY_ADDING
              "\n"
@@ -43,7 +45,7 @@ PyDoc_STRVAR(
     "Parameters\n"
     "----------\n"
     "iterable : iterable\n"
-    "    Where the items come from.\n\n"
+    "    Where the items come from. With `row_shape`, a buffer has the shape ``(n, *row_shape)``.\n\n"
     "Raises\n"
     "------\n" RAISED_BY_ADDING
     "\n"
@@ -276,7 +278,7 @@ PyDoc_STRVAR(reverse_doc,
 
 PyDoc_STRVAR(byteswap_doc,
              "byteswap($self, /)\n--\n\n"
-             "Reverse the bytes of each item: for data from a machine of the other byte order.\n\n"
+             "Reverse the bytes of each number: for data from a machine of the other byte order.\n\n"
              "Examples\n"
              "--------\n"
              ">>> import vmem\n"
@@ -309,7 +311,7 @@ PyDoc_STRVAR(frombytes_doc,
              "Parameters\n"
              "----------\n"
              "buffer : bytes-like\n"
-             "    Its size in bytes is a multiple of itemsize.\n\n"
+             "    Its size in bytes is a multiple of that of an item.\n\n"
              "Raises\n"
              "------\n" RAISED_BY_GROWING
              "TypeError\n"
@@ -416,7 +418,9 @@ PyDoc_STRVAR(
     "Raises\n"
     "------\n"
     "TypeError\n"
-    "    The requested schema is not a capsule named ``arrow_schema``.\n" RAISED_BY_EXPORTING
+    "    The requested schema is not a capsule named ``arrow_schema``; or the items are rows, which have more than "
+    "the\n"
+    "    one dimension of Arrow's arrays.\n" RAISED_BY_EXPORTING
     "\n"
     "Examples\n"
     "--------\n"
@@ -540,7 +544,7 @@ PyDoc_STRVAR(fileno_doc,
 
 PyDoc_STRVAR(
     array_doc,
-    "Array(typecode, initializer=(), /, *, capacity=None, shared=False)\n--\n\n"
+    "Array(typecode, initializer=(), /, *, capacity=None, row_shape=(), shared=False)\n--\n\n"
     "Numbers of one type, as in array.array, in memory that never moves.\n\n"
     "Everything that array.array does with numbers works here, with the same errors. What is different: the array\n"
     "reserves addresses for `capacity` items, and commits memory as it grows. So a memoryview, a NumPy array or a\n"
@@ -549,6 +553,9 @@ PyDoc_STRVAR(
     "Without `capacity`, an array keeps up to 64 KiB of items on the heap, as array.array does, and costs as little.\n"
     "It reserves addresses when it outgrows that, or when its own address is first given out: by a buffer, by\n"
     "buffer_info() or by map(). From then on its items never move.\n\n"
+    "With ``row_shape=(3,)`` an item is a row of three numbers: `append` takes a sequence or a buffer of that shape,\n"
+    "``array[i]`` is a tuple, of tuples where there are more dimensions, and buffers have the shape ``(len, 3)``.\n"
+    "Buffers that it is extended by have that shape, too. Whatever does not fit raises ValueError and adds nothing.\n\n"
     "With ``shared=True`` other processes can read the array while it grows. `multiprocessing` sends it, as an\n"
     "argument, in a queue or through a pipe, and so does `fileno` with `attach`: what arrives is a reader. The "
     "process\n"
@@ -569,6 +576,8 @@ PyDoc_STRVAR(
     "    How many items it can ever hold; addresses are reserved at once then. By default as many as fit into\n"
     "    physical memory, but at most 1/4096 of the addresses that are left to the process when it reserves them, and\n"
     "    1/8 of what RLIMIT_AS (ulimit -v) leaves.\n"
+    "row_shape : tuple of int, default ()\n"
+    "    The shape of an item, whose dimensions are positive; without it an item is one number.\n"
     "shared : bool, default False\n"
     "    Whether other processes can read it. Addresses are reserved at once then.\n\n"
     "Attributes\n"
@@ -576,7 +585,9 @@ PyDoc_STRVAR(
     "typecode : str\n"
     "    The letter it was made with.\n"
     "itemsize : int\n"
-    "    The size of one item in bytes.\n"
+    "    The size of one number in bytes.\n"
+    "row_shape : tuple of int\n"
+    "    The shape of an item; () where an item is a number.\n"
     "capacity : int\n"
     "    How many items it can hold; before it reserves addresses, how many it would hold if it did now.\n"
     "readonly : bool\n"
@@ -603,6 +614,10 @@ PyDoc_STRVAR(
     ">>> array.extend(range(100000))  # grows under it\n"
     ">>> array[0] = 7.0\n"
     ">>> early[0], len(early), len(array)\n"
-    "(7.0, 2, 100002)");
+    "(7.0, 2, 100002)\n"
+    ">>> points = vmem.Array('f', [(1, 2), (3, 4)], row_shape=(2,))\n"
+    ">>> points.append([5, 6])\n"
+    ">>> points[-1], memoryview(points).shape\n"
+    "((5.0, 6.0), (3, 2))");
 
 #endif
