@@ -90,8 +90,12 @@ static PyObject* dimensions_as_tuple(int num_dims, const Py_ssize_t* shape) {
 
 PyObject* rows_shape_as_tuple(const RowType* type) { return dimensions_as_tuple(type->num_dims, type->shape); }
 
+bool rows_have_same_shape(const RowType* type, const RowType* other) {
+    return type->num_dims == other->num_dims && memcmp(type->shape, other->shape, sizeof(type->shape)) == 0;
+}
+
 int rows_check_shape(const RowType* type, const RowType* other) {
-    if (type->num_dims == other->num_dims && memcmp(type->shape, other->shape, sizeof(type->shape)) == 0) return 0;
+    if (rows_have_same_shape(type, other)) return 0;
     PyObject* shape = rows_shape_as_tuple(type);
     PyObject* other_shape = shape ? rows_shape_as_tuple(other) : NULL;
     if (other_shape)

@@ -33,6 +33,8 @@ bool rows_make_type(const ItemType* scalar, int num_dims, const Py_ssize_t* shap
 const RowType* rows_copy_type(const RowType* type);
 void rows_free_type(const RowType* type);
 
+bool rows_have_same_shape(const RowType* type, const RowType* other);
+
 // Raises TypeError, and returns -1, when the rows of another array have another shape.
 int rows_check_shape(const RowType* type, const RowType* other);
 

@@ -1,4 +1,4 @@
-"""An array against array.array, under random sequences of calls, with live views compared byte for byte."""
+"""An array, of numbers or of rows, against array.array, under random calls, with live views compared byte for byte."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 
 import vmem
 from tests.models.array_model import CheckedArray
+from tests.models.rows_model import CheckedRows
 
 pytestmark = pytest.mark.in_child
 
@@ -152,5 +153,23 @@ class ArrayMachine(RuleBasedStateMachine):
             self.checked.end()
 
 
-def test_random_calls() -> None:
-    run_state_machine_as_test(ArrayMachine, settings=settings(max_examples=150, stateful_step_count=30, deadline=None))
+class RowsMachine(ArrayMachine):
+    """The same calls of an array of rows."""
+
+    @initialize(
+        typecode=st.sampled_from("bHiqfd"),
+        start=items,
+        shape=st.sampled_from([(1,), (3,), (2, 2), (1, 3, 2), (300,)]),
+        capacity=st.sampled_from([40, 400]),
+    )
+    def make(self, typecode: str, start: list[int], shape: tuple[int, ...], capacity: int) -> None:
+        self.checked = CheckedRows(typecode, shape, start, capacity)
+
+    @rule(count=st.integers(1, 20))
+    def extend_by_pages(self, count: int) -> None:
+        self.checked.frombytes(bytes(range(1, 9)) * count)
+
+
+@pytest.mark.parametrize("machine", [ArrayMachine, RowsMachine])
+def test_random_calls(machine: type[ArrayMachine]) -> None:
+    run_state_machine_as_test(machine, settings=settings(max_examples=150, stateful_step_count=30, deadline=None))

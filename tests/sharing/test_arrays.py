@@ -465,7 +465,7 @@ def test_the_message_names_the_call(writer: Array) -> None:
 def test_wrong_arguments_are_told_first(writer: Array, reader: Array) -> None:
     for made in (writer, reader):
         with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
-            made.insert("x", 1.0)  # type: ignore[arg-type]
+            made.insert("x", 1.0)  # type: ignore[call-overload]
         with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
             made.pop("x")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="must be real number"):

@@ -508,7 +508,13 @@ static int get_pair(Array* one, Array* other, Py_ssize_t index, PyObject* pair[2
     return PyErr_Occurred() ? -1 : 0;
 }
 
-// How many items of two arrays of one integer type are equal, up to the first that differ.
+// Whether items of integers are equal where their bytes are.
+static bool have_comparable_bytes(const Array* one, const Array* other) {
+    const ItemType* scalar = one->type->scalar;
+    return scalar == other->type->scalar && scalar->is_integer && rows_have_same_shape(one->type, other->type);
+}
+
+// How many items of two such arrays are equal, up to the first that differ.
 static Py_ssize_t count_equal_bytes(Array* one, Array* other) {
     Py_ssize_t num_equal = 0;
     Py_BEGIN_CRITICAL_SECTION2(one, other);
@@ -531,8 +537,7 @@ PyObject* array_compare(PyObject* object, PyObject* other_object, int operation)
     Py_ssize_t length = array_load_length(one), other_length = array_load_length(other);
     if ((operation == Py_EQ || operation == Py_NE) && length != other_length)
         return PyBool_FromLong(operation == Py_NE);
-    bool comparable_bytes = one->type->scalar == other->type->scalar && one->type->scalar->is_integer;
-    Py_ssize_t index = comparable_bytes ? count_equal_bytes(one, other) : 0;
+    Py_ssize_t index = have_comparable_bytes(one, other) ? count_equal_bytes(one, other) : 0;
     PyObject* pair[2];
     int status;
     for (; (status = get_pair(one, other, index, pair)) > 0; index++) {
