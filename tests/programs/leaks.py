@@ -349,6 +349,49 @@ def array_calls() -> dict[str, Call]:
     }
 
 
+def calls_of_rows() -> dict[str, Call]:
+    """Of arrays. Each leaves its array unchanged."""
+    long, pairs = list(range(300)), [(1, 2), (3, 4)]
+    made, small = vmem.Array[Any]("d", [long] * 4, row_shape=(300,)), vmem.Array[Any]("i", pairs, row_shape=(2,))
+    plain, pickled = array.array("d", long), pickle.dumps(small)
+    other = vmem.Array[Any]("h", pairs, row_shape=(2,))
+
+    def cut() -> None:
+        del made[4:]
+
+    return {
+        "Array() of rows": lambda: vmem.Array("i", pairs, row_shape=(2,)),
+        "Array() of rows of another type": lambda: vmem.Array("i", other, row_shape=(2,)),
+        "Array() of rows of no shape": refused(lambda: vmem.Array("i", row_shape=(2, Bad())), KeyError),
+        "append and pop a row": in_turn(lambda: made.append(long), made.pop),
+        "append a buffer": in_turn(lambda: made.append(plain), made.pop),
+        "insert and remove a row": in_turn(lambda: made.insert(1, plain), lambda: made.remove(long)),
+        "extend by rows": in_turn(lambda: made.extend([long, plain]), cut),
+        "extend by a buffer of rows": in_turn(lambda: made.extend(memoryview(made)), cut),
+        "fromlist of rows": in_turn(lambda: made.fromlist([long, plain]), cut),
+        "set a row": lambda: made.__setitem__(1, long),
+        "rows": lambda: (made[1], small[0], made.tolist(), list(small), repr(small), small.row_shape),
+        "search rows": lambda: (small.index([3, 4]), small.count((1, 2)), 5 in made, plain in made),
+        "slices of rows": lambda: (small[1:] + small * 2, copy.copy(small), small == other, small < other),
+        "views of rows": lambda: (memoryview(made).tolist(), memoryview(small)[1:], small.__dlpack__()),
+        "pickle rows": lambda: [pickle.loads(pickle.dumps(small, way)) for way in range(6)],
+        "unpickle rows": lambda: pickle.loads(pickled),
+        "append a bad row": refused(lambda: made.append([Bad()] * 300), KeyError),
+        "append a short row": refused(lambda: made.append(long[1:]), ValueError),
+        "extend by another shape": refused(lambda: made.extend(small), TypeError),
+        "extend by a buffer of another shape": refused(lambda: made.extend(plain), ValueError),
+        "search for a bad row": refused(lambda: small.count(BadRow()), KeyError),
+        "export rows to Arrow": refused(small.__arrow_c_array__, TypeError),
+    }
+
+
+class BadRow(list[int]):
+    """A row that cannot be looked at."""
+
+    def __len__(self) -> int:
+        raise KeyError
+
+
 def grow_under_view(made: vmem.Array[int]) -> None:
     made.append(1)
     view = memoryview(made)
@@ -861,7 +904,9 @@ def all_calls() -> dict[str, tuple[Call, int]]:
     """Every call, and the divisor of its number of cycles."""
     region, released = open_regions()
     calls = {name: (call, 1) for name, call in good_calls(region).items()}
-    calls |= {name: (call, 1) for name, call in (array_calls() | arena_calls() | table_calls()).items()}
+    calls |= {
+        name: (call, 1) for name, call in (array_calls() | calls_of_rows() | arena_calls() | table_calls()).items()
+    }
     calls |= {name: (call, 10) for name, call in ring_calls().items()}
     failing = failing_calls(region, released) | failing_array_calls() | failing_arena_calls()
     failing |= failing_table_calls() | failing_ring_calls()

@@ -87,6 +87,14 @@ def numbers(*arguments: object, typecode: str = "i") -> Callable[[], Subject]:
     return lambda: Subject(_vmem.Array(typecode, [1, 2, 3, 4]), arguments)
 
 
+PAIRS = [(1, 2)] * 3
+LONG_ROW = [list(range(200))] * 2  # so long that it is converted in memory of its own
+
+
+def rows(*arguments: object, **options: Any) -> Callable[[], Subject]:
+    return lambda: Subject(_vmem.Array[Any]("i", [LONG_ROW] * 3, row_shape=(2, 200), **options), arguments)
+
+
 def full_array(*arguments: object) -> Callable[[], Subject]:
     """An array that fills its committed pages, so that growing allocates a record."""
     return lambda: Subject(_vmem.Array("B", bytes(PAGE), capacity=LARGE), arguments)
@@ -323,6 +331,50 @@ def array_cases() -> dict[str, Case]:
     }
 
 
+def cases_of_rows() -> dict[str, Case]:
+    """Of arrays."""
+    wrong = [LONG_ROW[0], "text"]
+    other = array.array("h", range(200))
+    shape = (2, 200)
+    return {
+        "rows, Array()": Case(nothing([LONG_ROW]), lambda _, items: _vmem.Array("i", items, row_shape=shape)),
+        "rows, Array(), bad shape": Case(nothing(), lambda _: _vmem.Array("i", row_shape=(2, 0)), (ValueError,)),
+        "rows, append": Case(rows(LONG_ROW), lambda array, row: array.append(row)),
+        "rows, append, other buffers": Case(rows([other]), lambda array, row: array.append(row * 2)),
+        "rows, append, bad row": Case(rows(wrong), lambda array, row: array.append(row), (TypeError,)),
+        "rows, append, bad length": Case(rows([1, 2]), lambda array, row: array.append(row[:1]), (ValueError,)),
+        "rows, extend": Case(rows([LONG_ROW] * 3), lambda array, items: array.extend(iter(items)), can_take_part=True),
+        "rows, extend, another shape": Case(
+            rows(_vmem.Array("i", [1])), lambda array, other: array.extend(other), (TypeError,)
+        ),
+        "rows, fromlist": Case(rows([LONG_ROW] * 3), lambda array, items: array.fromlist(items)),
+        "rows, insert": Case(rows(LONG_ROW), lambda array, row: array.insert(1, row)),
+        "rows, set item": Case(rows(LONG_ROW), lambda array, row: array.__setitem__(1, row)),
+        "rows, get item": Case(rows(), lambda array: array[1]),
+        "rows, pop": Case(rows(), lambda array: array.pop()),
+        "rows, pop, on the heap": Case(
+            lambda: Subject(_vmem.Array[Any]("d", PAIRS, row_shape=(2,))), lambda array: array.pop(0)
+        ),
+        "rows, search": Case(rows(LONG_ROW), lambda array, row: (array.index(row), array.count(row), row in array)),
+        "rows, remove": Case(rows(LONG_ROW), lambda array, row: array.remove(row)),
+        "rows, compare": Case(rows(), lambda array: array < array),
+        "rows, tolist": Case(rows(), lambda array: array.tolist()),
+        "rows, repr": Case(lambda: Subject(_vmem.Array[Any]("i", PAIRS, row_shape=(2,))), repr),
+        "rows, slice": Case(rows(), lambda array: array[1:] + array[:1] * 2),
+        "rows, copy": Case(rows(), lambda array: array.__copy__()),
+        "rows, memoryview": Case(rows(), memoryview),
+        "rows, memoryview of a reserved one": Case(rows(capacity=10), memoryview),
+        "rows, row_shape": Case(rows(), lambda array: array.row_shape),
+        "rows, reduce": Case(rows(), lambda array: array.__reduce__()),
+        "rows, reduce_ex, 5": Case(rows(capacity=10), lambda array: array.__reduce_ex__(5)),
+        "rows, rebuild": Case(
+            nothing(bytes(32)), lambda _, items: _vmem._rebuild_array(_vmem.Array, "i", ">q", items, 2, (2,))
+        ),
+        "rows, export to Arrow": Case(rows(), lambda array: array.__arrow_c_array__(), (TypeError,)),
+        "rows, export to DLPack": Case(rows(), lambda array: array.__dlpack__()),
+    }
+
+
 def shared_array(*arguments: Any) -> Callable[[], Subject]:
     return lambda: Subject(_vmem.Array("i", range(1000, 1010), shared=True), arguments)
 
@@ -354,6 +406,7 @@ def shared_array_cases() -> dict[str, Case]:
         "shared, read": Case(reader_of_array, lambda reader, *_: (reader[1:3], memoryview(reader), reader.map())),
         "shared, append to a reader": Case(reader_of_array, lambda reader, *_: reader.append(1), (TypeError,)),
         "shared, become a reader": Case(shared_array(), lambda _: _vmem._change_in_child()),
+        "shared, rows": Case(rows(shared=True), lambda array: _vmem.attach(array._get_handle(), types).row_shape),
     }
 
 
@@ -513,6 +566,7 @@ def ring_cases() -> dict[str, Case]:
 CASES = {
     **region_cases(),
     **array_cases(),
+    **cases_of_rows(),
     **shared_array_cases(),
     **arena_cases(),
     **table_cases(),
