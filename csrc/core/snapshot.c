@@ -1,11 +1,15 @@
 #include "core/snapshot.h"
 
+#include "core/errors.h"
 #include "core/long_call.h"
 
 // Extents are ranges of committed pages with equal properties, with the number of their resident bytes. They are split,
 // to show where the resident pages are: into single pages if that makes at most MAX_EXTENTS, else into as few larger
 // ones. Every span can add one more.
 #define MAX_EXTENTS 4096
+
+// Python takes as much at once from the system for small objects.
+#define ADDRESSES_OF_ALLOCATOR ((size_t)1 << 20)
 
 typedef struct Extent {
     Pages pages;
@@ -30,6 +34,13 @@ typedef struct Snapshot {
 
 // --- copying the record ---
 
+static size_t count_extents(const SpanMap* map, size_t extent_size) {
+    size_t count = 0;
+    for (const Span* span = spans_find(map, 0); span; span = spans_find(map, span->end))
+        count += (span->end - span->start + extent_size - 1) / extent_size;
+    return count;
+}
+
 static void add_extents(Snapshot* snapshot, const Span* span, size_t extent_size, bool has_locks) {
     for (size_t start = span->start; start < span->end; snapshot->num_extents++) {
         size_t end = span->end - start > extent_size ? start + extent_size : span->end;
@@ -45,7 +56,7 @@ static int copy_spans(Snapshot* snapshot, const Reservation* reservation) {
     bool has_locks = reservation->lock_process == get_process_id();
     size_t extent_size = reservation->page_size;
     while (extent_size * MAX_EXTENTS < map->num_bytes) extent_size *= 2;
-    snapshot->extents = PyMem_Malloc((MAX_EXTENTS + map->num_spans) * sizeof(Extent));
+    snapshot->extents = PyMem_Malloc((count_extents(map, extent_size) + 1) * sizeof(Extent));
     if (!snapshot->extents) {
         PyErr_NoMemory();
         return -1;
@@ -200,6 +211,22 @@ static PyObject* make_map(ModuleState* state, PyObject* arguments) {
     return map;
 }
 
+// A picture takes little memory, so that a limit has been reached when there is none: says which.
+static void name_limit(const ModuleState* state, const Reservation* reservation) {
+    OwnerKind owner_kind = *reservation->owner_kind;
+    Request request = {.kind = REQUEST_RANGE,
+                       .verb = "map",
+                       .owner_kind = &owner_kind,
+                       .backing = &PRIVATE_MEMORY,
+                       .num_bytes = reservation->size,
+                       .new_addresses = ADDRESSES_OF_ALLOCATOR,
+                       .new_memory = ADDRESSES_OF_ALLOCATOR};
+    owner_kind.when_addresses_run_out = "release something";
+    if (!state || !state->out_of_memory_error || !PyErr_ExceptionMatches(PyExc_MemoryError)) return;
+    PyErr_Clear();
+    raise_refused(state->out_of_memory_error, &request, VMEM_ERROR_OUT_OF_MEMORY, NO_SPACE);
+}
+
 PyObject* snapshot_map(ModuleState* state, Reservation* reservation, PyObject* name, CountUsed count_used) {
     Snapshot snapshot = {.call = {.operation = &SNAPSHOT, .reservation = reservation}, .count_used = count_used};
     PyObject *arguments = NULL, *map = NULL;
@@ -213,5 +240,6 @@ PyObject* snapshot_map(ModuleState* state, Reservation* reservation, PyObject* n
     Py_DECREF(name);
     PyMem_Free(snapshot.extents);
     PyMem_Free(snapshot.views);
+    if (!map) name_limit(state, reservation);  // in the memory that is free now
     return map;
 }

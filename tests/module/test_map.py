@@ -400,6 +400,37 @@ def test_a_map_maker_can_release_the_region_or_fail() -> None:
     )
 
 
+MANY_PAGES = {
+    "region": "vmem.reserve(64 << 20); made.commit()",
+    "arena": "vmem.Arena(64 << 20); made.alloc(64 << 20)",
+    "ring": "vmem.Ring('B', 63 << 20)",
+}
+
+
+@linux_only
+@pytest.mark.exact_memory
+@pytest.mark.parametrize("kind", MANY_PAGES)
+def test_maps_at_the_address_space_limit(kind: str) -> None:
+    """The exception says that it is that limit."""
+    run_python(f"""
+        import resource, vmem
+        vmem.reserve(1).map()
+        made = {MANY_PAGES[kind]}
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        old = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (used, old[1]))
+        try:
+            made.map()
+        except vmem.OutOfMemoryError as error:
+            resource.setrlimit(resource.RLIMIT_AS, old)
+            assert str(error).startswith(f"[Errno 12] cannot map {{made.map().size}} bytes at offset 0 of a"), error
+            assert "address space limit (RLIMIT_AS, ulimit -v) is" in str(error), error
+            assert "release something, or raise the limit" in str(error), error
+        else:
+            raise AssertionError
+        """)
+
+
 def test_a_map_does_not_keep_its_region_alive(page: int) -> None:
     region = vmem.reserve(page)
     region.commit()
