@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -114,14 +115,15 @@ def test_complex_numbers_are_refused(dtype: str, typecode: str) -> None:
     """Also those of a buffer, whose imaginary part would be lost."""
     numbers = np.array([1 + 2j, 3], dtype)
     ring, rows = vmem.Ring[Any](typecode, 5), vmem.Ring[Any](typecode, 5, row_shape=(2,))
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: ring.extend(numbers),
         lambda: ring.extend(numbers[::-1]),
         lambda: ring.extend(numbers.real.astype(dtype)),
         lambda: rows.append(numbers),
         lambda: rows.extend([numbers]),
         lambda: rows.extend(numbers.reshape(1, 2)),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(TypeError, match="must be real numbers, not complex"):
             call()
     for call in (lambda: ring.append(1j), lambda: ring.extend([1j]), lambda: rows.append([1, 1j])):
@@ -146,12 +148,13 @@ def test_bools_are_what_they_are_in_array(kind: str, typecode: str) -> None:
     given, twin, ring = BOOLS[kind], array.array(typecode), vmem.Ring[Any](typecode, 5)
     rows = vmem.Ring[Any](typecode, 5, row_shape=(1,))
     if typecode != "d" and "NumPy" in kind:
-        for call in (
+        calls: list[Callable[[], object]] = [
             lambda: twin.extend(given),
             lambda: ring.extend(given),
             lambda: ring.append(given[0]),
             lambda: rows.append(given[:1]),
-        ):
+        ]
+        for call in calls:
             with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
                 call()
         return
