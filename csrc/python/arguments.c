@@ -18,7 +18,7 @@ static PyObject* describe_integer(PyObject* number) {
     return description;
 }
 
-static int raise_wrong_integer(PyObject* number, PyObject* error, const char* rule, ...) {
+int raise_wrong_integer(PyObject* number, PyObject* error, const char* rule, ...) {
     va_list values;
     va_start(values, rule);
     PyObject* wanted = PyUnicode_FromFormatV(rule, values);

@@ -8,6 +8,9 @@
 // Raises TypeError for an object of the wrong type: "name must be a str, not int". Returns -1.
 int raise_wrong_type(PyObject* object, const char* what, const char* wanted);
 
+// Raises an exception of type `error` for an integer object: "RULE, got NUMBER". Returns -1.
+int raise_wrong_integer(PyObject* number, PyObject* error, const char* rule, ...);
+
 // Converts an integer object to a size or address, which error messages call `what`. Returns -1 with TypeError or
 // ValueError.
 int convert_size(PyObject* object, const char* what, size_t* result);

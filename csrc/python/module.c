@@ -5,6 +5,15 @@ PyTypeObject* type_find_base(PyTypeObject* type, const PyMethodDef* methods) {
     return type;
 }
 
+PyObject* describe_class(PyObject* object) {
+    PyObject* name = PyType_GetName(Py_TYPE(object));
+    PyObject* module = name ? PyObject_GetAttrString((PyObject*)Py_TYPE(object), "__module__") : NULL;
+    PyObject* description = module ? PyUnicode_FromFormat("%S.%U", module, name) : NULL;
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    return description;
+}
+
 ModuleState* module_state_of(PyTypeObject* type, const PyMethodDef* methods) {
     return PyType_GetModuleState(type_find_base(type, methods));
 }

@@ -49,6 +49,9 @@ typedef struct ModuleState {
 // module. A function would not do: linkers may merge functions of equal code.
 PyTypeObject* type_find_base(PyTypeObject* type, const PyMethodDef* methods);
 
+// The name of an object's class with its module, for repr(). NULL with an exception.
+PyObject* describe_class(PyObject* object);
+
 // The state of the module that made that class. A subclass written in Python belongs to no module.
 ModuleState* module_state_of(PyTypeObject* type, const PyMethodDef* methods);
 

@@ -712,7 +712,7 @@ def test_a_subclass() -> None:
 
     made = Sized(3)
     assert (made.capacity, made.alignment) == (3 * vmem.get_page_size(), 1)
-    assert repr(made).startswith("<vmem.Sized at ")
+    assert repr(made).startswith(f"<{__name__}.Sized at ")
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

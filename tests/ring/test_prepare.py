@@ -125,14 +125,16 @@ def test_too_much() -> None:
     with pytest.raises(ValueError, match="cannot prepare 11 items: this ring has a capacity of 10"):
         ring.prepare(11)
     for huge in (1 << 63, 1 << 64, 1 << 100):
-        with pytest.raises(ValueError, match="this ring has a capacity of 10"):
+        with pytest.raises(ValueError, match=f"must be at most 10, the capacity of this ring, got {huge}"):
             ring.prepare(huge)
     with pytest.raises(ValueError, match="must not be negative"):
         ring.prepare(-1)
     with pytest.raises(TypeError, match="num_items must be an integer, not str"):
         ring.prepare("1")  # type: ignore[arg-type]
     ring.prepare(3)
-    with pytest.raises(ValueError, match="3 are prepared"):
+    with pytest.raises(ValueError, match="cannot advance by 4 items: 3 are prepared"):
+        ring.advance(4)
+    with pytest.raises(ValueError, match=f"must be at most 10, the capacity of this ring, got {1 << 100}"):
         ring.advance(1 << 100)
     with pytest.raises(TypeError, match="num_items must be an integer, not float"):
         ring.advance(1.0)  # type: ignore[arg-type]

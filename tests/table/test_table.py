@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import vmem
+from tests.support.marks import needs_shared_memory, posix_only
 from tests.support.system import mappings_in, permissions_in
 from vmem import _vmem
 
@@ -149,6 +150,19 @@ def test_reprs(table: vmem.Table) -> None:
     assert repr(table).endswith(": 1 rows of 2 columns>")
     assert repr(table["time"]) == "<vmem.Column 'time' of type 'q', 1 rows>"
     assert repr(table[:5]) == "<vmem.Rows 0 to 1 of a table of 1>"
+
+    class Named(vmem.Table):
+        pass
+
+    assert repr(Named({"x": "d"})).startswith(f"<{__name__}.Named at 0")
+
+
+@needs_shared_memory
+@posix_only
+def test_reprs_of_shared_tables() -> None:
+    shared = vmem.Table({"x": "d"}, shared=True)
+    assert repr(shared).endswith(": 0 rows of 1 column, shared>")
+    assert repr(vmem.attach(shared.fileno())).endswith(": 0 rows of 1 column, shared, read-only>")
 
 
 def test_memory_is_unmapped_with_the_last_reference() -> None:

@@ -436,10 +436,10 @@ static PyObject* arena_repr(Arena* self) {
     num_committed = reservation_count_committed(&self->reservation);
     num_views = pins_count_from(&self->reservation.pins, 0);
     Py_END_CRITICAL_SECTION();
-    PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
+    PyObject* name = describe_class((PyObject*)self);
     PyObject* text = NULL;
     if (name)
-        text = PyUnicode_FromFormat("<vmem.%U at %p: %zu bytes, %zu used, %zu committed, %zu %s>", name,
+        text = PyUnicode_FromFormat("<%U at %p: %zu bytes, %zu used, %zu committed, %zu %s>", name,
                                     self->reservation.base, self->reservation.size, used, num_committed, num_views,
                                     num_views == 1 ? "view" : "views");
     Py_XDECREF(name);

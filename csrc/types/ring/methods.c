@@ -7,27 +7,47 @@
 
 static PyObject* none_unless(bool failed) { return failed ? NULL : Py_NewRef(Py_None); }
 
-// Converts a number of items or a position, which messages call `what`. What is more than any of them becomes the
-// largest, so that the caller says why it is too much.
-static int convert_position(PyObject* object, const char* what, uint64_t* result) {
-    if (!PyIndex_Check(object)) return raise_wrong_type(object, what, "an integer");
+// What a number of items or a position is called, and what is raised for one that C cannot count to. What else is wrong
+// with it depends on the state, so the caller finds it out.
+typedef struct NumberRule {
+    const char* what;
+    long long countable;
+    PyObject* error;
+    long long most;  // in any state
+    const char* most_is;
+} NumberRule;
+
+static int convert_number(PyObject* object, const NumberRule* rule, long long* result) {
+    int overflow, status = -1;
+    if (!PyIndex_Check(object)) return raise_wrong_type(object, rule->what, "an integer");
     PyObject* number = PyNumber_Index(object);
     if (!number) return -1;
-    int overflow;
-    long long small = PyLong_AsLongLongAndOverflow(number, &overflow);
-    *result = overflow > 0 ? PyLong_AsUnsignedLongLong(number) : (unsigned long long)small;
+    *result = PyLong_AsLongLongAndOverflow(number, &overflow);
+    if (overflow < 0 || (overflow == 0 && *result < 0))
+        raise_wrong_integer(number, PyExc_ValueError, "%s must not be negative", rule->what);
+    else if (overflow > 0 || *result > rule->countable)
+        raise_wrong_integer(number, rule->error, "%s must be at most %lld, %s", rule->what, rule->most, rule->most_is);
+    else
+        status = 0;
     Py_DECREF(number);
-    if (overflow == 0 && small >= 0) return 0;
-    if (overflow <= 0) {
-        if (!PyErr_Occurred()) PyErr_Format(PyExc_ValueError, "%s must not be negative", what);
-        return -1;
-    }
-    PyErr_Clear();  // it may be too large for that, too, and is the largest then
+    return status;
+}
+
+static int convert_count(const Ring* ring, PyObject* object, PyObject* error, Py_ssize_t* num_items) {
+    NumberRule rule = {"num_items", PY_SSIZE_T_MAX, error, ring->capacity, "the capacity of this ring"};
+    long long number;
+    if (convert_number(object, &rule, &number) < 0) return -1;
+    *num_items = (Py_ssize_t)number;
     return 0;
 }
 
-static Py_ssize_t limit_count(uint64_t num_items) {
-    return num_items < (uint64_t)PY_SSIZE_T_MAX ? (Py_ssize_t)num_items : PY_SSIZE_T_MAX;
+static int convert_start(const Ring* ring, PyObject* object, uint64_t* start) {
+    NumberRule rule = {"start", LLONG_MAX, PyExc_IndexError, (long long)ring->max_position,
+                       "the largest position of this ring"};
+    long long number;
+    if (convert_number(object, &rule, &number) < 0) return -1;
+    *start = (uint64_t)number;
+    return 0;
 }
 
 // --- adding ---
@@ -213,9 +233,10 @@ static int prepare(Ring* ring, Py_ssize_t num_items, uint64_t position) {
 // Making the view can run Python code, which may write to the ring; then the next places are others. Items are dropped
 // when nothing can fail any more.
 PyObject* ring_prepare(Ring* self, PyObject* object) {
-    uint64_t number, position = 0;
-    if (convert_position(object, "num_items", &number) < 0) return NULL;
-    Py_ssize_t num_items = limit_count(number);
+    uint64_t position = 0;
+    Py_ssize_t num_items;
+    if (convert_count(self, object, self->overwrites ? PyExc_ValueError : PyExc_BufferError, &num_items) < 0)
+        return NULL;
     while (true) {
         PinObject* pin = view_new_pin(&self->reservation);
         int status;
@@ -254,11 +275,11 @@ static int advance(Ring* ring, Py_ssize_t num_items) {
 }
 
 PyObject* ring_advance(Ring* self, PyObject* object) {
-    uint64_t number;
+    Py_ssize_t num_items;
     int status;
-    if (convert_position(object, "num_items", &number) < 0) return NULL;
+    if (convert_count(self, object, PyExc_ValueError, &num_items) < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
-    status = advance(self, limit_count(number));
+    status = advance(self, num_items);
     Py_END_CRITICAL_SECTION();
     return none_unless(status < 0);
 }
@@ -270,28 +291,27 @@ static int show(Ring* ring, PinObject* pin, uint64_t start, Py_ssize_t num_items
     return view_place_rows(pin, offset_of(ring, start), num_items, &layout, true);
 }
 
-static int show_latest(Ring* ring, PinObject* pin, uint64_t num_items) {
+static int show_latest(Ring* ring, PinObject* pin, Py_ssize_t num_items) {
     Positions positions = ring_load_positions(ring);
     Py_ssize_t length = count_positions(positions);
-    if (num_items > (uint64_t)length) {
-        PyErr_Format(PyExc_IndexError, "the latest %llu items are not all there: this ring has %zd",
-                     (unsigned long long)num_items, length);
+    if (num_items > length) {
+        PyErr_Format(PyExc_IndexError, "the latest %zd items are not all there: this ring has %zd", num_items, length);
         return -1;
     }
-    return show(ring, pin, positions.end - num_items, (Py_ssize_t)num_items);
+    return show(ring, pin, positions.end - (uint64_t)num_items, num_items);
 }
 
-static int show_window(Ring* ring, PinObject* pin, uint64_t start, uint64_t num_items) {
+static int show_window(Ring* ring, PinObject* pin, uint64_t start, Py_ssize_t num_items) {
     Positions positions = ring_load_positions(ring);
-    if (start < positions.oldest || start > positions.end || num_items > positions.end - start) {
+    if (start < positions.oldest || start > positions.end || (uint64_t)num_items > positions.end - start) {
         PyErr_Format(PyExc_IndexError,
-                     "the window of %llu items from position %llu on is not wholly there: this ring has those from "
+                     "the window of %zd items from position %llu on is not wholly there: this ring has those from "
                      "%llu to %llu",
-                     (unsigned long long)num_items, (unsigned long long)start, (unsigned long long)positions.oldest,
+                     num_items, (unsigned long long)start, (unsigned long long)positions.oldest,
                      (unsigned long long)positions.end);
         return -1;
     }
-    return show(ring, pin, start, (Py_ssize_t)num_items);
+    return show(ring, pin, start, num_items);
 }
 
 static int show_all(Ring* ring, PinObject* pin) {
@@ -306,9 +326,9 @@ static PyObject* finish_view(PinObject* pin, int status) {
 }
 
 PyObject* ring_latest(Ring* self, PyObject* object) {
-    uint64_t num_items;
+    Py_ssize_t num_items;
     int status;
-    if (convert_position(object, "num_items", &num_items) < 0) return NULL;
+    if (convert_count(self, object, PyExc_IndexError, &num_items) < 0) return NULL;
     PinObject* pin = view_new_pin(&self->reservation);
     if (!pin) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
@@ -318,11 +338,12 @@ PyObject* ring_latest(Ring* self, PyObject* object) {
 }
 
 PyObject* ring_window(Ring* self, PyObject* const* args, Py_ssize_t num_args) {
-    uint64_t start, num_items;
+    uint64_t start;
+    Py_ssize_t num_items;
     int status;
     if (num_args != 2) return PyErr_Format(PyExc_TypeError, "window expected 2 arguments, got %zd", num_args);
-    if (convert_position(args[0], "start", &start) < 0) return NULL;
-    if (convert_position(args[1], "num_items", &num_items) < 0) return NULL;
+    if (convert_start(self, args[0], &start) < 0) return NULL;
+    if (convert_count(self, args[1], PyExc_IndexError, &num_items) < 0) return NULL;
     PinObject* pin = view_new_pin(&self->reservation);
     if (!pin) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
@@ -366,11 +387,11 @@ static int consume(Ring* ring, Py_ssize_t num_items) {
 }
 
 PyObject* ring_consume(Ring* self, PyObject* object) {
-    uint64_t number;
+    Py_ssize_t num_items;
     int status;
-    if (convert_position(object, "num_items", &number) < 0) return NULL;
+    if (convert_count(self, object, PyExc_ValueError, &num_items) < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
-    status = consume(self, limit_count(number));
+    status = consume(self, num_items);
     Py_END_CRITICAL_SECTION();
     return none_unless(status < 0);
 }

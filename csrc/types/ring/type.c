@@ -57,15 +57,27 @@ static int ring_traverse(Ring* self, visitproc visit, void* arg) {
     return reservation_traverse(&self->reservation, visit, arg);
 }
 
+// ", row_shape=(2, 3), overwrite=False": what was not left at its default, but for how its memory was prepared.
+static PyObject* describe_options(const Ring* ring) {
+    const char* others = ring->is_shared ? ", shared=True" : !ring->overwrites ? ", overwrite=False" : "";
+    if (ring->type.num_dims == 0) return PyUnicode_FromString(others);
+    PyObject* shape = rows_shape_as_tuple(&ring->type);
+    PyObject* text = shape ? PyUnicode_FromFormat(", row_shape=%R%s", shape, others) : NULL;
+    Py_XDECREF(shape);
+    return text;
+}
+
 static PyObject* ring_repr(Ring* self) {
-    PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
+    PyObject* name = describe_class((PyObject*)self);
+    PyObject* options = name ? describe_options(self) : NULL;
     PyObject* text = NULL;
     Positions positions = ring_load_positions(self);
-    if (name)
-        text =
-            PyUnicode_FromFormat("<vmem.%U('%s', %zd) at %p: %zd items, %llu written%s>", name,
-                                 self->type.scalar->typecode, self->capacity, self->items, count_positions(positions),
-                                 (unsigned long long)positions.end, self->readonly ? ", read-only" : "");
+    if (options)
+        text = PyUnicode_FromFormat("<%U('%s', %zd%U) at %p: %zd items, %llu written%s>", name,
+                                    self->type.scalar->typecode, self->capacity, options, self->items,
+                                    count_positions(positions), (unsigned long long)positions.end,
+                                    self->readonly ? ", read-only" : "");
+    Py_XDECREF(options);
     Py_XDECREF(name);
     return text;
 }

@@ -102,12 +102,14 @@ static PyObject* table_reduce(Table* self, PyObject* Py_UNUSED(ignored)) {
 }
 
 static PyObject* table_repr(Table* self) {
-    PyObject* name = PyType_GetName(Py_TYPE((PyObject*)self));
+    PyObject* name = describe_class((PyObject*)self);
     PyObject* text = NULL;
     table_follow(self);
     if (name)
-        text = PyUnicode_FromFormat("<vmem.%U at %p: %zd rows of %zd column%s>", name, self->place->reservation.base,
-                                    table_length(self), self->num_columns, self->num_columns == 1 ? "" : "s");
+        text = PyUnicode_FromFormat("<%U at %p: %zd rows of %zd column%s%s%s>", name, self->place->reservation.base,
+                                    table_length(self), self->num_columns, self->num_columns == 1 ? "" : "s",
+                                    self->role == TABLE_PRIVATE ? "" : ", shared",
+                                    self->role == TABLE_READER ? ", read-only" : "");
     Py_XDECREF(name);
     return text;
 }
