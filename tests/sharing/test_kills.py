@@ -16,14 +16,14 @@ import pytest
 
 import vmem
 from tests.programs.shared_writer import BLOCK, find_wrong, make_items
-from tests.support.marks import linux_only, needs_shared_memory, posix_only
+from tests.support.marks import linux_only, needs_shared_memory, posix_only, search
 from tests.support.peers import Peer
 from tests.support.processes import ROOT
 from tests.support.system import mappings_in
 
 pytestmark = [needs_shared_memory, posix_only]
 
-ROUNDS = [20, pytest.param(1000, marks=pytest.mark.exhaustive)]
+ROUNDS = search(20, long=1000)
 
 
 class Writer:

@@ -36,6 +36,11 @@ def can_share() -> bool:
 needs_shared_memory = pytest.mark.skipif(not can_share(), reason="this system has no shared memory without names")
 
 
+def search(num_rounds: int, *, long: int) -> list[Any]:
+    """Numbers of rounds of a search for what happens rarely: that of `make test`, and that of `make test-all`."""
+    return [num_rounds, pytest.param(long, marks=(pytest.mark.exhaustive, pytest.mark.long_search))]
+
+
 def sample(cases: Iterable[str], samples: set[str]) -> list[Any]:
     """The cases as parameters. `make test` runs the samples, and `make test-all` the others too."""
     found = list(cases)

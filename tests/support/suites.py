@@ -33,6 +33,9 @@ class Suite:
 # What says nothing about the Python that runs it, or needs tools that only a checkout's environment has.
 OF_THE_CHECKOUT = ("header", "packaging", "project", "typing")
 
+# What takes minutes: `make test-all` runs it, and a Python without the GIL.
+ONCE = "long_search"
+
 # Sanitizers take memory for themselves, so tests that limit or measure that of the process cannot run under them.
 SANITIZED = Suite(
     only=(
@@ -50,7 +53,7 @@ SANITIZED = Suite(
         "exhaustive",
     ),
     without=("native/test_examples.py", LEAKS, REFUSALS),
-    without_marks=("exact_memory", "whole_system"),
+    without_marks=("exact_memory", "whole_system", ONCE),
 )
 
 SUITES = {
@@ -62,16 +65,16 @@ SUITES = {
         SANITIZED.only, tuple(each for each in SANITIZED.without if each != REFUSALS), SANITIZED.without_marks
     ),
     # --- installed wheels ---
-    "installed": Suite(without=("packaging", "project"), without_marks=("whole_system",)),
+    "installed": Suite(without=("packaging", "project"), without_marks=("whole_system", ONCE)),
     # Where another run has the header, which is the same for all wheels, and refusals and leaks, which are so too.
     "installed-only": Suite(
         without=("header", "packaging", "project", LEAKS, REFUSALS),
-        without_marks=("whole_system",),
+        without_marks=("whole_system", ONCE),
     ),
     # Without compilers and other tools, on machines that cibuildwheel starts.
-    "published": Suite(without=(*OF_THE_CHECKOUT, "native", LEAKS, REFUSALS)),
+    "published": Suite(without=(*OF_THE_CHECKOUT, "native", LEAKS, REFUSALS), without_marks=(ONCE,)),
     # --- other Pythons and machines ---
-    "newer-python": Suite(without=("header", "project", "typing"), without_marks=("whole_system",)),
+    "newer-python": Suite(without=("header", "project", "typing"), without_marks=("whole_system", ONCE)),
     # System calls fail alike everywhere, and their causes are looked up in so many small files that a Python without
     # the GIL, which yields its processor at every lock it holds already, would take ten times as long beside others.
     "free-threaded": Suite(without=("header", "project", "typing", REFUSALS), without_marks=("whole_system",)),
@@ -86,15 +89,15 @@ SUITES = {
         without_marks=("exact_memory", "whole_system"),
     ),
     # Wine keeps a byte about each page.
-    "windows": Suite(without=(*OF_THE_CHECKOUT, "native"), without_marks=("many_addresses", "whole_system")),
-    "i386": Suite(without=OF_THE_CHECKOUT, without_marks=("many_addresses", "whole_system")),
+    "windows": Suite(without=(*OF_THE_CHECKOUT, "native"), without_marks=("many_addresses", "whole_system", ONCE)),
+    "i386": Suite(without=OF_THE_CHECKOUT, without_marks=("many_addresses", "whole_system", ONCE)),
     # What takes long or counts every byte is the same elsewhere; building needs settings for another architecture.
     "arm64": Suite(
-        without=(*OF_THE_CHECKOUT, "exhaustive", "native/test_examples.py"), without_marks=("whole_system",)
+        without=(*OF_THE_CHECKOUT, "exhaustive", "native/test_examples.py"), without_marks=("whole_system", ONCE)
     ),
     "arm64-large-pages": Suite(
         without=(*OF_THE_CHECKOUT, "exhaustive", "native/test_examples.py"),
-        without_marks=("exact_memory", "many_addresses", "whole_system"),
+        without_marks=("exact_memory", "many_addresses", "whole_system", ONCE),
     ),
     # What needs compilers, emulators, bundlers and other libraries.
     "tools": Suite(only=("header", "native", "packaging", "interop", "docs/test_examples.py")),

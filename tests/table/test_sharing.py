@@ -23,7 +23,7 @@ import pytest
 
 import vmem
 from tests.programs.table_writer import COLUMNS, make_row
-from tests.support.marks import linux_only, needs_shared_memory, posix_only
+from tests.support.marks import linux_only, needs_shared_memory, posix_only, search
 from tests.support.peers import Peer
 from tests.support.processes import ROOT, run_python
 from tests.support.streams import Column, Producer, next_batch, stream_in
@@ -354,7 +354,7 @@ def test_a_conversion_that_forks() -> None:
 
 
 @linux_only
-@pytest.mark.parametrize("num_rounds", [10, pytest.param(500, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("num_rounds", search(10, long=500))
 def test_killed_writers_leave_whole_rows(num_rounds: int) -> None:
     numbers = random.Random(num_rounds)
     for seed in range(num_rounds):

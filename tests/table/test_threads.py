@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.marks import search
 from tests.support.processes import run_python
 
-LOOKS = [20_000, pytest.param(1_000_000, marks=pytest.mark.exhaustive)]
+LOOKS = search(20_000, long=1_000_000)
 
 START = """
 import sys, threading, vmem
