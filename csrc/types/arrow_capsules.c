@@ -62,6 +62,26 @@ PyObject* arrow_make_array(struct ArrowArray** array) {
     return capsule;
 }
 
+int arrow_move_array(PyObject* capsules, struct ArrowSchema* schema, struct ArrowArray* array) {
+    bool is_pair = PyTuple_Check(capsules) && PyTuple_Size(capsules) == 2;
+    PyObject* first = is_pair ? PyTuple_GetItem(capsules, 0) : NULL;
+    PyObject* second = is_pair ? PyTuple_GetItem(capsules, 1) : NULL;
+    if (!first || !PyCapsule_IsValid(first, SCHEMA_NAME) || !PyCapsule_IsValid(second, ARRAY_NAME))
+        return raise_wrong_type(capsules, "what __arrow_c_array__ returns",
+                                "two capsules named " SCHEMA_NAME " and " ARRAY_NAME);
+    struct ArrowSchema* its_schema = PyCapsule_GetPointer(first, SCHEMA_NAME);
+    struct ArrowArray* its_array = PyCapsule_GetPointer(second, ARRAY_NAME);
+    if (!its_schema->release || !its_array->release) {
+        PyErr_SetString(PyExc_ValueError, "the Arrow array has been released");
+        return -1;
+    }
+    *schema = *its_schema;
+    *array = *its_array;
+    its_schema->release = NULL;
+    its_array->release = NULL;
+    return 0;
+}
+
 // --- streams ---
 
 static void destroy_stream(PyObject* capsule) {

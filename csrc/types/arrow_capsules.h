@@ -23,6 +23,10 @@ PyObject* arrow_make_stream(struct ArrowArrayStream** stream);
 // ValueError when it was released.
 struct ArrowArrayStream* arrow_get_stream(PyObject* capsule);
 
+// Moves an array and its schema out of what __arrow_c_array__ returned. Returns -1 with TypeError for other objects, and with
+// ValueError when one of them was released.
+int arrow_move_array(PyObject* capsules, struct ArrowSchema* schema, struct ArrowArray* array);
+
 // The format that a capsule with a schema asks for; "" for one that was released. Valid as long as the capsule. NULL with
 // TypeError for other objects.
 const char* arrow_requested_format(PyObject* schema);

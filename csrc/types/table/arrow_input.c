@@ -2,6 +2,7 @@
 
 #include "types/arrow_capsules.h"
 #include "types/table/arrow_output.h"
+#include "types/table/attributes.h"
 #include "types/table/batch.h"
 #include "types/table/utf8.h"
 
@@ -18,7 +19,7 @@ typedef struct Input {
     Batch* batches;
     Py_ssize_t num_batches;
     Py_ssize_t num_allocated;
-    Columns rejected;   // a batch for which there was no memory
+    Columns unlisted;   // a batch for which there was no memory, or an array of one column
     int64_t* children;  // which of the stream's columns is the one of the table
 } Input;
 
@@ -338,15 +339,21 @@ static int take_column(Source* source, const TableColumn* column, const Schema* 
         source->first_validity_bit = offset;
     }
     if (take_items(source, column, format, array, offset, num_items) < 0) return -1;
-    return source_check_nulls(source, column);
+    if (source_check_nulls(source, column) < 0) return -1;
+    return source_take_not_a_times(source, column);
 }
 
 // --- batches ---
 
-static int check_rows(const Columns* array) {
+static int check_length(const Columns* array) {
     if (array->offset < 0 || array->length < 0 || array->offset > PY_SSIZE_T_MAX / 16 ||
         array->length > PY_SSIZE_T_MAX / 16)
         return raise_malformed("a batch has a length or an offset that cannot be");
+    return 0;
+}
+
+static int check_rows(const Columns* array) {
+    if (check_length(array) < 0) return -1;
     if (array->null_count == 0 || array->n_buffers < 1 || !array->buffers || !array->buffers[0]) return 0;
     for (int64_t i = 0; i < array->length; i++)
         if (!bit_is_set(array->buffers[0], (Py_ssize_t)(array->offset + i)))
@@ -398,7 +405,7 @@ static int get_next(Input* input, Columns* array) {
 // A new batch for an array, which is kept. NULL with an exception.
 static Batch* add_batch(Input* input, const Columns* array) {
     if (input->num_batches == input->num_allocated && add_allocated(input) < 0) {
-        input->rejected = *array;
+        input->unlisted = *array;
         return NULL;
     }
     Batch* batch = &input->batches[input->num_batches];
@@ -479,7 +486,7 @@ static int match_columns(Input* input) {
     return 0;
 }
 
-static int take_schema(Input* input) {
+static int get_schema(Input* input) {
     int error;
     if (!input->stream.get_schema || !input->stream.get_next) return raise_malformed("it lacks a function");
     Py_BEGIN_ALLOW_THREADS
@@ -489,10 +496,8 @@ static int take_schema(Input* input) {
         input->schema.release = NULL;
         return raise_stream_error(&input->stream, error, "schema");
     }
-    return match_columns(input);
+    return 0;
 }
-
-// --- interface ---
 
 // Moves the stream out of its capsule.
 static int open_stream(Input* input, PyObject* object) {
@@ -514,7 +519,7 @@ static void close_input(Input* input) {
     for (Py_ssize_t i = 0; i < input->num_batches; i++) batch_free(&input->batches[i], input->table);
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < input->num_batches; i++) input->arrays[i].release(&input->arrays[i]);
-    if (input->rejected.release) input->rejected.release(&input->rejected);
+    if (input->unlisted.release) input->unlisted.release(&input->unlisted);
     if (input->schema.release) input->schema.release(&input->schema);
     if (input->stream.release) input->stream.release(&input->stream);
     Py_END_ALLOW_THREADS
@@ -524,10 +529,59 @@ static void close_input(Input* input) {
     PyErr_Restore(type, value, traceback);
 }
 
+// --- one column ---
+
+// Copies the items of the array that is there, and releases it.
+static int take_array(Input* input, Source* source, const TableColumn* column) {
+    Columns* array = &input->unlisted;
+    Source items = {0};
+    int status = check_length(array);
+    if (!input->schema.format) status = raise_malformed("a column has no format");
+    if (status == 0) status = take_column(&items, column, &input->schema, array, 0, (Py_ssize_t)array->length);
+    if (status == 0) status = source_append(source, column, &items);
+    source_free(&items);
+    if (status < 0) return -1;
+    Py_BEGIN_ALLOW_THREADS
+    array->release(array);
+    Py_END_ALLOW_THREADS
+    array->release = NULL;
+    return PyErr_CheckSignals();
+}
+
+static int take_arrays(Input* input, Source* source, const TableColumn* column, Py_ssize_t max_items) {
+    int status = get_schema(input);
+    while (status == 0 && source->num_items <= max_items && (status = get_next(input, &input->unlisted)) > 0)
+        status = take_array(input, source, column);
+    return status;
+}
+
+// --- interface ---
+
+int arrow_take_items(Source* source, const TableColumn* column, PyObject* object, Py_ssize_t max_items) {
+    Input input = {0};
+    PyObject* get_array;
+    int status = 0, has_array = find_attribute(object, "__arrow_c_array__", &get_array);
+    int has_stream = has_array == 0 ? has_attribute(object, "__arrow_c_stream__") : 0;
+    if (has_array <= 0 && has_stream <= 0) return has_array < 0 ? has_array : has_stream;
+    if (has_array) {
+        PyObject* capsules = PyObject_CallNoArgs(get_array);
+        status = capsules ? arrow_move_array(capsules, &input.schema, &input.unlisted) : -1;
+        Py_XDECREF(capsules);
+        if (status == 0) status = take_array(&input, source, column);
+        Py_DECREF(get_array);
+    } else {
+        status = open_stream(&input, object);
+        if (status == 0) status = take_arrays(&input, source, column, max_items);
+    }
+    close_input(&input);
+    return status < 0 ? -1 : 1;
+}
+
 int arrow_extend(Table* table, PyObject* object) {
     Input input = {.table = table};
     if (open_stream(&input, object) < 0) return -1;
-    int status = take_schema(&input);
+    int status = get_schema(&input);
+    if (status == 0) status = match_columns(&input);
     if (status == 0) status = take_batches(&input);
     if (status == 0) status = table_store_batches(table, input.batches, input.num_batches);
     close_input(&input);

@@ -1,6 +1,7 @@
 #include "types/table/cells.h"
 
 #include "python/arguments.h"
+#include "types/table/numpy_items.h"
 
 // --- errors ---
 
@@ -22,6 +23,12 @@ void cell_note_column(const TableColumn* column) {
 static int raise_none(const TableColumn* column) {
     PyErr_Format(PyExc_TypeError, "column %R does not allow None; one of type '%s|None' would", column->name,
                  column->type->name);
+    return -1;
+}
+
+int cell_raise_not_a_time(const TableColumn* column) {
+    PyErr_Format(PyExc_ValueError, "column %R does not allow NaT, which becomes None; one of type '%s|None' would",
+                 column->name, column->type->name);
     return -1;
 }
 
@@ -47,14 +54,15 @@ static int convert_bool(PyObject* object, bool* flag) {
         return 0;
     }
     if (!PyIndex_Check(object)) return convert_exported_bool(object, flag);
-    unsigned char number;
-    if (convert_byte(object, &number) < 0) return -1;
-    if (number > 1) {
-        PyErr_Format(PyExc_ValueError, "an item must be a bool, 0 or 1, not %d", (int)number);
-        return -1;
-    }
-    *flag = number;
-    return 0;
+    PyObject* index = PyNumber_Index(object);
+    int is_beyond;
+    long number = index ? PyLong_AsLongAndOverflow(index, &is_beyond) : -1;
+    if (number == 0 || number == 1)
+        *flag = number;
+    else if (index)
+        PyErr_Format(PyExc_ValueError, "an item must be a bool, 0 or 1, not %R", index);
+    Py_XDECREF(index);
+    return number == 0 || number == 1 ? 0 : -1;
 }
 
 static int convert_text(PyObject* object, Cell* cell) {
@@ -79,15 +87,6 @@ static int convert_bytes(PyObject* object, Cell* cell) {
     return 0;
 }
 
-static int convert_item(const TableColumn* column, PyObject* object, Cell* cell) {
-    switch (column->type->kind) {
-        case COLUMN_BITS: return convert_bool(object, &cell->flag);
-        case COLUMN_TEXT: return convert_text(object, cell);
-        case COLUMN_BYTES: return convert_bytes(object, cell);
-        default: return column->items->set(cell->item, object);
-    }
-}
-
 // In columns of times, None has the number that NumPy calls NaT.
 static int convert_none(const TableColumn* column, Cell* cell) {
     static const int64_t not_a_time = NOT_A_TIME;
@@ -97,11 +96,60 @@ static int convert_none(const TableColumn* column, Cell* cell) {
     return 0;
 }
 
+// A time of NumPy, with the unit of the column, or NaT of any.
+static int convert_time_of_numpy(const TableColumn* column, PyObject* object, char* item) {
+    static const int64_t not_a_time = NOT_A_TIME;
+    int is_not_a_time = numpy_is_not_a_time(object);
+    if (is_not_a_time > 0) memcpy(item, &not_a_time, sizeof(not_a_time));
+    if (is_not_a_time != 0) return is_not_a_time < 0 ? -1 : 0;
+    PyObject* integer = numpy_find_items(column, object);
+    int status = !integer && PyErr_Occurred() ? -1 : column->items->set(item, integer ? integer : object);
+    Py_XDECREF(integer);
+    return status;
+}
+
+static int convert_time(const TableColumn* column, PyObject* object, Cell* cell) {
+    int64_t time;
+    int status = PyIndex_Check(object) ? column->items->set(cell->item, object)
+                                       : convert_time_of_numpy(column, object, cell->item);
+    if (status < 0) return -1;
+    memcpy(&time, cell->item, sizeof(time));
+    if (time != NOT_A_TIME) return 0;
+    return column->is_nullable ? convert_none(column, cell) : cell_raise_not_a_time(column);
+}
+
+static int convert_item(const TableColumn* column, PyObject* object, Cell* cell) {
+    switch (column->type->kind) {
+        case COLUMN_BITS: return convert_bool(object, &cell->flag);
+        case COLUMN_TEXT: return convert_text(object, cell);
+        case COLUMN_BYTES: return convert_bytes(object, cell);
+        case COLUMN_TIMES: return convert_time(column, object, cell);
+        default: return column->items->set(cell->item, object);
+    }
+}
+
+static bool is_usual(PyObject* object) {
+    return PyFloat_CheckExact(object) || PyLong_CheckExact(object) || PyUnicode_CheckExact(object);
+}
+
+// What NumPy masks is None.
+static int convert_masked(const TableColumn* column, PyObject* object, Cell* cell) {
+    PyObject* item = numpy_find_items(column, object);
+    if (!item) return PyErr_Occurred() ? -1 : convert_item(column, object, cell);
+    int status = item == Py_None ? convert_none(column, cell) : convert_item(column, item, cell);
+    if (status < 0 || cell->owner)
+        Py_DECREF(item);
+    else
+        cell->owner = item;
+    return status;
+}
+
 int cell_convert(const TableColumn* column, PyObject* object, Cell* cell) {
     cell->owner = NULL;
     cell->is_null = false;
     if (object == Py_None) return convert_none(column, cell);
-    if (convert_item(column, object, cell) == 0) return 0;
+    bool is_plain = is_usual(object) || !may_be_masked(object);
+    if ((is_plain ? convert_item : convert_masked)(column, object, cell) == 0) return 0;
     cell_free(cell);
     cell_note_column(column);
     return -1;

@@ -28,6 +28,9 @@ void cell_store(TableColumn* column, Py_ssize_t index, const Cell* cell);
 // code runs, and no garbage collection. NULL with an exception.
 PyObject* cell_get(const TableColumn* column, Py_ssize_t index);
 
+// That a column of times cannot have NaT.
+int cell_raise_not_a_time(const TableColumn* column);
+
 // Adds to the exception that is set which column it is about.
 void cell_note_column(const TableColumn* column);
 

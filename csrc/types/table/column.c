@@ -151,9 +151,22 @@ static PyObject* column_get_values(Column* self, void* Py_UNUSED(closure)) {
     return column_view_part(self, self->range, PART_VALUES);
 }
 
+// Of a table without rows, which may have no memory yet: where the first text will begin.
+static PyObject* make_no_offsets(void) {
+    PyObject* bytes = PyBytes_FromStringAndSize("\0\0\0\0\0\0\0", sizeof(int64_t));
+    PyObject* view = bytes ? PyMemoryView_FromObject(bytes) : NULL;
+    PyObject* offsets = view ? PyObject_CallMethod(view, "cast", "s", "q") : NULL;
+    Py_XDECREF(view);
+    Py_XDECREF(bytes);
+    return offsets;
+}
+
 static PyObject* column_get_offsets(Column* self, void* Py_UNUSED(closure)) {
     if (!has_variable_size(column_data(self)->type)) return Py_NewRef(Py_None);
-    return column_view_part(self, self->range, PART_OFFSETS);
+    PyObject* view = column_view_part(self, self->range, PART_OFFSETS);
+    if (!view || PyObject_Size(view) != 0) return view;
+    Py_DECREF(view);
+    return make_no_offsets();
 }
 
 static PyObject* column_get_validity(Column* self, void* Py_UNUSED(closure)) {

@@ -48,7 +48,7 @@ static Py_ssize_t find_text_end(const TableColumn* column, Py_ssize_t index) {
 
 // The items of a part that show a range of rows. Texts are shown from the first on, because offsets count from there.
 static RowRange find_part_items(const TableColumn* column, PartKind kind, RowRange range) {
-    if (kind == PART_OFFSETS) return (RowRange){range.start, range.stop > range.start ? range.stop + 1 : range.start};
+    if (kind == PART_OFFSETS) return (RowRange){range.start, range.stop > 0 ? range.stop + 1 : 0};
     if (kind == PART_VALIDITY || column->type->kind == COLUMN_BITS)
         return (RowRange){range.start / 8, (range.stop + 7) / 8};
     if (column->items) return range;

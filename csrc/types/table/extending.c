@@ -30,12 +30,21 @@ static PyObject* get_by_index(const Table* table, PyObject* columns, Py_ssize_t 
     return PySequence_GetItem(columns, index);
 }
 
+// Lists and tuples have no attributes to be asked for.
+static int take_items(Source* source, const TableColumn* column, PyObject* items, Py_ssize_t max_items) {
+    bool is_usual = PyList_CheckExact(items) || PyTuple_CheckExact(items);
+    int status = is_usual ? 0 : source_take_array(source, column, items, max_items);
+    if (status == 0 && !is_usual) status = arrow_take_items(source, column, items, max_items);
+    if (status == 0) return source_take_iterable(source, column, items, max_items);
+    return status < 0 ? -1 : 0;
+}
+
 static int extend_from(Table* table, PyObject* columns, GetItems get_items) {
     Batch batch;
     int status = batch_init(&batch, table);
     for (Py_ssize_t i = 0; status == 0 && i < table->num_columns; i++) {
         PyObject* items = get_items(table, columns, i);
-        status = items ? source_take(&batch.sources[i], &table->columns[i], items, table->capacity) : -1;
+        status = items ? take_items(&batch.sources[i], &table->columns[i], items, table->capacity) : -1;
         Py_XDECREF(items);
     }
     if (status == 0) status = check_lengths(table, &batch);
@@ -96,7 +105,7 @@ static int extend_from_sequence(Table* table, PyObject* columns) {
     if (num_columns == table->num_columns) return extend_from(table, columns, get_by_index);
     PyErr_Format(PyExc_ValueError,
                  "a table of %zd columns cannot be extended by a sequence of %zd; it takes the items of "
-                 "each column, not rows",
+                 "each column, as {name: items} or in order, not rows nor one column",
                  table->num_columns, num_columns);
     return -1;
 }

@@ -1,8 +1,8 @@
 #include "types/table/sources.h"
 
 #include "types/array/filling.h"
-#include "types/table/attributes.h"
 #include "types/table/cells.h"
+#include "types/table/numpy_items.h"
 #include "types/table/storage.h"
 
 // --- staging ---
@@ -39,14 +39,27 @@ void source_free(Source* source) {
     if (source->has_buffer) PyBuffer_Release(&source->buffer);
 }
 
+// --- texts ---
+
+static int64_t get_offset(const Source* source, Py_ssize_t index) {
+    int64_t offset;
+    memcpy(&offset, source->offsets + index * (Py_ssize_t)sizeof(offset), sizeof(offset));
+    return offset;
+}
+
+size_t source_text_size(const Source* source) {
+    if (source->num_items == 0) return 0;
+    return (size_t)(get_offset(source, source->num_items) - get_offset(source, 0));
+}
+
+// --- from iterables ---
+
 // After the last item was staged, since staging moves what was staged before.
 static void use_staged(Source* source) {
     source->values = source->staged_values.bytes;
     source->offsets = source->staged_offsets.bytes;
     source->validity = source->staged_validity.bytes;
 }
-
-// --- from iterables ---
 
 static int stage_text(Source* source, const Cell* cell) {
     size_t num_added = cell->is_null ? 0 : cell->text_size;
@@ -100,7 +113,7 @@ static int raise_not_iterable(const TableColumn* column, PyObject* object) {
     return -1;
 }
 
-static int take_iterable(Source* source, const TableColumn* column, PyObject* iterable, Py_ssize_t max_items) {
+int source_take_iterable(Source* source, const TableColumn* column, PyObject* iterable, Py_ssize_t max_items) {
     PyObject *iterator, *object;
     int status = 0;
     if (PyUnicode_Check(iterable)) return raise_not_iterable(column, iterable);
@@ -119,6 +132,51 @@ static int take_iterable(Source* source, const TableColumn* column, PyObject* it
     Py_DECREF(iterator);
     use_staged(source);
     return status < 0 || PyErr_Occurred() ? -1 : 0;
+}
+
+// --- from other sources ---
+
+static int append_bits(Staged* staged, Py_ssize_t num_before, const char* bits, Py_ssize_t first, Py_ssize_t num_bits) {
+    for (Py_ssize_t i = 0; i < num_bits; i++)
+        if (staged_add_bit(staged, num_before + i, !bits || bit_is_set(bits, first + i)) < 0) return -1;
+    return 0;
+}
+
+static int append_texts(Source* source, const TableColumn* column, const Source* more) {
+    size_t num_bytes = source_text_size(more), size = sizeof(int64_t);
+    int64_t first = more->num_items > 0 ? get_offset(more, 0) : 0, shift = (int64_t)source->staged_values.size - first;
+    if (!source->staged_offsets.bytes && begin_staging(source, column) < 0) return -1;
+    char* texts = staged_add(&source->staged_values, num_bytes);
+    char* offsets = texts ? staged_add(&source->staged_offsets, (size_t)more->num_items * size) : NULL;
+    if (!offsets) return -1;
+    if (num_bytes > 0) memcpy(texts, more->values + (first - more->first_text), num_bytes);
+    for (Py_ssize_t i = 1; i <= more->num_items; i++) {
+        int64_t offset = get_offset(more, i) + shift;
+        memcpy(offsets + (size_t)(i - 1) * size, &offset, size);
+    }
+    return 0;
+}
+
+static int append_items(Source* source, const TableColumn* column, const Source* more) {
+    size_t num_bytes = (size_t)(more->num_items * column->items->size);
+    char* items = staged_add(&source->staged_values, num_bytes);
+    if (items && num_bytes > 0) memcpy(items, more->values, num_bytes);
+    return items ? 0 : -1;
+}
+
+int source_append(Source* source, const TableColumn* column, const Source* more) {
+    Py_ssize_t num_before = source->num_items, count = more->num_items;
+    int status = 0;
+    if (column->is_nullable)
+        status = append_bits(&source->staged_validity, num_before, more->validity, more->first_validity_bit, count);
+    if (status < 0) return -1;
+    if (column->type->kind == COLUMN_BITS)
+        status = append_bits(&source->staged_values, num_before, more->values, more->first_value_bit, count);
+    else
+        status = (column->items ? append_items : append_texts)(source, column, more);
+    source->num_items += count;
+    use_staged(source);
+    return status;
 }
 
 // --- from numbers ---
@@ -258,72 +316,53 @@ static int take_buffer(Source* source, const TableColumn* column, PyObject* obje
     return 0;
 }
 
-// --- from arrays of NumPy's times ---
+// --- from what NumPy knows ---
 
-// "datetime64[ns]" for "M8[ns]".
-static int compare_time_types(PyObject* dtype_name, const ColumnType* type, bool* is_time) {
-    char expected[32] = "";
-    const char* name = PyUnicode_AsUTF8AndSize(dtype_name, NULL);
-    if (!name) return -1;
-    *is_time = strncmp(name, "datetime64", 10) == 0 || strncmp(name, "timedelta64", 11) == 0;
-    PyOS_snprintf(expected, sizeof(expected), "%s%s", type->name[0] == 'M' ? "datetime64" : "timedelta64",
-                  type->name + 2);
-    return strcmp(name, expected) == 0;
-}
-
-// The same items as integers. NULL with an exception, or without one when they are not times of NumPy.
-static PyObject* view_times(const TableColumn* column, PyObject* object) {
-    PyObject* dtype;
-    int has_dtype = find_attribute(object, "dtype", &dtype);
-    PyObject* name = has_dtype > 0 ? PyObject_Str(dtype) : NULL;
-    bool is_time = false;
-    int is_equal = name ? compare_time_types(name, column->type, &is_time) : -1;
-    PyObject *numpy = NULL, *array = NULL, *integers = NULL;
-    if (is_equal > 0) {
-        numpy = PyImport_ImportModule("numpy");
-        array = numpy ? PyObject_CallMethod(numpy, "asarray", "O", object) : NULL;
-        integers = array ? PyObject_CallMethod(array, "view", "s", "i8") : NULL;
-    } else if (is_equal == 0 && is_time) {
-        PyErr_Format(PyExc_TypeError, "column %R has type '%s': convert %U with astype() first", column->name,
-                     column->type->name, name);
-    }
-    Py_XDECREF(array);
-    Py_XDECREF(numpy);
-    Py_XDECREF(name);
-    Py_XDECREF(dtype);
-    return integers;
-}
-
-// NaT becomes None where that is allowed.
-static int find_not_a_times(Source* source, const TableColumn* column) {
-    if (!column->is_nullable) return 0;
-    for (Py_ssize_t i = 0; i < source->num_items; i++) {
-        int64_t time;
-        memcpy(&time, source->values + i * (Py_ssize_t)sizeof(time), sizeof(time));
-        if (staged_add_bit(&source->staged_validity, i, time != NOT_A_TIME) < 0) return -1;
-    }
-    source->validity = source->staged_validity.bytes;
-    return 0;
-}
-
-static int take_times(Source* source, const TableColumn* column, PyObject* object) {
-    if (column->type->kind != COLUMN_TIMES) return 0;
-    PyObject* integers = view_times(column, object);
-    if (!integers) return PyErr_Occurred() ? -1 : 0;
-    int status = take_buffer(source, column, integers);
-    Py_DECREF(integers);
-    if (status > 0 && find_not_a_times(source, column) < 0) status = -1;
+static int take_numpy_items(Source* source, const TableColumn* column, PyObject* object, Py_ssize_t max_items) {
+    PyObject* items = numpy_find_items(column, object);
+    if (!items) return PyErr_Occurred() ? -1 : 0;
+    int status = PyList_CheckExact(items) ? 0 : take_buffer(source, column, items);
+    if (status == 0) status = source_take_iterable(source, column, items, max_items) < 0 ? -1 : 1;
+    Py_DECREF(items);
     return status;
 }
 
-int source_take(Source* source, const TableColumn* column, PyObject* object, Py_ssize_t max_items) {
-    int status = take_times(source, column, object);
+int source_take_array(Source* source, const TableColumn* column, PyObject* object, Py_ssize_t max_items) {
+    int status = 0;
+    bool has_times = column->type->kind == COLUMN_TIMES;
+    if (!has_times && !may_be_masked(object)) status = take_buffer(source, column, object);
+    if (status == 0) status = take_numpy_items(source, column, object, max_items);
     if (status == 0) status = take_buffer(source, column, object);
-    if (status != 0) return status < 0 ? -1 : 0;
-    return take_iterable(source, column, object, max_items);
+    if (status > 0 && has_times && source_take_not_a_times(source, column) < 0) status = -1;
+    return status;
 }
 
 // --- checking ---
+
+static bool is_not_a_time(const Source* source, Py_ssize_t index) {
+    int64_t time;
+    memcpy(&time, source->values + index * (Py_ssize_t)sizeof(time), sizeof(time));
+    return time == NOT_A_TIME && !source_is_null(source, index);
+}
+
+int source_take_not_a_times(Source* source, const TableColumn* column) {
+    Py_ssize_t index = 0;
+    Staged bits = {0};
+    if (column->type->kind != COLUMN_TIMES) return 0;
+    while (index < source->num_items && !is_not_a_time(source, index)) index++;
+    if (index == source->num_items) return 0;
+    if (!column->is_nullable) return cell_raise_not_a_time(column);
+    for (Py_ssize_t i = 0; i < source->num_items; i++)
+        if (staged_add_bit(&bits, i, !source_is_null(source, i) && !is_not_a_time(source, i)) < 0) {
+            PyMem_Free(bits.bytes);
+            return -1;
+        }
+    PyMem_Free(source->staged_validity.bytes);
+    source->staged_validity = bits;
+    source->validity = bits.bytes;
+    source->first_validity_bit = 0;
+    return 0;
+}
 
 int source_check_nulls(const Source* source, const TableColumn* column) {
     Py_ssize_t index = 0;
@@ -369,17 +408,6 @@ static void store_validity(const Source* source, TableColumn* column, Py_ssize_t
         column->num_nulls++;
         if (column->type->kind == COLUMN_TIMES) memcpy(column_item(column, i), &not_a_time, sizeof(not_a_time));
     }
-}
-
-static int64_t get_offset(const Source* source, Py_ssize_t index) {
-    int64_t offset;
-    memcpy(&offset, source->offsets + index * (Py_ssize_t)sizeof(offset), sizeof(offset));
-    return offset;
-}
-
-size_t source_text_size(const Source* source) {
-    if (source->num_items == 0) return 0;
-    return (size_t)(get_offset(source, source->num_items) - get_offset(source, 0));
 }
 
 static void store_texts(const Source* source, TableColumn* column, Py_ssize_t index) {

@@ -27,9 +27,16 @@ typedef struct Source {
     bool has_buffer;
 } Source;
 
-// Takes all items of a buffer or an iterable: at most `max_items`, of which one more is taken. The source must be zeroed.
-// Returns -1 with an exception; source_free() is due in any case. Runs Python code.
-int source_take(Source* source, const TableColumn* column, PyObject* object, Py_ssize_t max_items);
+// Takes all items of a buffer, or of what has a dtype of NumPy; of iterables at most `max_items`, of which one more is taken.
+// The source must be zeroed. Returns 1, 0 for all other objects, and -1 with an exception; source_free() is due in any
+// case. Runs Python code.
+int source_take_array(Source* source, const TableColumn* column, PyObject* object, Py_ssize_t max_items);
+
+// The same for iterables. Returns 0, or -1 with an exception.
+int source_take_iterable(Source* source, const TableColumn* column, PyObject* iterable, Py_ssize_t max_items);
+
+// NaT among the times of a source becomes None. Returns -1 with an exception, also when the column does not allow it.
+int source_take_not_a_times(Source* source, const TableColumn* column);
 
 // Takes numbers of another type, byte order or stride, as append would. Where `validity` says that an item is None, its
 // number does not matter. `is_exact` refuses what would be rounded.
@@ -42,6 +49,9 @@ static inline bool source_is_null(const Source* source, Py_ssize_t index) {
 
 // Raises ValueError when there is a None that the column does not allow.
 int source_check_nulls(const Source* source, const TableColumn* column);
+
+// Adds copies of all items of another source. Returns -1 with MemoryError.
+int source_append(Source* source, const TableColumn* column, const Source* more);
 
 // How many bytes its texts have. Their offsets have been checked.
 size_t source_text_size(const Source* source);
