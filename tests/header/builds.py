@@ -1,4 +1,4 @@
-"""How the tests of csrc/vmem.h compile, link and run C programs."""
+"""How the tests of csrc/vmem.h and csrc/vmem_arena.h compile, link and run C programs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from tests.support.processes import ROOT
 
 HEADER = ROOT / "csrc" / "vmem.h"
+ARENA_HEADER = ROOT / "csrc" / "vmem_arena.h"
 SOURCES = Path(__file__).parent / "c"
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
@@ -31,12 +32,15 @@ TEST_PROGRAM = ("test_vmem.c", "implementation.c", "second_user.c")
 
 # These have an implementation of their own.
 OBJECT_PROGRAM = ("test_objects.c",)
+ARENA_PROGRAM = ("test_arena.c",)
+ARENA_MODEL_PROGRAM = ("test_arena_model.c",)
 
 # Optimising these takes longer than running them. The code of the header is optimised in the others.
 UNOPTIMISED = (
     *("test_objects.c", "test_objects_linux.c", "test_object_faults.c"),
     *("test_vmem.c", "second_user.c", "test_faults.c", "test_threads.c", "test_unix.c", "test_windows.c"),
     *("documented_api.c", "private_copy.c"),
+    *("test_arena_linux.c", "arena_user.c", "arena_private_copy.c"),
 )
 
 # For a linker too. Options for the language are not: it would compile the objects.

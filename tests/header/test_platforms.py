@@ -1,4 +1,4 @@
-"""csrc/vmem.h on other systems: run where this machine can emulate them, else compiled with their headers."""
+"""Both headers on other systems: run where this machine can emulate them, else compiled with their headers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.header.builds import (
+    ARENA_MODEL_PROGRAM,
+    ARENA_PROGRAM,
     HEADER,
     OBJECT_PROGRAM,
     SOURCES,
@@ -112,7 +114,7 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
 
 @pytest.mark.parametrize(
     "sources",
-    [PORTABLE_PROGRAM, TEST_PROGRAM, OBJECT_PROGRAM, WINDOWS_FAULT_PROGRAM],
+    [PORTABLE_PROGRAM, TEST_PROGRAM, OBJECT_PROGRAM, WINDOWS_FAULT_PROGRAM, ARENA_PROGRAM, ARENA_MODEL_PROGRAM],
     ids=lambda sources: sources[0],
 )
 @pytest.mark.parametrize(("compiler", "standard"), [("gcc", "c99"), ("g++", "c++11")])
@@ -122,10 +124,11 @@ def test_windows_with_wine(compiler: str, standard: str, sources: Sequence[str],
     check_report(run([*command, builder.build(cross_compiler, sources)], environment))
 
 
+@pytest.mark.parametrize("sources", [PORTABLE_PROGRAM, ARENA_PROGRAM], ids=lambda sources: sources[0])
 @pytest.mark.parametrize("page_size", AARCH64_PAGE_SIZES)
-def test_aarch64(page_size: int, builder: Builder) -> None:
+def test_aarch64(page_size: int, sources: Sequence[str], builder: Builder) -> None:
     emulator = find_tool("qemu-aarch64")
-    program = builder.build([*find_compiler("aarch64-linux-gnu-gcc"), "-static"], PORTABLE_PROGRAM)
+    program = builder.build([*find_compiler("aarch64-linux-gnu-gcc"), "-static"], sources)
     check_pages_and_report(run([emulator, "-p", str(page_size), program]), page_size)
 
 
@@ -136,7 +139,7 @@ def test_objects_on_aarch64(builder: Builder) -> None:
     check_report(run([emulator, "-p", str(os.sysconf("SC_PAGESIZE")), program]))
 
 
-@pytest.mark.parametrize("sources", [PORTABLE_PROGRAM, OBJECT_PROGRAM], ids=lambda sources: sources[0])
+@pytest.mark.parametrize("sources", [PORTABLE_PROGRAM, OBJECT_PROGRAM, ARENA_PROGRAM], ids=lambda sources: sources[0])
 def test_big_endian(sources: Sequence[str], builder: Builder) -> None:
     program = builder.build([*find_compiler("s390x-linux-gnu-gcc"), "-static"], sources)
     check_report(run([find_tool("qemu-s390x"), program]))
@@ -158,7 +161,7 @@ def compiler_for_32_bits(builder: Builder) -> Sequence[str]:
 
 @pytest.mark.parametrize(
     "sources",
-    [PORTABLE_PROGRAM, TEST_PROGRAM, OBJECT_PROGRAM, *((source,) for source in LINUX_PROGRAMS)],
+    [PORTABLE_PROGRAM, TEST_PROGRAM, OBJECT_PROGRAM, ARENA_PROGRAM, *((source,) for source in LINUX_PROGRAMS)],
     ids=lambda sources: sources[0],
 )
 def test_32_bits(sources: Sequence[str], compiler_for_32_bits: Sequence[str], builder: Builder) -> None:
@@ -173,14 +176,14 @@ def test_this_machine(compiler: str, standard: str, builder: Builder) -> None:
     assert "omitted" not in output
 
 
-@pytest.mark.parametrize("sources", [PORTABLE_PROGRAM, OBJECT_PROGRAM], ids=lambda sources: sources[0])
+@pytest.mark.parametrize("sources", [PORTABLE_PROGRAM, OBJECT_PROGRAM, ARENA_PROGRAM], ids=lambda sources: sources[0])
 def test_static_musl(sources: Sequence[str], builder: Builder) -> None:
     check_report(run([builder.build([*find_compiler("musl-gcc"), "-static"], sources)]))
 
 
 @pytest.mark.parametrize(
     "sources",
-    [PORTABLE_PROGRAM, TEST_PROGRAM, OBJECT_PROGRAM, UNIX_FAULT_PROGRAM],
+    [PORTABLE_PROGRAM, TEST_PROGRAM, OBJECT_PROGRAM, UNIX_FAULT_PROGRAM, ARENA_PROGRAM],
     ids=lambda sources: sources[0],
 )
 @each_compiler
@@ -192,10 +195,11 @@ def test_generic_posix_path(compiler: str, standard: str, sources: Sequence[str]
     check_report(run([builder.build(command, sources)]))
 
 
+@pytest.mark.parametrize("source", ["test_unsupported.c", "arena_unsupported.c"])
 @each_compiler
-def test_unsupported_system(compiler: str, standard: str, builder: Builder) -> None:
+def test_unsupported_system(compiler: str, standard: str, source: str, builder: Builder) -> None:
     command = [*find_compiler(compiler, standard), *(f"-U{macro}" for macro in SYSTEM_MACROS)]
-    check_report(run([builder.build(command, ["test_unsupported.c"])]))
+    check_report(run([builder.build(command, [source])]))
 
 
 def has_headers(compiler: Sequence[str], environment: Mapping[str, str], folder: Path) -> bool:
@@ -210,13 +214,13 @@ def has_headers(compiler: Sequence[str], environment: Mapping[str, str], folder:
 def test_compiling_with_zig(target: str, standard: str, zig_environment: Mapping[str, str], tmp_path: Path) -> None:
     language = "c++" if standard.startswith("c++") else "cc"
     compiler = [sys.executable, "-m", "ziglang", language, "-target", target, *STANDARDS[standard]]
-    source, object_file = str(SOURCES / "implementation.c"), str(tmp_path / "object.o")
-    command = [*compiler, *WARNINGS, f"-I{HEADER.parent}", "-c", source, "-o", object_file]
+    command = [*compiler, *WARNINGS, f"-I{HEADER.parent}", "-c", "-o", str(tmp_path / "object.o")]
     try:
-        run(command, zig_environment)
+        run([*command, SOURCES / "implementation.c"], zig_environment)
     except AssertionError:
         if has_headers(compiler, zig_environment, tmp_path):
             raise
         pytest.skip(f"ziglang has no headers for {target}")
+    run([*command, SOURCES / "arena_implementation.c"], zig_environment)
     if target in HIDING_TARGETS:
-        run([*command, "-D_POSIX_C_SOURCE=200809L"], zig_environment)
+        run([*command, "-D_POSIX_C_SOURCE=200809L", SOURCES / "implementation.c"], zig_environment)

@@ -1,4 +1,4 @@
-"""csrc/vmem.h on its own: built as C and as C++ by the compilers at hand, without a warning, and run."""
+"""Both headers on their own: built as C and as C++ by the compilers at hand, without a warning, and run."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.header.builds import (
+    ARENA_HEADER,
+    ARENA_MODEL_PROGRAM,
+    ARENA_PROGRAM,
     CXX_COMPILERS,
     EXECUTABLE,
     HEADER,
@@ -37,9 +40,13 @@ OBJECT_FAULT_PROGRAM = ("test_object_faults.c",)
 
 # What other processes can do to objects, and what the kernel reports of them.
 LINUX_OBJECT_PROGRAM = ("test_objects_linux.c",)
-LINUX_PROGRAMS = (FAULT_PROGRAM, OBJECT_FAULT_PROGRAM, LINUX_OBJECT_PROGRAM)
+LINUX_ARENA_PROGRAM = ("test_arena_linux.c",)
+LINUX_PROGRAMS = (FAULT_PROGRAM, OBJECT_FAULT_PROGRAM, LINUX_OBJECT_PROGRAM, LINUX_ARENA_PROGRAM)
 
-SMALL_PROGRAMS = ("documented_api.c", "private_copy.c")
+# Each header has its implementation in a file of its own.
+SPLIT_PROGRAM = ("arena_user.c", "implementation.c", "arena_implementation.c")
+
+SMALL_PROGRAMS = ("documented_api.c", "private_copy.c", "arena_private_copy.c")
 THREAD_PROGRAM = ("test_threads.c",)
 
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
@@ -53,7 +60,7 @@ WINDOWS_COMPILER = "x86_64-w64-mingw32-gcc"
 # A program for Windows XP. PSAPI_VERSION 1 takes from psapi.dll what kernel32.dll has today.
 WINDOWS_XP = "#define PSAPI_VERSION 1\n#define WINVER 0x0501\n#define _WIN32_WINNT 0x0501\n"
 
-MIN_COVERAGE = 0.98  # of the lines of the header that Linux compiles
+MIN_COVERAGE = 0.98  # of the lines of each header that Linux compiles
 
 # The children that fault must end by the signal, not by a report of the sanitizer.
 SANITIZER_OPTIONS = {"ASAN_OPTIONS": "handle_segv=0:handle_sigbus=0:detect_leaks=0"}
@@ -81,6 +88,18 @@ def test_objects(compiler: str, standard: str, builder: Builder) -> None:
     check_report(run([builder.build(find_compiler(compiler, standard), OBJECT_PROGRAM)]))
 
 
+@each_standard
+@each_compiler
+def test_arenas_and_arrays(compiler: str, standard: str, builder: Builder) -> None:
+    check_report(run([builder.build(find_compiler(compiler, standard), ARENA_PROGRAM)]))
+
+
+@c_and_cxx
+@each_compiler
+def test_arenas_and_arrays_at_random(compiler: str, standard: str, builder: Builder) -> None:
+    check_report(run([builder.build(find_compiler(compiler, standard), ARENA_MODEL_PROGRAM)]))
+
+
 @pytest.mark.parametrize("source", SMALL_PROGRAMS)
 @each_standard
 @each_compiler
@@ -96,6 +115,21 @@ def test_c_and_cxx_link_with_each_other(compiler: str, user: str, implementation
         for source in TEST_PROGRAM
     ]
     check_report(run([builder.link([find_tool(CXX_COMPILERS[compiler])], objects)]))
+
+
+@pytest.mark.parametrize("arena", ["c99", "c++11"])
+@pytest.mark.parametrize("implementation", ["c99", "c++11"])
+@pytest.mark.parametrize("user", ["c99", "c++11"])
+@each_compiler
+def test_implementations_in_files_of_their_own(
+    compiler: str, user: str, implementation: str, arena: str, builder: Builder
+) -> None:
+    standards = (user, implementation, arena)
+    objects = [
+        builder.compile(find_compiler(compiler, standard), source)
+        for source, standard in zip(SPLIT_PROGRAM, standards, strict=True)
+    ]
+    run([builder.link([find_tool(CXX_COMPILERS[compiler])], objects)])
 
 
 @each_standard
@@ -157,7 +191,10 @@ def test_threads_with_thread_sanitizer(compiler: str, builder: Builder) -> None:
 
 @pytest.mark.parametrize(
     "sources",
-    [TEST_PROGRAM, OBJECT_PROGRAM, *(pytest.param(sources, marks=only_on_linux) for sources in LINUX_PROGRAMS)],
+    [
+        *(TEST_PROGRAM, OBJECT_PROGRAM, ARENA_PROGRAM, ARENA_MODEL_PROGRAM),
+        *(pytest.param(sources, marks=only_on_linux) for sources in LINUX_PROGRAMS),
+    ],
     ids=lambda sources: sources[0],
 )
 @each_compiler
@@ -172,7 +209,9 @@ def test_with_sanitizers(compiler: str, sources: Sequence[str], builder: Builder
 
 
 @pytest.mark.parametrize(
-    "sources", [TEST_PROGRAM, OBJECT_PROGRAM, *((source,) for source in SMALL_PROGRAMS)], ids=lambda sources: sources[0]
+    "sources",
+    [TEST_PROGRAM, OBJECT_PROGRAM, ARENA_PROGRAM, SPLIT_PROGRAM, *((source,) for source in SMALL_PROGRAMS)],
+    ids=lambda sources: sources[0],
 )
 def test_linking_for_windows(sources: Sequence[str], builder: Builder) -> None:
     builder.build(find_compiler(WINDOWS_COMPILER), sources)
@@ -187,7 +226,9 @@ def test_linking_for_windows_xp(includes: str, builder: Builder, tmp_path: Path)
     builder.build(find_compiler(WINDOWS_COMPILER), [source])
 
 
-@pytest.mark.parametrize("sources", [TEST_PROGRAM, OBJECT_PROGRAM, *LINUX_PROGRAMS], ids=lambda sources: sources[0])
+@pytest.mark.parametrize(
+    "sources", [TEST_PROGRAM, OBJECT_PROGRAM, ARENA_PROGRAM, *LINUX_PROGRAMS], ids=lambda sources: sources[0]
+)
 def test_every_function_with_musl(sources: Sequence[str], builder: Builder) -> None:
     check_report(run([builder.build(find_compiler("musl-gcc"), sources)]))
 
@@ -195,8 +236,11 @@ def test_every_function_with_musl(sources: Sequence[str], builder: Builder) -> N
 # --- coverage ---
 
 
-def count_lines(sources: Sequence[str], folder: Path) -> dict[int, int]:
-    """Returns how often each line of the header ran in the program from these files."""
+Lines = dict[str, dict[int, int]]  # how often each line of each header ran, by its name and number
+
+
+def count_lines(sources: Sequence[str], folder: Path, counts: Lines) -> None:
+    """Adds how often each line of the headers ran in the program from these files."""
     folder.mkdir()
     program = folder / EXECUTABLE
     files = [SOURCES / source for source in sources]
@@ -204,28 +248,27 @@ def count_lines(sources: Sequence[str], folder: Path) -> dict[int, int]:
         run(["gcc", "-std=c99", "-O0", "--coverage", "-c", f"-I{HEADER.parent}", source, "-o", folder / source.stem])
     run(["gcc", "--coverage", *(folder / source.stem for source in files), "-o", program])
     check_report(run([program]))
-    counts: dict[int, int] = {}
     for notes in sorted(folder.glob("*.gcno")):
         for file in json.loads(run(["gcov", "--json-format", "--stdout", notes]))["files"]:
-            if Path(file["file"]).name != HEADER.name:
-                continue
+            of_file = counts.get(Path(file["file"]).name, {})
             for line in file["lines"]:
-                counts[line["line_number"]] = counts.get(line["line_number"], 0) + line["count"]
-    return counts
+                of_file[line["line_number"]] = of_file.get(line["line_number"], 0) + line["count"]
 
 
 @only_on_linux
 def test_coverage(tmp_path: Path) -> None:
     find_tool("gcc")
     find_tool("gcov")
-    counts: dict[int, int] = {}
-    for sources in (TEST_PROGRAM, OBJECT_PROGRAM, *LINUX_PROGRAMS):
-        for number, count in count_lines(sources, tmp_path / sources[0]).items():
-            counts[number] = counts.get(number, 0) + count
-    lines = HEADER.read_text(encoding="utf-8").splitlines()
-    missed = [f"{number}: {lines[number - 1]}" for number, count in sorted(counts.items()) if count == 0]
-    assert len(counts) > 300
-    assert 1 - len(missed) / len(counts) >= MIN_COVERAGE, "\n".join(["lines that never ran:", *missed])
+    counts: Lines = {HEADER.name: {}, ARENA_HEADER.name: {}}
+    for sources in (TEST_PROGRAM, OBJECT_PROGRAM, ARENA_PROGRAM, *LINUX_PROGRAMS):
+        count_lines(sources, tmp_path / sources[0], counts)
+    for header in (HEADER, ARENA_HEADER):
+        lines = header.read_text(encoding="utf-8").splitlines()
+        of_header = counts[header.name]
+        missed = [f"{number}: {lines[number - 1]}" for number, count in sorted(of_header.items()) if count == 0]
+        assert len(of_header) > len(lines) / 8
+        covered = 1 - len(missed) / len(of_header)
+        assert covered >= MIN_COVERAGE, "\n".join([f"lines of {header.name} that never ran:", *missed])
 
 
 # --- control groups ---

@@ -1,4 +1,4 @@
-// Includes vmem.h more than once, after macros that other headers define: it must not use these names.
+// Includes both headers more than once, after macros that other headers define: it must not use these names.
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
 #define near
@@ -23,9 +23,13 @@
 
 #include "vmem.h"
 #include "vmem.h"
+#include "vmem_arena.h"
+#include "vmem_arena.h"
 #define VMEM_IMPLEMENTATION
 #include "vmem.h"
 #include "vmem.h"
+#include "vmem_arena.h"
+#include "vmem_arena.h"
 
 int main(void) {
     void* ptr = vmem_reserve(1);
