@@ -52,6 +52,31 @@ OPTIONS
                               and counts as failed; errno or SetLastError() must be set by the expression itself. It is
                               not evaluated for calls that cannot fail: for the page size, for the handles of process,
                               task and host, and for the signal mask
+        VMEM_DEBUG            for debug builds, in the file with VMEM_IMPLEMENTATION: check every call, and print what is
+                              wrong with it; see DEBUGGING
+        VMEM_DEBUG_PRINT(message)  what VMEM_DEBUG does with a message, a string that is valid during the call; by
+                              default it prints a line to stderr. It can also call abort() or stop in a debugger
+
+DEBUGGING
+    With VMEM_DEBUG, calls are checked against a table of all reservations, mappings of objects and committed pages. A
+    call that is wrong does nothing and returns VMEM_ERROR_INVALID_ARGUMENT, or NULL, after a message like these:
+
+        vmem_commit: num_bytes is 0
+        vmem_commit(0x7f31c0001000, 8192): ends 4096 bytes after the reservation at 0x7f31c0000000 of 8192 bytes
+        vmem_protect(0x7f31c0000000, 8192): the page at 0x7f31c0001000 is not committed, in the reservation at
+            0x7f31c0000000 of 8192 bytes
+        vmem_release(0x7f31c0000000, 4096): the reservation has 8192 bytes
+        vmem_release(0x7f31c0000000, 8192): the reservation at 0x7f31c0000000 of 8192 bytes was released before
+
+    So no range may be outside of all reservations or in two of them, pages must be committed where a function says so,
+    releasing needs the same pointer and size as reserving, and is done once, and functions for reservations are not for
+    mappings of objects. Where only the system knows what is wrong, the message has its error.
+
+    The table knows what this copy of the functions reserved: not for a VMEM_API that makes copies, if they share
+    memory. It takes 17 KiB, and when that is full memory of the system; where that is refused, a message says that
+    nothing is checked against it any more. A lock guards it, also while memory is released: signal handlers must not
+    call these functions then. A forked process has its own. Calls take longer, by some hundred nanoseconds. Without
+    VMEM_DEBUG there is no trace of this.
 
 OBJECTS
     An object is memory that several mappings and several processes can show: vmem_object_create() makes one without a
@@ -95,8 +120,8 @@ RULES THAT HOLD FOR EVERY FUNCTION
               system call fails, errno (GetLastError() on Windows) is what that call set. Otherwise it is unchanged,
               after success too. For an object whose descriptor stands for something else now, errno is EBADF.
     threads   Every function may be called from every thread at any time. The caller orders calls that work on the same
-              pages. The only shared state is what Linux was found to do, two atomic ints.
-    memory    No function allocates memory, and none uses more than 8 KiB of stack.
+              pages. The only shared state is what Linux was found to do, two atomic ints, and the table of VMEM_DEBUG.
+    memory    No function allocates memory, but for that table, and none uses more than 8 KiB of stack.
     dumps     Core dumps contain what is committed, and not what is only reserved, where the system can tell them apart.
     fork      A child process has the same reservations, with its own copy of their contents, unless vmem_advise_fork()
               said otherwise.
@@ -115,7 +140,7 @@ SYSTEMS
 
 SECTIONS
     Search for >>config, >>types, >>api, >>system, >>helpers, >>os contract, >>os windows, >>os posix common,
-    >>os linux, >>os macos, >>os bsd, >>os unsupported, >>validation, >>public.
+    >>os linux, >>os macos, >>os bsd, >>os unsupported, >>validation, >>public, >>debug.
 */
 #ifndef VMEM_H
 #define VMEM_H
@@ -145,14 +170,15 @@ extern "C" {
 #endif
 
 // Every result: X(name, value, message). The enum and vmem_result_message() are made from this table.
-#define VMEM_RESULTS(X)                                                                                        \
-    X(VMEM_SUCCESS, 0, "success")                                                                              \
-    X(VMEM_ERROR_INVALID_ARGUMENT, 1,                                                                          \
-      "invalid argument: null, zero bytes, a range that overflows, a bad option, or pages in the wrong state") \
-    X(VMEM_ERROR_OUT_OF_MEMORY, 2, "out of memory: the system refused addresses, memory or a mapping")         \
-    X(VMEM_ERROR_ACCESS_DENIED, 3, "access denied by the system")                                              \
-    X(VMEM_ERROR_UNSUPPORTED, 4, "not supported on this system")                                               \
-    X(VMEM_ERROR_SYSTEM, 5, "the system call failed for another reason, see errno or GetLastError()")          \
+#define VMEM_RESULTS(X)                                                                                               \
+    X(VMEM_SUCCESS, 0, "success")                                                                                     \
+    X(VMEM_ERROR_INVALID_ARGUMENT, 1,                                                                                 \
+      "invalid argument: null, zero bytes, a range or size that overflows or does not fit, a bad option or name, or " \
+      "memory in the wrong state; VMEM_DEBUG prints which")                                                           \
+    X(VMEM_ERROR_OUT_OF_MEMORY, 2, "out of memory: the system refused addresses, memory or a mapping")                \
+    X(VMEM_ERROR_ACCESS_DENIED, 3, "access denied by the system")                                                     \
+    X(VMEM_ERROR_UNSUPPORTED, 4, "not supported on this system")                                                      \
+    X(VMEM_ERROR_SYSTEM, 5, "the system call failed for another reason, see errno or GetLastError()")                 \
     X(VMEM_DECOMMIT_INCOMPLETE, 6, "decommitted, but the commit charge remains, and maybe the access")
 
 #define VMEM__AS_ENUMERATOR(name, value, message) name = value,
@@ -220,7 +246,7 @@ typedef struct VmemCapabilities {
     bool tells_available_memory;   // vmem_get_memory_info() reports more than the total
     bool tells_mapping_limit;      // vmem_get_limits() reports the mapping limit
     bool commit_is_a_promise;      // committed memory exists when it is touched: the system never overcommits
-    bool calls_span_reservations;  // one call may cover parts of two adjacent reservations
+    bool calls_span_reservations;  // one call may cover parts of two adjacent reservations; not with VMEM_DEBUG
     bool discard_can_lose_commit;  // a failed vmem_discard() leaves the pages decommitted
     bool discard_unlocks;          // vmem_discard() unlocks its pages
     bool can_lock_on_fault;        // vmem_lock_on_fault()
@@ -706,6 +732,11 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #define VMEM_FAIL(call) false
 #endif
 
+#if defined(VMEM_DEBUG) && !defined(VMEM_DEBUG_PRINT)
+#include <stdio.h>
+#define VMEM_DEBUG_PRINT(message) (void)fprintf(stderr, "%s\n", message)
+#endif
+
 // >>system ------------------------------------------------------------------------------------------------------------
 //
 // Which os block below is compiled, and the headers that it needs. Outside these two, no code depends on the system.
@@ -759,6 +790,15 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #include <sys/vfs.h>
 #endif
 
+#if defined(VMEM_DEBUG)
+#include <stdarg.h>
+#include <string.h>
+#endif
+
+#if defined(VMEM_DEBUG) && defined(VMEM__POSIX)
+#include <sched.h>
+#endif
+
 #if defined(VMEM__MACOS)
 #include <libkern/OSCacheControl.h>
 #include <mach/mach.h>
@@ -798,6 +838,46 @@ static void vmem__touch(void* ptr, size_t size, size_t page_size) {
 }
 
 #endif
+
+#if defined(VMEM_DEBUG)
+
+// What the checks of VMEM_DEBUG need of the system and of the compiler.
+#if defined(VMEM__WINDOWS)
+#define VMEM__CAN_RESERVE true
+typedef DWORD vmem__Error;
+static vmem__Error vmem__get_error(void) { return GetLastError(); }
+static void vmem__set_error(vmem__Error error) { SetLastError(error); }
+static long vmem__process_id(void) { return (long)GetCurrentProcessId(); }
+static void vmem__yield(void) { SwitchToThread(); }
+#elif defined(VMEM__POSIX)
+#define VMEM__CAN_RESERVE true
+typedef int vmem__Error;
+static vmem__Error vmem__get_error(void) { return errno; }
+static void vmem__set_error(vmem__Error error) { errno = error; }
+static long vmem__process_id(void) { return (long)getpid(); }
+static void vmem__yield(void) { sched_yield(); }
+#else
+#define VMEM__CAN_RESERVE false
+typedef int vmem__Error;
+static vmem__Error vmem__get_error(void) { return 0; }
+static void vmem__set_error(vmem__Error error) { (void)error; }
+static long vmem__process_id(void) { return 1; }
+static void vmem__yield(void) {}
+#endif
+
+// Writes a value if another one is there. Returns what was there.
+#if defined(_MSC_VER) && !defined(__clang__)
+static long vmem__compare_exchange(long* word, long expected, long value) {
+    return _InterlockedCompareExchange((volatile long*)word, value, expected);
+}
+#else
+static long vmem__compare_exchange(long* word, long expected, long value) {
+    __atomic_compare_exchange_n(word, &expected, value, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return expected;
+}
+#endif
+
+#endif  // VMEM_DEBUG
 
 // >>os contract -------------------------------------------------------------------------------------------------------
 //
@@ -3938,13 +4018,68 @@ static bool vmem__is_name(const char* name) {
 
 // >>public ------------------------------------------------------------------------------------------------------------
 
-VMEM_API void* vmem_reserve(size_t num_bytes) {
+#if defined(VMEM_DEBUG)
+
+// The public functions are those of the section below, which call these.
+#define VMEM__PUBLIC static
+#define vmem_reserve vmem__plain_reserve
+#define vmem_reserve_aligned vmem__plain_reserve_aligned
+#define vmem_release vmem__plain_release
+#define vmem_commit vmem__plain_commit
+#define vmem_decommit vmem__plain_decommit
+#define vmem_protect vmem__plain_protect
+#define vmem_flush_instruction_cache vmem__plain_flush_instruction_cache
+#define vmem_discard vmem__plain_discard
+#define vmem_prefault vmem__plain_prefault
+#define vmem_lock vmem__plain_lock
+#define vmem_lock_on_fault vmem__plain_lock_on_fault
+#define vmem_unlock vmem__plain_unlock
+#define vmem_advise_huge_pages vmem__plain_advise_huge_pages
+#define vmem_advise_fork vmem__plain_advise_fork
+#define vmem_advise_dump vmem__plain_advise_dump
+#define vmem_set_name vmem__plain_set_name
+#define vmem_object_create vmem__plain_object_create
+#define vmem_object_from_file vmem__plain_object_from_file
+#define vmem_object_import vmem__plain_object_import
+#define vmem_object_export vmem__plain_object_export
+#define vmem_object_close vmem__plain_object_close
+#define vmem_object_size vmem__plain_object_size
+#define vmem_object_commit vmem__plain_object_commit
+#define vmem_object_seal vmem__plain_object_seal
+#define vmem_object_get_seals vmem__plain_object_get_seals
+#define vmem_object_read vmem__plain_object_read
+#define vmem_object_map vmem__plain_object_map
+#define vmem_object_map_aligned vmem__plain_object_map_aligned
+#define vmem_object_unmap vmem__plain_object_unmap
+#define vmem_object_map_mirrored vmem__plain_object_map_mirrored
+#define vmem_object_unmap_mirrored vmem__plain_object_unmap_mirrored
+#define vmem_object_make_private vmem__plain_object_make_private
+#define vmem_object_flush vmem__plain_object_flush
+#define vmem_count_resident vmem__plain_count_resident
+#define vmem_query vmem__plain_query
+#define vmem_get_capabilities vmem__plain_get_capabilities
+#define vmem_get_memory_info vmem__plain_get_memory_info
+#define vmem_get_address_space vmem__plain_get_address_space
+#define vmem_get_limits vmem__plain_get_limits
+#define vmem_align_forward vmem__plain_align_forward
+#define vmem_align_backward vmem__plain_align_backward
+#define vmem_is_aligned vmem__plain_is_aligned
+
+static uintptr_t vmem_align_forward(uintptr_t address, size_t align);
+static uintptr_t vmem_align_backward(uintptr_t address, size_t align);
+static bool vmem_is_aligned(uintptr_t address, size_t align);
+
+#else
+#define VMEM__PUBLIC VMEM_API
+#endif
+
+VMEM__PUBLIC void* vmem_reserve(size_t num_bytes) {
     size_t size;
     if (!vmem__round_up(num_bytes, &size)) return NULL;
     return vmem__os_reserve(size);
 }
 
-VMEM_API void* vmem_reserve_aligned(size_t num_bytes, size_t align) {
+VMEM__PUBLIC void* vmem_reserve_aligned(size_t num_bytes, size_t align) {
     size_t size;
     if (!vmem__round_up(num_bytes, &size) || !vmem__is_power_of_two(align)) return NULL;
     if (align <= vmem__os_allocation_granularity()) return vmem__os_reserve(size);
@@ -3952,87 +4087,87 @@ VMEM_API void* vmem_reserve_aligned(size_t num_bytes, size_t align) {
     return vmem__os_reserve_aligned(size, align);
 }
 
-VMEM_API VmemResult vmem_release(void* ptr, size_t num_reserved_bytes) {
+VMEM__PUBLIC VmemResult vmem_release(void* ptr, size_t num_reserved_bytes) {
     vmem__Pages pages;
     if (!vmem__find_mapping(ptr, num_reserved_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_release(ptr, pages.size);
 }
 
-VMEM_API VmemResult vmem_commit(void* ptr, size_t num_bytes) {
+VMEM__PUBLIC VmemResult vmem_commit(void* ptr, size_t num_bytes) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_commit(vmem__pointer(pages.start), pages.size);
 }
 
-VMEM_API VmemResult vmem_decommit(void* ptr, size_t num_bytes) {
+VMEM__PUBLIC VmemResult vmem_decommit(void* ptr, size_t num_bytes) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_decommit(vmem__pointer(pages.start), pages.size);
 }
 
-VMEM_API VmemResult vmem_protect(void* ptr, size_t num_bytes, VmemProtection protection) {
+VMEM__PUBLIC VmemResult vmem_protect(void* ptr, size_t num_bytes, VmemProtection protection) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     if ((unsigned)protection > VMEM_READ_WRITE_EXECUTE) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_protect(vmem__pointer(pages.start), pages.size, protection);
 }
 
-VMEM_API VmemResult vmem_flush_instruction_cache(void* ptr, size_t num_bytes) {
+VMEM__PUBLIC VmemResult vmem_flush_instruction_cache(void* ptr, size_t num_bytes) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_flush_instruction_cache(ptr, num_bytes);
 }
 
-VMEM_API VmemResult vmem_discard(void* ptr, size_t num_bytes) {
+VMEM__PUBLIC VmemResult vmem_discard(void* ptr, size_t num_bytes) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_discard(vmem__pointer(pages.start), pages.size);
 }
 
-VMEM_API VmemResult vmem_prefault(void* ptr, size_t num_bytes) {
+VMEM__PUBLIC VmemResult vmem_prefault(void* ptr, size_t num_bytes) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_prefault(vmem__pointer(pages.start), pages.size);
 }
 
-VMEM_API VmemResult vmem_lock(void* ptr, size_t num_bytes) {
+VMEM__PUBLIC VmemResult vmem_lock(void* ptr, size_t num_bytes) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_lock(vmem__pointer(pages.start), pages.size);
 }
 
-VMEM_API VmemResult vmem_lock_on_fault(void* ptr, size_t num_bytes) {
+VMEM__PUBLIC VmemResult vmem_lock_on_fault(void* ptr, size_t num_bytes) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_lock_on_fault(vmem__pointer(pages.start), pages.size);
 }
 
-VMEM_API VmemResult vmem_unlock(void* ptr, size_t num_bytes) {
+VMEM__PUBLIC VmemResult vmem_unlock(void* ptr, size_t num_bytes) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_unlock(vmem__pointer(pages.start), pages.size);
 }
 
-VMEM_API VmemResult vmem_advise_huge_pages(void* ptr, size_t num_bytes) {
+VMEM__PUBLIC VmemResult vmem_advise_huge_pages(void* ptr, size_t num_bytes) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_advise_huge_pages(vmem__pointer(pages.start), pages.size);
 }
 
-VMEM_API VmemResult vmem_advise_fork(void* ptr, size_t num_bytes, VmemFork inheritance) {
+VMEM__PUBLIC VmemResult vmem_advise_fork(void* ptr, size_t num_bytes, VmemFork inheritance) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     if ((unsigned)inheritance > VMEM_FORK_ZERO) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_advise_fork(vmem__pointer(pages.start), pages.size, inheritance);
 }
 
-VMEM_API VmemResult vmem_advise_dump(void* ptr, size_t num_bytes, bool is_dumped) {
+VMEM__PUBLIC VmemResult vmem_advise_dump(void* ptr, size_t num_bytes, bool is_dumped) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_advise_dump(vmem__pointer(pages.start), pages.size, is_dumped);
 }
 
-VMEM_API VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name) {
+VMEM__PUBLIC VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name) {
     vmem__Pages pages;
     if (!vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     if (name && !vmem__is_name(name)) return VMEM_ERROR_INVALID_ARGUMENT;
@@ -4046,7 +4181,7 @@ static VmemObject vmem__new_object(size_t max_bytes) {
     return object;
 }
 
-VMEM_API VmemResult vmem_object_create(VmemObject* object, size_t max_bytes, const char* name) {
+VMEM__PUBLIC VmemResult vmem_object_create(VmemObject* object, size_t max_bytes, const char* name) {
     VmemObject made;
     VmemResult result;
     size_t size;
@@ -4058,7 +4193,7 @@ VMEM_API VmemResult vmem_object_create(VmemObject* object, size_t max_bytes, con
     return result;
 }
 
-VMEM_API VmemResult vmem_object_from_file(VmemObject* object, intptr_t file, size_t max_bytes) {
+VMEM__PUBLIC VmemResult vmem_object_from_file(VmemObject* object, intptr_t file, size_t max_bytes) {
     VmemObject made;
     VmemResult result;
     size_t size;
@@ -4069,7 +4204,7 @@ VMEM_API VmemResult vmem_object_from_file(VmemObject* object, intptr_t file, siz
     return result;
 }
 
-VMEM_API VmemResult vmem_object_import(VmemObject* object, intptr_t handle) {
+VMEM__PUBLIC VmemResult vmem_object_import(VmemObject* object, intptr_t handle) {
     VmemObject made = vmem__new_object(0);
     VmemResult result;
     if (!object) return VMEM_ERROR_INVALID_ARGUMENT;
@@ -4078,52 +4213,53 @@ VMEM_API VmemResult vmem_object_import(VmemObject* object, intptr_t handle) {
     return result;
 }
 
-VMEM_API VmemResult vmem_object_export(const VmemObject* object, bool writable, intptr_t* handle) {
+VMEM__PUBLIC VmemResult vmem_object_export(const VmemObject* object, bool writable, intptr_t* handle) {
     if (!object || !handle) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_export(object, writable, handle);
 }
 
-VMEM_API VmemResult vmem_object_close(VmemObject* object) {
+VMEM__PUBLIC VmemResult vmem_object_close(VmemObject* object) {
     if (!object) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_close(object);
 }
 
-VMEM_API VmemResult vmem_object_size(const VmemObject* object, size_t* num_bytes) {
+VMEM__PUBLIC VmemResult vmem_object_size(const VmemObject* object, size_t* num_bytes) {
     if (!object || !num_bytes) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_size(object, num_bytes);
 }
 
-VMEM_API VmemResult vmem_object_commit(const VmemObject* object, size_t offset, size_t num_bytes) {
+VMEM__PUBLIC VmemResult vmem_object_commit(const VmemObject* object, size_t offset, size_t num_bytes) {
     vmem__Pages pages;
     if (!vmem__find_object_pages(object, offset, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_commit(object, (size_t)pages.start, pages.size);
 }
 
-VMEM_API VmemResult vmem_object_seal(const VmemObject* object, unsigned seals) {
+VMEM__PUBLIC VmemResult vmem_object_seal(const VmemObject* object, unsigned seals) {
     const unsigned known = VMEM_SEAL_SIZE | VMEM_SEAL_WRITERS;
     if (!object || seals == 0 || (seals & ~known) != 0) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_seal(object, seals);
 }
 
-VMEM_API VmemResult vmem_object_get_seals(const VmemObject* object, unsigned* seals) {
+VMEM__PUBLIC VmemResult vmem_object_get_seals(const VmemObject* object, unsigned* seals) {
     if (!object || !seals) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_get_seals(object, seals);
 }
 
-VMEM_API VmemResult vmem_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset) {
+VMEM__PUBLIC VmemResult vmem_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset) {
     vmem__Pages pages;
     if (!buffer || !vmem__find_object_pages(object, offset, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_read(object, buffer, num_bytes, offset);
 }
 
-VMEM_API void* vmem_object_map(const VmemObject* object, size_t num_bytes, size_t offset, VmemProtection protection) {
+VMEM__PUBLIC void* vmem_object_map(const VmemObject* object, size_t num_bytes, size_t offset,
+                                   VmemProtection protection) {
     vmem__Pages pages;
     if (!vmem__find_mapped_pages(object, num_bytes, offset, protection, &pages)) return NULL;
     return vmem__os_object_map(object, pages.size, offset, protection);
 }
 
-VMEM_API void* vmem_object_map_aligned(const VmemObject* object, size_t num_bytes, size_t offset,
-                                       VmemProtection protection, size_t align) {
+VMEM__PUBLIC void* vmem_object_map_aligned(const VmemObject* object, size_t num_bytes, size_t offset,
+                                           VmemProtection protection, size_t align) {
     vmem__Pages pages;
     if (!vmem__find_mapped_pages(object, num_bytes, offset, protection, &pages)) return NULL;
     if (!vmem__is_power_of_two(align)) return NULL;
@@ -4132,14 +4268,14 @@ VMEM_API void* vmem_object_map_aligned(const VmemObject* object, size_t num_byte
     return vmem__os_object_map_aligned(object, pages.size, offset, protection, align);
 }
 
-VMEM_API VmemResult vmem_object_unmap(void* ptr, size_t num_bytes) {
+VMEM__PUBLIC VmemResult vmem_object_unmap(void* ptr, size_t num_bytes) {
     vmem__Pages pages;
     if (!vmem__find_mapping(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_unmap(ptr, pages.size);
 }
 
-VMEM_API void* vmem_object_map_mirrored(const VmemObject* object, size_t num_bytes, size_t num_head_bytes,
-                                        VmemProtection protection) {
+VMEM__PUBLIC void* vmem_object_map_mirrored(const VmemObject* object, size_t num_bytes, size_t num_head_bytes,
+                                            VmemProtection protection) {
     vmem__Pages pages;
     if (!vmem__are_sizes_of_mirrored(num_bytes, num_head_bytes)) return NULL;
     if (protection != VMEM_READ && protection != VMEM_READ_WRITE) return NULL;
@@ -4147,14 +4283,14 @@ VMEM_API void* vmem_object_map_mirrored(const VmemObject* object, size_t num_byt
     return vmem__os_object_map_mirrored(object, num_bytes, num_head_bytes, protection);
 }
 
-VMEM_API VmemResult vmem_object_unmap_mirrored(void* ptr, size_t num_bytes, size_t num_head_bytes) {
+VMEM__PUBLIC VmemResult vmem_object_unmap_mirrored(void* ptr, size_t num_bytes, size_t num_head_bytes) {
     vmem__Pages pages;
     if (!vmem__are_sizes_of_mirrored(num_bytes, num_head_bytes)) return VMEM_ERROR_INVALID_ARGUMENT;
     if (!vmem__find_mapping(ptr, num_head_bytes + 2 * num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_unmap_mirrored(ptr, num_bytes, num_head_bytes);
 }
 
-VMEM_API VmemResult vmem_object_make_private(const VmemObject* object, void* ptr, size_t num_bytes, size_t offset) {
+VMEM__PUBLIC VmemResult vmem_object_make_private(const VmemObject* object, void* ptr, size_t num_bytes, size_t offset) {
     vmem__Pages pages, shown;
     if (!vmem__find_mapping(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     if (!vmem__find_object_pages(object, offset, num_bytes, &shown)) return VMEM_ERROR_INVALID_ARGUMENT;
@@ -4162,25 +4298,25 @@ VMEM_API VmemResult vmem_object_make_private(const VmemObject* object, void* ptr
     return vmem__os_object_make_private(object, ptr, pages.size, offset);
 }
 
-VMEM_API VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_t num_bytes, bool durable) {
+VMEM__PUBLIC VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_t num_bytes, bool durable) {
     vmem__Pages pages;
     if (!object || !vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_flush(object, vmem__pointer(pages.start), pages.size, durable);
 }
 
-VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident) {
+VMEM__PUBLIC VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident) {
     vmem__Pages pages;
     if (!num_resident || !vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_count_resident(pages.start, pages.size, num_resident);
 }
 
-VMEM_API VmemResult vmem_query(const void* ptr, VmemRange* range) {
+VMEM__PUBLIC VmemResult vmem_query(const void* ptr, VmemRange* range) {
     uintptr_t address = vmem_align_backward((uintptr_t)ptr, vmem__os_page_size());
     if (!range) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_query(address, range);
 }
 
-VMEM_API VmemCapabilities vmem_get_capabilities(void) {
+VMEM__PUBLIC VmemCapabilities vmem_get_capabilities(void) {
     VmemCapabilities capabilities = {"other", false, false, false, false, false, false, false, false, false, false,
                                      false,   false, false, false, false, false, false, false, false, false, false};
     vmem__os_get_capabilities(&capabilities);
@@ -4193,14 +4329,14 @@ VMEM_API size_t vmem_get_allocation_granularity(void) { return vmem__os_allocati
 
 VMEM_API size_t vmem_get_huge_page_size(void) { return vmem__os_huge_page_size(); }
 
-VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info) {
+VMEM__PUBLIC VmemResult vmem_get_memory_info(VmemMemoryInfo* info) {
     if (!info) return VMEM_ERROR_INVALID_ARGUMENT;
     info->total = info->available = 0;
     vmem__os_get_memory_info(info);
     return VMEM_SUCCESS;
 }
 
-VMEM_API VmemResult vmem_get_address_space(VmemAddressSpace* space) {
+VMEM__PUBLIC VmemResult vmem_get_address_space(VmemAddressSpace* space) {
     if (!space) return VMEM_ERROR_INVALID_ARGUMENT;
     space->total = UINTPTR_MAX;
     space->used = 0;
@@ -4209,7 +4345,7 @@ VMEM_API VmemResult vmem_get_address_space(VmemAddressSpace* space) {
     return VMEM_SUCCESS;
 }
 
-VMEM_API VmemResult vmem_get_limits(VmemLimits* limits) {
+VMEM__PUBLIC VmemResult vmem_get_limits(VmemLimits* limits) {
     if (!limits) return VMEM_ERROR_INVALID_ARGUMENT;
     limits->address_space_limit = limits->data_limit = limits->commit_limit = VMEM_UNLIMITED;
     limits->largest_commit = limits->mapping_limit = limits->lock_limit = VMEM_UNLIMITED;
@@ -4219,14 +4355,16 @@ VMEM_API VmemResult vmem_get_limits(VmemLimits* limits) {
     return VMEM_SUCCESS;
 }
 
-VMEM_API uintptr_t vmem_align_forward(uintptr_t address, size_t align) {
+VMEM__PUBLIC uintptr_t vmem_align_forward(uintptr_t address, size_t align) {
     uintptr_t below = (uintptr_t)align - 1;
     return (address + below) & ~below;
 }
 
-VMEM_API uintptr_t vmem_align_backward(uintptr_t address, size_t align) { return address & ~((uintptr_t)align - 1); }
+VMEM__PUBLIC uintptr_t vmem_align_backward(uintptr_t address, size_t align) {
+    return address & ~((uintptr_t)align - 1);
+}
 
-VMEM_API bool vmem_is_aligned(uintptr_t address, size_t align) { return (address & ((uintptr_t)align - 1)) == 0; }
+VMEM__PUBLIC bool vmem_is_aligned(uintptr_t address, size_t align) { return (address & ((uintptr_t)align - 1)) == 0; }
 
 VMEM_API const char* vmem_result_message(VmemResult result) {
 #define VMEM__AS_CASE(name, value, message) \
@@ -4237,6 +4375,786 @@ VMEM_API const char* vmem_result_message(VmemResult result) {
     }
 #undef VMEM__AS_CASE
 }
+
+// >>debug -------------------------------------------------------------------------------------------------------------
+//
+// With VMEM_DEBUG the functions above are static, and the public ones are here: they check arguments and ranges, call the
+// one above, and record what it did. A check that fails prints a message and leaves everything as it is.
+
+#if defined(VMEM_DEBUG)
+
+#undef vmem_reserve
+#undef vmem_reserve_aligned
+#undef vmem_release
+#undef vmem_commit
+#undef vmem_decommit
+#undef vmem_protect
+#undef vmem_flush_instruction_cache
+#undef vmem_discard
+#undef vmem_prefault
+#undef vmem_lock
+#undef vmem_lock_on_fault
+#undef vmem_unlock
+#undef vmem_advise_huge_pages
+#undef vmem_advise_fork
+#undef vmem_advise_dump
+#undef vmem_set_name
+#undef vmem_object_create
+#undef vmem_object_from_file
+#undef vmem_object_import
+#undef vmem_object_export
+#undef vmem_object_close
+#undef vmem_object_size
+#undef vmem_object_commit
+#undef vmem_object_seal
+#undef vmem_object_get_seals
+#undef vmem_object_read
+#undef vmem_object_map
+#undef vmem_object_map_aligned
+#undef vmem_object_unmap
+#undef vmem_object_map_mirrored
+#undef vmem_object_unmap_mirrored
+#undef vmem_object_make_private
+#undef vmem_object_flush
+#undef vmem_count_resident
+#undef vmem_query
+#undef vmem_get_capabilities
+#undef vmem_get_memory_info
+#undef vmem_get_address_space
+#undef vmem_get_limits
+#undef vmem_align_forward
+#undef vmem_align_backward
+#undef vmem_is_aligned
+
+// Messages. The format knows %s for text, %u for a size and %x for an address, which are both passed as size_t.
+
+#define VMEM__MESSAGE_SIZE 400
+
+typedef struct vmem__Message {
+    size_t length;
+    char text[VMEM__MESSAGE_SIZE];
+} vmem__Message;
+
+static void vmem__append(vmem__Message* message, const char* text) {
+    for (; *text && message->length < VMEM__MESSAGE_SIZE - 1; text++) message->text[message->length++] = *text;
+    message->text[message->length] = 0;
+}
+
+static void vmem__append_number(vmem__Message* message, size_t number, unsigned base) {
+    char digits[24];  // of 64 bits to base 10 or 16
+    size_t i = sizeof digits - 1;
+    digits[i] = 0;
+    do digits[--i] = "0123456789abcdef"[number % base];
+    while ((number /= base) != 0);
+    vmem__append(message, base == 16 ? "0x" : "");
+    vmem__append(message, digits + i);
+}
+
+// Prints a message. Returns false, for the checks that end with one. The system's error code is unchanged.
+static bool vmem__refuse(const char* format, ...) {
+    vmem__Message message;
+    vmem__Error error = vmem__get_error();
+    char letter[2] = {0, 0};
+    va_list arguments;
+    message.length = 0;
+    va_start(arguments, format);
+    for (; *format; format++) {
+        letter[0] = *format;
+        if (*format != '%') {
+            vmem__append(&message, letter);
+        } else if (*++format == 's') {
+            vmem__append(&message, va_arg(arguments, const char*));
+        } else {
+            vmem__append_number(&message, va_arg(arguments, size_t), *format == 'x' ? 16 : 10);
+        }
+    }
+    va_end(arguments);
+    VMEM_DEBUG_PRINT(message.text);
+    vmem__set_error(error);
+    return false;
+}
+
+// The table: what is mapped, and which pages of reservations are committed. Both lists are sorted, and their ranges do
+// not overlap. Each begins in a static array; a larger one is memory of the system.
+
+typedef enum vmem__Kind { VMEM__RESERVATION, VMEM__OBJECT, VMEM__MIRRORED } vmem__Kind;
+
+typedef struct vmem__Range {
+    uintptr_t start, end;
+    size_t head_size;  // of what is mapped mirrored
+    vmem__Kind kind;
+} vmem__Range;
+
+typedef struct vmem__List {
+    vmem__Range* ranges;
+    size_t count, capacity;
+    size_t num_mapped_bytes;  // 0 for the static array
+} vmem__List;
+
+#define VMEM__STATIC_RANGES 256
+#define VMEM__KEPT_RANGES 32
+
+static vmem__Range vmem__static_mappings[VMEM__STATIC_RANGES], vmem__static_committed[VMEM__STATIC_RANGES];
+static vmem__List vmem__mappings = {vmem__static_mappings, 0, VMEM__STATIC_RANGES, 0};
+static vmem__List vmem__committed = {vmem__static_committed, 0, VMEM__STATIC_RANGES, 0};
+
+// The last ones that were released, for the messages about ranges that are nowhere.
+static vmem__Range vmem__released[VMEM__KEPT_RANGES];
+static size_t vmem__num_released;
+
+// Nothing is checked against the table where nothing can be reserved, nor once there was no memory for it to grow.
+static bool vmem__table_is_off = !VMEM__CAN_RESERVE, vmem__table_was_off = !VMEM__CAN_RESERVE;
+
+// The table's lock: the process that holds it, or 0. A process that was forked while another thread held it has no such
+// thread, and takes it. Only VMEM_FAIL runs code of the caller's meanwhile.
+static long vmem__table_owner;
+
+static void vmem__lock_table(void) {
+    const long process = vmem__process_id();
+    for (;;) {
+        long owner = vmem__compare_exchange(&vmem__table_owner, 0, process);
+        if (owner == 0) return;
+        if (owner != process && vmem__compare_exchange(&vmem__table_owner, owner, process) == owner) return;
+        vmem__yield();
+    }
+}
+
+static void vmem__unlock_table(void) {
+    bool was_switched_off = vmem__table_is_off && !vmem__table_was_off;
+    vmem__table_was_off = vmem__table_is_off;
+    vmem__compare_exchange(&vmem__table_owner, vmem__process_id(), 0);
+    if (was_switched_off) vmem__refuse("VMEM_DEBUG: no memory for the table, nothing is checked against it any more");
+}
+
+// The index of the first range that ends after an address.
+static size_t vmem__find_range(const vmem__List* list, uintptr_t address) {
+    size_t low = 0, high = list->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (list->ranges[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool vmem__grow_list(vmem__List* list) {
+    size_t size = (size_t)vmem_align_forward(2 * list->capacity * sizeof(vmem__Range), vmem__os_page_size());
+    vmem__Range* ranges = (vmem__Range*)vmem__os_reserve(size);
+    if (!ranges) return false;
+    if (vmem__os_commit(ranges, size) != VMEM_SUCCESS) {
+        vmem__os_release(ranges, size);
+        return false;
+    }
+    memcpy(ranges, list->ranges, list->count * sizeof(vmem__Range));
+    if (list->num_mapped_bytes != 0) vmem__os_release(list->ranges, list->num_mapped_bytes);
+    list->ranges = ranges;
+    list->capacity = size / sizeof(vmem__Range);
+    list->num_mapped_bytes = size;
+    return true;
+}
+
+// Replaces the ranges from `first` to before `last` by others.
+static void vmem__replace_ranges(vmem__List* list, size_t first, size_t last, const vmem__Range* ranges, size_t count) {
+    size_t num_after = list->count - last;
+    if (first + count + num_after > list->capacity) {
+        vmem__Error error = vmem__get_error();
+        vmem__table_is_off = !vmem__grow_list(list);
+        vmem__set_error(error);
+        if (vmem__table_is_off) return;
+    }
+    memmove(list->ranges + first + count, list->ranges + last, num_after * sizeof(vmem__Range));
+    if (count != 0) memcpy(list->ranges + first, ranges, count * sizeof(vmem__Range));
+    list->count = first + count + num_after;
+}
+
+static vmem__Range vmem__make_range(uintptr_t start, uintptr_t end) {
+    vmem__Range range = {0, 0, 0, VMEM__RESERVATION};
+    range.start = start;
+    range.end = end;
+    return range;
+}
+
+// Records pages as committed, in one range with those that they touch.
+static void vmem__add_committed(uintptr_t start, uintptr_t end) {
+    size_t first = vmem__find_range(&vmem__committed, start - 1), last = first;
+    vmem__Range range = vmem__make_range(start, end);
+    for (; last < vmem__committed.count && vmem__committed.ranges[last].start <= end; last++) {
+        vmem__Range other = vmem__committed.ranges[last];
+        if (other.start < range.start) range.start = other.start;
+        if (other.end > range.end) range.end = other.end;
+    }
+    vmem__replace_ranges(&vmem__committed, first, last, &range, 1);
+}
+
+// Records pages as not committed. What else is in their ranges stays.
+static void vmem__remove_committed(uintptr_t start, uintptr_t end) {
+    size_t first = vmem__find_range(&vmem__committed, start), last = first, count = 0;
+    vmem__Range kept[2];
+    for (; last < vmem__committed.count && vmem__committed.ranges[last].start < end; last++) {
+        vmem__Range range = vmem__committed.ranges[last];
+        if (range.start < start) kept[count++] = vmem__make_range(range.start, start);
+        if (range.end > end) kept[count++] = vmem__make_range(end, range.end);
+    }
+    vmem__replace_ranges(&vmem__committed, first, last, kept, count);
+}
+
+static void vmem__record_committed(vmem__Pages pages, bool is_committed) {
+    vmem__lock_table();
+    if (!vmem__table_is_off && is_committed) vmem__add_committed(pages.start, pages.start + pages.size);
+    if (!vmem__table_is_off && !is_committed) vmem__remove_committed(pages.start, pages.start + pages.size);
+    vmem__unlock_table();
+}
+
+// Records what was mapped, unless mapping it failed, in place of what was there and is not any more. Returns where.
+static void* vmem__record_mapping(void* ptr, size_t num_bytes, size_t head_size, vmem__Kind kind) {
+    vmem__Range range;
+    size_t first, last;
+    if (!ptr) return NULL;
+    range.start = (uintptr_t)ptr;
+    range.end = range.start + vmem_align_forward(num_bytes, vmem__os_page_size());
+    range.head_size = head_size;
+    range.kind = kind;
+    vmem__lock_table();
+    first = last = vmem__find_range(&vmem__mappings, range.start);
+    while (last < vmem__mappings.count && vmem__mappings.ranges[last].start < range.end) last++;
+    if (!vmem__table_is_off) vmem__remove_committed(range.start, range.end);
+    if (!vmem__table_is_off) vmem__replace_ranges(&vmem__mappings, first, last, &range, 1);
+    vmem__unlock_table();
+    return ptr;
+}
+
+// Forgets a mapping and what was committed in it.
+static void vmem__remove_mapping(size_t index) {
+    vmem__Range range = vmem__mappings.ranges[index];
+    vmem__released[vmem__num_released++ % VMEM__KEPT_RANGES] = range;
+    vmem__replace_ranges(&vmem__mappings, index, index + 1, NULL, 0);
+    vmem__remove_committed(range.start, range.end);
+}
+
+// Checks of arguments. Each returns whether the argument is valid.
+
+static bool vmem__check_pointer(const char* function, const char* argument, const void* pointer) {
+    return pointer || vmem__refuse("%s: %s is NULL", function, argument);
+}
+
+static bool vmem__check_size(const char* function, const char* argument, size_t num_bytes) {
+    size_t size;
+    if (num_bytes == 0) return vmem__refuse("%s: %s is 0", function, argument);
+    return vmem__round_up(num_bytes, &size) ||
+           vmem__refuse("%s: %s is %u, too many to round up to whole pages", function, argument, num_bytes);
+}
+
+static bool vmem__check_align(const char* function, size_t num_bytes, size_t align) {
+    if (!vmem__is_power_of_two(align)) return vmem__refuse("%s: align is %u, not a power of two", function, align);
+    return num_bytes <= SIZE_MAX - align || align <= vmem__os_allocation_granularity() ||
+           vmem__refuse("%s: num_bytes %u + align %u is past the last address", function, num_bytes, align);
+}
+
+static bool vmem__check_option(const char* function, const char* argument, unsigned option, unsigned last) {
+    return option <= last ||
+           vmem__refuse("%s: %s is %u, not one of 0 to %u", function, argument, (size_t)option, (size_t)last);
+}
+
+static bool vmem__check_name(const char* function, const char* name) {
+    return !name || vmem__is_name(name) ||
+           vmem__refuse("%s: name is not up to 79 printable ASCII characters without [ ] \\ $ `", function);
+}
+
+static bool vmem__check_object_range(const char* function, const VmemObject* object, const char* argument,
+                                     size_t offset, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!vmem__check_pointer(function, "object", object)) return false;
+    if (!vmem__check_size(function, argument, num_bytes)) return false;
+    return vmem__find_object_pages(object, offset, num_bytes, &pages) ||
+           vmem__refuse("%s: offset %u + %s %u is past the end of an object of up to %u bytes", function, offset,
+                        argument, num_bytes, object->max_bytes);
+}
+
+static bool vmem__check_offset(const char* function, size_t offset, size_t unit) {
+    return vmem_is_aligned(offset, unit) ||
+           vmem__refuse("%s: offset is %u, not a multiple of %u", function, offset, unit);
+}
+
+static bool vmem__check_mirrored_sizes(const char* function, size_t num_bytes, size_t num_head_bytes) {
+    const size_t unit = vmem__os_allocation_granularity();
+    return vmem__are_sizes_of_mirrored(num_bytes, num_head_bytes) ||
+           vmem__refuse("%s: num_bytes is %u and num_head_bytes %u, but they must be multiples of %u, the first > 0",
+                        function, num_bytes, num_head_bytes, unit);
+}
+
+// For what only the system knows.
+static VmemResult vmem__tell(const char* function, VmemResult result) {
+    if (result == VMEM_ERROR_INVALID_ARGUMENT)
+        vmem__refuse("%s: the system calls an argument, or the state of the memory, invalid: its last error is %u",
+                     function, (size_t)vmem__get_error());
+    return result;
+}
+
+static void vmem__tell_if_closed(const char* function, const VmemObject* object) {
+    if (object->handle == -1) vmem__refuse("%s: the object is closed", function);
+}
+
+static VmemResult vmem__tell_of_object(const char* function, const VmemObject* object, VmemResult result) {
+    if (result != VMEM_ERROR_INVALID_ARGUMENT || object->handle != -1) return vmem__tell(function, result);
+    vmem__tell_if_closed(function, object);
+    return result;
+}
+
+// Checks of ranges.
+
+#define VMEM__ANY 0
+#define VMEM__IN_RESERVATION 1  // not in a mapping of an object
+#define VMEM__IN_OBJECT 2       // in a mapping of an object
+#define VMEM__IS_COMMITTED 4    // as far as it is in a reservation
+
+static const char* vmem__name_of_kind(const vmem__Range* mapping) {
+    return mapping->kind == VMEM__RESERVATION ? "reservation" : "mapping of an object";
+}
+
+// Prints why a range is in no mapping.
+static bool vmem__refuse_unknown(const char* function, const void* ptr, size_t num_bytes) {
+    const uintptr_t start = (uintptr_t)ptr;
+    vmem__Range next = {0, 0, 0, VMEM__RESERVATION}, released = next;
+    size_t index, i;
+    vmem__lock_table();
+    index = vmem__find_range(&vmem__mappings, start);
+    if (index < vmem__mappings.count) next = vmem__mappings.ranges[index];
+    for (i = 0; i < VMEM__KEPT_RANGES; i++) {
+        vmem__Range range = vmem__released[(vmem__num_released + i) % VMEM__KEPT_RANGES];
+        if (range.start <= start && start < range.end) released = range;
+    }
+    vmem__unlock_table();
+    if (next.end != 0 && next.start - start < num_bytes)
+        return vmem__refuse("%s(%x, %u): begins %u bytes before the %s at %x of %u bytes", function, start, num_bytes,
+                            next.start - start, vmem__name_of_kind(&next), next.start, next.end - next.start);
+    if (released.end != 0)
+        return vmem__refuse("%s(%x, %u): the %s at %x of %u bytes was released before", function, start, num_bytes,
+                            vmem__name_of_kind(&released), released.start, released.end - released.start);
+    return vmem__refuse("%s(%x, %u): is not inside a reservation or a mapping of an object", function, start,
+                        num_bytes);
+}
+
+// Checks that a range is inside one mapping, and what else it needs to be.
+static bool vmem__check_range(const char* function, const void* ptr, size_t num_bytes, unsigned needs) {
+    vmem__Pages pages;
+    vmem__Range mapping = {0, 0, 0, VMEM__RESERVATION};
+    uintptr_t start = (uintptr_t)ptr, uncommitted = 0;
+    size_t index;
+    if (!vmem__check_pointer(function, "ptr", ptr)) return false;
+    if (num_bytes == 0) return vmem__refuse("%s: num_bytes is 0", function);
+    if (!vmem__find_pages(ptr, num_bytes, &pages))
+        return vmem__refuse("%s: ptr %x + num_bytes %u is past the last address", function, start, num_bytes);
+    vmem__lock_table();
+    if (vmem__table_is_off) {
+        vmem__unlock_table();
+        return true;
+    }
+    index = vmem__find_range(&vmem__mappings, pages.start);
+    if (index < vmem__mappings.count && vmem__mappings.ranges[index].start <= pages.start)
+        mapping = vmem__mappings.ranges[index];
+    if (mapping.kind == VMEM__RESERVATION && (needs & VMEM__IS_COMMITTED)) {
+        index = vmem__find_range(&vmem__committed, pages.start);
+        uncommitted = pages.start;
+        if (index < vmem__committed.count && vmem__committed.ranges[index].start <= pages.start)
+            uncommitted = vmem__committed.ranges[index].end;
+    }
+    vmem__unlock_table();
+    if (mapping.end == 0) return vmem__refuse_unknown(function, ptr, num_bytes);
+    if (pages.start + pages.size > mapping.end)
+        return vmem__refuse("%s(%x, %u): ends %u bytes after the %s at %x of %u bytes", function, start, num_bytes,
+                            start + num_bytes - mapping.end, vmem__name_of_kind(&mapping), mapping.start,
+                            mapping.end - mapping.start);
+    if ((needs & (mapping.kind == VMEM__RESERVATION ? VMEM__IN_OBJECT : VMEM__IN_RESERVATION)) != 0)
+        return vmem__refuse("%s(%x, %u): is for a %s, but this is inside the %s at %x of %u bytes", function, start,
+                            num_bytes, needs & VMEM__IN_OBJECT ? "mapping of an object" : "reservation",
+                            vmem__name_of_kind(&mapping), mapping.start, mapping.end - mapping.start);
+    if (uncommitted != 0 && uncommitted < pages.start + pages.size)
+        return vmem__refuse("%s(%x, %u): the page at %x is not committed, in the reservation at %x of %u bytes",
+                            function, start, num_bytes, uncommitted, mapping.start, mapping.end - mapping.start);
+    return true;
+}
+
+static const char* vmem__name_of_release(vmem__Kind kind) {
+    switch (kind) {
+        case VMEM__OBJECT: return "vmem_object_unmap";
+        case VMEM__MIRRORED: return "vmem_object_unmap_mirrored";
+        case VMEM__RESERVATION:
+        default: return "vmem_release";
+    }
+}
+
+static VmemResult vmem__call_release(void* ptr, size_t num_bytes, size_t num_head_bytes, vmem__Kind kind) {
+    switch (kind) {
+        case VMEM__OBJECT: return vmem__plain_object_unmap(ptr, num_bytes);
+        case VMEM__MIRRORED: return vmem__plain_object_unmap_mirrored(ptr, num_bytes, num_head_bytes);
+        case VMEM__RESERVATION:
+        default: return vmem__plain_release(ptr, num_bytes);
+    }
+}
+
+// Prints why something is not a whole mapping of this kind.
+static bool vmem__refuse_to_release(void* ptr, size_t num_bytes, const vmem__Range* mapping, vmem__Kind kind) {
+    const char* function = vmem__name_of_release(kind);
+    const uintptr_t start = (uintptr_t)ptr;
+    const size_t size = mapping->end - mapping->start;
+    if (mapping->end == 0) return vmem__refuse_unknown(function, ptr, num_bytes);
+    if (start != mapping->start)
+        return vmem__refuse("%s(%x, %u): begins %u bytes after the start of the %s at %x of %u bytes", function, start,
+                            num_bytes, start - mapping->start, vmem__name_of_kind(mapping), mapping->start, size);
+    if (mapping->kind != kind)
+        return vmem__refuse("%s(%x, %u): this is what %s is for, a %s of %u bytes", function, start, num_bytes,
+                            vmem__name_of_release(mapping->kind), vmem__name_of_kind(mapping), size);
+    if (kind == VMEM__MIRRORED)
+        return vmem__refuse("%s(%x, %u): the mapping is one of %u bytes twice, after a head of %u", function, start,
+                            num_bytes, (size - mapping->head_size) / 2, mapping->head_size);
+    return vmem__refuse("%s(%x, %u): the %s has %u bytes", function, start, num_bytes, vmem__name_of_kind(mapping),
+                        size);
+}
+
+// The lock is held during the system call: as soon as addresses are free, another thread can get and record them.
+static VmemResult vmem__release(void* ptr, size_t num_bytes, size_t size, size_t head_size, vmem__Kind kind) {
+    const uintptr_t start = (uintptr_t)ptr, end = start + vmem_align_forward(size, vmem__os_page_size());
+    vmem__Range mapping = {0, 0, 0, VMEM__RESERVATION};
+    VmemResult result = VMEM_ERROR_INVALID_ARGUMENT;
+    bool is_valid;
+    size_t index;
+    vmem__lock_table();
+    index = vmem__find_range(&vmem__mappings, start);
+    if (index < vmem__mappings.count && vmem__mappings.ranges[index].start <= start)
+        mapping = vmem__mappings.ranges[index];
+    is_valid = vmem__table_is_off ||
+               (mapping.start == start && mapping.end == end && mapping.kind == kind && mapping.head_size == head_size);
+    if (is_valid) {
+        result = vmem__call_release(ptr, num_bytes, head_size, kind);
+        if (result == VMEM_SUCCESS && !vmem__table_is_off) vmem__remove_mapping(index);
+    }
+    vmem__unlock_table();
+    if (is_valid) return vmem__tell(vmem__name_of_release(kind), result);
+    vmem__refuse_to_release(ptr, num_bytes, &mapping, kind);
+    return result;
+}
+
+static VmemResult vmem__check_and_release(void* ptr, const char* argument, size_t num_bytes, vmem__Kind kind) {
+    const char* function = vmem__name_of_release(kind);
+    if (!vmem__check_pointer(function, "ptr", ptr)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__check_size(function, argument, num_bytes)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__release(ptr, num_bytes, num_bytes, 0, kind);
+}
+
+// The public functions, in the order of the section above.
+
+VMEM_API void* vmem_reserve(size_t num_bytes) {
+    if (!vmem__check_size("vmem_reserve", "num_bytes", num_bytes)) return NULL;
+    return vmem__record_mapping(vmem__plain_reserve(num_bytes), num_bytes, 0, VMEM__RESERVATION);
+}
+
+VMEM_API void* vmem_reserve_aligned(size_t num_bytes, size_t align) {
+    const char* function = "vmem_reserve_aligned";
+    if (!vmem__check_size(function, "num_bytes", num_bytes) || !vmem__check_align(function, num_bytes, align))
+        return NULL;
+    return vmem__record_mapping(vmem__plain_reserve_aligned(num_bytes, align), num_bytes, 0, VMEM__RESERVATION);
+}
+
+VMEM_API VmemResult vmem_release(void* ptr, size_t num_reserved_bytes) {
+    return vmem__check_and_release(ptr, "num_reserved_bytes", num_reserved_bytes, VMEM__RESERVATION);
+}
+
+VMEM_API VmemResult vmem_commit(void* ptr, size_t num_bytes) {
+    const char* function = "vmem_commit";
+    vmem__Pages pages;
+    VmemResult result;
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__IN_RESERVATION)) return VMEM_ERROR_INVALID_ARGUMENT;
+    result = vmem__plain_commit(ptr, num_bytes);
+    if (result == VMEM_SUCCESS && vmem__find_pages(ptr, num_bytes, &pages)) vmem__record_committed(pages, true);
+    return vmem__tell(function, result);
+}
+
+VMEM_API VmemResult vmem_decommit(void* ptr, size_t num_bytes) {
+    const char* function = "vmem_decommit";
+    vmem__Pages pages;
+    VmemResult result;
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__IN_RESERVATION)) return VMEM_ERROR_INVALID_ARGUMENT;
+    result = vmem__plain_decommit(ptr, num_bytes);
+    if ((result == VMEM_SUCCESS || result == VMEM_DECOMMIT_INCOMPLETE) && vmem__find_pages(ptr, num_bytes, &pages))
+        vmem__record_committed(pages, false);
+    return vmem__tell(function, result);
+}
+
+VMEM_API VmemResult vmem_protect(void* ptr, size_t num_bytes, VmemProtection protection) {
+    const char* function = "vmem_protect";
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__IS_COMMITTED) ||
+        !vmem__check_option(function, "protection", (unsigned)protection, VMEM_READ_WRITE_EXECUTE))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_protect(ptr, num_bytes, protection));
+}
+
+VMEM_API VmemResult vmem_flush_instruction_cache(void* ptr, size_t num_bytes) {
+    const char* function = "vmem_flush_instruction_cache";
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__IS_COMMITTED)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_flush_instruction_cache(ptr, num_bytes));
+}
+
+VMEM_API VmemResult vmem_discard(void* ptr, size_t num_bytes) {
+    const char* function = "vmem_discard";
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__IN_RESERVATION | VMEM__IS_COMMITTED))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_discard(ptr, num_bytes));
+}
+
+VMEM_API VmemResult vmem_prefault(void* ptr, size_t num_bytes) {
+    const char* function = "vmem_prefault";
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__IS_COMMITTED)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_prefault(ptr, num_bytes));
+}
+
+VMEM_API VmemResult vmem_lock(void* ptr, size_t num_bytes) {
+    const char* function = "vmem_lock";
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__IS_COMMITTED)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_lock(ptr, num_bytes));
+}
+
+VMEM_API VmemResult vmem_lock_on_fault(void* ptr, size_t num_bytes) {
+    const char* function = "vmem_lock_on_fault";
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__IS_COMMITTED)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_lock_on_fault(ptr, num_bytes));
+}
+
+VMEM_API VmemResult vmem_unlock(void* ptr, size_t num_bytes) {
+    const char* function = "vmem_unlock";
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__IS_COMMITTED)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_unlock(ptr, num_bytes));
+}
+
+VMEM_API VmemResult vmem_advise_huge_pages(void* ptr, size_t num_bytes) {
+    const char* function = "vmem_advise_huge_pages";
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__ANY)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_advise_huge_pages(ptr, num_bytes));
+}
+
+VMEM_API VmemResult vmem_advise_fork(void* ptr, size_t num_bytes, VmemFork inheritance) {
+    const char* function = "vmem_advise_fork";
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__ANY) ||
+        !vmem__check_option(function, "inheritance", (unsigned)inheritance, VMEM_FORK_ZERO))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_advise_fork(ptr, num_bytes, inheritance));
+}
+
+VMEM_API VmemResult vmem_advise_dump(void* ptr, size_t num_bytes, bool is_dumped) {
+    const char* function = "vmem_advise_dump";
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__IS_COMMITTED)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_advise_dump(ptr, num_bytes, is_dumped));
+}
+
+VMEM_API VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* name) {
+    const char* function = "vmem_set_name";
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__ANY) || !vmem__check_name(function, name))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_set_name(ptr, num_bytes, name));
+}
+
+VMEM_API VmemResult vmem_object_create(VmemObject* object, size_t max_bytes, const char* name) {
+    const char* function = "vmem_object_create";
+    if (!vmem__check_pointer(function, "object", object) || !vmem__check_size(function, "max_bytes", max_bytes) ||
+        !vmem__check_name(function, name))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_object_create(object, max_bytes, name));
+}
+
+VMEM_API VmemResult vmem_object_from_file(VmemObject* object, intptr_t file, size_t max_bytes) {
+    const char* function = "vmem_object_from_file";
+    if (!vmem__check_pointer(function, "object", object) || !vmem__check_size(function, "max_bytes", max_bytes))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_object_from_file(object, file, max_bytes));
+}
+
+VMEM_API VmemResult vmem_object_import(VmemObject* object, intptr_t handle) {
+    const char* function = "vmem_object_import";
+    if (!vmem__check_pointer(function, "object", object)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_object_import(object, handle));
+}
+
+VMEM_API VmemResult vmem_object_export(const VmemObject* object, bool writable, intptr_t* handle) {
+    const char* function = "vmem_object_export";
+    if (!vmem__check_pointer(function, "object", object) || !vmem__check_pointer(function, "handle", handle))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell_of_object(function, object, vmem__plain_object_export(object, writable, handle));
+}
+
+VMEM_API VmemResult vmem_object_close(VmemObject* object) {
+    const char* function = "vmem_object_close";
+    if (!vmem__check_pointer(function, "object", object)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell_of_object(function, object, vmem__plain_object_close(object));
+}
+
+VMEM_API VmemResult vmem_object_size(const VmemObject* object, size_t* num_bytes) {
+    const char* function = "vmem_object_size";
+    if (!vmem__check_pointer(function, "object", object) || !vmem__check_pointer(function, "num_bytes", num_bytes))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell_of_object(function, object, vmem__plain_object_size(object, num_bytes));
+}
+
+VMEM_API VmemResult vmem_object_commit(const VmemObject* object, size_t offset, size_t num_bytes) {
+    const char* function = "vmem_object_commit";
+    if (!vmem__check_object_range(function, object, "num_bytes", offset, num_bytes)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell_of_object(function, object, vmem__plain_object_commit(object, offset, num_bytes));
+}
+
+VMEM_API VmemResult vmem_object_seal(const VmemObject* object, unsigned seals) {
+    const char* function = "vmem_object_seal";
+    if (!vmem__check_pointer(function, "object", object) ||
+        !vmem__check_option(function, "seals", seals, VMEM_SEAL_SIZE | VMEM_SEAL_WRITERS))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    if (seals == 0) {
+        vmem__refuse("%s: seals is 0", function);
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    }
+    return vmem__tell_of_object(function, object, vmem__plain_object_seal(object, seals));
+}
+
+VMEM_API VmemResult vmem_object_get_seals(const VmemObject* object, unsigned* seals) {
+    const char* function = "vmem_object_get_seals";
+    if (!vmem__check_pointer(function, "object", object) || !vmem__check_pointer(function, "seals", seals))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell_of_object(function, object, vmem__plain_object_get_seals(object, seals));
+}
+
+VMEM_API VmemResult vmem_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset) {
+    const char* function = "vmem_object_read";
+    if (!vmem__check_pointer(function, "buffer", buffer) ||
+        !vmem__check_object_range(function, object, "num_bytes", offset, num_bytes))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell_of_object(function, object, vmem__plain_object_read(object, buffer, num_bytes, offset));
+}
+
+static bool vmem__check_map(const char* function, const VmemObject* object, size_t num_bytes, size_t offset,
+                            VmemProtection protection) {
+    return vmem__check_object_range(function, object, "num_bytes", offset, num_bytes) &&
+           vmem__check_offset(function, offset, vmem__os_allocation_granularity()) &&
+           vmem__check_option(function, "protection", (unsigned)protection, VMEM_READ_WRITE_EXECUTE);
+}
+
+VMEM_API void* vmem_object_map(const VmemObject* object, size_t num_bytes, size_t offset, VmemProtection protection) {
+    const char* function = "vmem_object_map";
+    void* ptr;
+    if (!vmem__check_map(function, object, num_bytes, offset, protection)) return NULL;
+    vmem__tell_if_closed(function, object);
+    ptr = vmem__plain_object_map(object, num_bytes, offset, protection);
+    return vmem__record_mapping(ptr, num_bytes, 0, VMEM__OBJECT);
+}
+
+VMEM_API void* vmem_object_map_aligned(const VmemObject* object, size_t num_bytes, size_t offset,
+                                       VmemProtection protection, size_t align) {
+    const char* function = "vmem_object_map_aligned";
+    void* ptr;
+    if (!vmem__check_map(function, object, num_bytes, offset, protection)) return NULL;
+    if (!vmem__check_align(function, num_bytes, align)) return NULL;
+    vmem__tell_if_closed(function, object);
+    ptr = vmem__plain_object_map_aligned(object, num_bytes, offset, protection, align);
+    return vmem__record_mapping(ptr, num_bytes, 0, VMEM__OBJECT);
+}
+
+VMEM_API VmemResult vmem_object_unmap(void* ptr, size_t num_bytes) {
+    return vmem__check_and_release(ptr, "num_bytes", num_bytes, VMEM__OBJECT);
+}
+
+VMEM_API void* vmem_object_map_mirrored(const VmemObject* object, size_t num_bytes, size_t num_head_bytes,
+                                        VmemProtection protection) {
+    const char* function = "vmem_object_map_mirrored";
+    void* ptr;
+    if (!vmem__check_mirrored_sizes(function, num_bytes, num_head_bytes) ||
+        !vmem__check_object_range(function, object, "num_head_bytes + num_bytes", 0, num_head_bytes + num_bytes))
+        return NULL;
+    if (protection != VMEM_READ && protection != VMEM_READ_WRITE) {
+        vmem__refuse("%s: protection is %u, neither VMEM_READ nor VMEM_READ_WRITE", function, (size_t)protection);
+        return NULL;
+    }
+    vmem__tell_if_closed(function, object);
+    ptr = vmem__plain_object_map_mirrored(object, num_bytes, num_head_bytes, protection);
+    return vmem__record_mapping(ptr, num_head_bytes + 2 * num_bytes, num_head_bytes, VMEM__MIRRORED);
+}
+
+VMEM_API VmemResult vmem_object_unmap_mirrored(void* ptr, size_t num_bytes, size_t num_head_bytes) {
+    const char* function = "vmem_object_unmap_mirrored";
+    if (!vmem__check_pointer(function, "ptr", ptr) || !vmem__check_mirrored_sizes(function, num_bytes, num_head_bytes))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__release(ptr, num_bytes, num_head_bytes + 2 * num_bytes, num_head_bytes, VMEM__MIRRORED);
+}
+
+VMEM_API VmemResult vmem_object_make_private(const VmemObject* object, void* ptr, size_t num_bytes, size_t offset) {
+    const char* function = "vmem_object_make_private";
+    const size_t page_size = vmem__os_page_size();
+    if (!vmem__check_range(function, ptr, num_bytes, VMEM__IN_OBJECT) ||
+        !vmem__check_object_range(function, object, "num_bytes", offset, num_bytes) ||
+        !vmem__check_offset(function, offset, page_size))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem_is_aligned((uintptr_t)ptr, page_size)) {
+        vmem__refuse("%s: ptr is %x, not the start of a page", function, (uintptr_t)ptr);
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    }
+    return vmem__tell_of_object(function, object, vmem__plain_object_make_private(object, ptr, num_bytes, offset));
+}
+
+VMEM_API VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_t num_bytes, bool durable) {
+    const char* function = "vmem_object_flush";
+    if (!vmem__check_pointer(function, "object", object) ||
+        !vmem__check_range(function, ptr, num_bytes, VMEM__IN_OBJECT))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell_of_object(function, object, vmem__plain_object_flush(object, ptr, num_bytes, durable));
+}
+
+VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident) {
+    const char* function = "vmem_count_resident";
+    if (!vmem__check_pointer(function, "num_resident", num_resident) ||
+        !vmem__check_range(function, ptr, num_bytes, VMEM__ANY))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell(function, vmem__plain_count_resident(ptr, num_bytes, num_resident));
+}
+
+// A range is inside one reservation here, whatever the system would do.
+VMEM_API VmemCapabilities vmem_get_capabilities(void) {
+    VmemCapabilities capabilities = vmem__plain_get_capabilities();
+    capabilities.calls_span_reservations = false;
+    return capabilities;
+}
+
+VMEM_API VmemResult vmem_query(const void* ptr, VmemRange* range) {
+    if (!vmem__check_pointer("vmem_query", "range", range)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell("vmem_query", vmem__plain_query(ptr, range));
+}
+
+VMEM_API VmemResult vmem_get_memory_info(VmemMemoryInfo* info) {
+    if (!vmem__check_pointer("vmem_get_memory_info", "info", info)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__plain_get_memory_info(info);
+}
+
+VMEM_API VmemResult vmem_get_address_space(VmemAddressSpace* space) {
+    if (!vmem__check_pointer("vmem_get_address_space", "space", space)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__plain_get_address_space(space);
+}
+
+VMEM_API VmemResult vmem_get_limits(VmemLimits* limits) {
+    if (!vmem__check_pointer("vmem_get_limits", "limits", limits)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__plain_get_limits(limits);
+}
+
+VMEM_API uintptr_t vmem_align_forward(uintptr_t address, size_t align) {
+    vmem__check_align("vmem_align_forward", 0, align);
+    return vmem__plain_align_forward(address, align);
+}
+
+VMEM_API uintptr_t vmem_align_backward(uintptr_t address, size_t align) {
+    vmem__check_align("vmem_align_backward", 0, align);
+    return vmem__plain_align_backward(address, align);
+}
+
+VMEM_API bool vmem_is_aligned(uintptr_t address, size_t align) {
+    vmem__check_align("vmem_is_aligned", 0, align);
+    return vmem__plain_is_aligned(address, align);
+}
+
+#endif  // VMEM_DEBUG
 
 #ifdef __cplusplus
 }

@@ -12,7 +12,8 @@ from tests.header.builds import HEADER
 SECTIONS: dict[str, set[str]] = {
     "config": {"VMEM_API", "__cplusplus"},
     "types": {"__cplusplus"},
-    "api": {"__cplusplus", "VMEM_IMPLEMENTATION", "VMEM_IMPLEMENTATION_DONE", "VMEM_FAIL"},
+    "api": {"__cplusplus", "VMEM_IMPLEMENTATION", "VMEM_IMPLEMENTATION_DONE", "VMEM_FAIL"}
+    | {"VMEM_DEBUG", "VMEM_DEBUG_PRINT"},
     "system": {"_WIN32", "__linux__", "__APPLE__", "__unix__"}
     | {f"VMEM__{name}" for name in ("WINDOWS", "LINUX", "MACOS", "BSD", "POSIX")},
     "helpers": {"VMEM__WINDOWS", "VMEM__POSIX"},
@@ -24,9 +25,10 @@ SECTIONS: dict[str, set[str]] = {
     "os bsd": {"VMEM__BSD", "__FreeBSD__", "__NetBSD__", "__OpenBSD__"},
     "os unsupported": {"VMEM__WINDOWS", "VMEM__POSIX"},
     "validation": set(),
-    "public": {"__cplusplus"},
+    "public": {"VMEM_DEBUG"},
+    "debug": {"VMEM_DEBUG", "__cplusplus"},
 }
-NOT_ABOUT_SYSTEMS = ("config", "types", "api", "os contract", "validation", "public")
+NOT_ABOUT_SYSTEMS = ("config", "types", "api", "os contract", "validation", "public", "debug")
 
 SYSTEM_MACRO = re.compile(
     r"VMEM__(WINDOWS|POSIX|LINUX|MACOS|BSD)"
@@ -59,7 +61,7 @@ def list_misplaced(text: str) -> Iterator[tuple[str, str]]:
 
 def list_in_functions(text: str) -> Iterator[tuple[str, str]]:
     """Each condition in the body of a function, after the name of the function."""
-    functions = re.compile(r"^(?:static|VMEM_API)\b[^;{]*?(\w+)\([^;{]*\) \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
+    functions = re.compile(r"^(?:static|VMEM_API|VMEM__PUBLIC)\b[^;{]*?(\w+)\([^;{]*\) \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
     for name, body in functions.findall(text):
         yield from ((name, condition) for condition in list_conditions(body))
 

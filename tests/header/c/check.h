@@ -6,6 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+// Whether calls are checked against the table of reservations.
+#if defined(VMEM_DEBUG)
+#define IS_DEBUG true
+#else
+#define IS_DEBUG false
+#endif
+
 static int num_checks, num_failed;
 
 static inline void check(bool holds, const char* expression, const char* file, int line) {

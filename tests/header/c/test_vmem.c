@@ -13,6 +13,7 @@
 #if defined(__unix__) || defined(__APPLE__)
 #define HAS_POSIX 1
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #endif
@@ -1315,7 +1316,8 @@ static void reach_the_mapping_limit(char* unused) {
     CHECK(use_up_the_mappings(base, count) == VMEM_ERROR_OUT_OF_MEMORY);
     CHECK(errno == ENOMEM);
     CHECK(pages_are(base + pages(1), 1, 1));
-    CHECK(address_space() == before);
+    CHECK(IS_DEBUG || address_space() == before);  // the table of VMEM_DEBUG has grown
+    before = address_space();
     errno = UNTOUCHED;
     before += pages(3 * reserve_aligned_until_refused());
     CHECK(errno == ENOMEM);
@@ -1549,17 +1551,16 @@ static void test_query_of_other_mappings(void) {
     CHECK(range_is((const char*)UINTPTR_MAX, (const char*)(UINTPTR_MAX - pages(1) + 1), 1, VMEM_FREE, VMEM_NO_ACCESS));
 }
 
-static void test_query_of_a_released_range(void) {
+static void test_query_of_an_unmapped_range(void) {
     char *base = commit_pages(8), *middle = base + pages(3);
     VmemRange range;
-    release_pages(middle, 2);
+    CHECK(munmap(middle, pages(2)) == 0);
     CHECK(range_is(middle, middle, 2, VMEM_FREE, VMEM_NO_ACCESS));
     CHECK(range_is(middle + pages(1), middle + pages(1), 1, VMEM_FREE, VMEM_NO_ACCESS));  // up to the next mapping
     CHECK(vmem_query(middle - 1, &range) == VMEM_SUCCESS && (char*)range.base + range.size == middle);
     CHECK(range.state == VMEM_COMMITTED);
     CHECK(vmem_query(middle + pages(2), &range) == VMEM_SUCCESS && range.base == middle + pages(2));
-    release_pages(base, 3);
-    release_pages(middle + pages(2), 3);
+    CHECK(munmap(base, pages(8)) == 0);
 }
 
 static void test_capabilities_of_linux(void) {
@@ -1568,7 +1569,7 @@ static void test_capabilities_of_linux(void) {
     read_file("/proc/sys/vm/overcommit_memory", mode, sizeof mode);
     CHECK(strcmp(capabilities.system, "Linux") == 0);
     CHECK(capabilities.commit_is_a_promise == (mode[0] == '2'));
-    CHECK(capabilities.calls_span_reservations);
+    CHECK(capabilities.calls_span_reservations != IS_DEBUG);
     CHECK(!capabilities.discard_can_lose_commit && !capabilities.discard_unlocks);
     CHECK(capabilities.can_query && capabilities.can_count_resident);
 }
@@ -1646,7 +1647,7 @@ static void test_linux(void) {
     test_locking_on_fault();
     test_names_in_proc_maps();
     test_query_of_other_mappings();
-    test_query_of_a_released_range();
+    test_query_of_an_unmapped_range();
     test_capabilities_of_linux();
     test_decommit_above_the_address_space_limit();
 }
