@@ -35,11 +35,17 @@ OBJECT_PROGRAM = ("test_objects.c",)
 ARENA_PROGRAM = ("test_arena.c",)
 ARENA_MODEL_PROGRAM = ("test_arena_model.c",)
 
+# What VMEM_DEBUG refuses. It has an implementation of its own.
+DEBUG_PROGRAM = ("test_debug.c",)
+
+# With this, a program checks its calls against a table, and must do what it does without.
+DEBUG = ("-DVMEM_DEBUG",)
+
 # Optimising these takes longer than running them. The code of the header is optimised in the others.
 UNOPTIMISED = (
     *("test_objects.c", "test_objects_linux.c", "test_object_faults.c"),
     *("test_vmem.c", "second_user.c", "test_faults.c", "test_threads.c", "test_unix.c", "test_windows.c"),
-    *("documented_api.c", "private_copy.c"),
+    *("documented_api.c", "private_copy.c", "test_debug.c"),
     *("test_arena_linux.c", "arena_user.c", "arena_private_copy.c"),
 )
 

@@ -15,6 +15,8 @@ import pytest
 from tests.header.builds import (
     ARENA_MODEL_PROGRAM,
     ARENA_PROGRAM,
+    DEBUG,
+    DEBUG_PROGRAM,
     HEADER,
     OBJECT_PROGRAM,
     SOURCES,
@@ -114,7 +116,15 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
 
 @pytest.mark.parametrize(
     "sources",
-    [PORTABLE_PROGRAM, TEST_PROGRAM, OBJECT_PROGRAM, WINDOWS_FAULT_PROGRAM, ARENA_PROGRAM, ARENA_MODEL_PROGRAM],
+    [
+        PORTABLE_PROGRAM,
+        TEST_PROGRAM,
+        OBJECT_PROGRAM,
+        WINDOWS_FAULT_PROGRAM,
+        DEBUG_PROGRAM,
+        ARENA_PROGRAM,
+        ARENA_MODEL_PROGRAM,
+    ],
     ids=lambda sources: sources[0],
 )
 @pytest.mark.parametrize(("compiler", "standard"), [("gcc", "c99"), ("g++", "c++11")])
@@ -124,12 +134,23 @@ def test_windows_with_wine(compiler: str, standard: str, sources: Sequence[str],
     check_report(run([*command, builder.build(cross_compiler, sources)], environment))
 
 
+@pytest.mark.parametrize(
+    "sources", [PORTABLE_PROGRAM, OBJECT_PROGRAM, WINDOWS_FAULT_PROGRAM], ids=lambda sources: sources[0]
+)
+def test_debug_builds_with_wine(sources: Sequence[str], wine: Wine, builder: Builder) -> None:
+    command, environment = wine
+    cross_compiler = [*find_compiler("x86_64-w64-mingw32-gcc"), "-static", *DEBUG]
+    check_report(run([*command, builder.build(cross_compiler, sources)], environment))
+
+
 @pytest.mark.parametrize("sources", [PORTABLE_PROGRAM, ARENA_PROGRAM], ids=lambda sources: sources[0])
 @pytest.mark.parametrize("page_size", AARCH64_PAGE_SIZES)
 def test_aarch64(page_size: int, sources: Sequence[str], builder: Builder) -> None:
     emulator = find_tool("qemu-aarch64")
     program = builder.build([*find_compiler("aarch64-linux-gnu-gcc"), "-static"], sources)
     check_pages_and_report(run([emulator, "-p", str(page_size), program]), page_size)
+    debug_build = builder.build([*find_compiler("aarch64-linux-gnu-gcc"), "-static", *DEBUG], PORTABLE_PROGRAM)
+    check_pages_and_report(run([emulator, "-p", str(page_size), debug_build]), page_size)
 
 
 def test_objects_on_aarch64(builder: Builder) -> None:
@@ -139,7 +160,15 @@ def test_objects_on_aarch64(builder: Builder) -> None:
     check_report(run([emulator, "-p", str(os.sysconf("SC_PAGESIZE")), program]))
 
 
-@pytest.mark.parametrize("sources", [PORTABLE_PROGRAM, OBJECT_PROGRAM, ARENA_PROGRAM], ids=lambda sources: sources[0])
+def test_debugging_on_aarch64(builder: Builder) -> None:
+    emulator = find_tool("qemu-aarch64")
+    program = builder.build([*find_compiler("aarch64-linux-gnu-gcc"), "-static"], DEBUG_PROGRAM)
+    check_report(run([emulator, "-p", str(os.sysconf("SC_PAGESIZE")), program]))
+
+
+@pytest.mark.parametrize(
+    "sources", [PORTABLE_PROGRAM, OBJECT_PROGRAM, DEBUG_PROGRAM, ARENA_PROGRAM], ids=lambda sources: sources[0]
+)
 def test_big_endian(sources: Sequence[str], builder: Builder) -> None:
     program = builder.build([*find_compiler("s390x-linux-gnu-gcc"), "-static"], sources)
     check_report(run([find_tool("qemu-s390x"), program]))
@@ -161,7 +190,14 @@ def compiler_for_32_bits(builder: Builder) -> Sequence[str]:
 
 @pytest.mark.parametrize(
     "sources",
-    [PORTABLE_PROGRAM, TEST_PROGRAM, OBJECT_PROGRAM, ARENA_PROGRAM, *((source,) for source in LINUX_PROGRAMS)],
+    [
+        PORTABLE_PROGRAM,
+        TEST_PROGRAM,
+        OBJECT_PROGRAM,
+        DEBUG_PROGRAM,
+        ARENA_PROGRAM,
+        *((source,) for source in LINUX_PROGRAMS),
+    ],
     ids=lambda sources: sources[0],
 )
 def test_32_bits(sources: Sequence[str], compiler_for_32_bits: Sequence[str], builder: Builder) -> None:
@@ -176,14 +212,16 @@ def test_this_machine(compiler: str, standard: str, builder: Builder) -> None:
     assert "omitted" not in output
 
 
-@pytest.mark.parametrize("sources", [PORTABLE_PROGRAM, OBJECT_PROGRAM, ARENA_PROGRAM], ids=lambda sources: sources[0])
+@pytest.mark.parametrize(
+    "sources", [PORTABLE_PROGRAM, OBJECT_PROGRAM, DEBUG_PROGRAM, ARENA_PROGRAM], ids=lambda sources: sources[0]
+)
 def test_static_musl(sources: Sequence[str], builder: Builder) -> None:
     check_report(run([builder.build([*find_compiler("musl-gcc"), "-static"], sources)]))
 
 
 @pytest.mark.parametrize(
     "sources",
-    [PORTABLE_PROGRAM, TEST_PROGRAM, OBJECT_PROGRAM, UNIX_FAULT_PROGRAM, ARENA_PROGRAM],
+    [PORTABLE_PROGRAM, TEST_PROGRAM, OBJECT_PROGRAM, UNIX_FAULT_PROGRAM, DEBUG_PROGRAM, ARENA_PROGRAM],
     ids=lambda sources: sources[0],
 )
 @each_compiler
@@ -200,6 +238,7 @@ def test_generic_posix_path(compiler: str, standard: str, sources: Sequence[str]
 def test_unsupported_system(compiler: str, standard: str, source: str, builder: Builder) -> None:
     command = [*find_compiler(compiler, standard), *(f"-U{macro}" for macro in SYSTEM_MACROS)]
     check_report(run([builder.build(command, [source])]))
+    check_report(run([builder.build([*command, *DEBUG], [source])]))
 
 
 def has_headers(compiler: Sequence[str], environment: Mapping[str, str], folder: Path) -> bool:
@@ -222,5 +261,6 @@ def test_compiling_with_zig(target: str, standard: str, zig_environment: Mapping
             raise
         pytest.skip(f"ziglang has no headers for {target}")
     run([*command, SOURCES / "arena_implementation.c"], zig_environment)
+    run([*command, *DEBUG, SOURCES / "implementation.c"], zig_environment)
     if target in HIDING_TARGETS:
         run([*command, "-D_POSIX_C_SOURCE=200809L", SOURCES / "implementation.c"], zig_environment)

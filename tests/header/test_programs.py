@@ -18,6 +18,8 @@ from tests.header.builds import (
     ARENA_MODEL_PROGRAM,
     ARENA_PROGRAM,
     CXX_COMPILERS,
+    DEBUG,
+    DEBUG_PROGRAM,
     EXECUTABLE,
     HEADER,
     OBJECT_PROGRAM,
@@ -98,6 +100,49 @@ def test_arenas_and_arrays(compiler: str, standard: str, builder: Builder) -> No
 @each_compiler
 def test_arenas_and_arrays_at_random(compiler: str, standard: str, builder: Builder) -> None:
     check_report(run([builder.build(find_compiler(compiler, standard), ARENA_MODEL_PROGRAM)]))
+
+
+@c_and_cxx
+@each_compiler
+def test_debugging(compiler: str, standard: str, builder: Builder) -> None:
+    check_report(run([builder.build(find_compiler(compiler, standard), DEBUG_PROGRAM)]))
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [TEST_PROGRAM, OBJECT_PROGRAM, *(pytest.param(sources, marks=only_on_linux) for sources in LINUX_PROGRAMS)],
+    ids=lambda sources: sources[0],
+)
+@pytest.mark.parametrize(("compiler", "standard"), [("gcc", "c99"), ("clang", "c++11")])
+def test_debug_builds(compiler: str, standard: str, sources: Sequence[str], builder: Builder) -> None:
+    """Programs that use vmem.h rightly do the same in debug builds. Calls that must be refused print messages."""
+    check_report(run([builder.build([*find_compiler(compiler, standard), *DEBUG], sources)]))
+
+
+@pytest.mark.parametrize("source", [*SMALL_PROGRAMS, "complete_switch.c", "names_of_others.c"])
+@c_and_cxx
+@each_compiler
+def test_debug_builds_of_one_file_programs(compiler: str, standard: str, source: str, builder: Builder) -> None:
+    lines = run([builder.build([*find_compiler(compiler, standard), *DEBUG], [source])]).splitlines()
+    assert source == "complete_switch.c" or not lines
+
+
+def test_messages_are_printed_to_stderr(builder: Builder, tmp_path: Path) -> None:
+    source = tmp_path / "wrong.c"
+    source.write_text(
+        '#define VMEM_IMPLEMENTATION\n#include "vmem.h"\nint main(void) { return (int)vmem_commit(NULL, 1); }\n',
+        encoding="utf-8",
+    )
+    program = builder.build([*find_compiler("gcc"), *DEBUG], [source])
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "vmem_commit: ptr is NULL\n")
+
+
+def test_nothing_of_debugging_is_compiled_without_it(builder: Builder) -> None:
+    """In the object file, optimised or not: neither a message nor a table."""
+    for debug in ([], DEBUG):
+        content = builder.compile([*find_compiler("gcc"), *debug], "documented_api.c").read_bytes()
+        assert (b"is not committed" in content, b"vmem__table_owner" in content) == (bool(debug), bool(debug))
 
 
 @pytest.mark.parametrize("source", SMALL_PROGRAMS)
@@ -187,12 +232,14 @@ def test_threads_with_thread_sanitizer(compiler: str, builder: Builder) -> None:
     skip_without_sanitizers(command, builder)
     program = builder.build(command, THREAD_PROGRAM)
     check_report(run([*without_random_addresses(), program, "without-stacks"]))
+    program = builder.build([*command, *DEBUG], THREAD_PROGRAM)
+    check_report(run([*without_random_addresses(), program, "without-stacks"]))
 
 
 @pytest.mark.parametrize(
     "sources",
     [
-        *(TEST_PROGRAM, OBJECT_PROGRAM, ARENA_PROGRAM, ARENA_MODEL_PROGRAM),
+        *(TEST_PROGRAM, OBJECT_PROGRAM, DEBUG_PROGRAM, ARENA_PROGRAM, ARENA_MODEL_PROGRAM),
         *(pytest.param(sources, marks=only_on_linux) for sources in LINUX_PROGRAMS),
     ],
     ids=lambda sources: sources[0],
@@ -260,7 +307,7 @@ def test_coverage(tmp_path: Path) -> None:
     find_tool("gcc")
     find_tool("gcov")
     counts: Lines = {HEADER.name: {}, ARENA_HEADER.name: {}}
-    for sources in (TEST_PROGRAM, OBJECT_PROGRAM, ARENA_PROGRAM, *LINUX_PROGRAMS):
+    for sources in (TEST_PROGRAM, OBJECT_PROGRAM, ARENA_PROGRAM, DEBUG_PROGRAM, *LINUX_PROGRAMS):
         count_lines(sources, tmp_path / sources[0], counts)
     for header in (HEADER, ARENA_HEADER):
         lines = header.read_text(encoding="utf-8").splitlines()

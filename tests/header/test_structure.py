@@ -61,7 +61,9 @@ def list_misplaced(text: str) -> Iterator[tuple[str, str]]:
 
 def list_in_functions(text: str) -> Iterator[tuple[str, str]]:
     """Each condition in the body of a function, after the name of the function."""
-    functions = re.compile(r"^(?:static|VMEM_API|VMEM__PUBLIC)\b[^;{]*?(\w+)\([^;{]*\) \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
+    functions = re.compile(
+        r"^(?:static|VMEM_API|VMEM__PUBLIC)\b[^;{]*?(\w+)\([^;{]*\) \{\n(.*?)^\}", re.DOTALL | re.MULTILINE
+    )
     for name, body in functions.findall(text):
         yield from ((name, condition) for condition in list_conditions(body))
 
