@@ -282,6 +282,16 @@ static Py_ssize_t min_mappings_of_change(const Reservation* reservation, Pages p
     return *max_mappings - mapping_gain_of_change(reservation_mappings(reservation), pages);
 }
 
+// What was written to the pages may be code, of which arm64 and others may have older instructions in a cache. Only what
+// can be read can be flushed: pages that will not be readable are flushed before, and all others afterwards.
+static void flush_instruction_cache(const Reservation* reservation, Pages pages) {
+    Run run;
+    while (next_run(reservation, &pages, &run)) {
+        if (!can_read(run.state.protection)) continue;
+        vmem_flush_instruction_cache(reservation->base + run.pages.start, run.pages.end - run.pages.start);
+    }
+}
+
 int page_ops_protect(Reservation* reservation, size_t offset, size_t num_bytes, VmemProtection protection) {
     if (reservation_check_range(reservation, offset, num_bytes) < 0) return -1;
     if (num_bytes == 0) return 0;
@@ -289,7 +299,10 @@ int page_ops_protect(Reservation* reservation, size_t offset, size_t num_bytes, 
     if (busy_check_changeable(&reservation->busy, pages, "protect") < 0) return -1;
     if (reservation_check_committed(reservation, offset, num_bytes) < 0) return -1;
     if (check_views_allow(reservation, pages, protection) < 0) return -1;
-    if (has_protection(reservation, pages, protection)) return 0;
+    if (has_protection(reservation, pages, protection)) {
+        if (can_execute(protection)) flush_instruction_cache(reservation, pages);
+        return 0;
+    }
 
     Request request = request_at(reservation, "protect", offset, num_bytes);
     request.kind = REQUEST_ACCESS;
@@ -297,6 +310,7 @@ int page_ops_protect(Reservation* reservation, size_t offset, size_t num_bytes, 
     Py_ssize_t max_mappings, min_mappings = min_mappings_of_change(reservation, pages, &max_mappings);
     if (reservation_check_mappings(reservation, min_mappings, &request) < 0) return -1;
     if (spans_prepare(&reservation->spans, SPANS_FOR_CHANGE) < 0) return -1;
+    if (can_execute(protection) && !can_read(protection)) flush_instruction_cache(reservation, pages);
     VmemResult result = vmem_protect(reservation->base + pages.start, pages.end - pages.start, protection);
     int error = system_error();
     if (result == VMEM_SUCCESS)
@@ -308,6 +322,7 @@ int page_ops_protect(Reservation* reservation, size_t offset, size_t num_bytes, 
         raise_refused(reservation->out_of_memory_error, &request, result, error);
         return -1;
     }
+    if (can_execute(protection)) flush_instruction_cache(reservation, pages);
     mapping_budget_charge(max_mappings);
     return 0;
 }

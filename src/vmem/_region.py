@@ -434,6 +434,9 @@ class Region(_vmem.Region):
         Taking write access away ends the promise that a commit makes: the system may stop accounting for the pages, and
         granting write access again can be refused, as a commit can.
 
+        Making pages executable, also when they are, flushes the instruction cache: the processor executes what is in
+        them now.
+
         Before memory is made executable, an auditing event ``vmem.protect`` is raised with arguments ``region``,
         ``protection``, ``offset`` and ``num_bytes``.
 
