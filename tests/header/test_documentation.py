@@ -13,6 +13,7 @@ from tests.header.builds import CXX_COMPILERS, HEADER, Builder, find_compiler, r
 from tests.support.processes import ROOT
 
 PAGE = ROOT / "docs" / "header.md"
+UPSTREAM_PAGE = ROOT / "docs" / "coming-from-upstream.md"
 EXAMPLES = sorted((ROOT / "examples" / "c").glob("*.c"))
 
 SYSTEMS = ("Linux", "macOS", "Windows", "FreeBSD", "NetBSD", "OpenBSD", "other")
@@ -179,6 +180,17 @@ def test_page_names_all_options() -> None:
     assert names
     rows = re.findall(r"^\| `(VMEM_\S+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert rows == names
+
+
+def test_names_that_upstream_programs_change_to() -> None:
+    """The second column of the tables has names of our headers, or nothing."""
+    headers = "".join(path.read_text(encoding="utf-8") for path in HEADER.parent.glob("vmem*.h"))
+    rows = re.findall(r"^\| (`.*?) \|(.*?)\|", UPSTREAM_PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) > 30
+    for upstream, ours in rows:
+        names = re.findall(r"`(\w+)", ours)
+        assert all(re.search(rf"\b{name}\b", headers) for name in names if name not in ("size_t", "arena")), ours
+        assert ours.isspace() or names, upstream
 
 
 def test_table_has_all_capabilities(capabilities: Table) -> None:
