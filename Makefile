@@ -27,7 +27,7 @@ OPERATIONS ?= 1000000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-c sanitized sanitize soak coverage lint format bench docs build clean
+.PHONY: help demo test test-all test-c sanitized sanitize soak coverage lint format bench chart docs build clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,11 @@ bench: $(VENV)/bench-ready  ## measure against system calls in C and other types
 	$(RUN) benchmarks/sharing.py $(if $(GIB),--gib $(GIB))
 	$(RUN) benchmarks/tables.py
 	$(RUN) benchmarks/ring.py
+
+chart: $(VENV)/bench-ready  ## measure what the README shows, and draw its chart; GIB=2 appends more
+	$(RUN) -m vmem bench --json $(if $(GIB),--gib $(GIB)) > $(VENV)/headline.json
+	mv $(VENV)/headline.json benchmarks/results/headline.json
+	$(RUN) docs/headline.py
 
 docs: $(VENV)/docs-ready  ## build the documentation into build/docs, warnings being errors
 	$(RUN) -m sphinx --fail-on-warning --keep-going --quiet --fresh-env docs build/docs

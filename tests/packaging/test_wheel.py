@@ -38,6 +38,7 @@ ADDED_BY_SETUPTOOLS = re.compile(r"PKG-INFO|setup\.cfg|(src/)?pyvmem\.egg-info/.
 
 MAX_WHEEL_BYTES = 250_000
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+INSTALL = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
 
 STABLE_ABI_TAG = "cp311-abi3"
 
@@ -138,6 +139,7 @@ def test_the_tag_of_the_wheel(wheel: Path) -> None:
 
 def test_the_wheel_is_small(wheel: Path) -> None:
     assert wheel.stat().st_size <= MAX_WHEEL_BYTES
+    assert f"smaller than {MAX_WHEEL_BYTES // 1000} kB" in INSTALL
 
 
 def test_the_wheel_has_the_package_and_nothing_else(unpacked_wheel: Path, extension: Path) -> None:
@@ -247,7 +249,7 @@ def test_the_extension_needs_libc_only_and_exports_its_init_function_only(extens
 @linux_only
 def test_the_extension_loads_on_old_systems(extension: Path, tmp_path: Path) -> None:
     versions = re.findall(r"GLIBC_(\d+)\.(\d+)", run(["readelf", "--wide", "--version-info", extension], tmp_path))
-    (promised,) = re.findall(r"glibc (\d+)\.(\d+) or newer", README)
+    (promised,) = re.findall(r"glibc (\d+)\.(\d+) or newer", INSTALL)
     assert max(((int(major), int(minor)) for major, minor in versions), default=(0, 0)) <= tuple(map(int, promised))
 
 

@@ -1,4 +1,4 @@
-"""cibuildwheel builds and tests the wheels that the README promises."""
+"""cibuildwheel builds and tests the wheels that docs/install.md promises."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from tests.support.suites import SUITES, list_tests
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+INSTALL = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
 
 pytest.importorskip("cibuildwheel", reason="cibuildwheel is not installed")
 
@@ -23,9 +23,9 @@ PLATFORMS = {"linux": "(many|musl)linux_", "macos": "macosx_", "windows": "win_"
 
 
 def read_table(heading: str) -> list[list[str]]:
-    """The rows of the README's table whose first column has this heading."""
-    rows = re.search(rf"^\| {heading} \|.*\n\|[-|]+\n((?:\|.*\n)+)", README, re.MULTILINE)
-    assert rows, f"the README has no table of each {heading}"
+    """The rows of the page's table whose first column has this heading."""
+    rows = re.search(rf"^\| {heading} \|.*\n\|[-|]+\n((?:\|.*\n)+)", INSTALL, re.MULTILINE)
+    assert rows, f"the page has no table of each {heading}"
     return [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows[1].splitlines()]
 
 
@@ -68,7 +68,7 @@ def test_cibuildwheel_builds_the_promised_wheels(platform: str) -> None:
 
 
 def test_the_deployment_target_is_the_promised_macos(settings: Any) -> None:
-    (promised,) = re.findall(r"macOS (\d+) or newer", README)
+    (promised,) = re.findall(r"macOS (\d+) or newer", INSTALL)
     assert settings["macos"]["environment"]["MACOSX_DEPLOYMENT_TARGET"] == f"{promised}.0"
 
 
