@@ -17,22 +17,38 @@ author = "The vmem developers"
 copyright = author  # noqa: A001  # Sphinx calls it so
 version = release = vmem.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "header_reference", "map_example"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "header_reference",
+    "map_example",
+    "signatures",
+]
 exclude_patterns = ["releasing.md"]  # it is for who works on vmem
 
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 default_role = "py:obj"
-add_module_names = False
+python_maximum_signature_line_length = 70
 toc_object_entries_show_parents = "hide"
-autodoc_typehints = "none"  # the docstrings say the types, in words
+autodoc_typehints = "none"  # signatures.py says them, of C too
 autodoc_member_order = "bysource"
+autosummary_generate = False
+copybutton_exclude = ".linenos, .gp, .go"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = "vmem"
 html_copy_source = False
 html_static_path = ["static"]
+html_logo = "static/logo.svg"
+html_favicon = "static/logo.svg"
 html_css_files = ["vmem.css"]
 
 

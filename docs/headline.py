@@ -29,7 +29,7 @@ ROWS = [
     (
         "`np.empty`, copied into one of twice the size when it is full",
         "`vmem.Array`",
-        "{grow} as fast; its slowest append {grow-stall}",
+        "{grow} as fast, its slowest append {grow-stall}",
         "views stay valid while it grows",
     ),
     (
@@ -72,10 +72,10 @@ def format_times(times: float) -> str:
 def make_table(result: Result) -> str:
     """The table in Markdown, with what was measured. Rows that were not are left out."""
     times = {row["key"]: format_times(row["times_as_fast"]) for row in result["rows"]}
-    lines = ["| instead of | use | it is | and |", "|---|---|---|---|"]
+    lines = ["| instead of | use | which is |", "|---|---|---|"]
     for instead, use, speed, gain in ROWS:
         if speed.partition("{")[2].partition("}")[0] in times:
-            lines.append(f"| {instead} | {use} | {speed.format_map(times)} | {gain} |")
+            lines.append(f"| {instead} | {use} | {speed.format_map(times)}; {gain} |")
     return "\n".join([*lines, "", describe(result), ""])
 
 
@@ -89,8 +89,8 @@ def describe(result: Result) -> str:
 
 # --- the chart ---
 
-WIDTH, HEIGHT = 680, 330
-LEFT, RIGHT, TOP, BOTTOM = 64, 168, 66, 42
+WIDTH, HEIGHT = 620, 320
+LEFT, RIGHT, TOP, BOTTOM = 66, 164, 70, 40
 FONT = "-apple-system, BlinkMacSystemFont, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif"
 
 PALETTES = {
@@ -143,10 +143,10 @@ def draw(result: Result, theme: str) -> str:
     size = format_size(result["num_bytes"])
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="{FONT}" '
-        f'font-size="14" role="img">',
+        f'font-size="16" role="img">',
         f"<title>{describe_chart(result)}</title>",
-        write(LEFT, 24, f"Append {size}, 64 KiB at a time", palette["text"], ' font-size="18" font-weight="600"'),
-        write(LEFT, 46, "time that has passed; each step up is one append that waits", palette["quiet"]),
+        write(12, 22, f"Append {size}, 64 KiB at a time", palette["text"], ' font-size="20" font-weight="600"'),
+        write(12, 46, "time that has passed; each step up is one append that waits", palette["quiet"]),
     ]
     for number in range(round(top / step) + 1):
         y = y_of(number * step)
@@ -167,7 +167,7 @@ def draw(result: Result, theme: str) -> str:
         )
         weight = ' font-weight="600"' if is_ours else ""
         parts.append(write(WIDTH - RIGHT + 10, y, name, colour, weight))
-        parts.append(write(WIDTH - RIGHT + 10, y + 17, format_seconds(trace[-1] / 1e9), colour, weight))
+        parts.append(write(WIDTH - RIGHT + 10, y + 19, format_seconds(trace[-1] / 1e9), colour, weight))
     trace = traces.get("np.empty, doubled", [])
     if trace:
         waited, index = max((after - before, index) for index, (before, after) in enumerate(itertools.pairwise(trace)))
@@ -178,7 +178,7 @@ def draw(result: Result, theme: str) -> str:
 
 def place_labels(ends: list[float]) -> list[float]:
     """Heights of labels of two lines beside the ends of lines, moved apart where they would overlap."""
-    distance, lowest = 38.0, HEIGHT - BOTTOM - 14.0
+    distance, lowest = 42.0, HEIGHT - BOTTOM - 16.0
     placed = dict[int, float]()
     for index in sorted(range(len(ends)), key=lambda each: -ends[each]):
         placed[index] = lowest = min(ends[index], lowest)

@@ -77,7 +77,9 @@ def test_every_example_is_shown() -> None:
 
 @pytest.fixture(scope="module")
 def built(shared_folder: SharedFolder) -> Path:
-    if importlib.util.find_spec("furo") is None or importlib.util.find_spec("myst_parser") is None:
+    if any(
+        importlib.util.find_spec(name) is None for name in ("furo", "myst_parser", "sphinx_copybutton", "sphinx_design")
+    ):
         pytest.skip("Sphinx and its extensions are not installed; `make docs` installs them")
     return shared_folder("docs", build_pages)
 
@@ -146,3 +148,26 @@ def test_the_first_page_links_to_all_others(built: Path) -> None:
     (body,) = re.findall("<article.*</article>", (built / "index.html").read_text(encoding="utf-8"), re.DOTALL)
     pages = {path.relative_to(DOCS).with_suffix(".html").as_posix() for path in DOCS.rglob("*.md")}
     assert pages - set(re.findall('href="([^"#]+)"', body)) == {"index.html", "releasing.html"}
+
+
+@pytest.mark.parametrize("name", ["Region", "Array", "Arena", "Ring", "Table"])
+def test_a_class_has_types_and_a_table_of_its_methods(built: Path, name: str) -> None:
+    page = (built / "reference" / f"{name.lower()}.html").read_text(encoding="utf-8")
+    (heading,) = re.findall(rf'<dt[^>]* id="vmem\.{name}">(.*?)</dt>', page, re.DOTALL)
+    text = re.sub(r"\s", "", html.unescape(re.sub(r"<[^>]*>", "", heading)))
+    assert text.startswith(f"classvmem.{name}(")
+    assert re.search(r":(int|str|Mapping\[str,str\])", text)
+    (table,) = re.findall(r'<table class="autosummary.*?</table>', page, re.DOTALL)[:1]
+    methods = [each for each in list_members(getattr(vmem, name)) if callable(getattr(vmem, name).__dict__.get(each))]
+    assert len(methods) > 5
+    assert set(methods) <= set(re.findall(rf'href="#vmem\.{name}\.(\w+)"', table))
+
+
+def test_the_table_of_typecodes_names_numpys_types() -> None:
+    numpy = pytest.importorskip("numpy")
+    page = (DOCS / "reference" / "array.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `'(\w)'` \| `([\w ]+)` \| (\d)[^|]*\| `(\w+)`(?:; `(\w+)`)? \|", page, re.MULTILINE)
+    assert "".join(row[0] for row in rows) == "bBhHiIlLqQfd"
+    for typecode, _, num_bytes, *names in rows:
+        assert numpy.dtype(typecode).name in names
+        assert vmem.Array(typecode).itemsize in (int(num_bytes), 4)

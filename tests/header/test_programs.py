@@ -140,7 +140,7 @@ def test_messages_are_printed_to_stderr(builder: Builder, tmp_path: Path) -> Non
 
 def test_nothing_of_debugging_is_compiled_without_it(builder: Builder) -> None:
     """In the object file, optimised or not: neither a message nor a table."""
-    for debug in ([], DEBUG):
+    for debug in ((), DEBUG):
         content = builder.compile([*find_compiler("gcc"), *debug], "documented_api.c").read_bytes()
         assert (b"is not committed" in content, b"vmem__table_owner" in content) == (bool(debug), bool(debug))
 
