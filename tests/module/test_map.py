@@ -419,6 +419,12 @@ def test_maps_at_the_address_space_limit(kind: str) -> None:
         used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
         old = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (used, old[1]))
+        blocks = []  # what the heap still has; the parts of the map need more than one block
+        try:
+            while True:
+                blocks.append(bytes(4000))
+        except MemoryError:
+            pass
         try:
             made.map()
         except vmem.OutOfMemoryError as error:
