@@ -18,8 +18,9 @@ import pytest
 import vmem
 from tests.models.rows_model import CheckedRows
 from tests.support.arguments import Index
-from tests.support.marks import needs_shared_memory
-from tests.support.peers import attach_array
+from tests.support.marks import linux_only, needs_shared_memory
+from tests.support.peers import Peer, attach_array
+from tests.support.processes import run_python
 from tests.support.twin_arrays import TYPECODES, add_in_place
 from vmem import _vmem
 
@@ -300,6 +301,22 @@ def test_arrays_of_another_typecode_are_converted_by_the_constructor(capacity: i
         vmem.Array("i", vmem.Array("d", whole, row_shape=(2,), capacity=capacity), row_shape=(2,))
     with pytest.raises(OverflowError):
         vmem.Array("b", vmem.Array("i", [(1, 1000)], row_shape=(2,), capacity=capacity), row_shape=(2,))
+
+
+@pytest.mark.parametrize("typecode", ["d", "i"])
+def test_complex_numbers_are_refused(typecode: str) -> None:
+    made, numbers = points(typecode=typecode), np.array([1 + 2j, 3])
+    calls: list[Call] = [
+        lambda: made.append(numbers),
+        lambda: made.extend([numbers]),
+        lambda: made.extend(numbers.reshape(1, 2)),
+        lambda: made.insert(0, [1, 1j]),
+        lambda: vmem.Array(typecode, numbers.reshape(1, 2), row_shape=(2,)),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match="complex"):
+            call()
+    assert len(made) == 0
 
 
 # --- each method ---
@@ -655,6 +672,37 @@ def test_readers_have_the_shape(shape: tuple[int, ...]) -> None:
     assert attach_array(reader).row_shape == shape
     writer[0:2] = reader[2:4]
     assert writer[:2] == writer[2:4]
+
+
+@linux_only
+def test_readers_in_other_processes_have_the_shape() -> None:
+    writer: Array = vmem.Array("f", ABC[:2], row_shape=(2,), shared=True)
+    with Peer(writer.fileno()) as peer:
+        assert peer.ask("(array.row_shape, array.tolist(), array.readonly)") == ((2,), list(ABC[:2]), True)
+        writer.append(ABC[2])
+        assert peer.ask("(array[-1], len(array), memoryview(array).shape)") == (ABC[2], 3, (3, 2))
+        assert peer.ask("repr(array[1:2])") == "Array('f', [(3.0, 4.0)], row_shape=(2,))"
+        assert "read-only" in peer.fail("array.append((1, 2))")
+
+
+@linux_only
+@needs_shared_memory
+def test_a_forked_child_reads_rows() -> None:
+    run_python("""
+        import os, vmem
+
+        array = vmem.Array("d", [(1, 2), (3, 4)], row_shape=(2,), shared=True)
+        view = memoryview(array)
+        child = os.fork()
+        if child == 0:
+            assert (array.readonly, array.row_shape, array.tolist()) == (True, (2,), [(1, 2), (3, 4)])
+            assert (view.shape, memoryview(array).shape, memoryview(array).readonly) == ((2, 2), (2, 2), True)
+            view[1, 1] = 9
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        array.append([5, 6])
+        assert array.tolist() == [(1, 2), (3, 4), (5, 6)]
+    """)
 
 
 # --- the model ---

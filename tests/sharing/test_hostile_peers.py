@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import mmap
 import os
 import random
@@ -34,6 +35,7 @@ NUM_BYTES = 32
 ITEM_SIZE = 40
 NUM_DIMS = 48
 FORMAT = 52
+ROW_SHAPE = 64
 
 
 class HostileMaker:
@@ -216,6 +218,49 @@ def test_wrong_facts(offset: int, data: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         maker.attach()
     assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    maker.close()
+
+
+def set_rows(item_size: int, num_dims: int, *shape: int) -> Callable[[bytearray], object]:
+    def change(contents: bytearray) -> None:
+        contents[ITEM_SIZE : ITEM_SIZE + 8] = struct.pack("=Q", item_size)
+        contents[NUM_DIMS : NUM_DIMS + 4] = struct.pack("=I", num_dims)
+        contents[ROW_SHAPE : ROW_SHAPE + 8 * len(shape)] = struct.pack(f"={len(shape)}Q", *shape)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("item_size", "shape", "message"),
+    [
+        (24, (2,), "items of this shared array are said to have 24 bytes; those of 'q' have 16"),
+        (8, (2, 2), "items of this shared array are said to have 8 bytes; those of 'q' have 32"),
+        (0, (0,), "the rows of this shared array are said to have 1 dimensions whose sizes are not possible"),
+        (0, (3, 0), "the rows of this shared array are said to have 2 dimensions whose sizes are not possible"),
+        (0, (1 << 32, 1 << 32), "said to have 2 dimensions whose sizes are not possible"),
+        (8, (1 << 61,), "said to have 1 dimensions whose sizes are not possible"),
+        (8, (1 << 63,), "are said to be larger than addresses can name"),
+        (8, (1,) * 9, "are said to have 9 dimensions, and can have 8"),
+    ],
+)
+def test_wrong_row_shapes(item_size: int, shape: tuple[int, ...], message: str) -> None:
+    maker = HostileMaker(set_rows(item_size, len(shape), *shape))
+    with pytest.raises(ValueError, match=message):
+        maker.attach()
+    maker.close()
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2), (1,) * 8, (1 << 17,)])
+def test_rows_of_a_shape_that_others_did_not_write(shape: tuple[int, ...]) -> None:
+    """Whatever is possible is read, up to what the object has."""
+    item_size = 8 * math.prod(shape)
+    maker = HostileMaker(set_rows(item_size, len(shape), *shape))
+    reader = maker.attach()
+    maker.set_length(1 << 62)
+    num_rows = (maker.size - HEADER) // item_size
+    assert (len(reader), reader.capacity, reader.row_shape) == (num_rows, (8 << 20) // item_size, shape)
+    assert memoryview(reader).shape == (num_rows, *shape)
+    assert len(reader.tolist()) == num_rows
     maker.close()
 
 
