@@ -49,3 +49,10 @@ samples.append(0.5)
 assert len(samples) == 1001
 assert samples.buffer_info()[0] == address
 print("1001 samples, still at", hex(address))
+
+# An item can be a row: here a position and a speed.
+states = vmem.Array[tuple[float, ...]]("f", row_shape=(2,))
+states.append((0.0, 1.5))
+states.extend(np.ones((1000, 2), dtype="f"))
+assert states[0] == (0.0, 1.5)
+assert np.asarray(states).shape == (1001, 2)

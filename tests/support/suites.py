@@ -82,7 +82,7 @@ SUITES = {
     "free-threaded-parallel": Suite(
         only=(
             *(f"region/test_{each}.py" for each in ("commit", "discard", "items", "ranges", "release", "views")),
-            *(f"array/test_{each}.py" for each in ("array", "items", "methods", "views")),
+            *(f"array/test_{each}.py" for each in ("array", "items", "methods", "rows", "views")),
             *(f"ring/test_{each}.py" for each in ("prepare", "queue", "ring", "rows")),
             *("arena/test_arena.py", "module/test_alignment.py", "interop/test_interop.py"),
         ),

@@ -26,8 +26,8 @@ static const char* find_format(const ItemType* type) {
 static int check_numbers(const Array* self) {
     if (self->type->num_dims == 0) return 0;
     PyErr_SetString(PyExc_TypeError,
-                    "cannot export an array of rows to Arrow, whose arrays have one dimension: export "
-                    "numpy.asarray(array), or a Table");
+                    "cannot export an array of rows to Arrow, whose arrays have one dimension; "
+                    "numpy.asarray(array).ravel() has the numbers");
     return -1;
 }
 
