@@ -19,7 +19,7 @@ STABLE_ABI = "0x030B0000"
 
 SOURCES = sorted(path.as_posix() for path in Path("csrc").rglob("*.c"))
 HEADERS = sorted(path.as_posix() for path in Path("csrc").rglob("*.h"))
-PUBLIC_HEADERS = ["vmem.h", "vmem_python.h"]
+PUBLIC_HEADERS = ["vmem.h", "vmem_arena.h", "vmem_python.h"]
 
 # Optimising across files at this level makes the extension smaller than the one that Python was compiled with does for
 # each file, and as fast. Measured for Linux; who sets CFLAGS wants others.

@@ -1,6 +1,6 @@
-# The declarations that Cython modules get by `cimport vmem`: those of vmem.h, whose implementation one source file of the
-# module must contain (define_macros=[("VMEM_IMPLEMENTATION", None)]), and those of vmem_python.h, which needs no macro. The
-# headers, in vmem.get_include(), document them.
+# The declarations that Cython modules get by `cimport vmem`: those of vmem.h and vmem_arena.h, whose implementation one
+# source file of the module must contain (define_macros=[("VMEM_IMPLEMENTATION", None)]), and those of vmem_python.h, which
+# needs no macro. The headers, in vmem.get_include(), document them.
 
 from libc.stdint cimport intptr_t, uint64_t, uintptr_t
 
@@ -142,6 +142,23 @@ cdef extern from "vmem.h" nogil:
     uintptr_t vmem_align_backward(uintptr_t address, size_t align)
     bint vmem_is_aligned(uintptr_t address, size_t align)
     const char* vmem_result_message(VmemResult result)
+
+cdef extern from "vmem_arena.h" nogil:
+    ctypedef struct VmemArena:
+        char* base
+        size_t max_bytes
+        size_t num_used
+        size_t num_committed
+        size_t num_dirty
+
+    VmemResult vmem_arena_init(VmemArena* arena, size_t max_bytes)
+    void* vmem_arena_alloc(VmemArena* arena, size_t num_bytes, size_t align)
+    void* vmem_arena_alloc_items(VmemArena* arena, size_t num_items, size_t item_size, size_t align)
+    void* vmem_arena_alloc_dirty(VmemArena* arena, size_t num_bytes, size_t align)
+    size_t vmem_arena_mark(const VmemArena* arena)
+    VmemResult vmem_arena_rewind(VmemArena* arena, size_t mark)
+    VmemResult vmem_arena_trim(VmemArena* arena)
+    VmemResult vmem_arena_release(VmemArena* arena)
 
 cdef extern from "vmem_python.h":
     ctypedef struct VmemRing:

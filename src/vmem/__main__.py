@@ -52,7 +52,7 @@ def describe_includes() -> str:
 QUERIES: dict[str, tuple[Callable[[], str], str]] = {
     "--version": (lambda: __version__, "the version"),
     "--includes": (describe_includes, "compiler options for the headers of vmem and Python"),
-    "--include-dir": (lambda: require_folder(get_include()), "the folder of vmem.h and vmem_python.h"),
+    "--include-dir": (lambda: require_folder(get_include()), "the folder of vmem.h, vmem_arena.h and vmem_python.h"),
     "--cmakedir": (
         lambda: require_folder(find_folder("share", "cmake", "vmem")),
         "the folder of the CMake package, for vmem_DIR",

@@ -6,7 +6,7 @@ __version__ = "0.1.0"  # the only place; the build reads it from here
 
 
 def get_include() -> str:
-    """Return the folder that holds ``vmem.h`` and ``vmem_python.h``, for a C compiler's ``-I``.
+    """Return the folder that holds ``vmem.h``, ``vmem_arena.h`` and ``vmem_python.h``, for a C compiler's ``-I``.
 
     Returns
     -------

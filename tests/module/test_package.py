@@ -107,7 +107,7 @@ def test_public_names_have_a_public_module() -> None:
 def test_the_headers_come_with_the_package() -> None:
     folder = Path(vmem.get_include())
     assert folder.is_absolute()
-    assert sorted(path.name for path in folder.iterdir()) == ["vmem.h", "vmem_python.h"]
+    assert sorted(path.name for path in folder.iterdir()) == ["vmem.h", "vmem_arena.h", "vmem_python.h"]
     for path in folder.iterdir():
         header = ROOT / "csrc" / path.name
         text, include = header.read_text(encoding="utf-8"), f'#include "{header.as_posix()}"\n'
@@ -116,6 +116,7 @@ def test_the_headers_come_with_the_package() -> None:
 
 def test_the_version_is_the_same_everywhere() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", vmem.__version__)
-    assert f"version {vmem.__version__}," in (ROOT / "csrc" / "vmem.h").read_text(encoding="utf-8")
+    for header in ("vmem.h", "vmem_arena.h"):
+        assert f"version {vmem.__version__}," in (ROOT / "csrc" / header).read_text(encoding="utf-8")
     assert f"## [{vmem.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "version" in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dynamic"]

@@ -1,4 +1,4 @@
-"""What builds of native code find in an installed vmem: headers, a CMake package, vmem.pc, Cython declarations."""
+"""What builds of native code find in an installed vmem: headers, a CMake package, vmem.pc, declarations for Cython."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 import sys
 import sysconfig
 import venv
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.support.sharing import SharedFolder
 
 PACKAGE = Path(vmem.__file__).parent
 CLIENT = ROOT / "tests" / "programs" / "c_api_client.c"
-HEADERS = ["vmem.h", "vmem_python.h"]
+HEADERS = ["vmem.h", "vmem_arena.h", "vmem_python.h"]
 FOLDER_OPTIONS = ["--include-dir", "--cmakedir", "--pkgconfigdir"]
 
 
@@ -155,6 +156,81 @@ def test_cmake_finds_compatible_versions(version: str, moved: Path, tmp_path: Pa
     assert Path(last.removeprefix("folder=")).samefile(moved / "include")
 
 
+# With the prefix of an environment, CMake goes on from a file below it to the package in it.
+PREFIX_PROJECT = """
+cmake_minimum_required(VERSION 3.15)
+project(prefix LANGUAGES NONE)
+foreach(attempt IN ITEMS 1 2)
+  find_package(vmem {wanted} CONFIG)
+endforeach()
+if(TARGET vmem::vmem)
+  get_target_property(folder vmem::vmem INTERFACE_INCLUDE_DIRECTORIES)
+endif()
+file(WRITE results "${{vmem_FOUND}}\n${{vmem_VERSION}}\n${{folder}}")
+"""
+
+# Where the Pythons of different systems have their packages, below what they call the prefix.
+LAYOUTS = [
+    "lib/python3.11/site-packages",
+    "lib64/python3.15t/site-packages",
+    "lib/python3.12/dist-packages",
+    "lib/python/site-packages",
+    "Lib/site-packages",
+    "Python311/site-packages",
+    ".",
+]
+
+
+def configure(prefix: Path, folder: Path, wanted: str, expect: int = 0) -> str:
+    """Runs CMake on a project that wants vmem. Returns what it prints."""
+    (folder / "CMakeLists.txt").write_text(PREFIX_PROJECT.format(wanted=wanted), encoding="utf-8")
+    shutil.rmtree(folder / "build", ignore_errors=True)
+    options = [f"-DCMAKE_PREFIX_PATH={prefix.as_posix()}", "-DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF"]
+    command = [find_tool("cmake"), "-S", folder, "-B", folder / "build", *options]
+    return run_command(command, expect=expect, PATH=os.defpath)
+
+
+def find_by_prefix(prefix: Path, folder: Path, version: str) -> list[str]:
+    """Whether a project finds vmem, which version, and the include folder."""
+    configure(prefix, folder, version)
+    return (folder / "results").read_text(encoding="utf-8").split("\n")
+
+
+def find_prefix_of_package() -> Path:
+    """Where pip has installed the files that are not in the package."""
+    (installed,) = metadata.distributions(name="pyvmem", path=[str(PACKAGE.parent)])
+    files = installed.files or []
+    (name,) = (path for path in files if path.name == "vmemConfig.cmake" and path.parts[0] != "vmem")
+    return Path(name.locate()).resolve().parents[3]
+
+
+def test_cmake_finds_this_environment(tmp_path: Path) -> None:
+    for wanted in ("", vmem.__version__):
+        found, version, include = find_by_prefix(find_prefix_of_package(), tmp_path, wanted)
+        assert (found, version) == ("1", vmem.__version__)
+        assert Path(include).samefile(vmem.get_include())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_cmake_finds_environments(layout: str, moved: Path, tmp_path: Path) -> None:
+    prefix = tmp_path / "a prefix"
+    shutil.copytree(ROOT / "src" / "prefix", prefix)
+    (prefix / layout).mkdir(parents=True, exist_ok=True)
+    package = moved.rename(prefix / layout / "vmem")
+    found, version, include = find_by_prefix(prefix, tmp_path, vmem.__version__)
+    assert (found, version) == ("1", vmem.__version__)
+    assert Path(include).samefile(package / "include")
+    assert find_by_prefix(prefix, tmp_path, "99.0")[0] == "0"
+
+
+def test_an_environment_without_the_package(tmp_path: Path) -> None:
+    prefix = shutil.copytree(ROOT / "src" / "prefix", tmp_path / "prefix")
+    assert find_by_prefix(prefix, tmp_path, "") == ["0", "", ""]
+    assert find_by_prefix(prefix, tmp_path, vmem.__version__)[0] == "0"
+    errors = configure(prefix, tmp_path, "REQUIRED", expect=1)
+    assert f"version: none: no Python below {prefix.as_posix()} has the package" in " ".join(errors.split())
+
+
 # --- Cython ---
 
 
@@ -162,11 +238,14 @@ def read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def read_declared(header: str) -> set[str]:
+    """The lines of the pxd file about a header."""
+    _, _, after = read(PACKAGE / "__init__.pxd").partition(f'cdef extern from "{header}" nogil:')
+    return {line.strip() for line in after.partition("cdef extern")[0].splitlines() if line.strip()}
+
+
 def test_the_pxd_file_declares_all_that_the_header_declares() -> None:
     header = read(ROOT / "csrc" / "vmem.h").partition("\n// >>config")[2]
-    declared = (
-        read(PACKAGE / "__init__.pxd").partition('cdef extern from "vmem.h" nogil:')[2].partition("cdef extern")[0]
-    )
     functions = re.findall(r"^VMEM_API ([^;{]*\));$", header, re.MULTILINE)
     expected = [" ".join(each.split()) for each in functions]
     for name in re.findall(r"^typedef struct (Vmem\w+) \{", header, re.MULTILINE):
@@ -178,8 +257,19 @@ def test_the_pxd_file_declares_all_that_the_header_declares() -> None:
         expected += [f"ctypedef enum {name}:", *(values or re.findall(r"^    X\((\w+),", header, re.MULTILINE))]
     expected += ["uint64_t VMEM_UNLIMITED"]
     as_cython = {re.sub(r"\bbool\b", "bint", each).replace("(void)", "()") for each in expected}
-    assert {line.strip() for line in declared.splitlines() if line.strip()} == as_cython
+    assert read_declared("vmem.h") == as_cython
     assert len(as_cython) > 80
+
+
+def test_the_pxd_file_declares_arenas() -> None:
+    """Growable arrays are macros, which Cython cannot expand."""
+    header = read(ROOT / "csrc" / "vmem_arena.h")
+    functions = re.findall(r"^VMEM_API ([^;{]*? \*?(vmem_\w+)\([^;{]*\));$", header, re.MULTILINE)
+    expected = {declaration for declaration, name in functions if not name.startswith("vmem__")}
+    (body,) = re.findall(r"struct VmemArena \{\n(.*?)\n\}", header, re.DOTALL)
+    expected |= {"ctypedef struct VmemArena:", *re.findall(r"^    (\w[^;]*);", body, re.MULTILINE)}
+    assert read_declared("vmem_arena.h") == expected
+    assert len(expected) > 12
 
 
 # --- editable installations ---

@@ -137,6 +137,11 @@ def test_the_tag_of_the_wheel(wheel: Path) -> None:
     assert wheel.name == f"pyvmem-{vmem.__version__}-{tag}-{platform}.whl"
 
 
+def read_files(folder: Path) -> dict[str, bytes]:
+    """The contents of all files of a folder by their paths in it."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_the_wheel_is_small(wheel: Path) -> None:
     assert wheel.stat().st_size <= MAX_WHEEL_BYTES
     assert f"smaller than {MAX_WHEEL_BYTES // 1000} kB" in INSTALL
@@ -144,7 +149,10 @@ def test_the_wheel_is_small(wheel: Path) -> None:
 
 def test_the_wheel_has_the_package_and_nothing_else(unpacked_wheel: Path, extension: Path) -> None:
     about = f"pyvmem-{vmem.__version__}.dist-info"
-    assert {path.name for path in unpacked_wheel.iterdir()} == {"vmem", about}
+    data = unpacked_wheel / f"pyvmem-{vmem.__version__}.data"
+    assert {path.name for path in unpacked_wheel.iterdir()} == {"vmem", about, data.name}
+    prefix = ROOT / "src" / "prefix"
+    assert read_files(data / "data") == read_files(prefix)
     package = ROOT / "src" / "vmem"
     sources = {name.removeprefix("src/vmem/") for name in list_sources() if name.startswith("src/vmem/")}
     packed = {path.relative_to(extension.parent).as_posix() for path in extension.parent.rglob("*") if path.is_file()}
@@ -152,7 +160,8 @@ def test_the_wheel_has_the_package_and_nothing_else(unpacked_wheel: Path, extens
     assert expected | {extension.name} == {name for name in packed if not name.startswith("include/")}
     for name in sources & expected:
         assert (extension.parent / name).read_bytes() == (package / name).read_bytes()
-    assert (extension.parent / "include" / "vmem.h").read_bytes() == (ROOT / "csrc" / "vmem.h").read_bytes()
+    for name in ("vmem.h", "vmem_arena.h", "vmem_python.h"):
+        assert (extension.parent / "include" / name).read_bytes() == (ROOT / "csrc" / name).read_bytes()
     assert (unpacked_wheel / about / "licenses" / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
