@@ -251,7 +251,7 @@ def test_the_pxd_file_declares_all_that_the_header_declares() -> None:
     for name in re.findall(r"^typedef struct (Vmem\w+) \{", header, re.MULTILINE):
         (body,) = re.findall(rf"struct {name} \{{\n(.*?)\n\}}", header, re.DOTALL)
         expected += [f"ctypedef struct {name}:", *re.findall(r"^    (\w[^;]*);", body, re.MULTILINE)]
-    for name in re.findall(r"^typedef enum (\w+)", header, re.MULTILINE):
+    for name in re.findall(r"^typedef enum (Vmem\w+)", header, re.MULTILINE):
         (body,) = re.findall(rf"^typedef enum {name} [^{{]*\{{(.*?)\}} {name};", header, re.DOTALL | re.MULTILINE)
         values = re.findall(r"^    (VMEM_\w+) = ", body, re.MULTILINE)
         expected += [f"ctypedef enum {name}:", *(values or re.findall(r"^    X\((\w+),", header, re.MULTILINE))]
