@@ -1,6 +1,6 @@
-"""The directive `vmem-functions`: functions of csrc/vmem.h, from the comments above their declarations.
+"""The directive `vmem-functions`: functions of the headers in csrc, from the comments above their declarations.
 
-Its argument is a group of functions, by the name that the header's opening comment gives it under FUNCTIONS.
+Its argument is a group of functions, by the name that a header's opening comment gives it under FUNCTIONS.
 """
 
 import re
@@ -10,7 +10,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-HEADER = Path(__file__).parents[1] / "csrc" / "vmem.h"
+HEADERS = [Path(__file__).parents[1] / "csrc" / name for name in ("vmem.h", "vmem_arena.h")]
 WORDS = ("returns", "fails", "threads", "systems")  # the fields that are not parameters
 
 
@@ -22,12 +22,15 @@ def read_groups(header: str) -> dict[str, list[str]]:
 
 
 def read_functions(header: str) -> dict[str, tuple[str, list[str]]]:
-    """The declarations of the functions, without VMEM_API, and the lines of the comments above them, by name."""
-    found = re.findall(r"((?:^//.*\n)+)^VMEM_API ([^(]*?(\w+)\([^;{]*\));$", header, re.MULTILINE)
+    """The directives for functions and macros, and the lines of the comments above these, by name."""
+    declared = r"VMEM_API (?P<function>[^(]*?\w+\([^;{]*\));$|#define (?P<macro>vmem_\w+\([^)]*\))"
     functions = {}
-    for comment, declaration, name in found:
-        lines = [line.removeprefix("// ").removeprefix("//") for line in comment.splitlines()]
-        functions[name] = (" ".join(declaration.split()), lines)
+    for match in re.finditer(rf"(?P<comment>(?:^//.*\n)+)^(?:{declared})", header, re.MULTILINE):
+        lines = [line.removeprefix("// ").removeprefix("//") for line in match["comment"].splitlines()]
+        kind = "function" if match["function"] else "macro"
+        declaration = " ".join(match[kind].split())
+        (name,) = re.findall(r"(\w+)\(", declaration)[:1]
+        functions[name] = (f"c:{kind}:: {declaration}", lines)
     return functions
 
 
@@ -43,7 +46,7 @@ def to_field_name(name: str) -> str:
     return name if name in WORDS else ", ".join(f"``{each}``" for each in name.split(", "))
 
 
-def describe(declaration: str, comment: list[str]) -> list[str]:
+def describe(directive: str, comment: list[str]) -> list[str]:
     """A function in reStructuredText. The comment is sentences, then fields: a name, at least two spaces, a text."""
     sentences, fields = [], []
     for line in comment:
@@ -56,7 +59,7 @@ def describe(declaration: str, comment: list[str]) -> list[str]:
             sentences.append(to_markup(line))
     # In a container, Sphinx does not turn the names into titles.
     body = [*sentences, "", ".. container:: fields", "", *fields]
-    return [f".. c:function:: {declaration}", "", *(f"   {line}" for line in body), ""]
+    return [f".. {directive}", "", *(f"   {line}" for line in body), ""]
 
 
 class FunctionsDirective(SphinxDirective):
@@ -65,10 +68,13 @@ class FunctionsDirective(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        self.env.note_dependency(str(HEADER))
-        header = HEADER.read_text(encoding="utf-8")
-        functions = read_functions(header)
-        lines = [line for name in read_groups(header)[self.arguments[0]] for line in describe(*functions[name])]
+        lines = list[str]()
+        for path in HEADERS:
+            self.env.note_dependency(str(path))
+            header = path.read_text(encoding="utf-8")
+            functions = read_functions(header)
+            for name in read_groups(header).get(self.arguments[0], []):
+                lines += describe(*functions[name])
         return self.parse_text_to_nodes("\n".join(lines))
 
 

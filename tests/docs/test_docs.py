@@ -18,7 +18,7 @@ from tests.support.sharing import SharedFolder
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-HEADER = ROOT / "csrc" / "vmem.h"
+HEADERS = [ROOT / "csrc" / name for name in ("vmem.h", "vmem_arena.h")]
 
 WITH_ATTRIBUTES = ("Region", "Array", "Arena", "Ring", "Range", "MemoryInfo", "MemoryMap", "MemoryPart")
 
@@ -61,8 +61,11 @@ def test_the_docstring_of_a_type_describes_its_attributes(kind: type) -> None:
 
 
 def test_the_reference_includes_all_groups_of_functions_in_c() -> None:
-    (section,) = re.findall(r"^FUNCTIONS\n(.*?)\n\n", HEADER.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    groups = re.findall(r"^ {4}(\w+)", section, re.MULTILINE)
+    groups = list[str]()
+    for header in HEADERS:
+        text = header.read_text(encoding="utf-8")
+        (section,) = re.findall(r"^FUNCTIONS\n(.*?)\n\n", text, re.DOTALL | re.MULTILINE)
+        groups += re.findall(r"^ {4}(\w+)", section, re.MULTILINE)
     assert re.findall(r"^\.\. vmem-functions:: (\w+)$", read_pages("reference"), re.MULTILINE) == groups
 
 
@@ -110,16 +113,23 @@ def test_the_built_reference_has_everything_public(inventory: set[tuple[str, str
 
 
 def test_the_built_reference_has_all_functions_in_c(inventory: set[tuple[str, str]]) -> None:
-    declared = re.findall(r"^VMEM_API [^(]*?(\w+)\(.*\);$", HEADER.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(declared) > 20
+    pattern = r"^VMEM_API [^(]*?\b(vmem_(?!_)\w+)\(.*\);$|^#define (vmem_(?!_)\w+)\("
+    found = [
+        match for header in HEADERS for match in re.finditer(pattern, header.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    declared = [match[1] or match[2] for match in found]
+    assert {"vmem_arena_mark", "vmem_array_push"} < set(declared)
+    assert len(declared) > 50
     assert {(name, "c") for name in declared} - inventory == set()
 
 
 def test_the_c_reference_shows_the_comments_of_the_header(built: Path) -> None:
     page = re.sub(r"<[^>]*>", "", (built / "reference" / "c.html").read_text(encoding="utf-8"))
     assert "up to 79 printable ASCII characters without [ ] \\ $ `; NULL removes the name." in page
-    header = HEADER.read_text(encoding="utf-8")
-    api = header[header.index("// >>api") : header.index("#endif  // VMEM_H")]
+    api = ""
+    for header in HEADERS:
+        before, _, _ = header.read_text(encoding="utf-8").partition("#endif  // VMEM_")
+        api += before.partition("*/")[2]
     for word in ("fails", "threads", "systems"):
         assert (
             len(re.findall(rf"^{word}:$", page, re.MULTILINE))

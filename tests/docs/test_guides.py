@@ -20,7 +20,7 @@ BEGINNINGS = {
     "hand-to-c": "assert numbers.tolist()[:4] == [0.0, 0.0, 0.0, 0.0]",
     "locked-secrets": "assert region.released",
 }
-WITH_TROUBLE = (*BEGINNINGS, "machine-code", "real-time")
+WITH_TROUBLE = (*BEGINNINGS, "arenas-in-c", "machine-code", "real-time")
 
 
 def read_guide(name: str) -> str:

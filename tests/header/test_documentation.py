@@ -1,4 +1,4 @@
-"""docs/header.md and the programs in it: they build and run, and the page says what csrc/vmem.h does."""
+"""The pages about the headers and the programs in them: they build and run, and the pages say what the headers do."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.header.builds import CXX_COMPILERS, HEADER, Builder, find_compiler, run
+from tests.header.builds import ARENA_HEADER, CXX_COMPILERS, HEADER, Builder, find_compiler, run
 from tests.support.processes import ROOT
 
 PAGE = ROOT / "docs" / "header.md"
+ARENA_PAGE = ROOT / "docs" / "how-to" / "arenas-in-c.md"
 UPSTREAM_PAGE = ROOT / "docs" / "coming-from-upstream.md"
 EXAMPLES = sorted((ROOT / "examples" / "c").glob("*.c"))
 
@@ -158,10 +159,37 @@ def test_examples_build_and_run(compiler: str, standard: str, example: Path, bui
     assert len(lines) in (2, 3)
 
 
-def test_page_contains_all_examples() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    blocks = re.findall(r"\(\.\./examples/c/(\w+\.c)\):\n\n```c\n(.*?)```\n", text, re.DOTALL)
+def test_pages_contain_all_examples() -> None:
+    text = PAGE.read_text(encoding="utf-8") + ARENA_PAGE.read_text(encoding="utf-8")
+    blocks = re.findall(r"\((?:\.\./)+examples/c/(\w+\.c)\):\n\n```c\n(.*?)```\n", text, re.DOTALL)
     assert dict(blocks) == {path.name: path.read_text(encoding="utf-8") for path in EXAMPLES}
+
+
+def read_manual_example() -> str:
+    """The program in the opening comment of vmem_arena.h."""
+    manual, _, _ = ARENA_HEADER.read_text(encoding="utf-8").partition("*/")
+    lines = manual.partition("\nHOW TO USE IT\n")[2].partition("\nFUNCTIONS\n")[0].splitlines()
+    return "\n".join(line.removeprefix(" " * 8) for line in lines if not line or line.startswith(" " * 8))
+
+
+@pytest.mark.parametrize("standard", ["c99", "c++11"])
+@pytest.mark.parametrize("compiler", CXX_COMPILERS)
+def test_the_example_of_the_manual_runs(compiler: str, standard: str, builder: Builder, tmp_path: Path) -> None:
+    source = tmp_path / "manual.c"
+    source.write_text(read_manual_example() + "\n", encoding="utf-8")
+    run([builder.build(find_compiler(compiler, standard), [source])])
+
+
+@pytest.mark.parametrize("standard", ["c99", "c++11"])
+def test_the_first_lines_of_the_guide_run(standard: str, builder: Builder, tmp_path: Path) -> None:
+    beginning = ARENA_PAGE.read_text(encoding="utf-8").partition("\nBoth are in ")[0]
+    body = "\n".join(re.findall(r"```c\n(.*?)```\n", beginning, re.DOTALL))
+    program = (
+        '#include <stdio.h>\n#define VMEM_IMPLEMENTATION\n#include "vmem_arena.h"\nint main(void) {{\n{}return 0;\n}}\n'
+    )
+    source = tmp_path / "guide.c"
+    source.write_text(program.format(body), encoding="utf-8")
+    assert run([builder.build(find_compiler("gcc", standard), [source])]) == "0.5, of 1\n"
 
 
 # --- the page and the header ---
@@ -174,11 +202,26 @@ def test_page_names_all_functions() -> None:
     assert set(functions) == named
 
 
-def test_page_names_all_options() -> None:
-    (options,) = re.findall(r"^OPTIONS\n(.*?)\n\n[A-Z]", HEADER.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+def test_guide_names_all_functions_and_macros() -> None:
+    header, text = ARENA_HEADER.read_text(encoding="utf-8"), ARENA_PAGE.read_text(encoding="utf-8")
+    functions = re.findall(r"^VMEM_API [^(]*?\b(vmem_(?!_)\w+)\([^;{]*\);$", header, re.MULTILINE)
+    macros = re.findall(r"^#define (vmem_(?!_)\w+)\(", header, re.MULTILINE)
+    assert len(functions) == 8
+    assert len(macros) == 7
+    rows = re.findall(r"^\| (?:arena|array) \| (.*) \|$", text, re.MULTILINE)
+    assert re.findall(r"`(vmem_\w+)`", " ".join(rows)) == functions + macros
+    (section,) = re.findall(r"^FUNCTIONS\n(.*?)\n\n", header, re.DOTALL | re.MULTILINE)
+    assert re.findall(r"vmem_\w+", section) == functions + macros
+
+
+@pytest.mark.parametrize(
+    ("header", "page"), [(HEADER, PAGE), (ARENA_HEADER, ARENA_PAGE)], ids=["vmem.h", "vmem_arena.h"]
+)
+def test_page_names_all_options(header: Path, page: Path) -> None:
+    (options,) = re.findall(r"^OPTIONS\n(.*?)\n\n[A-Z]", header.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     names = re.findall(r"^ {8}(VMEM_\S+)", options, re.MULTILINE)
     assert names
-    rows = re.findall(r"^\| `(VMEM_\S+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| `(VMEM_\S+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert rows == names
 
 
