@@ -181,18 +181,18 @@ LAYOUTS = [
 ]
 
 
-def configure(prefix: Path, folder: Path, wanted: str, expect: int = 0) -> str:
+def configure(folder: Path, wanted: str, *options: str, path: str = os.defpath, expect: int = 0) -> str:
     """Runs CMake on a project that wants vmem. Returns what it prints."""
     (folder / "CMakeLists.txt").write_text(PREFIX_PROJECT.format(wanted=wanted), encoding="utf-8")
     shutil.rmtree(folder / "build", ignore_errors=True)
-    options = [f"-DCMAKE_PREFIX_PATH={prefix.as_posix()}", "-DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF"]
-    command = [find_tool("cmake"), "-S", folder, "-B", folder / "build", *options]
-    return run_command(command, expect=expect, PATH=os.defpath)
+    options = ("-DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF", *options)
+    command: list[str | Path] = [find_tool("cmake"), "-S", folder, "-B", folder / "build", *options]
+    return run_command(command, expect=expect, PATH=path)
 
 
 def find_by_prefix(prefix: Path, folder: Path, version: str) -> list[str]:
     """Whether a project finds vmem, which version, and the include folder."""
-    configure(prefix, folder, version)
+    configure(folder, version, f"-DCMAKE_PREFIX_PATH={prefix.as_posix()}")
     return (folder / "results").read_text(encoding="utf-8").split("\n")
 
 
@@ -211,6 +211,15 @@ def test_cmake_finds_this_environment(tmp_path: Path) -> None:
         assert Path(include).samefile(vmem.get_include())
 
 
+def test_cmake_finds_an_activated_environment(moved: Path, tmp_path: Path) -> None:
+    """CMake looks beside the folders of programs."""
+    prefix = shutil.copytree(ROOT / "src" / "prefix", tmp_path / "prefix")
+    (prefix / "bin").mkdir()
+    package = shutil.copytree(moved, prefix / "lib" / "python3.13" / "site-packages" / "vmem")
+    configure(tmp_path, "REQUIRED", path=os.pathsep.join([str(prefix / "bin"), os.defpath]))
+    assert Path((tmp_path / "results").read_text(encoding="utf-8").split("\n")[2]).samefile(package / "include")
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_cmake_finds_environments(layout: str, moved: Path, tmp_path: Path) -> None:
     prefix = tmp_path / "a prefix"
@@ -227,7 +236,7 @@ def test_an_environment_without_the_package(tmp_path: Path) -> None:
     prefix = shutil.copytree(ROOT / "src" / "prefix", tmp_path / "prefix")
     assert find_by_prefix(prefix, tmp_path, "") == ["0", "", ""]
     assert find_by_prefix(prefix, tmp_path, vmem.__version__)[0] == "0"
-    errors = configure(prefix, tmp_path, "REQUIRED", expect=1)
+    errors = configure(tmp_path, "REQUIRED", f"-DCMAKE_PREFIX_PATH={prefix.as_posix()}", expect=1)
     assert f"version: none: no Python below {prefix.as_posix()} has the package" in " ".join(errors.split())
 
 
