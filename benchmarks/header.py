@@ -1,4 +1,4 @@
-"""What vmem.h costs in C, compared with the system calls that it makes.
+"""What vmem.h costs in C, compared with the system calls that it makes; and vmem_arena.h, with what one uses instead.
 
     python benchmarks/header.py
 
@@ -42,9 +42,12 @@ def list_comparisons() -> Iterator[Comparison]:
     yield compare("vmem_commit 64 KiB, vs mprotect", "time_commit", TARGET)
     yield compare("vmem_decommit 64 KiB, vs mmap", "time_decommit", TARGET)
     yield compare("vmem_protect 64 KiB, vs mprotect", "time_protect", TARGET)
+    yield compare("vmem_arena_alloc 64 bytes, vs calloc and free", "time_arena_and_calloc", None)
+    yield compare("vmem_arena_alloc 64 bytes, vs a bare pointer and memset", "time_arena_and_bump", None)
+    yield compare("vmem_array_push of a double, vs realloc doubled", "time_push", None)
     if sys.platform == "linux":
         yield compare("vmem_query by PROCMAP_QUERY, vs by reading /proc/self/maps", "time_query", None)
 
 
 if __name__ == "__main__":
-    run("Compare vmem.h with the system calls that it makes.", list_comparisons)
+    run("Compare vmem.h with the system calls that it makes, and vmem_arena.h with malloc.", list_comparisons)
