@@ -377,9 +377,8 @@ MACHINE_CODE = {  # int function(void) { return 42; }
     "arm64": "40058052c0035fd6",
 }.get(platform.machine().lower())
 
-# Caches of instructions do not follow writes everywhere. Linux sees to that when it makes a page executable.
 START = f"""
-import ctypes, sys, vmem
+import ctypes, vmem
 from vmem import Protection
 code = bytes.fromhex("{MACHINE_CODE or ""}")
 region = vmem.reserve(1 << 30)
@@ -396,11 +395,6 @@ def write():
     ctypes.memset(address + page - 1, 8, 1)
 
 def execute():
-    if sys.platform == "darwin":
-        ctypes.CDLL(None).sys_icache_invalidate(ctypes.c_void_p(address), ctypes.c_size_t(len(code)))
-    elif sys.platform == "win32":
-        ctypes.windll.kernel32.FlushInstructionCache(
-            ctypes.c_void_p(-1), ctypes.c_void_p(address), ctypes.c_size_t(len(code)))
     return ctypes.CFUNCTYPE(ctypes.c_int)(address)()
 """
 
@@ -458,6 +452,27 @@ assert execute() == 42
 if {name!r} == "READ_WRITE_EXECUTE":
     write()
     assert region[page - 1] == 8
+"""
+    )
+
+
+@needs_machine_code
+@pytest.mark.parametrize("name", ["EXECUTE", "READ_EXECUTE", "READ_WRITE_EXECUTE"])
+def test_code_that_is_written_over_other_code_runs(name: str) -> None:
+    """Making pages executable flushes the instruction cache, also when they are executable already."""
+    if name == "READ_WRITE_EXECUTE" and refuses_writable_code():
+        pytest.skip("this system refuses writable code")
+    run_python(
+        START
+        + f"""
+is_x86 = len(code) == 6
+for number in range(1000):
+    move = b"\\xb8" + number.to_bytes(4, "little") if is_x86 else (0x52800000 | number << 5).to_bytes(4, "little")
+    if {name!r} != "READ_WRITE_EXECUTE" or number == 0:
+        region.protect(Protection.READ_WRITE, 0, page)
+    region[0 : len(move)] = move
+    region.protect(Protection.{name}, 0, page)
+    assert execute() == number
 """
     )
 
