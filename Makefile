@@ -32,7 +32,7 @@ SEED ?= 1
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed  ## grow real files into 1 TiB of addresses, under live views
+demo: $(VENV)/installed  ## draw what each type does
 	$(RUN) -m vmem
 	$(RUN) -m vmem demo
 

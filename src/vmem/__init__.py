@@ -31,7 +31,7 @@ takes any object with ``__index__``.
 #   _drawing/       maps as text and as pictures
 #   _map            MemoryMap; imported when map() is called first
 #   _bench/         what one gains by vmem, measured
-#   _command, _report, _demo, _demo_ring, __main__    the command line
+#   _command, _report, _demo*, __main__    the command line
 
 import os
 from _collections_abc import MutableSequence  # collections.abc, by the name that startup has loaded

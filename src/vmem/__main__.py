@@ -82,11 +82,10 @@ def make_parser() -> argparse.ArgumentParser:
     add_demo(
         commands.add_parser(
             "demo",
-            help="reserve 1 TiB and grow real files into it",
-            description="Reserves 1 TiB of addresses, or less if a limit requires it, reads files into it and takes a "
-            "view of each. The views stay valid while memory is committed for the next files. Then a second process "
-            "reads an array while it grows. 'demo ring' writes a signal without end to a ring, and draws the newest "
-            "samples.",
+            help="draw what each type does",
+            description="Draws the memory of each type after a few lines of code, which it shows. Files and folders it "
+            "reads into 1 TiB of addresses, or less if a limit requires it, and takes a view of each; the views stay "
+            "valid while memory is committed for the next files.",
             epilog=EPILOG,
         )
     )
@@ -105,7 +104,10 @@ def make_parser() -> argparse.ArgumentParser:
 def add_demo(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="files or folders, or ring; default: this Python's own sources"
+        "what",
+        nargs="*",
+        metavar="WHAT",
+        help="region, array, arena, ring, table or shared; default: all of them. Or files and folders",
     )
 
 
@@ -131,30 +133,21 @@ def print_facts(as_json: bool) -> None:
         print(f"{label:<26}{text}")
 
 
-def print_demo(paths: list[str], as_json: bool) -> None:
-    from dataclasses import asdict
+def print_demo(what: list[str], as_json: bool) -> None:
+    from vmem._demo_ring import can_be_live
+    from vmem._demo_tour import TITLES, run
 
-    if paths == ["ring"]:
-        print_ring_demo(as_json)
-        return
-
-    from vmem._demo import run
-
-    if as_json:
-        print(json.dumps(asdict(run(paths, write=list[str]().append)), indent=2))
+    write = list[str]().append if as_json else lambda line: print(line, flush=True)
+    if set(what) <= set(TITLES):
+        facts = run(what or list(TITLES), write, live=what == ["ring"] and not as_json and can_be_live())
     else:
-        run(paths, write=lambda line: print(line, flush=True))
+        from dataclasses import asdict
 
+        from vmem._demo import run as read_files
 
-def print_ring_demo(as_json: bool) -> None:
-    from dataclasses import asdict
-
-    from vmem._demo_ring import can_be_live, run
-
+        facts = asdict(read_files(what, write))
     if as_json:
-        print(json.dumps(asdict(run(list[str]().append, live=False)), indent=2))
-    else:
-        run(lambda line: print(line, flush=True), live=can_be_live())
+        print(json.dumps(facts, indent=2))
 
 
 def print_benchmark(gib: float | None, as_json: bool, parser: argparse.ArgumentParser) -> None:
@@ -182,7 +175,7 @@ def run(arguments: list[str] | None) -> None:
         answer, _ = QUERIES[options.query]
         print(answer())
     elif options.command == "demo":
-        print_demo(options.paths, options.json)
+        print_demo(options.what, options.json)
     elif options.command == "bench":
         print_benchmark(options.gib, options.json, options.parser)
     else:

@@ -1,20 +1,19 @@
-"""``python -m vmem demo``: real files in one region that grows under live views.
+"""``vmem demo PATH``: real files in one region that grows under live views.
 
 It reserves far more addresses than it needs, reads files into them one after the other, commits memory only as they
 need it, and takes a view of each file as soon as it has been read. At the end these early views must still show their
-files. Then a second process reads an array while this one grows it.
+files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sys
-import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
-from vmem import _demo_of_sharing, _vmem
+from vmem import _vmem
 from vmem._command import CommandError, show_progress
 from vmem._format import format_bytes, format_count
 from vmem._memory import memory_info
@@ -45,7 +44,7 @@ class Usage:
 
 @dataclass
 class Result:
-    """The object that ``python -m vmem demo --json`` prints. Sizes are in bytes."""
+    """The object that ``vmem demo PATH --json`` prints. Sizes are in bytes."""
 
     wanted: int
     reserved: int = 0
@@ -54,21 +53,10 @@ class Result:
     num_verified: int = 0
     full: Usage | None = None
     half: Usage | None = None
-    shared: _demo_of_sharing.SharedResult | None = None
     seconds: float = 0.0
 
 
 # --- input ---
-
-
-def find_default_files() -> list[Path]:
-    """The source files of the running standard library, except empty ones, which have no views."""
-    library = Path(sysconfig.get_path("stdlib"))
-    return sorted(
-        path
-        for path in library.rglob("*.py")
-        if path.is_file() and path.stat().st_size > 0 and "site-packages" not in path.parts
-    )
 
 
 def find_files(paths: Iterable[str]) -> list[Path]:
@@ -177,7 +165,7 @@ def verify(file: LoadedFile) -> None:
 def run(paths: list[str], write: Callable[[str], None]) -> Result:
     """Run the demo, and report each step through `write`. Raises CommandError or OSError if it cannot go on."""
     started = perf_counter()
-    files = find_files(paths) if paths else find_default_files()
+    files = find_files(paths)
     result = Result(wanted=WANTED_BYTES, reserved=choose_size(WANTED_BYTES))
     if result.reserved < result.wanted:
         write(f"This process cannot reserve {format_bytes(result.wanted)} (see ulimit -v), so it reserves less.")
@@ -188,7 +176,7 @@ def run(paths: list[str], write: Callable[[str], None]) -> Result:
         try:
             load_all(buffer, files)
             result.num_files, result.num_bytes = len(files), buffer.used
-            write(describe_files(buffer, len(files), are_named=bool(paths)))
+            write(describe_files(buffer, len(files)))
             result.num_verified = verify_all(buffer)
             write(f"Checked {format_count(result.num_verified, 'early view')}: each still shows its file, by SHA-256.")
             result.full = report_usage(region, write)
@@ -201,7 +189,6 @@ def run(paths: list[str], write: Callable[[str], None]) -> Result:
             show_progress("")
         buffer.remove(0, region.size)
     write(f"Released the {format_bytes(result.reserved)}.")
-    result.shared = _demo_of_sharing.run(write)
     result.seconds = perf_counter() - started
     return result
 
@@ -213,11 +200,10 @@ def load_all(buffer: FileBuffer, files: list[Path]) -> None:
     show_progress("")
 
 
-def describe_files(buffer: FileBuffer, num_files: int, are_named: bool) -> str:
-    source = "" if are_named else " of the standard library"
+def describe_files(buffer: FileBuffer, num_files: int) -> str:
     condition = "" if len(buffer.files) == num_files else " that is not empty"
     files, size = format_count(num_files, "file"), format_bytes(buffer.used)
-    return f"Read {files}{source}, {size}, and took a view of each{condition}."
+    return f"Read {files}, {size}, and took a view of each{condition}."
 
 
 def verify_all(buffer: FileBuffer) -> int:

@@ -1,4 +1,4 @@
-"""The part of ``python -m vmem demo`` with two processes: one grows an array while the other one reads it."""
+"""The part of ``vmem demo`` with two processes: one grows an array while the other one reads it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 NUM_ITEMS = 1 << 20
 STEP = 1 << 14
 SECONDS_BETWEEN_LOOKS = 0.001
+WIDTH = 64  # of the drawing
 
 
 @dataclass
@@ -48,9 +49,17 @@ def run(write: Callable[[str], None]) -> SharedResult | None:
         ours.close()  # at which it ends
         process.join()
         show_progress("")
-    write(f"Grew a shared array to {len(numbers)} numbers while a second process read it:")
+    write(draw(lengths))
+    write(f"\nGrew a shared array to {len(numbers)} numbers while a second process read it:")
     write(f"it saw {len(lengths)} lengths, from {min(lengths)} to {max(lengths)}, and every number was right.")
     return SharedResult(len(numbers), len(lengths))
+
+
+def draw(lengths: set[int]) -> str:
+    """Where the lengths lie that the other process has seen."""
+    seen = {length * (WIDTH - 1) // NUM_ITEMS for length in lengths}
+    marks = "".join("|" if column in seen else " " for column in range(WIDTH))
+    return f"writes  {'#' * WIDTH}\nsees    {marks.rstrip()}"
 
 
 def grow(numbers: Array[int], connection: Any) -> set[int]:

@@ -1,4 +1,4 @@
-"""``python -m vmem demo ring``: a signal without end, of which a ring keeps the newest samples.
+"""``vmem demo ring``: a signal without end, of which a ring keeps the newest samples.
 
 It writes blocks of a signal to a ring and draws the newest window, which begins before the end of the ring's memory and
 goes on behind it. On a terminal the signal then runs for some seconds.
@@ -13,7 +13,6 @@ from array import array
 from dataclasses import dataclass
 from time import perf_counter, sleep
 
-from vmem._command import CommandError
 from vmem._format import format_bytes
 from vmem._vmem import Ring
 
@@ -35,7 +34,7 @@ SECONDS = 5.0
 
 @dataclass
 class Result:
-    """The object that ``python -m vmem demo ring --json`` prints. Times are in seconds, sizes in bytes."""
+    """The object that ``vmem demo ring --json`` prints. Times are in seconds, sizes in bytes."""
 
     capacity: int
     memory: int
@@ -89,10 +88,7 @@ def run(write: Callable[[str], None], live: bool) -> Result:
     """Run the demo, and report each step through `write`; with `live`, draw a moving picture at the end."""
     width = min(shutil.get_terminal_size().columns - 1, 100)
     blocks = make_blocks()
-    try:
-        ring = Ring("f", CAPACITY)
-    except NotImplementedError as error:
-        raise CommandError(str(error)) from error
+    ring = Ring("f", CAPACITY)
     result = Result(CAPACITY, CAPACITY * ring.itemsize)
     write(f"Made a ring of {CAPACITY:,} samples: {format_bytes(result.memory)} of memory, mapped twice in a row.")
     result.seconds_to_write_a_block = fill(ring, blocks)

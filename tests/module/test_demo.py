@@ -1,4 +1,4 @@
-"""``python -m vmem demo``: its result, its text, and the files and limits that it refuses."""
+"""``vmem demo``: the picture of each type; of files, its result, its text, and the files and limits that it refuses."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from tests.support.processes import run_vmem as run
 from vmem import _demo_of_sharing
 from vmem._command import CommandError
 from vmem._demo import FileBuffer
+from vmem._demo_tour import TITLES
+from vmem._demo_tour import run as run_tour
 from vmem._vmem import Array
 
 MIB = 1 << 20
@@ -33,15 +36,67 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
+# --- a picture of each type ---
+
+
 @pytest.mark.many_addresses
-def test_the_standard_library_by_default() -> None:
+def test_a_picture_of_each_type() -> None:
+    done = run("demo", PYTHONIOENCODING="ascii", COLUMNS="80")
+    assert (done.returncode, done.stderr) == (0, "")
+    titles = "|".join(re.escape(f"{name}: {title}") for name, title in TITLES.items())
+    empty, *parts = re.split(rf"^({titles})\n\n", done.stdout, flags=re.MULTILINE)
+    assert empty == ""
+    assert parts[::2] == [f"{name}: {title}" for name, title in TITLES.items()]
+    chapters = dict(zip(TITLES, parts[1::2], strict=True))
+    for name in ("region", "array", "arena", "table"):
+        assert re.search(r"^memory +[#%+]+\.+", chapters[name], re.MULTILINE), name
+        assert re.search(r"^views +=+", chapters[name], re.MULTILINE), name
+        assert re.search(rf"^{name}: .* reserved, .* committed, ", chapters[name], re.MULTILINE), name
+    assert "(50000, 0.5, 'grows on')" in chapters["table"]
+    if can_share():
+        assert re.search(r"^writes  #+\nsees    \|.*\|$", chapters["shared"], re.MULTILINE)
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+@pytest.mark.many_addresses
+def test_the_code_that_is_shown_runs() -> None:
+    printed = run("demo", "array", "arena", COLUMNS="80").stdout
+    blocks = re.findall(r"^\w+: .*\n\n((?:    .*\n)+)\n", printed, re.MULTILINE)
+    assert [block.count("assert ") for block in blocks] == [1, 1]
+    for block in blocks:
+        run_python(f"import vmem\n{textwrap.dedent(block)}")
+
+
+@pytest.mark.many_addresses
+def test_facts_about_each_type() -> None:
     done = run("demo", "--json")
     assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    assert result["wanted"] == 1 << 40
-    assert result["num_verified"] == result["num_files"] > 500
-    assert result["num_bytes"] > 5 * MIB
-    assert done.stderr == ""
+    facts = json.loads(done.stdout)
+    assert facts["region"] == {"reserved": 1 << 40, "committed": 28 * MIB}
+    assert facts["array"] == {"num_items": 1_000_002, "is_right": True}
+    assert facts["arena"] == {"used_in_scope": MIB + 100 * 65536, "used": MIB}
+    assert facts["table"] == {"num_rows": 50_001}
+    assert facts["ring"]["is_right"]
+    assert facts["seconds"] > 0
+    assert list(facts) == [*TITLES, "seconds"]
+
+
+def test_some_of_the_types() -> None:
+    facts = json.loads(run("demo", "ring", "array", "--json").stdout)
+    assert list(facts) == ["ring", "array", "seconds"]
+
+
+def test_what_this_system_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise NotImplementedError("no rings here")
+
+    monkeypatch.setattr("vmem._demo_ring.run", refuse)
+    lines: list[str] = []
+    assert run_tour(["ring"], lines.append)["ring"] is None
+    assert lines[-1] == "no rings here"
+
+
+# --- files ---
 
 
 def test_given_files(files: Path) -> None:
@@ -82,50 +137,7 @@ def test_the_printed_text(files: Path) -> None:
     assert f"Checked the other {rest} again." in lines
     assert [line.split(", ")[-1] for line in lines if line.startswith("region 'demo': ")] == ["7 views", rest]
     assert max(map(len, lines)) <= 80
-    assert re.fullmatch(r"Released the .+iB\.", lines[-3] if can_share() else lines[-2])
-
-
-@pytest.mark.many_addresses
-def test_the_printed_text_names_the_default_files() -> None:
-    read = run("demo").stdout.splitlines()[1]
-    assert re.fullmatch(r"Read \d+ files of the standard library, .* MiB, and took a view of each\.", read)
-
-
-def test_a_ring() -> None:
-    result = json.loads(run("demo", "ring", "--json").stdout)
-    assert result["total"] - result["oldest"] == result["capacity"] == 65536
-    assert result["crosses_the_end"]
-    assert result["is_right"]
-
-
-def test_the_picture_of_a_ring() -> None:
-    done = run("demo", "ring", PYTHONIOENCODING="ascii", COLUMNS="60")
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    assert lines[0] == "Made a ring of 65,536 samples: 256 KiB of memory, mapped twice in a row."
-    picture = lines[lines.index("The newest 4,096, as one view:") + 2 :][:11]
-    assert all(re.fullmatch("[# ]{1,59}", line) for line in picture)
-    assert {column for line in picture for column in range(len(line)) if line[column] == "#"} == set(range(59))
-    assert "^" in lines[lines.index(picture[-1]) + 1]
-
-
-@posix_only
-def test_the_signal_runs_on_a_terminal() -> None:
-    import pty
-
-    terminal, child_end = pty.openpty()
-    command = "import vmem._demo_ring as demo; demo.SECONDS = 0.5; demo.run(print, live=demo.can_be_live())"
-    with subprocess.Popen([sys.executable, "-c", command], stdout=child_end, stderr=subprocess.PIPE) as process:
-        os.close(child_end)
-        shown = ""
-        try:
-            while part := os.read(terminal, 1 << 16).decode():
-                shown += part
-        except OSError:  # how Linux says that the other end is closed
-            pass
-        assert (process.wait(), process.stderr.read() if process.stderr else b"") == (0, b"")
-    os.close(terminal)
-    assert shown.count("\x1b[11A") == 12
+    assert re.fullmatch(r"Released the .+iB\.", lines[-1])
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
@@ -230,21 +242,67 @@ def test_files_beside_what_is_decommitted_keep_their_views(tmp_path: Path, page:
             file.view.release()
 
 
+# --- a ring ---
+
+
+def test_a_ring() -> None:
+    result = json.loads(run("demo", "ring", "--json").stdout)["ring"]
+    assert result["total"] - result["oldest"] == result["capacity"] == 65536
+    assert result["crosses_the_end"]
+    assert result["is_right"]
+
+
+def test_the_picture_of_a_ring() -> None:
+    done = run("demo", "ring", PYTHONIOENCODING="ascii", COLUMNS="60")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[2] == "Made a ring of 65,536 samples: 256 KiB of memory, mapped twice in a row."
+    picture = lines[lines.index("The newest 4,096, as one view:") + 2 :][:11]
+    assert all(re.fullmatch("[# ]{1,59}", line) for line in picture)
+    assert {column for line in picture for column in range(len(line)) if line[column] == "#"} == set(range(59))
+    assert "^" in lines[lines.index(picture[-1]) + 1]
+
+
+@posix_only
+def test_the_signal_runs_on_a_terminal() -> None:
+    import pty
+
+    terminal, child_end = pty.openpty()
+    command = "import vmem._demo_ring as demo; demo.SECONDS = 0.5; demo.run(print, live=demo.can_be_live())"
+    with subprocess.Popen([sys.executable, "-c", command], stdout=child_end, stderr=subprocess.PIPE) as process:
+        os.close(child_end)
+        shown = ""
+        try:
+            while part := os.read(terminal, 1 << 16).decode():
+                shown += part
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        assert (process.wait(), process.stderr.read() if process.stderr else b"") == (0, b"")
+    os.close(terminal)
+    assert shown.count("\x1b[11A") == 12
+
+
 # --- the second process ---
 
 
 @needs_shared_memory
-def test_a_second_process_reads_what_the_first_one_grows(files: Path) -> None:
-    shared = json.loads(run("demo", "--json", str(files)).stdout)["shared"]
+def test_a_second_process_reads_what_the_first_one_grows() -> None:
+    shared = json.loads(run("demo", "--json", "shared").stdout)["shared"]
     assert shared["num_items"] == 1 << 20
     assert 2 <= shared["num_lengths"] <= 65
 
 
 @needs_shared_memory
-def test_what_is_printed_of_the_second_process(files: Path) -> None:
-    grew, saw = run("demo", str(files)).stdout.splitlines()[-2:]
+def test_what_is_printed_of_the_second_process() -> None:
+    grew, saw = run("demo", "shared").stdout.splitlines()[-2:]
     assert grew == "Grew a shared array to 1048576 numbers while a second process read it:"
     assert re.fullmatch(r"it saw \d+ lengths, from 0 to 1048576, and every number was right\.", saw)
+
+
+def test_the_drawing_of_the_lengths() -> None:
+    writes, sees = _demo_of_sharing.draw({0, 1 << 19, 1 << 20}).splitlines()
+    assert writes == f"writes  {'#' * 64}"
+    assert sees == f"sees    |{' ' * 30}|{' ' * 31}|"
 
 
 def test_a_look_checks_what_was_added() -> None:

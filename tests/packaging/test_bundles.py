@@ -49,6 +49,9 @@ def check_demo(command: Sequence[str | Path], folder: Path) -> None:
     demo = json.loads(run([*command, "demo", "--json", DATA], folder))
     assert demo["num_verified"] == demo["num_files"] > 2
     assert demo["full"]["committed"] > demo["half"]["committed"]
+    facts = json.loads(run([*command, "demo", "--json"], folder))
+    assert facts["array"]["is_right"]
+    assert facts["shared"] is None or facts["shared"]["num_items"] == 1 << 20, "a second process of the bundle reads it"
 
 
 def test_one_file_by_pyinstaller(tmp_path: Path) -> None:
