@@ -55,7 +55,7 @@ def test_arrays_that_are_not_shown_take_no_mappings() -> None:
             each.extend(each[:50] + each * 2)
             del each[10:20]
             each.reverse()
-        assert all(each.capacity > 1 << 20 for each in made)
+        assert all(each.capacity > 1 << 17 for each in made)
         return made
 
     assert count_reservations(make) < 100
@@ -207,7 +207,8 @@ def test_what_needs_addresses_raises_and_changes_nothing(call: str) -> None:
 
 def test_numpy_shares_the_items() -> None:
     made = vmem.Array("d", range(10))
-    for shared in (np.asarray(made), made.__array__(), np.array(made, copy=None)):
+    if_needed: Any = None if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else False
+    for shared in (np.asarray(made), made.__array__(), np.array(made, copy=if_needed)):
         made[0] += 1
         assert shared[0] == made[0]
     copy = made.__array__(copy=True)

@@ -12,7 +12,7 @@ import pytest
 import vmem
 from tests.support.arguments import Index
 from tests.support.capsules import VersionedTensor, consume, delete, get_name, managed_in
-from tests.support.marks import linux_only
+from tests.support.marks import linux_only, new_numpy_only
 from tests.support.processes import run_python
 from tests.support.system import mappings_in
 
@@ -219,6 +219,7 @@ def test_a_copy_holds_nothing_of_the_array(version: str, num_items: int) -> None
         assert managed.flags == IS_COPIED
 
 
+@new_numpy_only
 def test_a_copy_of_an_array_that_its_audit_hook_changes() -> None:
     run_python(
         """
@@ -241,6 +242,7 @@ def test_a_copy_of_an_array_that_its_audit_hook_changes() -> None:
 
 
 @pytest.mark.parametrize("typecode", CODES)
+@new_numpy_only
 def test_numpy_shares_the_memory_of_an_array_that_grows(typecode: str) -> None:
     made: vmem.Array[Any] = vmem.Array(typecode, [1, 2])
     numbers = np.from_dlpack(made)
@@ -258,6 +260,7 @@ def test_numpy_shares_the_memory_of_an_array_that_grows(typecode: str) -> None:
     made.clear()
 
 
+@new_numpy_only
 def test_numpy_copies_when_asked() -> None:
     made = vmem.Array("d", [1.0, 2.0])
     assert np.from_dlpack(made, copy=True).ctypes.data != made.buffer_info()[0]

@@ -56,6 +56,7 @@ def test_secrets_are_not(page: int) -> None:
         assert dumped_pages(region) == []
 
 
+@pytest.mark.many_addresses
 def test_arrays_and_arenas(page: int) -> None:
     array = vmem.Array("B", bytes(1 << 20), capacity=1 << 30)
     address, size = array.buffer_info()
@@ -68,6 +69,7 @@ def test_arrays_and_arenas(page: int) -> None:
 
 
 @needs_shared_memory
+@pytest.mark.many_addresses
 def test_shared_arrays(page: int) -> None:
     """In the maker and in readers, in all of which they grow."""
     writer = vmem.Array("B", bytes(page), capacity=1 << 30, shared=True)
@@ -83,6 +85,7 @@ def test_shared_arrays(page: int) -> None:
 
 
 @needs_shared_memory
+@pytest.mark.many_addresses
 def test_shared_arrays_in_forked_children() -> None:
     run_python(
         """

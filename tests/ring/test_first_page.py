@@ -68,14 +68,14 @@ def test_an_exact_copy_is_fine() -> None:
         (lambda forged: forged.put(FORMAT + 1, ord("i"), "B"), "its typecode is unknown"),
         (lambda forged: forged.put(ITEM_SIZE, 0), "the size of its items does not fit their type"),
         (lambda forged: forged.put(ITEM_SIZE, 3), "the size of its items does not fit their type"),
-        (lambda forged: forged.put(ITEM_SIZE, 1 << 62), "the size of its items does not fit their type"),
+        (lambda forged: forged.put(ITEM_SIZE, sys.maxsize // 2), "the size of its items does not fit their type"),
         (lambda forged: forged.put(ITEM_SIZE, 1 << 63), "larger than addresses can name"),
         (lambda forged: forged.put(NUM_DIMS, 1, "I"), "the size of its items does not fit their type"),
         (lambda forged: forged.put(NUM_DIMS, 9, "I"), "9 dimensions"),
         (lambda forged: forged.put(NUM_BYTES, 0), "the size of its memory is not possible"),
         (lambda forged: forged.put(NUM_BYTES, HEAD + 1), "the size of its memory is not possible"),
         (lambda forged: forged.put(NUM_BYTES, 2 * HEAD), "it has less memory than that"),
-        (lambda forged: forged.put(NUM_BYTES, 1 << 62), "the size of its memory is not possible"),
+        (lambda forged: forged.put(NUM_BYTES, sys.maxsize // 2 + 1), "the size of its memory is not possible"),
         (lambda forged: forged.put(NUM_BYTES, 1 << 63), "which is not from 0 to"),
         (lambda forged: forged.put(CAPACITY, 0), "its capacity does not fit its memory"),
         (lambda forged: forged.put(CAPACITY, HEAD // 4 + 1), "its capacity does not fit its memory"),
@@ -94,7 +94,7 @@ def test_what_is_wrong_with_the_first_page(change: Callable[[Forged], None], mes
 
 
 def test_rows_that_are_impossible() -> None:
-    for dimension in (0, 1 << 62, (1 << 63) - 1):
+    for dimension in (0, sys.maxsize // 2 + 1, sys.maxsize):
         forged = Forged("i", 10, row_shape=(2, 3))
         forged.put(SHAPE + 8, dimension)
         with pytest.raises(ValueError, match="the size of its items does not fit their type"):

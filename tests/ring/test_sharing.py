@@ -343,6 +343,7 @@ def test_a_child_reads(shared: bool) -> None:
             assert list(ring) == list(range(150, 250))
             calls = (lambda: ring.append(1), lambda: ring.prepare(1), lambda: ring.clear(), lambda: ring.consume(1))
             assert all(raises(TypeError, call) for call in calls)
+            os.close(go)  # or else it would wait for a parent that has failed
             os.write(come, b"x")
             os.read(goes, 1)
             assert ring.total == 253, ring

@@ -273,7 +273,7 @@ def test_a_call_ends_with_the_items_that_it_began_with(writer: Array, reader: Ar
 
 
 def test_an_index_past_the_end(writer: Array, reader: Array) -> None:
-    for index in (3, -4, 2**63 - 1, -(2**63)):
+    for index in (3, -4, sys.maxsize, -sys.maxsize - 1):
         with pytest.raises(IndexError, match="array index out of range"):
             reader[index]
     writer.append(4.0)

@@ -497,10 +497,11 @@ def test_pages_that_are_punched_out_read_zero(shared: vmem.Region, page: int) ->
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_longlong, ctypes.c_longlong)
+    fallocate = libc.fallocate64  # with offsets of 64 bits, also on 32 bits
+    fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_longlong, ctypes.c_longlong)
     shared.commit(0, 4 * page)
     shared[0 : 4 * page] = b"x" * (4 * page)
-    assert libc.fallocate(shared.fileno(), 3, HEADER, 4 * page) == 0
+    assert fallocate(shared.fileno(), 3, HEADER, 4 * page) == 0
     assert bytes(shared[0 : 4 * page]) == bytes(4 * page)
     shared[0] = 1
 

@@ -12,7 +12,7 @@ import pytest
 
 import vmem
 from tests.support.capsules import consume, delete, get_name, managed_in, move_array, release
-from tests.support.marks import linux_only, needs_shared_memory, posix_only
+from tests.support.marks import linux_only, needs_shared_memory, new_numpy_only, posix_only
 from tests.support.peers import attach_array
 from tests.support.processes import run_python
 from tests.support.system import mappings_in
@@ -42,6 +42,7 @@ def count_descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
+@new_numpy_only
 def test_exports_of_a_reader_are_read_only(reader: Array) -> None:
     managed: Any = managed_in(reader.__dlpack__(max_version=(1, 0)))
     assert managed.flags == READ_ONLY
@@ -52,6 +53,7 @@ def test_exports_of_a_reader_are_read_only(reader: Array) -> None:
     assert reader.map().num_views == 0
 
 
+@new_numpy_only
 def test_copies_of_a_reader_can_be_written(reader: Array) -> None:
     managed: Any = managed_in(reader.__dlpack__(max_version=(1, 0), copy=True))
     assert managed.flags == IS_COPIED
@@ -61,6 +63,7 @@ def test_copies_of_a_reader_can_be_written(reader: Array) -> None:
     assert reader[0] == 0
 
 
+@new_numpy_only
 def test_exports_of_the_writer_can_be_written(writer: Array, reader: Array) -> None:
     numbers = np.from_dlpack(writer)
     numbers[5] = 77
@@ -101,6 +104,7 @@ def test_the_memory_outlives_the_array_and_nothing_is_left(exporter: str) -> Non
 
 
 @posix_only
+@new_numpy_only
 def test_a_forked_child_keeps_what_was_exported() -> None:
     """Its exports from before the fork show its own copy from then on, and end there as in the parent."""
     printed = run_python(

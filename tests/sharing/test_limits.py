@@ -197,6 +197,7 @@ def test_attaching_below_a_small_file_size_limit() -> None:
     )
 
 
+@pytest.mark.many_addresses
 def test_more_than_there_is() -> None:
     """Making so much memory would end some process. It is refused before."""
     run_python(
@@ -212,6 +213,7 @@ def test_more_than_there_is() -> None:
     )
 
 
+@pytest.mark.many_addresses
 def test_more_than_a_control_group_has(memory_group: Path) -> None:
     """The kernel would end the process."""
     run_python(
@@ -233,6 +235,7 @@ def test_more_than_a_control_group_has(memory_group: Path) -> None:
 
 
 @root_only
+@pytest.mark.many_addresses
 def test_memory_that_others_have_made(tmp_path: Path) -> None:
     """It is no matter how much is free: committing it takes none. Nor is it what lies between two gaps."""
     info = Path("/proc/meminfo").read_text(encoding="ascii")
@@ -274,6 +277,7 @@ def test_memory_that_others_have_made(tmp_path: Path) -> None:
 
 
 @few_mappings
+@pytest.mark.many_addresses
 def test_a_commit_that_takes_too_many_mappings() -> None:
     """It is refused before memory is made, which would stay."""
     run_python(
@@ -298,6 +302,7 @@ def test_a_commit_that_takes_too_many_mappings() -> None:
 
 
 @few_mappings
+@pytest.mark.many_addresses
 def test_the_mapping_limit() -> None:
     """Commits stop short of it, and releasing always works: shared mappings merge with no neighbour."""
     run_python(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import vmem
@@ -18,6 +19,10 @@ on_heap_only = pytest.mark.skipif(
 )
 root_only = pytest.mark.skipif(
     not os.access("/proc/sys/vm/overcommit_memory", os.W_OK), reason="only root can change settings of the kernel"
+)
+new_numpy_only = pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.1.0",
+    reason="from_dlpack() of NumPy before 2.1 takes no arguments, nor read-only memory, and shows all memory read-only",
 )
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork, signals nor resource limits")
 

@@ -342,7 +342,7 @@ WRONG: dict[str, tuple[Producer, type[Exception], str]] = {
     "a list": (Producer([[Column(b"+l", [None, bytes(8)], 1)]]), TypeError, "format '\\+l'"),
     "no format": (Producer([[Column(b"", [None, bytes(8)], 1)]]), TypeError, "format ''"),
     "a dictionary": (Producer([[Column(b"i", INTS.buffers, 4, has_dictionary=True)]]), TypeError, "dictionary"),
-    "too large": (Producer([[Column(b"l", [None, struct.pack("=q", 2**31)], 1)]]), OverflowError, "maximum"),
+    "too large": (Producer([[Column(b"l", [None, struct.pack("=q", 2**31)], 1)]]), OverflowError, "maximum|too large"),
     "other children": (Producer([[]], schema=[INTS]), ValueError, "a batch differs from the schema"),
     "a short column": (Producer([[INTS]], batch_overrides={"length": 5}), ValueError, "shorter than its batch"),
     "a large offset": (Producer([[INTS]], batch_overrides={"offset": 1}), ValueError, "shorter than its batch"),

@@ -281,6 +281,7 @@ def test_a_forked_child_reads_and_the_parent_writes_on() -> None:
         is_refused(lambda: table.append(*make_row(1000)))
         is_refused(table.clear)
         is_refused(lambda: table.extend(table))
+        os.close(sender)  # or else it would wait for a parent that has failed
         os.write(begin, b"x")
         os.read(receiver, 1)
         assert len(table) == 50_001 and table[-1] == make_row(50_000)
