@@ -78,7 +78,7 @@ def grow(numbers: Array[int], connection: Any) -> set[int]:
 
 def watch(numbers: Array[int], connection: Any) -> None:
     """Look at the array until the first process says that all is written, or ends."""
-    expected = Array("q", range(NUM_ITEMS))
+    expected = Array("q", range(NUM_ITEMS), capacity=NUM_ITEMS)
     with suppress(EOFError, KeyboardInterrupt, BrokenPipeError):
         lengths = [look(numbers, expected, 0)]
         connection.send("attached")

@@ -34,18 +34,19 @@ int cell_raise_not_a_time(const TableColumn* column) {
 
 // --- from Python ---
 
-// NumPy's bools are neither bools nor integers, but show one as a buffer.
+// NumPy's bools are neither bools nor integers, but show one as a buffer. Returns 1 for one; 0 for other objects; -1 with
+// an exception.
 static int convert_exported_bool(PyObject* object, bool* flag) {
     Py_buffer buffer;
-    bool is_bool = false;
-    if (!PyObject_CheckBuffer(object)) return raise_wrong_type(object, "an item", "a bool");
+    int is_bool = 0;
+    if (!PyObject_CheckBuffer(object)) return 0;
     if (PyObject_GetBuffer(object, &buffer, PyBUF_FORMAT | PyBUF_ND) < 0) return -1;
     if (buffer.ndim == 0 && buffer.len == 1 && buffer.format && strcmp(buffer.format, "?") == 0) {
         *flag = *(const char*)buffer.buf != 0;
-        is_bool = true;
+        is_bool = 1;
     }
     PyBuffer_Release(&buffer);
-    return is_bool ? 0 : raise_wrong_type(object, "an item", "a bool");
+    return is_bool;
 }
 
 static int convert_bool(PyObject* object, bool* flag) {
@@ -53,7 +54,9 @@ static int convert_bool(PyObject* object, bool* flag) {
         *flag = object == Py_True;
         return 0;
     }
-    if (!PyIndex_Check(object)) return convert_exported_bool(object, flag);
+    int status = convert_exported_bool(object, flag);  // NumPy 1 warns where its bools are taken as integers
+    if (status != 0) return status < 0 ? -1 : 0;
+    if (!PyIndex_Check(object)) return raise_wrong_type(object, "an item", "a bool");
     PyObject* index = PyNumber_Index(object);
     int is_beyond;
     long number = index ? PyLong_AsLongAndOverflow(index, &is_beyond) : -1;
