@@ -91,6 +91,12 @@ def look_with_roll() -> Look:
     return look
 
 
+def look_at_array() -> Look:
+    """Always the same one: what a ring buffer would cost that costs nothing."""
+    window = make_block(WINDOW)
+    return lambda: window
+
+
 def repeat_look(make: MakeLook) -> Work:
     look: Look | None = None
 
@@ -135,6 +141,8 @@ def list_looks(peers: Peers) -> Iterator[Comparison]:
     for name, make, needs in peers:
         work = f"ring: the same and sum the window, vs {name}"
         yield compare_works(work, repeat_sum(look_with_vmem_as_array), repeat_sum(make), 0.5, needs=needs)
+    work = "ring: the same and sum the window, vs the sum alone"
+    yield compare_works(work, repeat_sum(look_with_vmem_as_array), repeat_sum(look_at_array), None, needs="numpy")
 
 
 # --- writing ---
