@@ -24,7 +24,7 @@ from vmem._rows import Row
 _AnyRegion = TypeVar("_AnyRegion", bound=Region)
 _AnyArray = TypeVar("_AnyArray", bound=Array[Any])
 _Item = TypeVar("_Item", bound=float | tuple[Any, ...])
-_Items: TypeAlias = Buffer | Iterable[object]
+_Items: TypeAlias = Buffer | Iterable[object] | _SupportsArrowArray | _SupportsArrowStream
 _Row: TypeAlias = _SupportsItems | Buffer
 _RingItem = TypeVar("_RingItem")
 _IntegerTypecode: TypeAlias = Literal["b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"]
@@ -46,6 +46,10 @@ class _SupportsWrite(Protocol):
 @type_check_only
 class _SupportsArrowStream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+
+@type_check_only
+class _SupportsArrowArray(Protocol):
+    def __arrow_c_array__(self) -> object: ...
 
 @type_check_only
 class _StructuredArray(Protocol):

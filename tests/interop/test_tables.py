@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -189,6 +189,138 @@ def test_exports_of_many_threads() -> None:
     assert len(table) == 810
     gc.collect()
     table.clear()
+
+
+# --- columns ---
+
+
+@pytest.mark.parametrize("columns", [COLUMNS, NULLABLE])
+@pytest.mark.parametrize("num_chunks", [0, 1, 3])
+def test_columns_of_arrow(columns: dict[str, str], num_chunks: int) -> None:
+    """Arrays, chunked arrays whose chunks differ from column to column, and slices of them."""
+    arrow: Any = pytest.importorskip("pyarrow")
+    table, rows = make_table(columns)
+    source = arrow.table(table)
+    found = {name: source[name].combine_chunks() for name in columns}
+    if num_chunks > 0:
+        found = {
+            name: arrow.chunked_array(
+                [each[:k], each[k : k + 99], each[:0], each[k + 99 :]][:num_chunks] or [], each.type
+            )
+            for k, (name, each) in enumerate(found.items(), start=1)
+        }
+    if num_chunks == 1:
+        found = {name: each.slice(0, 1) for name, each in found.items()}
+    found = {name: each[:100] for name, each in found.items()}
+    made = vmem.Table(columns, capacity=1 << 20)
+    made.extend(found)
+    count = 1 if num_chunks == 1 else 100
+    assert list(made) == rows[:count]
+    made.extend(list(found.values()))
+    made.extend({name: each[1:] for name, each in found.items()})
+    assert list(made) == rows[:count] * 2 + rows[1:count]
+
+
+def test_columns_that_arrow_cannot_give_without_loss() -> None:
+    arrow: Any = pytest.importorskip("pyarrow")
+    table = vmem.Table({"a": "b|None", "s": "str"})
+    table.append(1, "x")
+    for wrong in (
+        {"a": arrow.array([1, 300]), "s": arrow.array(["x", "y"])},
+        {"a": arrow.array([1, 2]), "s": arrow.array(["x", None])},
+        {"a": arrow.array([1, 2]), "s": arrow.array([b"x", b"y"])},
+        {"a": arrow.array(["x", "y"]), "s": arrow.array(["x", "y"])},
+        {"a": arrow.array([{"x": 1}, {"x": 2}]), "s": arrow.array(["x", "y"])},
+        {"a": arrow.array([1, 2]), "s": arrow.array(["x", "y"]).dictionary_encode()},
+        {"a": arrow.array([1, 2]), "s": arrow.array(["x", "y", "z"])},
+    ):
+        with pytest.raises((TypeError, ValueError, OverflowError)):
+            table.extend(wrong)
+    assert list(table) == [(1, "x")]
+    table.extend({"a": arrow.nulls(2), "s": arrow.array(["y", "z"], arrow.string_view())})
+    table.extend({"a": arrow.array([5]), "s": ["mixed"]})
+    assert list(table)[1:] == [(None, "y"), (None, "z"), (5, "mixed")]
+
+
+@pytest.mark.parametrize("columns", [COLUMNS, NULLABLE])
+def test_columns_of_tables(columns: dict[str, str]) -> None:
+    table, rows = make_table(columns)
+    made = vmem.Table(columns, capacity=1 << 20)
+    made.extend({name: table[name] for name in columns})
+    made.extend([table[name][5:50] for name in columns])
+    assert list(made) == rows + rows[5:50]
+    made.extend({name: made[name] for name in columns})
+    assert list(made) == (rows + rows[5:50]) * 2
+    made.clear()  # nothing is held
+    del table
+    gc.collect()
+
+
+def test_series_of_polars() -> None:
+    polars: Any = pytest.importorskip("polars")
+    table = vmem.Table({"a": "i", "s": "str|None", "t": "M8[us]", "b": "?|None"})
+    series = {
+        "a": polars.Series([1, 2, 3], dtype=polars.Int16),
+        "s": polars.concat([polars.Series(["größe", None]), polars.Series(["a text that is long"])], rechunk=False),
+        "t": polars.Series([5, 6, 7]).cast(polars.Datetime("ms")),
+        "b": polars.Series([True, None, False]),
+    }
+    table.extend(series)
+    assert list(table) == [(1, "größe", 5000, True), (2, None, 6000, None), (3, "a text that is long", 7000, False)]
+
+
+def test_series_of_pandas() -> None:
+    """Those of NumPy's types are arrays: NaN is a number. Others are Arrow data where pandas gives it."""
+    pandas: Any = pytest.importorskip("pandas")
+    table = vmem.Table({"x": "d", "t": "M8[ns]|None", "n": "i"})
+    times = pandas.Series(pandas.to_datetime(["2020-01-01", None]).astype("M8[ns]"))
+    table.extend({"x": pandas.Series([0.5, float("nan")]), "t": times, "n": pandas.Series([1, 2], dtype="int16")})
+    assert table["x"][0] == 0.5
+    assert np.isnan(table["x"][1])
+    assert table["t"].tolist() == [1577836800 * 10**9, None]
+    table.append(1.0, pandas.NaT, 3)
+    assert table[-1] == (1.0, None, 3)
+    missing = vmem.Table({"n": "q|None", "s": "str|None"})
+    if hasattr(pandas.Series, "__arrow_c_stream__"):
+        missing.extend({"n": pandas.Series([1, None], dtype="Int64"), "s": pandas.Series(["x", None], dtype="string")})
+        assert list(missing) == [(1, "x"), (None, None)]
+    with pytest.raises(TypeError):
+        missing.append(pandas.NA, None)
+
+
+class NotIterated(vmem.Table):
+    """No library may take it row by row."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError
+
+    def __getitem__(self, key: Any) -> Any:
+        raise AssertionError
+
+    def __len__(self) -> int:
+        raise AssertionError
+
+
+TAKERS: dict[str, Callable[[Any, Any], int]] = {
+    "polars.DataFrame": lambda polars, table: polars.DataFrame(table).height,
+    "polars.from_arrow": lambda polars, table: len(polars.from_arrow(table)),
+    "pyarrow.table": lambda arrow, table: arrow.table(table).num_rows,
+    "pyarrow.RecordBatchReader": lambda arrow, table: arrow.RecordBatchReader.from_stream(table).read_all().num_rows,
+    "duckdb.from_arrow": lambda duckdb, table: duckdb.from_arrow(table).count("*").fetchall()[0][0],
+    "duckdb.sql": lambda duckdb, rows: duckdb.sql("select count(*) from rows").fetchall()[0][0],
+    "pandas.DataFrame": lambda pandas, table: len(pandas.DataFrame.from_arrow(table)),
+}
+
+
+@pytest.mark.parametrize("name", TAKERS)
+def test_no_library_takes_a_table_row_by_row(name: str) -> None:
+    library: Any = pytest.importorskip(name.split(".", maxsplit=1)[0])
+    if name == "pandas.DataFrame" and not hasattr(library.DataFrame, "from_arrow"):
+        pytest.skip("pandas older than 3 goes through pyarrow")
+    table = NotIterated(NULLABLE)
+    table.extend(make_table(NULLABLE)[0])
+    assert not isinstance(table, Sequence)
+    assert TAKERS[name](library, table) == 1000
 
 
 # --- Polars ---

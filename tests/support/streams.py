@@ -15,6 +15,8 @@ GetLastError = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
 Release = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 NAME = ctypes.create_string_buffer(b"arrow_array_stream")
+SCHEMA_NAME = ctypes.create_string_buffer(b"arrow_schema")
+ARRAY_NAME = ctypes.create_string_buffer(b"arrow_array")
 
 
 class ArrowArrayStream(ctypes.Structure):
@@ -192,3 +194,43 @@ class Producer:
         stream = self.keep(ArrowArrayStream(*map(self.pointer, self.callbacks)))
         self.num_given += 1
         return make_capsule(ctypes.addressof(stream), ctypes.cast(NAME, ctypes.c_char_p), None)
+
+
+class ColumnProducer(Producer):
+    """Streams single columns: each batch has one."""
+
+    def on_get_schema(self, _: int, out: Any) -> int:
+        if self.schema_error:
+            return self.schema_error
+        column = (self.batches if self.schema is None else [self.schema])[0][0]
+        made = self.make_schema(column)
+        ctypes.memmove(ctypes.addressof(out.contents), ctypes.addressof(made), ctypes.sizeof(made))
+        out.contents.release = self.pointer(self.release_schema)
+        self.num_given += 1
+        return 0
+
+    def on_get_next(self, _: int, out: Any) -> int:
+        if self.next == self.next_error_at:
+            return 5
+        if self.next == len(self.batches):
+            out.contents.release = None
+            return 0
+        made = self.make_array(self.batches[self.next][0])
+        self.next += 1
+        ctypes.memmove(ctypes.addressof(out.contents), ctypes.addressof(made), ctypes.sizeof(made))
+        out.contents.release = self.pointer(self.release_array)
+        self.num_given += 1
+        return 0
+
+
+class ArrayProducer(ColumnProducer):
+    """Gives the first array of its columns by the other method."""
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> object:
+        schema, array = ArrowSchema(), ArrowArray()
+        assert self.on_get_schema(0, ctypes.pointer(self.keep(schema))) == 0
+        assert self.on_get_next(0, ctypes.pointer(self.keep(array))) == 0
+        names = [ctypes.cast(each, ctypes.c_char_p) for each in (SCHEMA_NAME, ARRAY_NAME)]
+        return tuple(
+            make_capsule(ctypes.addressof(each), name, None) for each, name in zip((schema, array), names, strict=True)
+        )

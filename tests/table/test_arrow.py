@@ -15,7 +15,9 @@ from tests.support.capsules import ArrowSchema, array_in, release, schema_in
 from tests.support.marks import linux_only
 from tests.support.processes import run_python
 from tests.support.streams import (
+    ArrayProducer,
     Column,
+    ColumnProducer,
     Producer,
     Release,
     children_of,
@@ -496,6 +498,151 @@ def test_what_is_no_utf8_under_a_null_is_not_kept() -> None:
     table.extend(Producer([[column]]))
     assert table["x"].tolist() == ["a", None, "c"]
     assert bytes(table["x"].values).decode() == "a\0\0c"
+
+
+# --- single columns ---
+
+
+@pytest.mark.parametrize("kind", [ColumnProducer, ArrayProducer])
+def test_a_column_is_copied_and_released(kind: type[ColumnProducer]) -> None:
+    table = vmem.Table({"x": "q|None", "s": "str", "b": "?"}, capacity=1000)
+    numbers = Column(b"i", [b"\x1a", struct.pack("=5i", *range(5))], 4, offset=1, null_count=1)
+    bits = Column(b"b", [None, b"\x0c"], 4, offset=2)
+    for count in (1, 2, 3):
+        chunks = 1 if kind is ArrayProducer else count
+        texts = text_column(b"u", [b"", "größe".encode(), b"x" * 50, b"z"])
+        producers = {
+            "x": kind([[numbers]] * chunks),
+            "s": kind([[texts]] * chunks),
+            "b": kind([[bits]] * chunks),
+        }
+        table.clear()
+        table.extend(producers)
+        assert [each.num_released for each in producers.values()] == [each.num_given for each in producers.values()]
+        expected = [(1, "", True), (None, "größe", True), (3, "x" * 50, False), (4, "z", False)]
+        assert list(table) == expected * chunks
+        assert table["s"].values.tobytes() == ("größe" + "x" * 50 + "z").encode() * chunks
+
+
+def test_columns_without_chunks() -> None:
+    table = vmem.Table({"x": "i|None", "s": "str"}, capacity=10)
+    ints, texts = Column(b"i", [None, bytes(4)], 1), text_column(b"u", [b"a"])
+    table.extend([ColumnProducer([], schema=[ints]), ColumnProducer([], schema=[texts])])
+    assert len(table) == 0
+
+
+WRONG_COLUMNS = {
+    **{
+        name: Column(b"i", [None, bytes(16)], 4, overrides=overrides)
+        for name, overrides in (
+            ("negative length", {"length": -1}),
+            ("huge length", {"length": 2**62}),
+            ("negative offset", {"offset": -1}),
+            ("huge offset", {"offset": 2**62}),
+            ("negative buffers", {"n_buffers": -1}),
+            ("three buffers", {"n_buffers": 3}),
+            ("no buffers", {"buffers": None}),
+        )
+    },
+    "no values": Column(b"i", [None, None], 4),
+    "a dictionary": Column(b"i", [None, bytes(16)], 4, has_dictionary=True),
+    "rows": Column(b"+s", [None], 4),
+    "nothing": Column(b"", [None, bytes(16)], 4),
+    "no format": Column(None, [None, bytes(16)], 4),  # type: ignore[arg-type]
+    "loss": Column(b"l", [None, struct.pack("=q", 2**40)], 1),
+    "null": Column(b"n", [], 4),
+    "missing": Column(b"i", [b"\x07", bytes(16)], 4, null_count=1),
+    **{f"texts, {name}": column for name, column in WRONG_TEXTS.items()},
+}
+
+
+@pytest.mark.parametrize("kind", [ColumnProducer, ArrayProducer])
+@pytest.mark.parametrize("name", WRONG_COLUMNS)
+def test_wrong_columns_change_nothing(kind: type[ColumnProducer], name: str) -> None:
+    table = vmem.Table({"a": "i", "x": "str" if name.startswith("texts") else "i"}, capacity=100)
+    column = WRONG_COLUMNS[name]
+    producer = kind([[column]])
+    with pytest.raises((ValueError, TypeError, OverflowError)):
+        table.extend({"a": [1] * column.length, "x": producer})
+    assert len(table) == 0
+    gc.collect()
+    assert producer.num_released == producer.num_given
+
+
+def test_late_errors_of_a_column() -> None:
+    table = int_table()
+    for producer in (
+        ColumnProducer([[INTS], [INTS]], next_error_at=1),
+        ColumnProducer([[INTS]], schema_error=12),
+        ColumnProducer([[INTS]] * 100_000),
+    ):
+        with pytest.raises((OSError, MemoryError)):
+            table.extend({"x": producer})
+        assert producer.num_released == producer.num_given
+    assert list(table) == [(7,)]
+
+
+class Returning:
+    """Its methods return what the test says."""
+
+    def __init__(self, made: Any) -> None:
+        self.made = made
+
+    def __arrow_c_array__(self) -> Any:
+        return self.made()
+
+
+def released_pair() -> Any:
+    pair: Any = ArrayProducer([[INTS]]).__arrow_c_array__()
+    release(array_in(pair[1]))
+    return pair
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: None,
+        lambda: (),
+        lambda: (1, 2),
+        lambda: [1, 2],
+        lambda: make_table()["a"].__arrow_c_array__()[:1],
+        lambda: make_table()["a"].__arrow_c_array__()[::-1],
+        lambda: (make_table().__arrow_c_stream__(),) * 2,
+        released_pair,
+        lambda: 1 / 0,
+    ],
+    ids=range(9),
+)
+def test_what_is_no_array_is_refused(made: Any) -> None:
+    table = int_table()
+    with pytest.raises((TypeError, ValueError, ZeroDivisionError)):
+        table.extend({"x": Returning(made)})
+    assert list(table) == [(7,)]
+
+
+def test_an_array_is_consumed() -> None:
+    pair = make_table()["a"].__arrow_c_array__()
+    table = int_table()
+    table.extend({"x": Returning(lambda: pair)})
+    assert table["x"].tolist() == [7, 1, 2, 3]
+    with pytest.raises(ValueError, match="has been released"):
+        table.extend({"x": Returning(lambda: pair)})
+
+
+def test_nat_in_arrow_data() -> None:
+    column = Column(b"tsn:", [None, struct.pack("=3q", 1, -(2**63), 3)], 3)
+    table = vmem.Table({"x": "M8[ns]|None"}, capacity=10)
+    table.extend({"x": ColumnProducer([[column]])})
+    table.extend(Producer([[column]]))
+    assert table["x"].tolist() == [1, None, 3] * 2
+    table = vmem.Table({"x": "M8[ns]"}, capacity=10)
+    for source in ({"x": ColumnProducer([[column]])}, Producer([[column]])):
+        with pytest.raises(ValueError, match="does not allow NaT"):
+            table.extend(source)
+    assert len(table) == 0
+
+
+# --- others ---
 
 
 def test_every_character_is_taken() -> None:

@@ -621,8 +621,8 @@ def test_the_file_size_limit_refuses_growth_and_changes_nothing() -> None:
         """
     import resource, vmem
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
     table = vmem.Table({"a": "q", "s": "str"}, capacity=1 << 20, shared=True)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
     reader = vmem.attach(table.fileno())
     for add in (lambda: table.extend([[1], ["x"]]), lambda: table.append(2, "y")):
         try:
@@ -635,5 +635,42 @@ def test_the_file_size_limit_refuses_growth_and_changes_nothing() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     table.append(2, "y")
     assert reader[0] == (2, "y")
+    """
+    )
+
+
+@linux_only
+@pytest.mark.exact_memory
+def test_a_table_fits_the_file_size_limit() -> None:
+    """All of its columns lie in one object: by default they have what the limit allows; larger capacities are refused."""
+    run_python(
+        """
+    import resource, vmem
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    columns = {"größe": "q|None", "s": "str", "b": "?", "t": "bytes|None"}
+    for limit in (1 << 20, 1 << 24):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        table = vmem.Table(columns, shared=True)
+        assert 1000 < table.capacity and limit * 0.9 < table.map().size < limit, (table.capacity, table.map().size)
+        count = table.capacity
+        half = bytes(count // 2)
+        texts, raw = ["x" * (count // 2), *[""] * (count - 1)], [half] * 2 + [None] * (count - 2)
+        table.extend([[None] * count, texts, [True] * count, raw])
+        assert len(vmem.attach(table.fileno())) == count
+        try:
+            table.append(1, "", True, b"")
+        except vmem.OutOfMemoryError as error:
+            assert f"capacity of {count} rows to {count + 1}" in str(error), error
+        table = vmem.Table(columns, capacity=1000, shared=True)
+        table.extend([range(1000), ["abc"] * 1000, [True] * 1000, [bytes(limit // 3), *[None] * 999]])
+        try:
+            vmem.Table({"a": "q", "s": "str"}, capacity=limit // 8, shared=True)
+        except vmem.OutOfMemoryError as error:
+            for number in (limit // 8, limit):
+                assert f" {number} " in str(error), error
+            assert "RLIMIT_FSIZE" in str(error) and "smaller capacity" in str(error), error
+        else:
+            raise AssertionError
+        assert vmem.Table(columns).map().size > 1 << 30  # the limit is no limit of private memory
     """
     )

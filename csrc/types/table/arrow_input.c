@@ -535,8 +535,8 @@ static void close_input(Input* input) {
 static int take_array(Input* input, Source* source, const TableColumn* column) {
     Columns* array = &input->unlisted;
     Source items = {0};
-    int status = check_length(array);
-    if (!input->schema.format) status = raise_malformed("a column has no format");
+    bool has_format = input->schema.release && input->schema.format;
+    int status = has_format ? check_length(array) : raise_malformed("a column has no format");
     if (status == 0) status = take_column(&items, column, &input->schema, array, 0, (Py_ssize_t)array->length);
     if (status == 0) status = source_append(source, column, &items);
     source_free(&items);

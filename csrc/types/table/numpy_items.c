@@ -35,8 +35,8 @@ static int has_time_of(const TableColumn* column, PyObject* dtype) {
 }
 
 int numpy_is_not_a_time(PyObject* object) {
-    PyObject* text = PyObject_Str(object);
-    if (!text) return -1;
+    PyObject* text = PyUnicode_Check(object) ? NULL : PyObject_Str(object);
+    if (!text) return PyErr_Occurred() ? -1 : 0;
     bool is_equal = PyUnicode_CompareWithASCIIString(text, "NaT") == 0;
     Py_DECREF(text);
     return is_equal;

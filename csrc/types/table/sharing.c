@@ -47,12 +47,24 @@ static int open_shared(ModuleState* state, Table* table, SharedMemory* memory, P
     return 0;
 }
 
+// The columns lie far apart in one object, so that growth would soon be refused.
+static Table* raise_beyond_file_limit(ModuleState* state, Py_ssize_t capacity, size_t num_bytes) {
+    PyObject* message = PyUnicode_FromFormat(
+        "a shared table with a capacity of %zd rows takes %zu bytes, and the file size limit (RLIMIT_FSIZE, ulimit "
+        "-f), "
+        "which holds for shared memory too, is %llu bytes; ask for a smaller capacity, or raise the limit",
+        capacity, num_bytes, (unsigned long long)get_file_size_limit());
+    raise_capacity_exceeded(state->out_of_memory_error, message);
+    return NULL;
+}
+
 // Everything that can run Python code comes before the table is made, so that no hook sees it without its memory.
 static Table* new_shared(ModuleState* state, PyTypeObject* python_type, TableSchema* schema, PyObject* header,
                          Py_ssize_t capacity) {
-    TableLayout layout = table_choose_layout(state, schema, capacity);
-    layout.header_size = (size_t)PyBytes_Size(header);
+    TableLayout layout = table_choose_layout(state, schema, capacity, (size_t)PyBytes_Size(header));
     size_t num_bytes = table_lay_out(schema, &layout);
+    if (num_bytes != SIZE_MAX && num_bytes + shared_page_size() > get_file_size_limit())
+        return raise_beyond_file_limit(state, layout.capacity, num_bytes);
     if (table_audit(state, python_type, &layout, num_bytes) < 0) return NULL;
     SharedMemory* memory = new_memory(state, schema, &layout, num_bytes);
     Table* self = memory ? table_allocate(python_type, schema, layout.capacity) : NULL;

@@ -127,10 +127,24 @@ void table_set_addresses(Table* table) {
         }
 }
 
-TableLayout table_choose_layout(ModuleState* state, const TableSchema* schema, Py_ssize_t capacity) {
+// How many bytes all rows, and the texts of each column, may have for all parts of an object to lie below the limit on the
+// size of files. `size` where there is none, or where it is too low for the capacity.
+static size_t fit_file_limit(const TableSchema* schema, Py_ssize_t capacity, size_t header_size, size_t size) {
+    uint64_t num_parts = (uint64_t)count_texts(schema) + (capacity < 0), limit = get_file_size_limit();
+    size_t num_pages = (size_t)schema->num_columns * NUM_PARTS + 2;
+    uint64_t taken = shared_page_size() + header_size + num_pages * vmem_get_page_size();
+    if (capacity > 0) taken += (size_t)capacity * (count_row_bits(schema) / 8 + 1);
+    if (num_parts == 0 || limit <= taken) return size;
+    uint64_t most = (limit - taken) / num_parts;
+    return most < size ? (size_t)most : size;
+}
+
+TableLayout table_choose_layout(ModuleState* state, const TableSchema* schema, Py_ssize_t capacity,
+                                size_t header_size) {
     size_t size = default_size(state);
+    if (header_size > 0) size = fit_file_limit(schema, capacity, header_size, size);
     if (capacity < 0) capacity = default_capacity(schema, size);
-    return (TableLayout){capacity, choose_text_size(schema, size), 0};
+    return (TableLayout){capacity, choose_text_size(schema, size), header_size};
 }
 
 // --- creating and deallocating ---
@@ -194,7 +208,7 @@ void table_close_place(TablePlace* place) {
 
 Table* table_new(ModuleState* state, PyTypeObject* python_type, TableSchema* schema, Py_ssize_t capacity) {
     Table* self = NULL;
-    TableLayout layout = table_choose_layout(state, schema, capacity);
+    TableLayout layout = table_choose_layout(state, schema, capacity, 0);
     size_t num_bytes = table_lay_out(schema, &layout);
     if (table_audit(state, python_type, &layout, num_bytes) == 0)
         self = table_allocate(python_type, schema, layout.capacity);

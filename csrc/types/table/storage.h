@@ -21,8 +21,8 @@ typedef struct TableLayout {
     size_t header_size;  // of what comes before the columns; 0 for none
 } TableLayout;
 
-// Without a header. A capacity of -1 is the default one.
-TableLayout table_choose_layout(ModuleState* state, const TableSchema* schema, Py_ssize_t capacity);
+// A capacity of -1 is the default one. With a header the table is shared, and a limit on the size of files holds for it.
+TableLayout table_choose_layout(ModuleState* state, const TableSchema* schema, Py_ssize_t capacity, size_t header_size);
 
 // Gives every part its range. Returns how many bytes they have together; SIZE_MAX when that is too much.
 size_t table_lay_out(const TableSchema* schema, const TableLayout* layout);
