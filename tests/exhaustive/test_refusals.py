@@ -33,12 +33,15 @@ SAMPLES = {
 }
 STRUCTURE_SAMPLES = {
     *("append", "extend, iterator", "shrink_to_fit, exported", "Array(), buffer", "drop array"),
-    *("shared, append", "shared, attach", "shared, become a reader"),
+    *("shared, append", "shared, attach", "shared, become a reader, not exported"),
     *("Ring()", "ring in a child, prepared", "drop ring"),
     *("alloc, first", "alloc, stale", "trim, long", "arena without system calls"),
 }
 
-TABLE_SAMPLES = {"Table()", "append", "extend, first", "shrink_to_fit", "export", "drop export"}
+TABLE_SAMPLES = {
+    *("Table()", "append", "extend, first", "shrink_to_fit", "export", "drop export"),
+    *("shared, append", "shared, attach", "shared, become a reader, not exported"),
+}
 
 pytestmark = linux_only  # the system calls and their errors are those of Linux
 

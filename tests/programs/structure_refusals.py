@@ -321,7 +321,7 @@ class SharedArrayCall(Explorer):
         return calls
 
 
-def is_sealed_against_writers(made: vmem.Array[int]) -> bool:
+def is_sealed_against_writers(made: vmem.Array[int] | vmem.Table) -> bool:
     """A kernel that calls this seal an invalid argument does not have it, and then nobody expects it."""
     return bool(fcntl.fcntl(made.fileno(), GET_SEALS) & FUTURE_WRITE)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import vmem
 from tests.programs.refusals import MIB, PAGE, Drop, Explorer, Plan, class_of_reserve, explore_case
-from tests.programs.structure_refusals import left_clean
+from tests.programs.structure_refusals import is_sealed_against_writers, left_clean
 from tests.support.system import permissions_in, status_bytes
+from vmem import _vmem
 
 COLUMNS = {"a": "q", "b": "str|None", "c": "?"}
 CAPACITY = 8 * MIB  # in rows
@@ -171,6 +172,131 @@ class Export(Explorer):
         return calls
 
 
+# --- shared tables ---
+
+
+def shared_table(num_rows: int) -> vmem.Table:
+    table = vmem.Table(COLUMNS, capacity=CAPACITY, shared=True)
+    if num_rows:
+        table.extend(columns_of([make_row(number) for number in range(num_rows)]))
+    return table
+
+
+def attach(table: vmem.Table) -> vmem.Table:
+    attached = vmem.attach(table.fileno())
+    assert isinstance(attached, vmem.Table)
+    return attached
+
+
+@dataclass
+class SharedTableCall(Explorer):
+    """A call that adds rows to a shared table or fails, which a reader, a view and an export of the reader observe."""
+
+    call: Callable[[vmem.Table, vmem.Table], object]
+    num_rows: int = SMALL
+    also_raised: tuple[type[Exception], ...] = (MemoryError, OSError)  # OSError where the descriptor seems to be closed
+    reads_too: bool = False
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.done: list[Row] | None = None
+
+    def try_once(self, plan: Plan) -> list[str]:
+        table = shared_table(self.num_rows)
+        reader = attach(table)
+        before = list(table)
+        views, shown = [each["a"].values for each in (table, reader)], table["a"].values.tobytes()
+        exported = reader.__arrow_c_stream__()
+        calls, raised = self.call_with(plan, lambda: self.call(table, reader))
+        if raised:
+            assert list(table) == list(reader) == before
+            self.call(table, reader)
+        self.done = self.done or list(table)
+        assert list(table) == list(reader) == self.done
+        assert self.done[: len(before)] == before
+        table.extend(columns_of(ROWS))
+        assert list(reader) == self.done + ROWS
+        assert [each.tobytes() for each in views] == [shown] * 2
+        copied = vmem.Table(COLUMNS, capacity=CAPACITY)
+        copied.extend(Exported(exported))
+        assert list(copied) == before
+        return calls
+
+
+@dataclass
+class Exported:
+    """A capsule with a stream, as the object that gave it."""
+
+    capsule: object
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.capsule
+
+
+@dataclass
+class MakeSharedTable(Explorer):
+    """A call that makes a shared table, or a reader of one."""
+
+    call: Callable[[vmem.Table], object]
+    also_raised: tuple[type[Exception], ...] = (OSError, ValueError, vmem.OutOfMemoryError, NotImplementedError)
+    reads_too: bool = False
+    num_opened = 1
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.source = shared_table(SMALL)
+        self.rows: list[Row] = list(self.source)
+
+    def make(self) -> None:
+        self.made = self.call(self.source)
+
+    def try_once(self, plan: Plan) -> list[str]:
+        addresses = status_bytes("VmSize")
+        calls, raised = self.call_with(plan, self.make)
+        if raised:
+            assert status_bytes("VmSize") < addresses + 8 * MIB or not left_clean(plan, calls)
+            self.make()
+        made = self.made
+        assert isinstance(made, vmem.Table)
+        del self.made
+        assert made.readonly == (list(made) == self.rows)
+        if not made.readonly:
+            made.extend(columns_of(self.rows))
+        maker = self.source if made.readonly else made
+        assert list(made) == self.rows
+        assert not is_sealed_against_writers(maker) or list(attach(maker)) == self.rows
+        return calls
+
+
+@dataclass
+class BecomeReader(Explorer):
+    """What a forked child does with a shared table. It cannot fail: what is refused leaves less, and never a crash."""
+
+    num_exported: int = SMALL
+    reads_too: bool = False
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def try_once(self, plan: Plan) -> list[str]:
+        table = shared_table(self.num_exported)
+        views = [table["a"].values, table["b"].values, table["b"].offsets, table["b"].validity, table["c"].values]
+        shown = [each.tobytes() for each in views if each is not None]
+        table.extend(columns_of(ROWS))
+        rows, number = list(table), table.fileno()
+        calls, raised = self.call_with(plan, _vmem._change_in_child)
+        assert raised is None
+        assert table.readonly
+        assert list(table) == rows
+        assert [each.tobytes() for each in views if each is not None] == shown
+        assert table["a"].values.readonly
+        assert table.fileno() == number
+        return calls
+
+
+# --- giving back ---
+
+
 def held_table() -> tuple[int, int, object]:
     """An address, a size, and a capsule that has outlived its table."""
     table = full_table(SMALL)
@@ -194,6 +320,21 @@ CASES: dict[str, Callable[[], Explorer]] = {
     "export rows": lambda: Export(lambda table: table[5:].__arrow_c_stream__()),
     "export schema": lambda: Export(lambda table: table.__arrow_c_schema__()),
     "export column": lambda: Export(lambda table: table["b"].__arrow_c_array__()),
+    "extend, columns of a table": lambda: TableCall(
+        lambda table: table.extend({name: table[name] for name in COLUMNS})
+    ),
+    "Table(), shared": lambda: MakeSharedTable(lambda _: vmem.Table(COLUMNS, capacity=CAPACITY, shared=True)),
+    "shared, attach": lambda: MakeSharedTable(attach),
+    "shared, append": lambda: SharedTableCall(lambda table, _: table.append(*make_row(7))),
+    "shared, append, first": lambda: SharedTableCall(lambda table, _: table.append(*make_row(7)), 0),
+    "shared, append, long text": lambda: SharedTableCall(lambda table, _: table.append(1, "x" * 20 * PAGE, True)),
+    "shared, extend": lambda: SharedTableCall(lambda table, _: table.extend(columns_of(ROWS))),
+    "shared, extend, itself": lambda: SharedTableCall(lambda table, _: table.extend(table)),
+    "shared, extend, a reader": lambda: SharedTableCall(lambda table, reader: table.extend(reader)),
+    "shared, export of a reader": lambda: SharedTableCall(lambda _, reader: reader.__arrow_c_stream__()),
+    "shared, become a reader": BecomeReader,
+    "shared, become a reader, not exported": lambda: BecomeReader(0),
+    "shared, drop": lambda: Drop(lambda: shared_table(SMALL), place_of, is_shared=True),
     "drop table": lambda: Drop(lambda: full_table(SMALL), place_of),
     "drop export": lambda: Drop(held_table, lambda held: held[:2]),
 }

@@ -642,7 +642,7 @@ def test_the_file_size_limit_refuses_growth_and_changes_nothing() -> None:
 @linux_only
 @pytest.mark.exact_memory
 def test_a_table_fits_the_file_size_limit() -> None:
-    """All of its columns lie in one object: by default they have what the limit allows; larger capacities are refused."""
+    """All of its columns lie in one object: by default they have what it allows; larger capacities are refused."""
     run_python(
         """
     import resource, vmem

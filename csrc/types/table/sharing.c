@@ -135,7 +135,8 @@ static int attach_place(ModuleState* state, Table* table, SharedMemory* memory) 
     memory->protection = VMEM_READ;
     table->place = table_new_place(state, table, (size_t)facts.num_bytes, memory);
     if (!table->place) return -1;
-    if (find_known_size(table->place) < facts.item_size) return raise_wrong_facts(&facts);
+    table->place->known_size = (size_t)memory->known_bytes;
+    if (table->place->known_size < facts.item_size) return raise_wrong_facts(&facts);
     if (read_schema(table->place, &facts, &schema) < 0) return -1;
     table->columns = schema.columns;
     table->num_columns = schema.num_columns;
