@@ -33,7 +33,7 @@ SAMPLES = {
 }
 STRUCTURE_SAMPLES = {
     *("append", "extend, iterator", "shrink_to_fit, exported", "Array(), buffer", "drop array"),
-    *("shared, append", "shared, attach", "shared, become a reader, not exported"),
+    *("shared, append", "shared, attach", "shared, become a reader"),
     *("Ring()", "ring in a child, prepared", "drop ring"),
     *("alloc, first", "alloc, stale", "trim, long", "arena without system calls"),
 }
