@@ -1,4 +1,4 @@
-"""Random calls of a region, an array, an arena, a table and a ring, each made on the real object and on its model."""
+"""Random calls of regions, arrays, rows, arenas, tables and rings, each made on the real object and on its model."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.models.arena_model import CheckedArena
 from tests.models.array_model import CheckedArray
 from tests.models.region_model import PAGE, CheckedRegion
 from tests.models.ring_model import CheckedRing
+from tests.models.rows_model import CheckedRows
 from tests.models.shared_array_model import CheckedSharedArray
 from tests.models.table_model import CheckedTable
 from tests.support.twin_arrays import TYPECODES
@@ -427,6 +428,30 @@ class SharedArrayCalls(ArrayCalls):
     def begin(self) -> None:
         self.typecode = self.numbers.choice(TYPECODES)
         self.checked = CheckedSharedArray(self.typecode, self.items(), self.CAPACITY)
+
+
+class RowsCalls(ArrayCalls):
+    """Of an array of rows, which stand for numbers from 0 to 127."""
+
+    NAME = "rows"
+    CAPACITY = 400  # rows, each of which Python code converts
+    SHAPES = ((1,), (3,), (2, 2), (1, 3, 2), (33,))
+
+    def begin(self) -> None:
+        self.typecode = self.numbers.choice(TYPECODES)
+        self.checked = CheckedRows(self.typecode, self.numbers.choice(self.SHAPES), self.items(), self.CAPACITY)
+
+    def item(self) -> int:
+        return self.numbers.randrange(128)
+
+    def items(self) -> list[float]:
+        part: list[float] = [self.item() for _ in range(self.numbers.randrange(12))]
+        return part * self.numbers.choice((1, 1, 1, 10))
+
+    def frombytes(self) -> None:
+        self.checked.frombytes(bytes(self.item() for _ in range(self.numbers.randrange(100))))
+
+    WEIGHTS: ClassVar[dict[Callable[..., None], float]] = ArrayCalls.WEIGHTS | {ArrayCalls.frombytes: 0, frombytes: 4}
 
 
 class ArenaCalls(RandomCalls):

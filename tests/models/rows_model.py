@@ -154,11 +154,11 @@ def restore(typecode: str, shape: tuple[int, ...], rows: vmem.Array[Any]) -> Num
 class CheckedRows(CheckedArray):
     """An array of rows and its model, an array.array of the numbers that they stand for."""
 
-    def __init__(self, typecode: str, shape: tuple[int, ...], start: Sequence[int], capacity: int) -> None:
+    def __init__(self, typecode: str, shape: tuple[int, ...], start: Sequence[float], capacity: int) -> None:
         self.capacity = capacity
         self.was_refused = False
-        self.array: Any = make_kind(typecode, shape)("", start, capacity=capacity)
-        self.model: array.array[Any] = array.array("b", start)
+        self.array: Any = make_kind(typecode, shape)("", map(int, start), capacity=capacity)
+        self.model: array.array[Any] = array.array("b", map(int, start))
         self.views: list[tuple[memoryview, int]] = []
 
     def make(self, action: Any) -> None:

@@ -18,6 +18,7 @@ from tests.models.random_calls import (
     RandomCalls,
     RegionCalls,
     RingCalls,
+    RowsCalls,
     SharedArrayCalls,
     TableCalls,
 )
@@ -47,8 +48,8 @@ def find_kinds() -> list[type[RandomCalls]]:
     try:
         vmem.Array("b", shared=True)
     except NotImplementedError:
-        return [RegionCalls, ArrayCalls, ArenaCalls, TableCalls]
-    return [RegionCalls, ArrayCalls, SharedArrayCalls, ArenaCalls, TableCalls, RingCalls]
+        return [RegionCalls, ArrayCalls, RowsCalls, ArenaCalls, TableCalls]
+    return [RegionCalls, ArrayCalls, RowsCalls, SharedArrayCalls, ArenaCalls, TableCalls, RingCalls]
 
 
 def main() -> int:
