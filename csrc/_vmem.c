@@ -11,6 +11,7 @@
 #include "python/module.h"
 #include "types/arena/scope.h"
 #include "types/arena/type.h"
+#include "types/array/file.h"
 #include "types/array/pickling.h"
 #include "types/array/sequence.h"
 #include "types/array/storage.h"
@@ -47,6 +48,10 @@ static PyMethodDef module_functions[] = {
     {"set_sharing_hook", sharing_set_hook, METH_O, sharing_set_hook_doc},
     {"_change_in_child", sharing_change_in_child, METH_NOARGS, sharing_change_in_child_doc},
     {"_make_fork_handler", sharing_make_fork_handler, METH_NOARGS, sharing_make_fork_handler_doc},
+    {"_open_array", AS_FASTCALL(file_open_array), file_open_array_doc},
+    {"_flush_array", AS_FASTCALL(file_flush_array), file_flush_array_doc},
+    {"_close_array", file_close_array, METH_O, file_close_array_doc},
+    {"_get_descriptor", file_get_descriptor, METH_O, file_get_descriptor_doc},
     {"_rebuild_array", AS_FASTCALL(array_rebuild), array_rebuild_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -33,7 +33,8 @@ FUNCTIONS
     objects     vmem_object_create, vmem_object_from_file, vmem_object_import, vmem_object_export, vmem_object_close,
                 vmem_object_size, vmem_object_commit, vmem_object_seal, vmem_object_get_seals, vmem_object_read,
                 vmem_object_map, vmem_object_map_aligned, vmem_object_unmap, vmem_object_map_mirrored,
-                vmem_object_unmap_mirrored, vmem_object_make_private, vmem_object_flush
+                vmem_object_unmap_mirrored, vmem_object_make_private, vmem_object_flush, vmem_object_write,
+                vmem_object_resize, vmem_object_publish, vmem_object_get_published
     ask         vmem_query, vmem_count_resident, vmem_get_memory_info, vmem_get_address_space, vmem_get_limits,
                 vmem_get_capabilities, vmem_get_page_size, vmem_get_allocation_granularity, vmem_get_huge_page_size,
                 vmem_result_message
@@ -620,6 +621,45 @@ VMEM_API VmemResult vmem_object_make_private(const VmemObject* object, void* ptr
 //                   and OpenBSD the first of these
 VMEM_API VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_t num_bytes, bool durable);
 
+// Copy bytes into a file, in one call of the system where its size allows: if the process is killed, all or nothing of
+// less than a page is written.
+//   buffer          the bytes
+//   num_bytes, offset  in bytes; num_bytes > 0. Past the end the file grows
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (full disk), VMEM_ERROR_ACCESS_DENIED (a
+//                   descriptor that cannot write), VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM
+//   threads         safe; others see it byte by byte
+//   systems         Linux: pwritev; other POSIX: pwrite; Windows: unsupported
+VMEM_API VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset);
+
+// Set the size of a file. What is added reads zero, and is given blocks of the disk, so that a disk that is full is found
+// out here. What is cut off is a fault when it is accessed, but for the rest of the last page, which reads zero later.
+//   num_bytes       in bytes, which need not be whole pages
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (full disk, RLIMIT_FSIZE, whose signal SIGXFSZ
+//                   must be ignored), VMEM_ERROR_ACCESS_DENIED (a descriptor that cannot write), VMEM_ERROR_UNSUPPORTED
+//                   (Windows: another size), VMEM_ERROR_SYSTEM. The size is the old one then
+//   threads         safe, when no other thread sets the size
+//   systems         Linux: fallocate, or writing zeros where the file system has none; other POSIX: as
+//                   vmem_object_commit(); ftruncate
+VMEM_API VmemResult vmem_object_resize(const VmemObject* object, size_t num_bytes);
+
+// Tell who asks vmem_object_get_published() that a file is being written, and how much of it is ready to be read. That
+// ends with the descriptors of the object, also when the process is killed. There is one writer: the caller sees to it.
+//   before          what this published last; SIZE_MAX in the first call
+//   num_bytes       in bytes, not less than that; SIZE_MAX says that it is not being written any more, and also ends a
+//                   lock of flock(), which would else last as long as the mappings
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED (also by some file systems), VMEM_ERROR_SYSTEM
+//   threads         safe
+//   systems         Linux 3.15: fcntl(F_OFD_SETLKW) for a write lock of all bytes from there on; elsewhere unsupported,
+//                   but for SIZE_MAX
+VMEM_API VmemResult vmem_object_publish(const VmemObject* object, size_t before, size_t num_bytes);
+
+// Get how much of a file is ready to be read: what its writer has published, or all of it if nobody writes it.
+//   num_bytes       receives a number of bytes, within the size of the file
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM
+//   threads         safe
+//   systems         Linux 3.15: fcntl(F_OFD_GETLK), and a read lock for the time of the call; elsewhere unsupported
+VMEM_API VmemResult vmem_object_get_published(const VmemObject* object, size_t* num_bytes);
+
 // Count the bytes in physical memory, of the pages that hold one or more bytes of [ptr, ptr + num_bytes).
 //   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
 //   num_resident    receives a number of bytes, a multiple of the page size; unchanged on failure
@@ -777,6 +817,7 @@ VMEM_API const char* vmem_result_message(VmemResult result);
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -928,6 +969,10 @@ static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size,
 static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size, size_t head_size);
 static VmemResult vmem__os_object_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset);
 static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, size_t size, bool durable);
+static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset);
+static VmemResult vmem__os_object_resize(const VmemObject* object, size_t size);
+static VmemResult vmem__os_object_publish(const VmemObject* object, size_t before, size_t num_bytes);
+static VmemResult vmem__os_object_get_published(const VmemObject* object, size_t* num_bytes);
 
 // The structs are set to defaults before: "other", unsupported, unlimited, 0. A system sets what it knows.
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities);
@@ -1586,6 +1631,29 @@ static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, siz
     return VMEM_SUCCESS;
 }
 
+static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset) {
+    (void)buffer, (void)num_bytes, (void)offset;
+    return vmem__os_object_seal(object, 0);
+}
+
+// A file that is mapped keeps its size.
+static VmemResult vmem__os_object_resize(const VmemObject* object, size_t size) {
+    uint64_t file_size;
+    if (object->reader == VMEM__NO_HANDLE) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__windows_get_file_size(object->reader, &file_size)) return vmem__windows_last_result();
+    return size == file_size ? VMEM_SUCCESS : VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_object_publish(const VmemObject* object, size_t before, size_t num_bytes) {
+    (void)before, (void)num_bytes;
+    return vmem__os_object_seal(object, 0);
+}
+
+static VmemResult vmem__os_object_get_published(const VmemObject* object, size_t* num_bytes) {
+    (void)num_bytes;
+    return vmem__os_object_publish(object, 0, 0);
+}
+
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
     capabilities->system = "Windows";
     capabilities->can_share = capabilities->object_size_is_exact = true;
@@ -2212,13 +2280,24 @@ static VmemResult vmem__os_object_close(VmemObject* object) {
     return result;
 }
 
-// Only files grow. A disk that is full is found out here where the system can reserve blocks, else when pages are
-// touched.
+// A disk that is full is found out here where the system can reserve blocks, else when pages are touched.
+static VmemResult vmem__posix_grow(int file, uint64_t size, uint64_t end) {
+    VmemResult result;
+    int error;
+    if (vmem__posix_allocate(file, (off_t)size, (off_t)end) == 0) return VMEM_SUCCESS;
+    result = vmem__posix_last_result();
+    error = errno;
+    vmem__posix_ftruncate(file, (off_t)size);
+    errno = error;
+    return result;
+}
+
+// Only files grow.
 static VmemResult vmem__os_object_commit(const VmemObject* object, size_t offset, size_t size) {
     uint64_t end = (uint64_t)offset + size;
     vmem__File info;
     VmemResult result = vmem__posix_find(object, &info);
-    int file = (int)object->handle, access, error;
+    int file = (int)object->handle, access;
     if (result != VMEM_SUCCESS) return result;
     access = vmem__posix_get_access(file);
     if (access < 0) return vmem__posix_last_result();
@@ -2227,12 +2306,47 @@ static VmemResult vmem__os_object_commit(const VmemObject* object, size_t offset
         return VMEM_ERROR_ACCESS_DENIED;
     }
     if (end <= info.size) return VMEM_SUCCESS;
-    if (vmem__posix_allocate(file, (off_t)info.size, (off_t)end) == 0) return VMEM_SUCCESS;
-    result = vmem__posix_last_result();
-    error = errno;
-    vmem__posix_ftruncate(file, (off_t)info.size);
-    errno = error;
+    return vmem__posix_grow(file, info.size, end);
+}
+
+static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset) {
+    const char* next = (const char*)buffer;
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    while (result == VMEM_SUCCESS && num_bytes > 0) {
+        ssize_t count = VMEM_FAIL("pwrite") ? -1 : pwrite((int)object->handle, next, num_bytes, (off_t)offset);
+        if (count < 0 && errno != EINTR) return errno == EBADF ? VMEM_ERROR_ACCESS_DENIED : vmem__posix_last_result();
+        count = count < 0 ? 0 : count;
+        next += count;
+        num_bytes -= (size_t)count;
+        offset += (size_t)count;
+    }
     return result;
+}
+
+static VmemResult vmem__os_object_resize(const VmemObject* object, size_t size) {
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    if (result != VMEM_SUCCESS || size == info.size) return result;
+    if (size > info.size) return vmem__posix_grow((int)object->handle, info.size, size);
+    return vmem__posix_result_of(vmem__posix_ftruncate((int)object->handle, (off_t)size));
+}
+
+static VmemResult vmem__os_object_publish(const VmemObject* object, size_t before, size_t num_bytes) {
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    (void)before;
+    if (result != VMEM_SUCCESS) return result;
+    if (num_bytes != SIZE_MAX) return VMEM_ERROR_UNSUPPORTED;
+#if defined(LOCK_UN)
+    result = vmem__posix_result_of(VMEM_FAIL("flock") ? -1 : flock((int)object->handle, LOCK_UN));
+#endif
+    return result;
+}
+
+static VmemResult vmem__os_object_get_published(const VmemObject* object, size_t* num_bytes) {
+    (void)num_bytes;
+    return vmem__os_object_publish(object, 0, 0);
 }
 
 static VmemResult vmem__os_object_seal(const VmemObject* object, unsigned seals) {
@@ -3039,18 +3153,23 @@ static int vmem__linux_allocate(int file, size_t offset, size_t size) {
     return status;
 }
 
+static int vmem__linux_ftruncate(int file, uint64_t size) {
+    errno = size > SIZE_MAX / 2 ? EFBIG : errno;
+    if (size > SIZE_MAX / 2 || VMEM_FAIL("ftruncate")) return -1;
+#if defined(SYS_ftruncate)
+    return (int)syscall(SYS_ftruncate, file, (long)size);
+#else
+    return (int)syscall(SYS_ftruncate64, file, VMEM__LONG_ARGUMENT((size_t)size));
+#endif
+}
+
 // What memory could not be given is undone by the kernel, but what ext4 and others could not is left behind as a part
 // of the file.
-#if defined(SYS_ftruncate)
 static void vmem__linux_undo_growth(int file, uint64_t size) {
     int error = errno;
-    if (vmem__linux_fcntl(file, VMEM__F_GET_SEALS, 0) < 0 && size <= SIZE_MAX / 2 && !VMEM_FAIL("ftruncate"))
-        syscall(SYS_ftruncate, file, (long)size);
+    if (vmem__linux_fcntl(file, VMEM__F_GET_SEALS, 0) < 0) vmem__linux_ftruncate(file, size);
     errno = error;
 }
-#else
-static void vmem__linux_undo_growth(int file, uint64_t size) { (void)file, (void)size; }
-#endif
 
 static VmemResult vmem__os_object_commit(const VmemObject* object, size_t offset, size_t size) {
     vmem__File info;
@@ -3106,6 +3225,126 @@ static long vmem__linux_preadv(int file, char* buffer, size_t num_bytes, size_t 
     one.ptr = buffer;
     one.num_bytes = num_bytes;
     return VMEM_FAIL("preadv") ? -1 : (long)syscall(SYS_preadv, file, &one, 1l, (unsigned long)offset, 0ul);
+}
+
+// Returns 0, or -1 on failure.
+static int vmem__linux_write(int file, const char* bytes, size_t num_bytes, size_t offset) {
+    int error = errno;
+    while (num_bytes > 0) {
+        vmem__Buffer one;
+        long count;
+        one.ptr = (void*)bytes;
+        one.num_bytes = num_bytes;
+        count = VMEM_FAIL("pwritev") ? -1 : (long)syscall(SYS_pwritev, file, &one, 1l, (unsigned long)offset, 0ul);
+        if (count < 0 && errno != EINTR) return -1;
+        if (count <= 0) continue;
+        bytes += count;
+        num_bytes -= (size_t)count;
+        offset += (size_t)count;
+    }
+    errno = error;
+    return 0;
+}
+
+static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset) {
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    if (result != VMEM_SUCCESS) return result;
+    if (vmem__linux_write((int)object->handle, (const char*)buffer, num_bytes, offset) == 0) return VMEM_SUCCESS;
+    return errno == EBADF ? VMEM_ERROR_ACCESS_DENIED : vmem__posix_last_result();
+}
+
+// Gives a file blocks of the disk, where it has to be by writing zeros.
+static int vmem__linux_extend(int file, size_t start, size_t end) {
+    static const char zeros[4096] = {0};
+    int error = errno, status = vmem__linux_allocate(file, start, end - start);
+    if (status == 0 || errno != EOPNOTSUPP) return status;
+    errno = error;
+    for (status = 0; status == 0 && start < end; start += sizeof zeros)
+        status = vmem__linux_write(file, zeros, end - start < sizeof zeros ? end - start : sizeof zeros, start);
+    return status;
+}
+
+static VmemResult vmem__os_object_resize(const VmemObject* object, size_t size) {
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    int file = (int)object->handle;
+    if (result != VMEM_SUCCESS || size == info.size) return result;
+    if (size < info.size) return vmem__posix_result_of(vmem__linux_ftruncate(file, size));
+    if (vmem__linux_extend(file, (size_t)info.size, size) == 0) return VMEM_SUCCESS;
+    result = errno == EBADF ? VMEM_ERROR_ACCESS_DENIED : vmem__posix_last_result();
+    vmem__linux_undo_growth(file, info.size);
+    return result;
+}
+
+// Locks of bytes, which belong to what was opened, not to the process. These are struct flock64 and numbers of
+// <linux/fcntl.h>, which strict C99 hides.
+#define VMEM__F_OFD_GETLK 36
+#define VMEM__F_OFD_SETLK 37
+#define VMEM__F_OFD_SETLKW 38
+#define VMEM__LOCK_UN 8
+
+typedef struct vmem__Lock {
+    short type, whence;
+    int64_t start, num_bytes;  // 0 for all bytes that follow
+    int process;
+} vmem__Lock;
+
+static int vmem__linux_lock(int file, int command, int type, size_t start, size_t num_bytes, vmem__Lock* lock) {
+    const int64_t most = INT64_MAX;
+    lock->type = (short)type;
+    lock->whence = 0;
+    lock->start = (uint64_t)start > (uint64_t)most ? most : (int64_t)start;
+    lock->num_bytes = (uint64_t)num_bytes > (uint64_t)most ? 0 : (int64_t)num_bytes;
+    lock->process = 0;
+    return VMEM_FAIL("fcntl") ? -1 : (int)syscall(VMEM__SYS_FCNTL, file, command, lock);
+}
+
+// Kernels and file systems without such locks call them invalid, or have no room for them.
+static VmemResult vmem__linux_lock_result(void) {
+    return errno == EINVAL || errno == ENOLCK ? VMEM_ERROR_UNSUPPORTED : vmem__posix_last_result();
+}
+
+// What was locked before is unlocked then: nobody else can lock it in between.
+static VmemResult vmem__os_object_publish(const VmemObject* object, size_t before, size_t num_bytes) {
+    int error = errno, file = (int)object->handle, status = 0;
+    vmem__Lock lock;
+    vmem__File info;
+    VmemResult result = vmem__posix_find(object, &info);
+    if (result != VMEM_SUCCESS) return result;
+    if (before == SIZE_MAX && num_bytes != SIZE_MAX) {
+        do status = vmem__linux_lock(file, VMEM__F_OFD_SETLKW, F_WRLCK, num_bytes, 0, &lock);
+        while (status != 0 && errno == EINTR);
+    }
+    if (status == 0 && before != SIZE_MAX && num_bytes > 0)
+        status = vmem__linux_lock(file, VMEM__F_OFD_SETLK, F_UNLCK, 0, num_bytes, &lock);
+    if (status != 0 && num_bytes != SIZE_MAX) return vmem__linux_lock_result();
+    errno = error;
+    if (num_bytes != SIZE_MAX) return VMEM_SUCCESS;
+    return vmem__posix_result_of(VMEM_FAIL("flock") ? -1 : (int)syscall(SYS_flock, file, VMEM__LOCK_UN));
+}
+
+// While nobody writes, nobody can begin to before the size is known: a writer waits for the read lock.
+static VmemResult vmem__os_object_get_published(const VmemObject* object, size_t* num_bytes) {
+    int error = errno, file = (int)object->handle;
+    uint64_t end = UINT64_MAX;
+    bool is_locked = false;
+    vmem__Lock lock;
+    vmem__File info;
+    VmemResult result;
+    while (end == UINT64_MAX && !is_locked) {
+        if (vmem__linux_lock(file, VMEM__F_OFD_GETLK, F_RDLCK, 0, 0, &lock) != 0) return vmem__linux_lock_result();
+        if (lock.type != F_UNLCK) end = (uint64_t)lock.start;
+        if (lock.type == F_UNLCK) is_locked = vmem__linux_lock(file, VMEM__F_OFD_SETLK, F_RDLCK, 0, 0, &lock) == 0;
+        if (end == UINT64_MAX && !is_locked && errno != EAGAIN && errno != EACCES) return vmem__linux_lock_result();
+    }
+    result = vmem__posix_find(object, &info);
+    if (is_locked) vmem__linux_lock(file, VMEM__F_OFD_SETLK, F_UNLCK, 0, 0, &lock);
+    if (result != VMEM_SUCCESS) return result;
+    if (end > info.size) end = info.size;
+    *num_bytes = end < SIZE_MAX ? (size_t)end : SIZE_MAX;
+    errno = error;
+    return VMEM_SUCCESS;
 }
 
 // One call reads up to 2 GiB, and nothing at the end.
@@ -3953,6 +4192,26 @@ static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, siz
     return vmem__os_object_make_private(object, ptr, size, 0);
 }
 
+static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset) {
+    (void)object, (void)buffer, (void)num_bytes, (void)offset;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_object_resize(const VmemObject* object, size_t size) {
+    (void)object, (void)size;
+    return VMEM_ERROR_UNSUPPORTED;
+}
+
+static VmemResult vmem__os_object_publish(const VmemObject* object, size_t before, size_t num_bytes) {
+    (void)before;
+    return vmem__os_object_resize(object, num_bytes);
+}
+
+static VmemResult vmem__os_object_get_published(const VmemObject* object, size_t* num_bytes) {
+    (void)num_bytes;
+    return vmem__os_object_resize(object, 0);
+}
+
 #endif
 
 // >>validation --------------------------------------------------------------------------------------------------------
@@ -4055,6 +4314,10 @@ static bool vmem__is_name(const char* name) {
 #define vmem_object_unmap_mirrored vmem__plain_object_unmap_mirrored
 #define vmem_object_make_private vmem__plain_object_make_private
 #define vmem_object_flush vmem__plain_object_flush
+#define vmem_object_write vmem__plain_object_write
+#define vmem_object_resize vmem__plain_object_resize
+#define vmem_object_publish vmem__plain_object_publish
+#define vmem_object_get_published vmem__plain_object_get_published
 #define vmem_count_resident vmem__plain_count_resident
 #define vmem_query vmem__plain_query
 #define vmem_get_capabilities vmem__plain_get_capabilities
@@ -4304,6 +4567,28 @@ VMEM__PUBLIC VmemResult vmem_object_flush(const VmemObject* object, void* ptr, s
     return vmem__os_object_flush(object, vmem__pointer(pages.start), pages.size, durable);
 }
 
+VMEM__PUBLIC VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes,
+                                          size_t offset) {
+    bool is_in_bounds = num_bytes > 0 && num_bytes <= SIZE_MAX / 2 && offset <= SIZE_MAX / 2 - num_bytes;
+    if (!object || !buffer || !is_in_bounds) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_write(object, buffer, num_bytes, offset);
+}
+
+VMEM__PUBLIC VmemResult vmem_object_resize(const VmemObject* object, size_t num_bytes) {
+    if (!object || num_bytes > SIZE_MAX / 2) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_resize(object, num_bytes);
+}
+
+VMEM__PUBLIC VmemResult vmem_object_publish(const VmemObject* object, size_t before, size_t num_bytes) {
+    if (!object) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_publish(object, before, num_bytes);
+}
+
+VMEM__PUBLIC VmemResult vmem_object_get_published(const VmemObject* object, size_t* num_bytes) {
+    if (!object || !num_bytes) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_get_published(object, num_bytes);
+}
+
 VMEM__PUBLIC VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident) {
     vmem__Pages pages;
     if (!num_resident || !vmem__find_pages(ptr, num_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
@@ -4416,6 +4701,10 @@ VMEM_API const char* vmem_result_message(VmemResult result) {
 #undef vmem_object_unmap_mirrored
 #undef vmem_object_make_private
 #undef vmem_object_flush
+#undef vmem_object_write
+#undef vmem_object_resize
+#undef vmem_object_publish
+#undef vmem_object_get_published
 #undef vmem_count_resident
 #undef vmem_query
 #undef vmem_get_capabilities
@@ -5102,6 +5391,32 @@ VMEM_API VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_
         !vmem__check_range(function, ptr, num_bytes, VMEM__IN_OBJECT))
         return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__tell_of_object(function, object, vmem__plain_object_flush(object, ptr, num_bytes, durable));
+}
+
+VMEM_API VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset) {
+    const char* function = "vmem_object_write";
+    if (!vmem__check_pointer(function, "object", object) || !vmem__check_pointer(function, "buffer", buffer))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell_of_object(function, object, vmem__plain_object_write(object, buffer, num_bytes, offset));
+}
+
+VMEM_API VmemResult vmem_object_resize(const VmemObject* object, size_t num_bytes) {
+    const char* function = "vmem_object_resize";
+    if (!vmem__check_pointer(function, "object", object)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell_of_object(function, object, vmem__plain_object_resize(object, num_bytes));
+}
+
+VMEM_API VmemResult vmem_object_publish(const VmemObject* object, size_t before, size_t num_bytes) {
+    const char* function = "vmem_object_publish";
+    if (!vmem__check_pointer(function, "object", object)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell_of_object(function, object, vmem__plain_object_publish(object, before, num_bytes));
+}
+
+VMEM_API VmemResult vmem_object_get_published(const VmemObject* object, size_t* num_bytes) {
+    const char* function = "vmem_object_get_published";
+    if (!vmem__check_pointer(function, "object", object) || !vmem__check_pointer(function, "num_bytes", num_bytes))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell_of_object(function, object, vmem__plain_object_get_published(object, num_bytes));
 }
 
 VMEM_API VmemResult vmem_count_resident(const void* ptr, size_t num_bytes, size_t* num_resident) {

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/file_memory.h"
 #include "core/mapping_budget.h"
 #include "core/shared_memory.h"
 
@@ -71,12 +72,19 @@ static size_t find_shown_end(const NativeMemory* memory) {
     return vmem_align_forward(end, vmem_get_page_size());
 }
 
+static void isolate(NativeMemory* memory, size_t end) {
+    FileMemory* file = file_memory_of(memory->backing);
+    if (file)
+        file_memory_isolate(file, memory->base, memory->size, end);
+    else
+        shared_memory_isolate(shared_memory_of(memory->backing), memory->base, memory->size, end, end);
+}
+
 static void isolate_in_child(void* object) {
     NativeMemory* memory = object;
     size_t end = find_shown_end(memory);
     fork_list_remove(&memory->fork_entry);
-    if (!has_no_users(memory) && memory->base)
-        shared_memory_isolate(shared_memory_of(memory->backing), memory->base, memory->size, end, end);
+    if (!has_no_users(memory) && memory->base) isolate(memory, end);
     drop_records(memory);
 }
 

@@ -138,8 +138,8 @@ PyObject* view_pin_for_native(Reservation* reservation, size_t offset, size_t nu
     return (PyObject*)pin;
 }
 
-int view_export(Reservation* reservation, const Py_ssize_t* num_items, const ItemLayout* layout, bool readonly,
-                Py_buffer* view, int flags) {
+int view_export(Reservation* reservation, size_t offset, const Py_ssize_t* num_items, const ItemLayout* layout,
+                bool readonly, Py_buffer* view, int flags) {
     if (!view) {  // only native code can do that
         PyErr_SetString(PyExc_BufferError, "the Py_buffer argument must not be NULL");
         return -1;
@@ -147,7 +147,7 @@ int view_export(Reservation* reservation, const Py_ssize_t* num_items, const Ite
     view->obj = NULL;
     PinObject* pin = view_new_pin(reservation);
     if (!pin) return -1;
-    int status = view_place_rows(pin, 0, *num_items, layout, readonly);
+    int status = view_place_rows(pin, offset, *num_items, layout, readonly);
     if (status == 0) status = PyObject_GetBuffer((PyObject*)pin, view, flags);
     Py_DECREF(pin);
     return status;

@@ -34,10 +34,10 @@ int view_place_rows(PinObject* pin, size_t offset, Py_ssize_t num_items, const I
 // A pin for another extension, which may use the bytes at `address` until it releases the pin.
 PyObject* view_pin_for_native(Reservation* reservation, size_t offset, size_t num_bytes, bool writable, void** address);
 
-// Implements a bf_getbuffer: exports the first `*num_items` items, which are committed, and writable unless `readonly`.
-// The number is read after everything that can run Python code.
-int view_export(Reservation* reservation, const Py_ssize_t* num_items, const ItemLayout* layout, bool readonly,
-                Py_buffer* view, int flags);
+// Implements a bf_getbuffer: exports the first `*num_items` items from an offset on, which are committed, and writable
+// unless `readonly`. The number is read after everything that can run Python code.
+int view_export(Reservation* reservation, size_t offset, const Py_ssize_t* num_items, const ItemLayout* layout,
+                bool readonly, Py_buffer* view, int flags);
 
 extern PyType_Spec pin_spec;
 extern PyType_Spec untracked_pin_spec;

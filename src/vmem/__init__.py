@@ -26,6 +26,7 @@ takes any object with ``__index__``.
 #   _arguments      checks of arguments
 #   _memory         memory_info
 #   _region         Region, reserve and attach
+#   _files          FileArray and open_array
 #   _sharing        what multiprocessing does with shared objects; imported when the first one is made
 #   _rows           Row; imported when the first row of a table is made
 #   _drawing/       maps as text and as pictures
@@ -45,6 +46,7 @@ except ImportError as _error:
 
 from vmem import _vmem
 from vmem._about import __version__, get_include
+from vmem._files import FileArray, open_array
 from vmem._first_use import import_map as _import_map
 from vmem._first_use import import_types as _import_types
 from vmem._memory import memory_info
@@ -70,7 +72,7 @@ from vmem._vmem import (
 )
 
 # Users, tracebacks, help() and pickles find them here.
-for _public in (Region, attach, get_include, memory_info, reserve):
+for _public in (FileArray, Region, attach, get_include, memory_info, open_array, reserve):
     _public.__module__ = __name__
 del _public
 
@@ -81,6 +83,7 @@ __all__ = [
     "Arena",
     "Array",
     "Column",
+    "FileArray",
     "MemoryInfo",
     "MemoryMap",
     "MemoryPart",
@@ -102,6 +105,7 @@ __all__ = [
     "get_page_size",
     "is_aligned",
     "memory_info",
+    "open_array",
     "reserve",
 ]
 

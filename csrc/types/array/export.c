@@ -9,8 +9,8 @@ int array_export_items(Array* array, ExportedItems* exported) {
     size_t num_bytes = array_num_bytes(array);
     exported->items = array->items;
     exported->length = array->length;
-    exported->is_readonly = array->role == ARRAY_READER;
-    exported->hold = native_hold_begin(&place->reservation, 0, num_bytes, exported->is_readonly);
+    exported->is_readonly = array_is_readonly(array);
+    exported->hold = native_hold_begin(&place->reservation, place->item_offset, num_bytes, exported->is_readonly);
     if (exported->hold && place->exported_end < num_bytes) place->exported_end = num_bytes;
     Py_END_CRITICAL_SECTION();
     return exported->hold ? 0 : -1;

@@ -396,7 +396,7 @@ PyObject* array_sizeof(Array* self, PyObject* Py_UNUSED(ignored)) {
     if (!self->place) on_heap = (size_t)(self->num_allocated * self->type->size);
     if (self->type->num_dims > 0) on_heap += sizeof(RowType);
     for (const Place* place = self->place; place; place = place->inherited)
-        on_heap += sizeof(Place) + (place->memory ? sizeof(SharedMemory) : 0);
+        on_heap += sizeof(Place) + (place->memory ? sizeof(SharedMemory) : place->file ? sizeof(FileMemory) : 0);
     Py_END_CRITICAL_SECTION();
     PyObject* heap_size = size ? PyLong_FromSize_t(on_heap) : NULL;
     PyObject* sum = heap_size ? PyNumber_Add(size, heap_size) : NULL;
@@ -415,7 +415,7 @@ PyObject* array_deepcopy(Array* self, PyObject* Py_UNUSED(memo)) { return array_
 
 static size_t count_used(PyObject* owner) {
     const Array* array = (Array*)owner;
-    return (size_t)(array->length * array->type->size);
+    return array->place->item_offset + array_num_bytes(array);
 }
 
 PyObject* array_map(Array* self, PyObject* Py_UNUSED(ignored)) {
@@ -428,7 +428,7 @@ PyObject* array_map(Array* self, PyObject* Py_UNUSED(ignored)) {
 
 // A private one may have no reservation.
 static int check_shared(const Array* self) {
-    return self->role == ARRAY_PRIVATE ? sharing_raise_not_shared("array") : 0;
+    return !self->place || !self->place->memory ? sharing_raise_not_shared("array") : 0;
 }
 
 PyObject* array_fileno(Array* self, PyObject* Py_UNUSED(ignored)) {

@@ -74,7 +74,7 @@ static ModuleState* find_loaded_state(Array* self) {
 static PyObject* reduce_to_memory(Array* self, bool in_buffer);
 
 static int check_private(const Array* self) {
-    if (self->role == ARRAY_PRIVATE) return 0;
+    if (self->role == ARRAY_PRIVATE || self->place->file) return 0;
     PyErr_SetString(PyExc_TypeError,
                     "cannot pickle a shared array: send it through multiprocessing, or its fileno() over a socket to a "
                     "process that calls vmem.attach(); a slice of it, as array[:], is a copy that can be pickled");

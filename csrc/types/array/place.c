@@ -39,6 +39,15 @@ static const OwnerKind ATTACHED_ARRAY = {
     .when_commit_runs_out_of_mappings = "keep fewer arrays and arenas",
 };
 
+static const OwnerKind FILE_ARRAY = {
+    .noun = "array",
+    .article = "an",
+    .reserved_for = " for a file",
+    .when_addresses_run_out = "ask for a smaller capacity",
+    .when_mappings_run_out = "keep fewer arrays and arenas",
+    .when_commit_runs_out_of_mappings = "keep fewer arrays and arenas",
+};
+
 // --- capacity ---
 
 int place_convert_capacity(const RowType* type, PyObject* object, Py_ssize_t* capacity) {
@@ -117,7 +126,7 @@ static int raise_place_full(const Array* array, Py_ssize_t length) {
 }
 
 static void count_allocated(Array* array, size_t usable) {
-    array->num_allocated = (Py_ssize_t)usable / array->type->size;
+    array->num_allocated = (Py_ssize_t)(usable - array->place->item_offset) / array->type->size;
     if (array->num_allocated > array->place->capacity) array->num_allocated = array->place->capacity;
 }
 
@@ -146,19 +155,19 @@ static size_t count_capacity_bytes(const RowType* type, Py_ssize_t capacity) {
     return capacity > 0 ? (size_t)(capacity * type->size) : 1;
 }
 
-// Takes over what is to be shared; that is NULL for private memory. NULL with an exception.
+// Takes over the backing. NULL with an exception.
 static Place* new_place(ModuleState* state, Array* array, const OwnerKind* owner_kind, Py_ssize_t capacity,
-                        size_t num_bytes, SharedMemory* memory) {
+                        size_t num_bytes, const Backing* backing) {
     ReservationOptions options = describe_place(state, Py_TYPE((PyObject*)array), num_bytes);
-    const Backing* backing = memory ? &memory->backing : &PRIVATE_MEMORY;
     Place* place = PyMem_Calloc(1, sizeof(Place));
     if (!place) {
-        if (memory) shared_memory_free(memory);
+        if (backing->destroy) backing->destroy(backing);
         PyErr_NoMemory();
         return NULL;
     }
     place->capacity = capacity;
-    place->memory = memory;
+    place->memory = shared_memory_of(backing);
+    place->file = file_memory_of(backing);
     if (reservation_open(&place->reservation, state, (PyObject*)array, owner_kind, backing, &options) == 0)
         return place;
     place_close(place);
@@ -171,7 +180,7 @@ static int open_place(ModuleState* state, Array* array, Py_ssize_t capacity, boo
     if (place_audit(state, Py_TYPE((PyObject*)array), array->type, capacity) < 0) return -1;
     int status = 0;
     Place* place = new_place(state, array, is_default ? &DEFAULT_ARRAY : &ARRAY, capacity,
-                             count_capacity_bytes(array->type, capacity), NULL);
+                             count_capacity_bytes(array->type, capacity), &PRIVATE_MEMORY);
     if (!place) return -1;
     Py_BEGIN_CRITICAL_SECTION(array);
     if (!array->place) status = move_items(array, place);  // else another thread or a hook was first
@@ -258,7 +267,7 @@ int place_open_shared(ModuleState* state, Array* array, Py_ssize_t capacity, boo
     size_t num_bytes = count_capacity_bytes(array->type, capacity);
     SharedMemory* memory = new_shared_memory(state, array->type, capacity);
     if (!memory) return -1;
-    Place* place = new_place(state, array, is_default ? &DEFAULT_ARRAY : &ARRAY, capacity, num_bytes, memory);
+    Place* place = new_place(state, array, is_default ? &DEFAULT_ARRAY : &ARRAY, capacity, num_bytes, &memory->backing);
     if (!place) return -1;
     array->items = place->reservation.base;
     array->place = place;
@@ -272,7 +281,7 @@ static Place* new_readable_place(ModuleState* state, Array* array, const OwnerKi
     Py_ssize_t capacity = (Py_ssize_t)num_bytes / array->type->size;
     memory->keeps_page = true;
     memory->protection = VMEM_READ;
-    return new_place(state, array, owner_kind, capacity, num_bytes > 0 ? num_bytes : 1, memory);
+    return new_place(state, array, owner_kind, capacity, num_bytes > 0 ? num_bytes : 1, &memory->backing);
 }
 
 int place_attach(ModuleState* state, Array* array, SharedMemory* memory) {
@@ -283,6 +292,74 @@ int place_attach(ModuleState* state, Array* array, SharedMemory* memory) {
     array->role = ARRAY_READER;
     return 0;
 }
+
+// --- files ---
+
+// Where so many items end.
+static size_t end_of(const Array* array, Py_ssize_t length) {
+    return array->place->item_offset + (size_t)(length * array->type->size);
+}
+
+int place_open_file(ModuleState* state, Array* array, Py_ssize_t capacity, FileMemory* file, Py_ssize_t length) {
+    size_t max_bytes = file->object.max_bytes;
+    bool is_writer = file->is_writer;
+    Py_ssize_t readable = (Py_ssize_t)((file->size - file->item_offset) / file->item_size);
+    if (length > readable) length = readable;
+    Place* place = new_place(state, array, &FILE_ARRAY, capacity, max_bytes, &file->backing);
+    if (!place) return -1;
+    place->item_offset = file->item_offset;
+    array->items = place->reservation.base + file->item_offset;
+    array->place = place;
+    array->role = is_writer ? ARRAY_FILE : ARRAY_READER;
+    if (file_memory_record(file, &place->reservation, is_writer ? file->size : end_of(array, length)) < 0) return -1;
+    array->length = length;
+    if (is_writer) count_allocated(array, file->size);
+    place->high_water = file->size;
+    return 0;
+}
+
+static int ensure_file(Array* array, Py_ssize_t length) {
+    Place* place = array->place;
+    if (file_memory_grow(place->file, &place->reservation, end_of(array, length)) < 0) return -1;
+    count_allocated(array, place->file->size);
+    return 0;
+}
+
+int place_append_to_file(Array* array, const char* items, Py_ssize_t num_items) {
+    Place* place = array->place;
+    if (num_items > place->capacity - array->length) return 0;
+    int status = file_memory_append(place->file, &place->reservation, end_of(array, array->length), items,
+                                    (size_t)(num_items * array->type->size));
+    if (status <= 0) return status;
+    count_allocated(array, place->file->size);
+    array->length += num_items;
+    if (place->high_water < end_of(array, array->length)) place->high_water = end_of(array, array->length);
+    return 1;
+}
+
+void place_close_file(Array* array) {
+    PyObject *type, *value, *traceback;
+    FileMemory* file = array->place->file;
+    if (array->role == ARRAY_FILE) {
+        PyErr_Fetch(&type, &value, &traceback);
+        file_memory_settle(file, &array->place->reservation, (size_t)array->length);
+        PyErr_Restore(type, value, traceback);
+    }
+    file_memory_close(file);
+}
+
+static void follow_file(Array* array) {
+    FileMemory* file = array->place->file;
+    size_t length = file_memory_find_length(file);
+    if (length > (size_t)array->place->capacity) length = (size_t)array->place->capacity;
+    if (length <= (size_t)array->length) return;
+    if (file_memory_record(file, &array->place->reservation, end_of(array, (Py_ssize_t)length)) == 0)
+        array->length = (Py_ssize_t)length;
+    else
+        PyErr_Clear();
+}
+
+// --- following ---
 
 // Core dumps contain the items, unless that takes a mapping that is not to be had.
 static void include_in_dumps(const Place* place, Pages pages, Py_ssize_t mapping_cost) {
@@ -312,7 +389,8 @@ static bool record_readable(Place* place, size_t end) {
 void place_follow(Array* array) {
     Place* place = array->place;
     size_t size = (size_t)array->type->size;
-    if (!place->memory->page) return;
+    if (place->file) follow_file(array);
+    if (place->file || !place->memory->page) return;
     size_t length = shared_memory_load_length(place->memory, size, (size_t)place->capacity);
     if (length > (size_t)array->length && record_readable(place, length * size)) array->length = (Py_ssize_t)length;
 }
@@ -366,8 +444,14 @@ static void keep_descriptor(SharedMemory* memory, SharedMemory* old) {
 void place_become_reader(ModuleState* state, Array* array) {
     Place* old = array->place;
     fork_list_remove(&old->fork_entry);
-    array->role = ARRAY_READER;
+    if (array->role != ARRAY_CLOSED) array->role = ARRAY_READER;
     array->num_allocated = 0;
+    if (old->file) {
+        old->reservation.busy.first = NULL;  // as in isolate()
+        file_memory_isolate(old->file, old->reservation.base, old->reservation.size,
+                            growth_committed_end(&old->reservation));
+        return;
+    }
     Place* place = map_again(state, array, old);
     isolate(old, place ? old->exported_end : growth_committed_end(&old->reservation));
     if (!place) return;
@@ -383,6 +467,7 @@ int place_ensure(Array* array, Py_ssize_t length) {
     Reservation* reservation = &array->place->reservation;
     if (length > array->place->capacity) return raise_place_full(array, length);
     size_t end = (size_t)(length * array->type->size);
+    if (array->place->file) return ensure_file(array, length);
     if (busy_check_usable(&reservation->busy, (ByteRange){array_num_bytes(array), end}, "grow into") < 0) return -1;
     if (growth_commit_to(reservation, end) < 0) return -1;
     // Where a call is at work, it may be about to decommit the pages behind those that are needed.
@@ -393,7 +478,7 @@ int place_ensure(Array* array, Py_ssize_t length) {
 // Pages below the high water mark have been written, and are resident.
 void place_prefault(Array* array, Py_ssize_t length) {
     Place* place = array->place;
-    size_t used = array_num_bytes(array), end = (size_t)(length * array->type->size);
+    size_t used = end_of(array, array->length), end = end_of(array, length);
     if (place->high_water < used) place->high_water = used;
     if (place->high_water >= end) return;
     growth_prefault(&place->reservation, place->high_water, end);
@@ -411,20 +496,36 @@ static int find_next_bytes(Array* array, Py_ssize_t num_items, ByteRange* next) 
     Py_END_CRITICAL_SECTION();
     if (num_items > capacity - length)
         return raise_place_full(array, num_items > PY_SSIZE_T_MAX - length ? PY_SSIZE_T_MAX : length + num_items);
-    next->start = (size_t)(length * array->type->size);
-    next->end = (size_t)((length + num_items) * array->type->size);
+    next->start = end_of(array, length);
+    next->end = end_of(array, length + num_items);
     return 0;
+}
+
+// What another thread cuts off before the operation begins is not committed then.
+static int prepare_in_file(Array* array, PageOperation op, ByteRange next, int (*check_grows)(PyObject* array)) {
+    Place* place = array->place;
+    int status = 0;
+    Py_BEGIN_CRITICAL_SECTION(array);
+    if (next.end > place->file->size) {
+        status = check_grows((PyObject*)array);
+        if (status == 0) status = file_memory_grow(place->file, &place->reservation, next.end);
+        if (status == 0) count_allocated(array, place->file->size);
+    }
+    Py_END_CRITICAL_SECTION();
+    return status < 0 ? -1 : page_ops_run(&place->reservation, op, next.start, next.end - next.start);
 }
 
 int place_prefault_next(Array* array, Py_ssize_t num_items, int (*check_grows)(PyObject* array)) {
     ByteRange next = {0, 0};
     if (find_next_bytes(array, num_items, &next) < 0) return -1;
+    if (array->place->file) return prepare_in_file(array, PAGE_OP_PREFAULT, next, check_grows);
     return growth_prepare_prefaulted(&array->place->reservation, next.start, next.end, check_grows);
 }
 
 int place_lock(Array* array, Py_ssize_t num_items, int (*check_grows)(PyObject* array)) {
     ByteRange next = {0, 0};
     if (find_next_bytes(array, num_items, &next) < 0) return -1;
+    if (array->place->file) return prepare_in_file(array, PAGE_OP_LOCK, (ByteRange){0, next.end}, check_grows);
     return growth_prepare_locked(&array->place->reservation, next.end, check_grows);
 }
 

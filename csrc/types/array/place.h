@@ -39,6 +39,12 @@ int place_audit(ModuleState* state, PyTypeObject* python_type, const RowType* ty
 int place_open_shared(ModuleState* state, Array* array, Py_ssize_t capacity, bool is_default);
 int place_attach(ModuleState* state, Array* array, SharedMemory* memory);
 
+// Maps a file, which it takes over, for a new array of so many items. The same.
+int place_open_file(ModuleState* state, Array* array, Py_ssize_t capacity, FileMemory* file, Py_ssize_t length);
+
+// Flushes and closes the file of an array that is being deallocated: native code may keep its memory. Never raises.
+void place_close_file(Array* array);
+
 // Makes as many items readable as there are by now. The caller holds the array's lock. No Python code runs, and there is
 // no failure: without memory for the record the array stays as long as it was.
 void place_follow(Array* array);
@@ -53,6 +59,9 @@ void place_close(Place* place);
 
 // Commits memory for so many items. The caller holds the array's lock. No Python code runs when it succeeds.
 int place_ensure(Array* array, Py_ssize_t length);
+
+// Appends items to a file, or leaves it to the caller, as file_memory_append() does. Under the array's lock.
+int place_append_to_file(Array* array, const char* items, Py_ssize_t num_items);
 
 // Makes the pages of items resident that are about to be written for the first time. Best effort. Under the array's
 // lock.

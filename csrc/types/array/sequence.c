@@ -230,7 +230,7 @@ static int set_slice_to_array(Array* self, Slice slice, Array* other) {
 // What this process reads at other addresses may be the same memory, of which items would be overwritten before they are
 // copied: then a copy, else the array itself. A new reference.
 static Array* separate(const Array* self, Array* other) {
-    if (self->role != ARRAY_WRITER || other->role != ARRAY_READER) return (Array*)Py_NewRef((PyObject*)other);
+    if (self->role == ARRAY_PRIVATE || !array_is_readonly(other)) return (Array*)Py_NewRef((PyObject*)other);
     Array* copy = array_new_like(other, array_load_length(other));
     if (copy && array_append_array(copy, other) < 0) Py_CLEAR(copy);
     return copy;

@@ -5,9 +5,9 @@
 // --- the length ---
 
 Py_ssize_t array_follow_writer(Array* array) {
-    const SharedPage* page = array->place->memory->page;
+    const SharedMemory* memory = array->place->memory;
     Py_ssize_t length = array->length;
-    if (!page || shared_page_load_length(page) == (size_t)length) return length;
+    if (memory && (!memory->page || shared_page_load_length(memory->page) == (size_t)length)) return length;
     Py_BEGIN_CRITICAL_SECTION(array);
     place_follow(array);
     length = array->length;
@@ -19,13 +19,18 @@ void array_publish_length(Array* array) { shared_memory_publish_length(array->pl
 
 // --- what readers, and writers that are read, must not do ---
 
-int array_raise_read_only(void) {
-    PyErr_SetString(PyExc_TypeError, "this array is read-only: the process that made it writes");
+int array_raise_read_only(const Array* array) {
+    if (array->role == ARRAY_CLOSED)
+        PyErr_SetString(PyExc_ValueError, "this array can only be read: its file is closed");
+    else
+        PyErr_SetString(PyExc_TypeError, array->place->file
+                                             ? "this array is read-only: its file was opened to be read"
+                                             : "this array is read-only: the process that made it writes");
     return -1;
 }
 
 int array_raise_append_only(const Array* array, const char* call) {
-    if (array->role == ARRAY_READER) return array_raise_read_only();
+    if (array_is_readonly(array)) return array_raise_read_only(array);
     PyErr_Format(PyExc_TypeError, "this array is append-only, because other processes may read it: no %s", call);
     return -1;
 }

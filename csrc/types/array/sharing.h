@@ -26,14 +26,14 @@ static inline void array_set_length(Array* array, Py_ssize_t length) {
 
 // --- what readers, and writers that are read, must not do ---
 
-// Raise TypeError and return -1. They must come after everything in a call that can run Python code, because that can
+// Raise TypeError, or ValueError for a closed file, and return -1. They must come after everything in a call that can run Python code, because that can
 // fork, which makes a reader.
-int array_raise_read_only(void);
+int array_raise_read_only(const Array* array);
 int array_raise_append_only(const Array* array, const char* call);
 
 // For calls that change items, or add some.
 static inline int array_check_writable(const Array* array) {
-    return array->role == ARRAY_READER ? array_raise_read_only() : 0;
+    return array_is_readonly(array) ? array_raise_read_only(array) : 0;
 }
 
 // For calls that remove or move items, named as in "pop()": only an array that nobody else reads allows them.

@@ -10,6 +10,7 @@ void array_dealloc(Array* self) {
     PyTypeObject* type = Py_TYPE((PyObject*)self);
     PyObject_GC_UnTrack(self);
     if (self->weakrefs) PyObject_ClearWeakRefs((PyObject*)self);
+    if (self->place && self->place->file) place_close_file(self);
     if (self->place)
         place_close(self->place);
     else
@@ -86,6 +87,19 @@ Array* array_new_shared(ModuleState* state, PyTypeObject* python_type, const Row
     Array* self = new_shared(state, python_type, type, capacity, is_default);
     if (!self && is_default && place_has_smaller_default(state, type, &capacity, min_capacity))
         self = new_shared(state, python_type, type, capacity, is_default);
+    return self;
+}
+
+// Forked children close the descriptors that they inherit.
+Array* array_new_file(ModuleState* state, PyTypeObject* python_type, const RowType* type, Py_ssize_t capacity,
+                      FileMemory* file, Py_ssize_t length) {
+    Array* self = allocate(state, python_type, type);
+    if (!self)
+        file->backing.destroy(&file->backing);
+    else if (place_open_file(state, self, capacity, file, length) < 0)
+        Py_CLEAR(self);
+    else
+        fork_list_add(&state->sharing.forks, &self->place->fork_entry, &WRITTEN_HERE, self);
     return self;
 }
 
@@ -215,7 +229,7 @@ int array_shrink_to_fit(Array* array) {
     bool has_place, is_shared;
     Py_BEGIN_CRITICAL_SECTION(array);
     has_place = array->place != NULL;
-    is_shared = array->role != ARRAY_PRIVATE;
+    is_shared = array->role != ARRAY_PRIVATE;  // or a file
     if (!has_place) status = shrink_on_heap(array);
     Py_END_CRITICAL_SECTION();
     return has_place && !is_shared ? place_shrink_to_fit(array) : status;
@@ -258,6 +272,10 @@ int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const c
     Py_ssize_t num_before = start + num_removed, num_after = array->length - num_before;
     Py_ssize_t length = add_lengths(array->length - num_removed, num_items);
     if (array->role != ARRAY_PRIVATE && array_check_splice(array, start, num_removed, num_items) < 0) return -1;
+    if (array->role == ARRAY_FILE && start == array->length) {
+        int status = place_append_to_file(array, items, num_items);
+        if (status != 0) return status < 0 ? -1 : 0;
+    }
     if (make_room(array, length) < 0) return -1;
     if (length < array->length && array_check_shrinks(array, length) < 0) return -1;
     size_t size = (size_t)array->type->size;

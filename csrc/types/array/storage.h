@@ -25,6 +25,10 @@ Array* array_new_shared(ModuleState* state, PyTypeObject* python_type, const Row
 // A reader of memory that another process has shared, which it takes over. Runs audit hooks.
 PyObject* array_attach(ModuleState* state, PyTypeObject* python_type, SharedMemory* memory);
 
+// One of so many items that is a file, which it takes over. The audit event was raised before.
+Array* array_new_file(ModuleState* state, PyTypeObject* python_type, const RowType* type, Py_ssize_t capacity,
+                      FileMemory* file, Py_ssize_t length);
+
 // An empty one of the same item type, for at least so many items.
 Array* array_new_like(Array* array, Py_ssize_t min_capacity);
 

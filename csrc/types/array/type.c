@@ -123,8 +123,9 @@ static int array_traverse(Array* self, visitproc visit, void* arg) {
 static int export_items(Array* self, Py_buffer* view, int flags) {
     Place* place = self->place;
     ItemLayout layout = rows_layout(self->type);
-    bool is_readonly = self->role == ARRAY_READER;
-    if (view_export(&place->reservation, &self->length, &layout, is_readonly, view, flags) < 0) return -1;
+    bool is_readonly = array_is_readonly(self);
+    if (view_export(&place->reservation, place->item_offset, &self->length, &layout, is_readonly, view, flags) < 0)
+        return -1;
     if (place != self->place) {
         PyBuffer_Release(view);
         return 1;
@@ -190,11 +191,11 @@ static PyObject* array_get_capacity(Array* self, void* Py_UNUSED(closure)) {
 }
 
 static PyObject* array_get_readonly(Array* self, void* Py_UNUSED(closure)) {
-    return PyBool_FromLong(self->role == ARRAY_READER);
+    return PyBool_FromLong(array_is_readonly(self));
 }
 
 static PyObject* array_get_is_shared(Array* self, void* Py_UNUSED(closure)) {
-    return PyBool_FromLong(self->role != ARRAY_PRIVATE);
+    return PyBool_FromLong(self->place && self->place->memory);
 }
 
 // --- tables ---
@@ -244,7 +245,8 @@ static PyGetSetDef array_getset[] = {
     {"itemsize", (getter)array_get_itemsize, NULL, "The size of one number in bytes.", NULL},
     {"row_shape", (getter)array_get_row_shape, NULL, "The shape of an item; () where an item is a number.", NULL},
     {"capacity", (getter)array_get_capacity, NULL, "How many items the array can ever hold.", NULL},
-    {"readonly", (getter)array_get_readonly, NULL, "Whether another process writes the items.", NULL},
+    {"readonly", (getter)array_get_readonly, NULL,
+     "Whether it cannot be written: another process writes the items, or its file is closed.", NULL},
     {"_is_shared", (getter)array_get_is_shared, NULL, "Whether other processes can attach it.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -1,0 +1,332 @@
+#include "core/file_memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/errors.h"
+
+static FileMemory* of(const Backing* backing) {
+    return (FileMemory*)backing;  // was not made as a constant
+}
+
+// --- the backing ---
+
+static VmemResult file_reserve(const Backing* backing, size_t num_bytes, size_t align, const char* name, void** base) {
+    const FileMemory* memory = of(backing);
+    (void)name;
+    *base =
+        vmem_object_map_aligned(&memory->object, num_bytes, 0, memory->is_writer ? VMEM_READ_WRITE : VMEM_READ, align);
+    return *base ? VMEM_SUCCESS : result_of_reserve(system_error());
+}
+
+static VmemResult file_release(const Backing* backing, void* ptr, size_t num_reserved_bytes) {
+    (void)backing;
+    return vmem_object_unmap(ptr, num_reserved_bytes);
+}
+
+static VmemResult file_count_resident(const Backing* backing, const void* ptr, size_t num_bytes, size_t* num_resident) {
+    (void)backing;
+    return vmem_count_resident(ptr, num_bytes, num_resident);
+}
+
+static void file_destroy(const Backing* backing) {
+    FileMemory* memory = of(backing);
+    file_memory_close(memory);
+    free(memory->header);
+    free(memory);
+}
+
+static const Backing FILE_MEMORY = {
+    .never_huge = "a file has no huge pages",
+    .always_inherited = "forked processes share files",
+    .never_given_back = "it is a file",
+    .reserve = file_reserve,
+    .release = file_release,
+    .count_resident = file_count_resident,
+    .destroy = file_destroy,
+};
+
+FileMemory* file_memory_of(const Backing* backing) {
+    return backing && backing->destroy == file_destroy ? of(backing) : NULL;
+}
+
+// --- errors ---
+
+static const char* describe(VmemResult result, int error) {
+#ifndef _WIN32
+    if (error == ENOSPC || error == EDQUOT) return "the disk is full";
+    if (error == EFBIG)
+        return "that is more than the file size limit (RLIMIT_FSIZE, ulimit -f), or the file system, allows";
+#endif
+    return describe_refusal(result, error);
+}
+
+int file_memory_raise(PyObject* what, VmemResult result, int error) {
+    if (result == VMEM_ERROR_UNSUPPORTED && what) {
+        PyErr_Format(PyExc_NotImplementedError, "%U: this system cannot do that to a file that is mapped", what);
+        Py_DECREF(what);
+    } else {
+        raise_system_error(what, describe(result, error), error);
+    }
+    return -1;
+}
+
+static int raise_resize(const FileMemory* memory, size_t size, VmemResult result, int error) {
+    return file_memory_raise(PyUnicode_FromFormat("cannot resize a file from %zu bytes to %zu", memory->size, size),
+                             result, error);
+}
+
+// --- opening and closing ---
+
+static int copy_header(FileMemory* memory, const FileLayout* layout) {
+    char *prefix, *suffix;
+    Py_ssize_t prefix_size, suffix_size;
+    if (PyBytes_AsStringAndSize(layout->prefix, &prefix, &prefix_size) < 0) return -1;
+    if (PyBytes_AsStringAndSize(layout->suffix, &suffix, &suffix_size) < 0) return -1;
+    if (prefix_size == 0) return 0;
+    if ((size_t)prefix_size + (size_t)suffix_size >= layout->item_offset) {
+        PyErr_SetString(PyExc_ValueError, "a header has no room for a number");
+        return -1;
+    }
+    memory->header = malloc(layout->item_offset + (size_t)suffix_size);
+    if (!memory->header) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memory->suffix = memory->header + layout->item_offset;
+    memory->prefix_size = (size_t)prefix_size;
+    memory->suffix_size = (size_t)suffix_size;
+    memcpy(memory->header, prefix, memory->prefix_size);
+    memcpy(memory->suffix, suffix, memory->suffix_size);
+    return 0;
+}
+
+// How much of the file can be read, or -1 with an exception.
+static int find_size(const FileMemory* memory, size_t* size) {
+    VmemResult result = VMEM_ERROR_UNSUPPORTED;
+    if (!memory->is_writer) result = vmem_object_get_published(&memory->object, size);
+    if (result == VMEM_ERROR_UNSUPPORTED) result = vmem_object_size(&memory->object, size);
+    if (result == VMEM_SUCCESS) return 0;
+    return file_memory_raise(PyUnicode_FromString("cannot find the size of a file"), result, system_error());
+}
+
+// Readers may see less than what there was when the layout was found out, since another process writes.
+static int check_size(FileMemory* memory, const FileLayout* layout) {
+    size_t end = layout->item_offset + layout->length * layout->item_size;
+    if (find_size(memory, &memory->size) < 0) return -1;
+    if (memory->size >= end || (!memory->is_writer && memory->size >= layout->item_offset)) return 0;
+    PyErr_Format(PyExc_ValueError, "a file of %zu bytes has no %zu items, which end at byte %zu", memory->size,
+                 layout->length, end);
+    return -1;
+}
+
+static int begin_writing(FileMemory* memory, size_t end) {
+    VmemResult result = vmem_object_publish(&memory->object, SIZE_MAX, end);
+    memory->publishes = result == VMEM_SUCCESS;
+    memory->flushed_size = end;
+    if (memory->publishes || result == VMEM_ERROR_UNSUPPORTED) return 0;
+    return file_memory_raise(PyUnicode_FromString("cannot lock a file"), result, system_error());
+}
+
+FileMemory* file_memory_open(intptr_t handle, const FileLayout* layout, bool is_writer) {
+    FileMemory* memory = calloc(1, sizeof(FileMemory));
+    if (!memory) return (FileMemory*)PyErr_NoMemory();
+    memory->backing = FILE_MEMORY;
+    memory->is_writer = is_writer;
+    memory->item_offset = layout->item_offset;
+    memory->item_size = layout->item_size;
+    memory->shown_length = SIZE_MAX;
+    VmemResult result = vmem_object_from_file(&memory->object, handle, layout->max_bytes);
+    memory->is_open = result == VMEM_SUCCESS;
+    if (!memory->is_open)
+        file_memory_raise(PyUnicode_FromString("cannot map a file"), result, system_error());
+    else if (copy_header(memory, layout) == 0 && check_size(memory, layout) == 0 &&
+             (!is_writer || begin_writing(memory, layout->item_offset + layout->length * layout->item_size) == 0))
+        return memory;
+    file_destroy(&memory->backing);
+    return NULL;
+}
+
+void file_memory_close(FileMemory* memory) {
+    if (!memory->is_open) return;
+    if (memory->is_writer) vmem_object_publish(&memory->object, 0, SIZE_MAX);
+    vmem_object_close(&memory->object);  // closes no number that is somebody else's by now
+    memory->is_open = false;
+}
+
+// --- growing ---
+
+int file_memory_record(FileMemory* memory, Reservation* reservation, size_t end) {
+    SpanMap* spans = &reservation->spans;
+    size_t start = 0, gap_end;
+    if (!spans_find_gap(spans, 0, vmem_align_forward(end, reservation->page_size), &start, &gap_end)) return 0;
+    if (spans_prepare(spans, 1) < 0) return -1;
+    PageState state = {memory->is_writer ? VMEM_READ_WRITE : VMEM_READ, UNLOCKED};
+    spans_set(spans, start, vmem_align_forward(end, reservation->page_size), state);
+    spans_trim_spare(spans);
+    return 0;
+}
+
+static void forget_pages(Reservation* reservation, size_t size) {
+    Pages pages = {vmem_align_forward(size, reservation->page_size), reservation->size};
+    if (pages.start < pages.end) spans_clear(&reservation->spans, pages.start, pages.end);
+}
+
+#define MIN_AHEAD ((size_t)64 << 10)
+#define MAX_AHEAD ((size_t)8 << 20)
+
+// Grows ahead by what was added since the last flush. So who flushes after every call never has to cut off anything.
+static size_t choose_size(const FileMemory* memory, size_t end) {
+    size_t added = memory->size - memory->flushed_size, max_bytes = memory->object.max_bytes;
+    if (!memory->publishes || added == 0) return end;
+    size_t ahead = added < MIN_AHEAD ? MIN_AHEAD : added > MAX_AHEAD ? MAX_AHEAD : added;
+    size_t size = ahead < max_bytes - end ? end + ahead : max_bytes;
+    return size - (size - memory->item_offset) % memory->item_size;
+}
+
+// A page fault for a fresh page takes longer than copying one. And where the file ends, the call makes it grow.
+#define MIN_WRITE ((size_t)16 << 10)
+
+// The process can be killed in the middle, and then the file ends with one of these.
+#define MIN_PAGE ((size_t)4096)
+
+int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offset, const char* bytes,
+                       size_t num_bytes) {
+    size_t end = offset + num_bytes, before = memory->size;
+    bool ends_whole = MIN_PAGE % memory->item_size == 0 && memory->item_offset % memory->item_size == 0;
+    bool is_faster = num_bytes >= MIN_WRITE || (end > before && before == memory->flushed_size);
+    if (num_bytes == 0 || !memory->publishes || !ends_whole || !is_faster) return 0;
+    if (file_memory_record(memory, reservation, end) < 0) return -1;
+    VmemResult result = vmem_object_write(&memory->object, bytes, num_bytes, offset);
+    int error = system_error();
+    if (result == VMEM_SUCCESS) {
+        memory->size = end > before ? end : before;
+        return 1;
+    }
+    vmem_object_resize(&memory->object, before);
+    forget_pages(reservation, before);
+    return raise_resize(memory, end, result, error);
+}
+
+static VmemResult resize(FileMemory* memory, Reservation* reservation, size_t size, bool* has_raised) {
+    VmemResult result = vmem_object_resize(&memory->object, size);
+    size_t before = memory->size;
+    int error = system_error();
+    if (result != VMEM_SUCCESS) return result;
+    memory->size = size;
+    *has_raised = file_memory_record(memory, reservation, size) < 0;
+    if (*has_raised && vmem_object_resize(&memory->object, before) == VMEM_SUCCESS) memory->size = before;
+    set_system_error(error);
+    return result;
+}
+
+int file_memory_grow(FileMemory* memory, Reservation* reservation, size_t end) {
+    bool has_raised = false;
+    if (end <= memory->size) return 0;
+    size_t size = choose_size(memory, end);
+    VmemResult result = resize(memory, reservation, size, &has_raised);
+    if (result != VMEM_SUCCESS && size > end) result = resize(memory, reservation, end, &has_raised);
+    if (result != VMEM_SUCCESS) return raise_resize(memory, end, result, system_error());
+    return has_raised ? -1 : 0;
+}
+
+// --- settling ---
+
+// Sets the number in the header, of which there is a copy. Readers, and who opens the file after the process was killed,
+// see the old one or the new one: what changes is in one word as a rule, and is stored or else written in one piece.
+static VmemResult write_header(FileMemory* memory, char* base, size_t length) {
+    char number[24];
+    size_t num_digits = (size_t)snprintf(number, sizeof(number), "%zu", length), start = memory->prefix_size;
+    size_t end = start + num_digits + memory->suffix_size, word;
+    if (!memory->header || length == memory->shown_length) return VMEM_SUCCESS;
+    bool is_known = memory->shown_length != SIZE_MAX && memory->header[start + num_digits] == *memory->suffix;
+    while (is_known && memory->header[start] == number[start - memory->prefix_size]) start++;
+    memcpy(memory->header + memory->prefix_size, number, num_digits);
+    memcpy(memory->header + memory->prefix_size + num_digits, memory->suffix, memory->suffix_size);
+    memset(memory->header + end, ' ', memory->item_offset - 1 - end);
+    memory->header[memory->item_offset - 1] = '\n';
+    memory->shown_length = length;
+    word = start - start % sizeof(uint64_t);
+    if (!is_known || memory->prefix_size + num_digits > word + sizeof(uint64_t)) {
+        VmemResult result = vmem_object_write(&memory->object, memory->header, memory->item_offset, 0);
+        if (result != VMEM_SUCCESS) memory->shown_length = SIZE_MAX;
+        return result;
+    }
+    uint64_t changed;
+    memcpy(&changed, memory->header + word, sizeof(changed));
+    *(volatile uint64_t*)(base + word) = changed;
+    return VMEM_SUCCESS;
+}
+
+// Pages that are no longer in the file must not be touched, which a call in progress could.
+static int cut_off(FileMemory* memory, Reservation* reservation, size_t size) {
+    Pages pages = {vmem_align_forward(size, reservation->page_size), reservation->size};
+    if (size >= memory->size) return 0;
+    if (busy_check_changeable(&reservation->busy, pages, "flush") < 0 || spans_prepare(&reservation->spans, 2) < 0)
+        return -1;
+    VmemResult result = vmem_object_resize(&memory->object, size);
+    int error = system_error();
+    if (result == VMEM_SUCCESS) {
+        forget_pages(reservation, size);
+        memory->size = size;
+    }
+    spans_trim_spare(&reservation->spans);
+    return result == VMEM_SUCCESS ? 0 : raise_resize(memory, size, result, error);
+}
+
+int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t length) {
+    size_t size = memory->item_offset + length * memory->item_size;
+    if (cut_off(memory, reservation, size) < 0) return -1;
+    VmemResult result = write_header(memory, reservation->base, length);
+    if (result == VMEM_SUCCESS && memory->publishes && size > memory->flushed_size)
+        result = vmem_object_publish(&memory->object, memory->flushed_size, size);
+    if (result != VMEM_SUCCESS)
+        return file_memory_raise(PyUnicode_FromString("cannot flush a file"), result, system_error());
+    memory->flushed_size = size;
+    return 0;
+}
+
+VmemResult file_memory_sync(const VmemObject* object, const Reservation* reservation, bool is_durable) {
+    return vmem_object_flush(object, reservation->base, reservation->size, is_durable);
+}
+
+// --- following ---
+
+// The number in the header of a .npy file, which its writer sets when it flushes.
+static size_t read_length(const FileMemory* memory) {
+    char text[256], *end;
+    size_t num_bytes = memory->prefix_size + 24;
+    if (num_bytes > memory->item_offset) num_bytes = memory->item_offset;
+    if (num_bytes >= sizeof(text)) return 0;
+    if (vmem_object_read(&memory->object, text, num_bytes, 0) != VMEM_SUCCESS) return 0;
+    text[num_bytes] = '\0';
+    if (memcmp(text, memory->header, memory->prefix_size) != 0) return 0;
+    unsigned long long length = strtoull(text + memory->prefix_size, &end, 10);
+    return *end == *memory->suffix && length < SIZE_MAX ? (size_t)length : 0;
+}
+
+size_t file_memory_find_length(const FileMemory* memory) {
+    size_t size, limit = SIZE_MAX, unknown = 0;
+    if (!memory->is_open) return unknown;
+    if (memory->header) limit = read_length(memory);
+    VmemResult result = vmem_object_get_published(&memory->object, &size);
+    if (result == VMEM_ERROR_UNSUPPORTED) result = vmem_object_size(&memory->object, &size);
+    if (result != VMEM_SUCCESS || size < memory->item_offset) return unknown;
+    if (size > memory->object.max_bytes) size = memory->object.max_bytes;
+    size_t length = (size - memory->item_offset) / memory->item_size;
+    return length < limit ? length : limit;
+}
+
+// --- forked children ---
+
+// What the parent opened has its locks, as long as this process has it or maps it: it is opened again.
+void file_memory_isolate(FileMemory* memory, char* base, size_t size, size_t committed_end) {
+    VmemObject inherited = memory->object, again = memory->object;
+    bool was_open = memory->is_open, is_private = !memory->is_writer;
+    memory->is_writer = false;
+    memory->is_open = was_open && vmem_object_export(&inherited, false, &again.handle) == VMEM_SUCCESS;
+    memory->object = again;
+    if (was_open && !is_private) is_private = vmem_object_make_private(&again, base, size, 0) == VMEM_SUCCESS;
+    if (!is_private && committed_end > 0) vmem_protect(base, committed_end, VMEM_READ);
+    if (was_open) vmem_object_close(&inherited);
+}

@@ -1,0 +1,471 @@
+"""`open_array`, and `FileArray`, which it returns: arrays that are files."""
+
+import errno
+import os
+import sys
+from _operator import index  # operator, by the name that is built in
+
+from vmem import _vmem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import Any, Literal, Self, SupportsIndex, TypeAlias
+
+    Array = _vmem.Array[Any]
+else:
+    Array = _vmem.Array
+
+MODES = ("r", "r+", "w+", "x", "a")
+FLAGS = 0
+for _name in ("CLOEXEC", "NOINHERIT", "BINARY", "NOCTTY", "NONBLOCK"):  # a pipe, which is refused, blocks without it
+    FLAGS |= getattr(os, f"O_{_name}", 0)
+del _name
+
+# As in the module stat, which takes time to import.
+TYPE_BITS, DIRECTORY, REGULAR_FILE = 0o170000, 0o040000, 0o100000
+
+
+class FileArray(Array):
+    """An `Array` that is a file, as `open_array` returns it.
+
+    Writing to it is appending, and setting items that there are: what removes or moves items is a TypeError, because
+    other processes may read the file. Copies and pickles are arrays of the items, which are no files. In a forked child
+    it is a reader.
+
+    Examples
+    --------
+    >>> import os, tempfile, vmem
+    >>> path = os.path.join(tempfile.mkdtemp(), "numbers.bin")
+    >>> with vmem.open_array(path, "i", mode="x") as array:
+    ...     array.extend([1, 2, 3])
+    >>> os.path.getsize(array.path), array[-1], array.readonly
+    (12, 3, True)
+    """
+
+    __slots__ = ("_folder", "_path")
+
+    _path: "str | bytes"
+    _folder: "str | bytes | None"  # of a new file, until the disk has it
+
+    def __new__(cls, *_: object, **__: object) -> "Self":
+        raise TypeError("a FileArray is made by vmem.open_array()")
+
+    @property
+    def path(self) -> "str | bytes":
+        """The path of the file, as it was given."""
+        return self._path
+
+    def fileno(self) -> int:
+        """The descriptor of the file, which belongs to the array: do not close it. ValueError when it is closed."""
+        return _vmem._get_descriptor(self)
+
+    def flush(self, *, durable: bool = True) -> None:
+        """Make the size and the header of the file exact, and let readers see all items.
+
+        Parameters
+        ----------
+        durable : bool, default True
+            Whether to wait until all of it would survive a loss of power, which takes milliseconds. Otherwise it
+            survives the end of the process only.
+
+        Raises
+        ------
+        OSError
+            The disk is full or has failed.
+        ValueError
+            The file is closed.
+
+        Notes
+        -----
+        Does nothing where the file was opened to be read.
+        """
+        _vmem._flush_array(self, durable)
+        if durable:
+            self._sync_folder()
+
+    def close(self) -> None:
+        """Flush the file, and close it, whatever fails. Does nothing when it is closed.
+
+        The items can still be read, but not changed: that is a ValueError. Leaving ``with`` does the same.
+        """
+        _vmem._close_array(self)
+        self._sync_folder()
+
+    def _sync_folder(self) -> None:
+        if self._folder is not None:
+            sync_folder(self._folder)
+            self._folder = None
+
+    def __enter__(self) -> "Self":
+        _vmem._get_descriptor(self)
+        return self
+
+    def __exit__(
+        self,
+        error_type: "type[BaseException] | None",
+        error: "BaseException | None",
+        traceback: "TracebackType | None",
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        return self[:].__reduce__()
+
+    def __reduce_ex__(self, protocol: "SupportsIndex") -> "tuple[Any, ...]":
+        return self[:].__reduce_ex__(protocol)
+
+
+def open_array(
+    path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]",
+    typecode: str | None = None,
+    *,
+    row_shape: "Iterable[SupportsIndex]" = (),
+    mode: "Literal['r', 'r+', 'w+', 'x', 'a']" = "r",
+    capacity: "SupportsIndex | None" = None,
+) -> FileArray:
+    """Open a file as an array: its memory is the file, which grows in place.
+
+    The process that writes it appends and sets items as in any `Array`; views and NumPy arrays over it stay valid while
+    it grows. Any number of others read it at the same time, and see what was flushed.
+
+    A file that somebody else makes shorter, or whose disk fails, ends the process with SIGBUS when lost items are read,
+    as every mapped file does. So does a full disk where the file system copies what is written (btrfs, ZFS).
+
+    Parameters
+    ----------
+    path : str, bytes or os.PathLike
+        A file that ends with ``.npy`` has NumPy's header, and others have nothing but the items.
+    typecode : str, optional
+        As in `Array`. Only a ``.npy`` file that there is says it itself.
+    row_shape : sequence of int, default ()
+        As in `Array`. A ``.npy`` file that there is says it itself.
+    mode : {'r', 'r+', 'w+', 'x', 'a'}, default 'r'
+        'r' reads; 'r+' reads and appends; 'a' does so too, and makes the file if there is none; 'x' makes one, and
+        there must be none; 'w+' makes one, which takes the place of an old one: processes that read that keep it.
+    capacity : int, optional
+        How many items it can ever have. By default as many as an `Array`, beyond those that there are.
+
+    Returns
+    -------
+    FileArray
+
+    Raises
+    ------
+    BlockingIOError
+        Another process, or another array of this one, writes the file.
+    OSError
+        The file cannot be opened, or is not a regular file.
+    OutOfMemoryError
+        The process has no free range of addresses of this size, or has reached a limit; the message says which.
+    NotImplementedError
+        This system cannot map files.
+    ValueError
+        The size of the file is not a whole number of items; it is not a ``.npy`` file, or one of numbers that an
+        `Array` cannot hold, or in the order of Fortran; or an argument is wrong. The file is as it was.
+    TypeError
+        The typecode is missing, or an argument is of the wrong type.
+
+    Notes
+    -----
+    The file has a whole number of items at every moment. If the process is killed, a ``.npy`` file has what there was
+    at the last flush, and another one may end with zeros. A full disk is an OSError, and changes nothing.
+
+    Raises the auditing events ``open``, as `os.open` does, and ``vmem.reserve`` with ``num_bytes`` and ``name``.
+
+    Examples
+    --------
+    >>> import os, tempfile, vmem
+    >>> path = os.path.join(tempfile.mkdtemp(), "samples.npy")
+    >>> with vmem.open_array(path, "d", mode="x") as array:
+    ...     reader = vmem.open_array(path)                 # usually in another process
+    ...     array.extend([1.0, 2.5])
+    ...     array.flush(durable=False)
+    ...     list(reader)
+    [1.0, 2.5]
+    """
+    path = os.fspath(path)
+    if not isinstance(mode, str):
+        raise TypeError(f"mode must be a str, not {type(mode).__name__}")
+    if mode not in MODES:
+        raise ValueError(f"mode must be 'r', 'r+', 'w+', 'x' or 'a', got {mode!r}")
+    shape = tuple(index(each) for each in row_shape)
+    wanted = None if typecode is None else Items(typecode, shape)
+    is_npy = os.fsencode(path).endswith(b".npy")
+    if wanted is None and shape:
+        raise TypeError("row_shape needs a typecode")
+    if wanted is None and (not is_npy or mode in ("w+", "x")):
+        raise make_typecode_error(path)
+    opening = Opening(path, mode)
+    try:
+        opening.open()
+        layout = find_layout(opening, wanted, is_npy)
+        array: FileArray = _vmem._open_array(FileArray, opening.fd, *layout, capacity, mode != "r")
+        array._path = path
+        array._folder = opening.complete()
+    finally:
+        opening.close()
+    return array
+
+
+# --- files ---
+
+
+class Opening:
+    """A file that is being opened. What was made is removed, unless that is completed."""
+
+    def __init__(self, path: str | bytes, mode: str) -> None:
+        self.path = path
+        self.mode = mode
+        self.fd = self.old_fd = -1
+        self.made: str | bytes | None = None  # a new file
+        self.target: str | bytes | None = None  # the path of an old one, whose place it will take
+        self.was_empty = False  # until a header was written to it
+
+    def open(self) -> None:
+        while not self.try_to_open():
+            self.close()
+
+    def try_to_open(self) -> bool:
+        """Returns False when another process was faster, and this must be tried again."""
+        if self.mode != "x":
+            try:
+                self.fd = os.open(self.path, (os.O_RDONLY if self.mode == "r" else os.O_RDWR) | FLAGS)
+            except FileNotFoundError:
+                if self.mode in ("r", "r+"):
+                    raise
+            else:
+                return self.accept()
+        try:
+            self.make(self.path if self.mode == "x" else os.path.realpath(self.path))
+        except FileExistsError:
+            if self.mode == "x":
+                raise
+            return False
+        return True
+
+    def make(self, path: str | bytes) -> None:
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS, 0o666)
+        lock(self.fd, self.path)
+        self.made = path
+
+    def accept(self) -> bool:
+        check_regular(self.fd, self.path)
+        if self.mode == "r":
+            return True
+        lock(self.fd, self.path)
+        try:
+            is_same = os.path.samestat(os.fstat(self.fd), os.stat(self.path))
+        except FileNotFoundError:
+            is_same = False
+        if is_same and self.mode == "w+":
+            self.replace()
+        return is_same
+
+    def replace(self) -> None:
+        """Make a new file, so that those who read the old one keep it."""
+        if sys.platform == "win32":
+            os.ftruncate(self.fd, 0)
+            return
+        self.old_fd, self.fd = self.fd, -1
+        self.target = os.path.realpath(self.path)
+        beside = os.fsencode(self.target) + b".%s.new" % os.urandom(4).hex().encode()
+        self.make(beside)
+        os.chmod(self.fd, os.fstat(self.old_fd).st_mode & 0o777)
+
+    def complete(self) -> str | bytes | None:
+        """Returns the folder of a new file."""
+        self.was_empty = False
+        if self.made is None:
+            return None
+        if self.target is not None:
+            os.replace(self.made, self.target)
+        folder = os.path.dirname(os.path.abspath(self.made))
+        self.made = None
+        return folder
+
+    def close(self) -> None:
+        if self.was_empty:
+            os.ftruncate(self.fd, 0)
+            self.was_empty = False
+        for fd in (self.fd, self.old_fd):
+            if fd >= 0:
+                os.close(fd)
+        made, self.made = self.made, None
+        self.fd = self.old_fd = -1
+        if made is not None:
+            os.unlink(made)
+
+
+def check_regular(fd: int, path: str | bytes) -> None:
+    kind = os.fstat(fd).st_mode & TYPE_BITS
+    if kind == DIRECTORY:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if kind != REGULAR_FILE:
+        raise OSError(errno.EINVAL, "not a regular file", path)
+
+
+def lock(fd: int, path: str | bytes) -> None:
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BlockingIOError(error.errno, "it is being written, by another array or process", path) from None
+
+
+def sync_folder(folder: str | bytes) -> None:
+    if sys.platform == "win32":
+        return
+    fd = os.open(folder, os.O_RDONLY | FLAGS)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of file systems that cannot do this
+            raise
+    finally:
+        os.close(fd)
+
+
+# --- what they hold ---
+
+
+class Items:
+    """The type of items: a typecode and the shape of rows, and what NumPy calls the numbers."""
+
+    def __init__(self, typecode: str, row_shape: tuple[int, ...]) -> None:
+        number_size = _vmem.Array(typecode).itemsize
+        self.typecode = typecode
+        self.row_shape = row_shape
+        self.kind = ("f" if typecode in "fd" else "i" if typecode.islower() else "u") + str(number_size)
+        self.descr = ("|" if number_size == 1 else "<" if sys.byteorder == "little" else ">") + self.kind
+        self.size = number_size
+        for each in row_shape:
+            if each <= 0:
+                raise ValueError(f"the dimensions of row_shape must be positive, got {row_shape}")
+            self.size *= each
+
+
+# The arguments of _open_array() after the descriptor: typecode, shape of rows, offset of the items, length, prefix and
+# suffix.
+Layout: "TypeAlias" = tuple[str, tuple[int, ...], int, int, bytes, bytes]
+
+
+def find_layout(opening: Opening, wanted: Items | None, is_npy: bool) -> Layout:
+    size = os.fstat(opening.fd).st_size
+    if wanted is not None and not is_npy:
+        return wanted.typecode, wanted.row_shape, 0, count_whole(size, wanted.size, opening.path), b"", b""
+    if size == 0 and opening.mode in ("w+", "x", "a"):
+        if wanted is None:
+            raise make_typecode_error(opening.path)
+        opening.was_empty = True
+        size = write_header(opening.fd, wanted)
+    return read_layout(opening, size, wanted)
+
+
+def make_typecode_error(path: str | bytes) -> TypeError:
+    return TypeError(f"open_array() needs a typecode: {path!r} does not say what it holds")
+
+
+def count_whole(num_bytes: int, item_size: int, path: str | bytes) -> int:
+    if num_bytes % item_size:
+        raise refusal(path, f"{num_bytes} bytes are not a whole number of items of {item_size} bytes")
+    return num_bytes // item_size
+
+
+def refusal(path: str | bytes, reason: str) -> ValueError:
+    return ValueError(f"cannot open {path!r}: {reason}")
+
+
+# --- headers of .npy files: numpy.lib.format describes them ---
+
+MAGIC = b"\x93NUMPY"
+MAX_HEADER = 1 << 16
+MAX_DIGITS = 20
+TYPECODES = {
+    "f4": "f",
+    "f8": "d",
+    "i1": "b",
+    "i2": "h",
+    "i4": "i",
+    "i8": "q",
+    "u1": "B",
+    "u2": "H",
+    "u4": "I",
+    "u8": "Q",
+}
+
+
+def write_header(fd: int, items: Items) -> int:
+    """Write one that has room for any number of items. Returns its size."""
+    shape = "".join(f", {each}" for each in items.row_shape) or ","
+    text = f"{{'descr': '{items.descr}', 'fortran_order': False, 'shape': (0{shape}), }}".encode()
+    size = (10 + len(text) + MAX_DIGITS + 63) // 64 * 64
+    header = MAGIC + b"\x01\x00" + (size - 10).to_bytes(2, "little") + text.ljust(size - 11) + b"\n"
+    if os.write(fd, header) < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return size
+
+
+def read_at(fd: int, offset: int, num_bytes: int) -> bytes:
+    os.lseek(fd, offset, os.SEEK_SET)
+    return os.read(fd, num_bytes)
+
+
+def read_layout(opening: Opening, size: int, wanted: Items | None) -> Layout:
+    fd, path = opening.fd, opening.path
+    start = read_at(fd, 0, 12)
+    if start[:6] != MAGIC or len(start) < 12:
+        raise refusal(path, "it does not begin as a .npy file does")
+    if start[6] not in (1, 2, 3) or start[7] != 0:
+        raise refusal(path, f"its version is {start[6]}.{start[7]}, and 1.0, 2.0 and 3.0 are known")
+    text_offset = 10 if start[6] == 1 else 12
+    text_size = int.from_bytes(start[8:text_offset], "little")
+    offset = text_offset + text_size
+    if text_size > MAX_HEADER or offset > size:
+        raise refusal(path, f"its header is said to have {text_size} bytes")
+    text = read_at(fd, text_offset, text_size)
+    items, length = parse_header(text, path, "utf-8" if start[6] == 3 else "latin-1")
+    if wanted is not None:
+        if wanted.kind != items.kind:
+            raise refusal(path, f"its items are {items.descr!r}, and those of {wanted.typecode!r} are {wanted.descr!r}")
+        if wanted.row_shape and wanted.row_shape != items.row_shape:
+            raise refusal(path, f"its rows have the shape {items.row_shape}, not {wanted.row_shape}")
+        items = Items(wanted.typecode, items.row_shape)
+    num_there = count_whole(size - offset, items.size, path)
+    if opening.mode != "r" and num_there > length and read_at(fd, offset + length * items.size, 6) == MAGIC:
+        raise refusal(path, "another array follows in it")
+    prefix, suffix = split_header(text, length, path)
+    return items.typecode, items.row_shape, offset, min(length, num_there), start[:text_offset] + prefix, suffix
+
+
+def parse_header(text: bytes, path: str | bytes, encoding: str) -> tuple[Items, int]:
+    from ast import literal_eval
+
+    try:
+        facts = literal_eval(text.decode(encoding))
+        descr, is_fortran, shape = facts["descr"], facts["fortran_order"], facts["shape"]
+    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
+        raise refusal(path, "its header cannot be understood") from None
+    if len(facts) != 3 or type(shape) is not tuple or not all(type(each) is int and each >= 0 for each in shape):
+        raise refusal(path, "its header cannot be understood")
+    typecode = TYPECODES.get(descr[1:]) if type(descr) is str else None
+    if typecode is None or descr[0] not in ("|=" if descr[2] == "1" else "<=" if sys.byteorder == "little" else ">="):
+        raise refusal(path, f"its items are {descr!r}, which are no numbers of this machine that an array can hold")
+    if is_fortran is not False:
+        raise refusal(path, "its order is that of Fortran")
+    if not shape or 0 in shape[1:]:
+        raise refusal(path, f"its shape is {shape}, which no array has")
+    return Items(typecode, shape[1:]), shape[0]
+
+
+def split_header(text: bytes, length: int, path: str | bytes) -> tuple[bytes, bytes]:
+    """What comes before the number of items, and after it."""
+    number = str(length).encode()
+    before, parenthesis, after = text.partition(b"(")
+    if not after.startswith(number) or b"shape" not in before:
+        raise refusal(path, "its header cannot be understood")
+    return before + parenthesis, after[len(number) :].rstrip()
