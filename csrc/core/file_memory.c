@@ -239,17 +239,20 @@ static VmemResult write_header(FileMemory* memory, char* base, size_t length) {
     size_t num_digits = (size_t)snprintf(number, sizeof(number), "%zu", length), start = memory->prefix_size;
     size_t end = start + num_digits + memory->suffix_size, word;
     if (!memory->header || length == memory->shown_length) return VMEM_SUCCESS;
-    bool is_known = memory->shown_length != SIZE_MAX && memory->header[start + num_digits] == *memory->suffix;
+    bool is_known = memory->num_shown_digits == num_digits;
     while (is_known && memory->header[start] == number[start - memory->prefix_size]) start++;
     memcpy(memory->header + memory->prefix_size, number, num_digits);
     memcpy(memory->header + memory->prefix_size + num_digits, memory->suffix, memory->suffix_size);
     memset(memory->header + end, ' ', memory->item_offset - 1 - end);
     memory->header[memory->item_offset - 1] = '\n';
     memory->shown_length = length;
+    memory->num_shown_digits = num_digits;
     word = start - start % sizeof(uint64_t);
     if (!is_known || memory->prefix_size + num_digits > word + sizeof(uint64_t)) {
         VmemResult result = vmem_object_write(&memory->object, memory->header, memory->item_offset, 0);
-        if (result != VMEM_SUCCESS) memory->shown_length = SIZE_MAX;
+        if (result == VMEM_SUCCESS) return result;
+        memory->shown_length = SIZE_MAX;
+        memory->num_shown_digits = 0;
         return result;
     }
     uint64_t changed;

@@ -20,8 +20,9 @@ typedef struct FileMemory {
     // The header of a .npy file: this text up to the number of items, then the rest of it, spaces and a newline. Without
     // one both are empty.
     size_t prefix_size, suffix_size;
-    size_t shown_length;  // the number that this process has written into the header last; SIZE_MAX before that
-    char* header;         // the prefix and room for the rest
+    size_t shown_length;      // the number that this process has written into the header last; SIZE_MAX before that
+    size_t num_shown_digits;  // of it; 0 before that
+    char* header;             // the prefix and room for the rest
     char* suffix;
 } FileMemory;
 

@@ -58,7 +58,7 @@ class FileArray(Array):
         return self._path
 
     def fileno(self) -> int:
-        """The descriptor of the file, which belongs to the array: do not close it. ValueError when it is closed."""
+        """The descriptor of the file, on Windows a handle. It belongs to the array. ValueError when it is closed."""
         return _vmem._get_descriptor(self)
 
     def flush(self, *, durable: bool = True) -> None:
@@ -160,7 +160,7 @@ def open_array(
     OutOfMemoryError
         The process has no free range of addresses of this size, or has reached a limit; the message says which.
     NotImplementedError
-        This system cannot map files.
+        On Windows a file that is mapped cannot grow: what is empty cannot be opened, nor can anything be appended.
     ValueError
         The size of the file is not a whole number of items; it is not a ``.npy`` file, or one of numbers that an
         `Array` cannot hold, or in the order of Fortran; or an argument is wrong. The file is as it was.
@@ -201,7 +201,7 @@ def open_array(
     try:
         opening.open()
         layout = find_layout(opening, wanted, is_npy)
-        array: FileArray = _vmem._open_array(FileArray, opening.fd, *layout, capacity, mode != "r")
+        array: FileArray = _vmem._open_array(FileArray, to_handle(opening.fd), *layout, capacity, mode != "r")
         array._path = path
         array._folder = opening.complete()
     finally:
@@ -315,6 +315,15 @@ def lock(fd: int, path: str | bytes) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise BlockingIOError(error.errno, "it is being written, by another array or process", path) from None
+
+
+def to_handle(fd: int) -> int:
+    """What the extension takes: on Windows the HANDLE."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        return msvcrt.get_osfhandle(fd)
+    return fd
 
 
 def sync_folder(folder: str | bytes) -> None:
