@@ -444,11 +444,16 @@ def read_layout(opening: Opening, size: int, wanted: Items | None) -> Layout:
         if wanted.row_shape and wanted.row_shape != items.row_shape:
             raise refusal(path, f"its rows have the shape {items.row_shape}, not {wanted.row_shape}")
         items = Items(wanted.typecode, items.row_shape)
+    if offset % int(items.descr[2:]):
+        raise refusal(path, f"its items begin at byte {offset}, which is not a multiple of their size")
+    size = os.fstat(fd).st_size  # again: its writer may have made it longer before it wrote the length
     num_there = count_whole(size - offset, items.size, path)
+    if length > num_there:
+        raise refusal(path, f"its header says that it has {length} items, and there are {num_there}")
     if opening.mode != "r" and num_there > length and read_at(fd, offset + length * items.size, 6) == MAGIC:
         raise refusal(path, "another array follows in it")
     prefix, suffix = split_header(text, length, path)
-    return items.typecode, items.row_shape, offset, min(length, num_there), start[:text_offset] + prefix, suffix
+    return items.typecode, items.row_shape, offset, length, start[:text_offset] + prefix, suffix
 
 
 def parse_header(text: bytes, path: str | bytes, encoding: str) -> tuple[Items, int]:
