@@ -1,4 +1,4 @@
-"""Other processes that have the shared memory of this one."""
+"""Other processes that have the shared memory of this one, or its files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from vmem import _vmem
 
 PROGRAM = """
 import sys, vmem
-names = {"vmem": vmem, "array": vmem.attach(int(sys.argv[1]))}
+names = {"vmem": vmem}
+if len(sys.argv) > 1:
+    names["array"] = vmem.attach(int(sys.argv[1]))
 for line in sys.stdin:
     try:
         code = eval(line)
@@ -32,12 +34,13 @@ for line in sys.stdin:
 
 
 class Peer:
-    """A Python that was started with a descriptor, and has attached it as `array`."""
+    """Another Python. One that was started with a descriptor has attached it as `array`."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int | None = None) -> None:
+        descriptors = [] if descriptor is None else [descriptor]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(descriptor)],
-            pass_fds=[descriptor],
+            [sys.executable, "-c", PROGRAM, *map(str, descriptors)],
+            pass_fds=descriptors,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -45,6 +45,7 @@ SANITIZED = Suite(
         "ring",
         "table",
         "sharing",
+        "files",
         "module",
         "safety",
         "interop",

@@ -1,0 +1,461 @@
+"""Opening files: modes, types, sizes, and what is no file for an array."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import shutil
+import socket
+import stat
+import subprocess
+from array import array
+from collections.abc import MutableSequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import vmem
+from tests.support.files import untouched
+from tests.support.marks import linux_only, posix_only
+
+MODES = ["r", "r+", "w+", "x", "a"]
+TYPECODES = "bBhHiIlLqQfd"
+NUMBERS = array("d", [1.5, -2.5, 4.0])
+
+
+def write(path: Path, numbers: array[Any] = NUMBERS) -> Path:
+    path.write_bytes(numbers.tobytes())
+    return path
+
+
+# --- modes ---
+
+
+@pytest.mark.parametrize("mode", ["w+", "x", "a"])
+def test_modes_that_make_a_file(path: Path, mode: Any) -> None:
+    with vmem.open_array(path, "d", mode=mode) as made:
+        assert isinstance(made, vmem.Array)
+        assert (len(made), made.typecode, made.readonly) == (0, "d", False)
+        made.extend(NUMBERS)
+    assert path.read_bytes() == NUMBERS.tobytes()
+
+
+@pytest.mark.parametrize("mode", ["w+", "x", "a"])
+def test_a_file_without_items(path: Path, mode: Any) -> None:
+    vmem.open_array(path, "d", mode=mode).close()
+    assert path.read_bytes() == b""
+    for again in ("r", "r+", "a"):
+        with vmem.open_array(path, "d", mode=again) as made:
+            assert made.tolist() == []
+            assert memoryview(made).nbytes == 0
+    assert path.read_bytes() == b""
+
+
+def test_new_files_have_the_permissions_that_open_gives(tmp_path: Path) -> None:
+    (tmp_path / "other").open("xb").close()
+    vmem.open_array(tmp_path / "made", "d", mode="x").close()
+    assert (tmp_path / "made").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize("mode", ["r", "r+"])
+def test_modes_that_need_a_file(path: Path, mode: Any) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        vmem.open_array(path, "d", mode=mode)
+    assert caught.value.filename == str(path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_folder_that_is_missing(tmp_path: Path, mode: Any) -> None:
+    with pytest.raises(FileNotFoundError):
+        vmem.open_array(tmp_path / "missing" / "a", "d", mode=mode)
+
+
+def test_mode_x_needs_that_there_is_none(path: Path) -> None:
+    with untouched(write(path)), pytest.raises(FileExistsError):
+        vmem.open_array(path, "d", mode="x")
+
+
+def test_reading_is_the_default(path: Path) -> None:
+    with untouched(write(path)), vmem.open_array(path, "d") as made:
+        assert made.tolist() == NUMBERS.tolist()
+        assert made.readonly
+        assert memoryview(made).readonly
+        for change in (
+            lambda: made.append(1.0),
+            lambda: made.extend([1.0]),
+            lambda: made.__setitem__(0, 1.0),
+            lambda: made.frombytes(bytes(8)),
+            made.clear,
+        ):
+            with pytest.raises(TypeError):
+                change()
+        assert made.tolist() == NUMBERS.tolist()
+
+
+@pytest.mark.parametrize("mode", ["r+", "a"])
+def test_modes_that_go_on(path: Path, mode: Any) -> None:
+    write(path)
+    with vmem.open_array(path, "d", mode=mode) as made:
+        assert made.tolist() == NUMBERS.tolist()
+        made.append(8.0)
+        made[0] = 0.25
+    assert path.read_bytes() == array("d", [0.25, -2.5, 4.0, 8.0]).tobytes()
+
+
+def test_mode_w_plus_begins_anew(path: Path) -> None:
+    write(path, array("d", range(10_000)))
+    with vmem.open_array(path, "d", mode="w+") as made:
+        assert len(made) == 0
+        made.append(3.0)
+    assert path.read_bytes() == array("d", [3.0]).tobytes()
+
+
+def test_mode_w_plus_takes_the_place_of_the_old_file(path: Path, tmp_path: Path) -> None:
+    """Who reads the old one keeps it: it is not emptied under its views. The new one has its permissions."""
+    write(path).chmod(0o640)
+    with vmem.open_array(path, "d") as reader:
+        view = memoryview(reader)
+        with vmem.open_array(path, "d", mode="w+") as made:
+            made.extend([7.0] * 5)
+            assert reader.tolist() == view.tolist() == NUMBERS.tolist()
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+    with vmem.open_array(path, "d") as reader:
+        assert reader.tolist() == [7.0] * 5
+
+
+@posix_only
+def test_mode_w_plus_follows_links(path: Path, tmp_path: Path) -> None:
+    write(path)
+    link = tmp_path / "link"
+    link.symlink_to(path.name)
+    with vmem.open_array(link, "d", mode="w+") as made:
+        made.append(7.0)
+    assert link.is_symlink()
+    assert path.read_bytes() == array("d", [7.0]).tobytes()
+
+
+@pytest.mark.parametrize("mode", ["", "w", "rb", "R", "r+b", "ab", "w+x", "\0", "r\0"])
+def test_other_modes(path: Path, mode: Any) -> None:
+    with untouched(write(path)), pytest.raises(ValueError, match="mode"):
+        vmem.open_array(path, "d", mode=mode)
+
+
+# --- arguments ---
+
+
+@pytest.mark.parametrize("typecode", TYPECODES)
+def test_typecodes(path: Path, typecode: str) -> None:
+    with vmem.open_array(path, typecode, mode="x") as made:
+        made.extend([1, 2, 100])
+    assert path.read_bytes() == array(typecode, [1, 2, 100]).tobytes()
+    with vmem.open_array(path, typecode) as made:
+        assert (made.typecode, made.tolist()) == (typecode, [1, 2, 100])
+
+
+@pytest.mark.parametrize("typecode", ["", "dd", "x", "u", "w", "c", "?", "e", "O", "<d", "\0"])
+@pytest.mark.parametrize("mode", MODES)
+def test_bad_typecodes(path: Path, typecode: str, mode: Any) -> None:
+    with untouched(write(path)), pytest.raises((TypeError, ValueError)):
+        vmem.open_array(path, typecode, mode=mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_raw_files_need_a_typecode(path: Path, tmp_path: Path, mode: Any) -> None:
+    with untouched(write(path)), pytest.raises(TypeError, match="typecode"):
+        vmem.open_array(path, mode=mode)
+    if mode in ("w+", "x", "a"):
+        for ending in ("raw", "npy"):
+            new = tmp_path / f"new.{ending}"
+            with pytest.raises(TypeError, match="typecode"):
+                vmem.open_array(new, mode=mode)
+            assert not new.exists()
+
+
+class PathLike:
+    def __init__(self, path: str | bytes) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str | bytes:
+        return self.path
+
+
+def test_paths(path: Path) -> None:
+    write(path)
+    for given in (path, str(path), os.fsencode(path), PathLike(str(path)), PathLike(os.fsencode(path))):
+        with vmem.open_array(given, "d") as made:
+            assert made.tolist() == NUMBERS.tolist()
+            assert made.path == os.fspath(given)
+        assert made.path == os.fspath(given)
+
+
+def test_the_type(path: Path) -> None:
+    """It is made by open_array() only, and what is made of it is an array of its own."""
+    with vmem.open_array(path, "d", mode="x") as made:
+        made.extend(NUMBERS)
+        assert type(made) is vmem.FileArray
+        copies = [copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))]
+        for other in (made[:], made + made, made * 2, *copies):
+            assert type(other) is vmem.Array
+            assert other[:3].tolist() == NUMBERS.tolist()
+            other.clear()
+        assert repr(made).startswith("FileArray(")
+        assert made == vmem.Array("d", NUMBERS)
+    with pytest.raises(TypeError, match="open_array"):
+        vmem.FileArray("d")  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        vmem.FileArray.__new__(vmem.FileArray)
+    assert isinstance(made, MutableSequence)
+
+
+@posix_only
+def test_fileno(path: Path) -> None:
+    made = vmem.open_array(path, "d", mode="x")
+    assert os.path.samestat(os.fstat(made.fileno()), path.stat())
+    made.close()
+    with pytest.raises(ValueError, match="closed"):
+        made.fileno()
+
+
+def test_only_appending(path: Path) -> None:
+    """What would remove or move items is refused: readers in other processes may be looking at them."""
+    with vmem.open_array(path, "d", mode="x") as made:
+        made.extend(NUMBERS)
+        for change in (
+            lambda: made.pop(),
+            lambda: made.insert(0, 1.0),
+            lambda: made.remove(1.5),
+            lambda: made.__delitem__(0),
+            lambda: made.__delitem__(slice(0, 1)),
+            lambda: made.__setitem__(slice(0, 1), vmem.Array("d")),
+            made.clear,
+            made.reverse,
+        ):
+            with pytest.raises(TypeError, match="append-only"):
+                change()
+        made[0] = 9.0
+        made[1:2] = vmem.Array("d", [8.0])
+    assert path.read_bytes() == array("d", [9.0, 8.0, 4.0]).tobytes()
+
+
+@posix_only
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/\xff\xfe"
+    with vmem.open_array(name, "B", mode="x") as made:
+        made.append(5)
+    with vmem.open_array(os.fsdecode(name), "B") as made:
+        assert made.tolist() == [5]
+        assert os.fsencode(made.path) == name
+        assert repr(made)
+
+
+@pytest.mark.parametrize("given", [None, 5, 1.5, True, ["a"], object(), PathLike(5)])  # type: ignore[arg-type]
+def test_what_is_not_a_path(given: Any) -> None:
+    with pytest.raises(TypeError):
+        vmem.open_array(given, "d", mode="a")
+
+
+@pytest.mark.parametrize("given", ["", "a\0b", b"a\0b"])
+def test_paths_that_no_system_has(given: Any) -> None:
+    with pytest.raises((ValueError, FileNotFoundError)):
+        vmem.open_array(given, "d", mode="a")
+
+
+def test_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with vmem.open_array("here", "B", mode="x") as made:
+        made.append(1)
+        monkeypatch.chdir("/")
+        made.extend(bytes(1 << 20))
+        made.flush()
+    assert (tmp_path / "here").stat().st_size == 1 + (1 << 20)
+
+
+def test_capacity(path: Path) -> None:
+    write(path)
+    with vmem.open_array(path, "d", mode="r+", capacity=5) as made:
+        assert made.capacity == 5
+        made.extend([8.0, 16.0])
+        with pytest.raises(vmem.OutOfMemoryError):
+            made.append(32.0)
+        assert made.tolist() == [*NUMBERS, 8.0, 16.0]
+    assert path.stat().st_size == 5 * 8
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "a"])
+def test_a_capacity_below_what_there_is(path: Path, mode: Any) -> None:
+    with untouched(write(path)), pytest.raises(ValueError, match="2"):
+        vmem.open_array(path, "d", mode=mode, capacity=2)
+
+
+@pytest.mark.parametrize("capacity", [-1, 1 << 62, 1 << 64, 1 << 200])
+@pytest.mark.parametrize("mode", MODES)
+def test_capacities_that_there_cannot_be(path: Path, capacity: int, mode: Any) -> None:
+    """The file is as it was, also one that w+ would have made anew."""
+    with untouched(write(path)), pytest.raises((ValueError, OverflowError, OSError)):
+        vmem.open_array(path, "d", mode=mode, capacity=capacity)
+    if mode in ("w+", "a"):
+        path.unlink()
+        with pytest.raises((ValueError, OverflowError, OSError)):
+            vmem.open_array(path, "d", mode=mode, capacity=capacity)
+        assert not path.exists() or path.stat().st_size == 0
+
+
+@pytest.mark.parametrize("argument", ["typecode", "mode", "capacity", "row_shape"])
+def test_arguments_of_wrong_types(path: Path, argument: str) -> None:
+    arguments: dict[str, Any] = {"typecode": "d", "mode": "r+"} | {argument: 1.5}
+    with untouched(write(path)), pytest.raises(TypeError):
+        vmem.open_array(path, **arguments)
+
+
+def test_positional_arguments(path: Path) -> None:
+    call: Any = vmem.open_array
+    with pytest.raises(TypeError):
+        call(path, "d", "x")
+    with pytest.raises(TypeError):
+        call()
+    assert not path.exists()
+
+
+# --- sizes ---
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "a"])
+@pytest.mark.parametrize("num_bytes", [1, 7, 9, 8191])
+def test_a_file_of_broken_items(path: Path, mode: Any, num_bytes: int) -> None:
+    path.write_bytes(bytes(num_bytes))
+    with untouched(path), pytest.raises(ValueError, match=str(num_bytes)):
+        vmem.open_array(path, "d", mode=mode)
+
+
+@pytest.mark.parametrize("num_pages", [0, 1, 2, 17])
+@pytest.mark.parametrize("extra", [-8, 0, 8])
+def test_files_that_end_beside_a_page(path: Path, page: int, num_pages: int, extra: int) -> None:
+    num_bytes = max(num_pages * page + extra, 0)
+    contents = os.urandom(num_bytes)
+    path.write_bytes(contents)
+    with vmem.open_array(path, "B", mode="a") as made:
+        assert made.tobytes() == contents
+        made.append(7)
+        made.flush()
+        assert path.read_bytes() == contents + b"\x07"
+        made.frombytes(bytes(2 * page))
+    assert path.read_bytes() == contents + b"\x07" + bytes(2 * page)
+
+
+@linux_only
+@pytest.mark.many_addresses
+def test_a_large_file(path: Path) -> None:
+    """64 GiB without blocks: it takes addresses, and neither time nor memory."""
+    with path.open("xb") as file:
+        file.truncate(1 << 36)
+    with vmem.open_array(path, "d") as made:
+        assert len(made) == 1 << 33
+        assert (made[0], made[-1]) == (0.0, 0.0)
+    with vmem.open_array(path, "d", mode="r+") as made:
+        made[-1] = 5.0
+        assert made[-1] == 5.0
+    assert path.stat().st_size == 1 << 36
+    assert path.stat().st_blocks < 1 << 12, "opening a sparse file has filled it"
+
+
+# --- what is no file for an array ---
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_folders(tmp_path: Path, mode: Any) -> None:
+    with pytest.raises((IsADirectoryError, FileExistsError, PermissionError)) as caught:
+        vmem.open_array(tmp_path, "d", mode=mode)
+    assert str(tmp_path) in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix_only
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.in_child
+def test_pipes(path: Path, mode: Any) -> None:
+    """Opening one would wait for somebody at its other end."""
+    os.mkfifo(path)
+    with pytest.raises(OSError, match=r"not a regular file|exists"):
+        vmem.open_array(path, "d", mode=mode)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+@posix_only
+@pytest.mark.parametrize("mode", MODES)
+def test_devices(mode: Any) -> None:
+    for name in ("/dev/zero", "/dev/null"):
+        with pytest.raises(OSError, match=r"not a regular file|exists"):
+            vmem.open_array(name, "d", mode=mode)
+
+
+@linux_only
+@pytest.mark.parametrize("name", ["/proc/self/status", "/proc/self/mem", "/proc/version", "/sys/kernel/mm"])
+@pytest.mark.parametrize("mode", ["r", "r+", "a"])
+def test_files_that_the_kernel_makes(name: str, mode: Any) -> None:
+    """Their size is 0, or what they have cannot be mapped: never an array with items that are not there."""
+    try:
+        made = vmem.open_array(name, "B", mode=mode)
+    except (ValueError, OSError):
+        return
+    assert mode == "r"
+    assert len(made) == 0
+    made.close()
+
+
+@posix_only
+def test_sockets(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)  # for a name that is short enough
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path.name)
+        with pytest.raises(OSError, match=r"regular|device"):
+            vmem.open_array(path, "d", mode="a")
+
+
+@posix_only
+def test_links(path: Path, tmp_path: Path) -> None:
+    """Arrays are opened through them, as files are; x follows none."""
+    link = tmp_path / "link"
+    link.symlink_to(path.name)
+    with pytest.raises(FileExistsError):
+        vmem.open_array(link, "d", mode="x")
+    with pytest.raises(FileNotFoundError):
+        vmem.open_array(link, "d")
+    with vmem.open_array(link, "d", mode="a") as made:
+        made.extend(NUMBERS)
+        with pytest.raises(OSError, match="link"):
+            vmem.open_array(path, "d", mode="a")
+    assert link.is_symlink()
+    assert path.read_bytes() == NUMBERS.tobytes()
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(OSError, match="loop"):
+        vmem.open_array(loop, "d", mode="a")
+
+
+@posix_only
+def test_files_that_may_only_be_read(path: Path) -> None:
+    write(path).chmod(0o444)
+    if os.geteuid() == 0:  # whom permissions do not stop
+        return
+    for mode in ("r+", "w+", "a"):
+        with untouched(path), pytest.raises(PermissionError):
+            vmem.open_array(path, "d", mode=mode)  # type: ignore[arg-type]
+    with vmem.open_array(path, "d") as made:
+        assert made.tolist() == NUMBERS.tolist()
+
+
+@linux_only
+def test_programs_that_run(tmp_path: Path) -> None:
+    """Nobody may write to them, and everybody may read them."""
+    program = tmp_path / "cat"
+    shutil.copy(shutil.which("cat") or "/bin/cat", program)
+    with subprocess.Popen([program], stdin=subprocess.PIPE):
+        with pytest.raises(OSError, match=r"(?i)busy"):
+            vmem.open_array(program, "B", mode="r+")
+        with vmem.open_array(program, "B") as made:
+            assert made[:4].tobytes() == b"\x7fELF"
