@@ -93,6 +93,7 @@ bench: $(VENV)/bench-ready  ## measure against system calls in C and other types
 	$(RUN) benchmarks/sharing.py $(if $(GIB),--gib $(GIB))
 	$(RUN) benchmarks/tables.py
 	$(RUN) benchmarks/ring.py
+	$(RUN) benchmarks/files.py
 
 chart: $(VENV)/bench-ready  ## measure what the README shows, and draw its chart; GIB=2 appends more
 	$(RUN) -m vmem bench --json $(if $(GIB),--gib $(GIB)) > $(VENV)/headline.json

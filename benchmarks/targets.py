@@ -12,6 +12,7 @@ from itertools import chain
 
 import arena
 import arrays
+import files
 import region
 import ring
 import sharing
@@ -27,6 +28,7 @@ def list_comparisons(num_bytes: int) -> Iterator[Measurable]:
         arrays.list_comparisons(num_bytes),
         sharing.list_comparisons(num_bytes),
         ring.list_comparisons(ring.NUMPY),  # the other libraries are hardly installed anywhere
+        files.list_comparisons(files.NUMPY),
     )
     return (each for each in everything if each.target is not None)
 
