@@ -165,7 +165,14 @@ VMEM_API VmemResult vmem_arena_release(VmemArena* arena);
 
 // Allocate zeroed memory for `count` items of a type: a pointer to the type, or NULL.
 #define VMEM_ARENA_NEW(arena, type, count) \
-    ((type*)vmem_arena_alloc_items((arena), (count), sizeof(type), VMEM_ALIGN_OF(type)))
+    VMEM__POINTER_TO(type, vmem_arena_alloc_items((arena), (count), sizeof(type), VMEM_ALIGN_OF(type)))
+
+// C++ programs may be compiled with warnings of casts as C has them.
+#if defined(__cplusplus)
+#define VMEM__POINTER_TO(type, address) static_cast<type*>(address)
+#else
+#define VMEM__POINTER_TO(type, address) ((type*)(address))
+#endif
 
 // The alignment of a type, for vmem_arena_alloc(). C99 has no operator for that.
 #if defined(__cplusplus)
@@ -195,8 +202,8 @@ typedef struct VmemArrayMemory {
     VmemResult result;  // of the last time that memory was committed
 } VmemArrayMemory;
 
-// The type of a growable array of items of a type. Each use is another type: name it with typedef where functions take
-// it. Items can be read and written by their index, up to `num_items`.
+// The type of a growable array of items of a type, to whose name `*` can be appended. Each use is another type: name it
+// with typedef where functions take it. Items can be read and written by their index, below `num_items`.
 #define VMEM_ARRAY(type)        \
     struct {                    \
         type* items;            \
@@ -459,6 +466,7 @@ VMEM_API VmemResult vmem__array_trim(VmemArrayMemory* memory, size_t num_items, 
     VmemArena* arena = &memory->arena;
     VmemResult result;
     if (num_items > memory->num_ready) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!arena->base) return VMEM_SUCCESS;
     arena->num_used = num_items * item_size;
     result = vmem_arena_trim(arena);
     if (memory->num_ready > arena->num_committed / item_size) memory->num_ready = arena->num_committed / item_size;

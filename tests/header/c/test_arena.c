@@ -479,7 +479,10 @@ static void test_array(void) {
         num_wrong += last != &points.items[i] || points.num_items != i || !is_point(last, i);
     }
     CHECK(num_wrong == 0);
-    vmem_array_push(&points, points.items[7]);  // the result may be ignored
+    vmem_array_push(&points, points.items[7]);  // results may be ignored
+    vmem_array_push(&points, points.items[8]);
+    vmem_array_pop(&points);
+    vmem_array_ensure(&points, 0);
     CHECK(points.num_items == 99001 && is_point(&points.items[99000], 7));
     vmem_array_clear(&points);
     CHECK(points.num_items == 0 && points.memory.num_ready == 100000 && vmem_array_pop(&points) == NULL);
@@ -498,6 +501,19 @@ static void test_array_with_wrong_sizes(void) {
     CHECK(has_no_items(&ints));
     CHECK(vmem_array_init(&ints, (SIZE_MAX - pages(16)) / sizeof(int)) == VMEM_ERROR_OUT_OF_MEMORY);
     CHECK(has_no_items(&ints));
+}
+
+// In C such a type is an extension of some compilers, and takes no bytes: then an array of them cannot be made.
+static void test_items_without_bytes(void) {
+    VmemArrayMemory memory;
+    char* items;
+    size_t num_items;
+    memset(&memory, 0xff, sizeof memory);
+    CHECK_KEEPS_ERRNO(vmem__array_init(&memory, &items, &num_items, 10, 0) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK(items == NULL && num_items == 0);
+    CHECK(vmem__array_ensure(&memory, 0, 1, 0) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK(vmem__array_trim(&memory, 0, 0) == VMEM_SUCCESS);
+    CHECK(vmem__array_release(&memory, &items, &num_items) == VMEM_SUCCESS);
 }
 
 static int num_evaluated;
@@ -837,6 +853,7 @@ int main(void) {
     test_released_addresses_are_free();
     test_array();
     test_array_with_wrong_sizes();
+    test_items_without_bytes();
     test_an_empty_array();
     test_arguments_are_evaluated_once();
     test_items_of_several_forms();
