@@ -83,9 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
         commands.add_parser(
             "demo",
             help="draw what each type does",
-            description="Draws the memory of each type after a few lines of code, which it shows. Files and folders it "
-            "reads into 1 TiB of addresses, or less if a limit requires it, and takes a view of each; the views stay "
-            "valid while memory is committed for the next files.",
+            description="Draws the memory of each type after a few lines of code, which it shows.",
             epilog=EPILOG,
         )
     )
@@ -104,10 +102,7 @@ def make_parser() -> argparse.ArgumentParser:
 def add_demo(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     parser.add_argument(
-        "what",
-        nargs="*",
-        metavar="WHAT",
-        help="region, array, arena, ring, table or shared; default: all of them. Or files and folders",
+        "types", nargs="*", metavar="TYPE", help="region, array, arena, ring, table or shared; default: all of them"
     )
 
 
@@ -133,19 +128,14 @@ def print_facts(as_json: bool) -> None:
         print(f"{label:<26}{text}")
 
 
-def print_demo(what: list[str], as_json: bool) -> None:
+def print_demo(names: list[str], as_json: bool, parser: argparse.ArgumentParser) -> None:
+    from vmem._demo import TITLES, run
     from vmem._demo_ring import can_be_live
-    from vmem._demo_tour import TITLES, run
 
+    if unknown := [name for name in names if name not in TITLES]:
+        parser.error(f"there is no demo of {unknown[0]!r}, but of {', '.join(TITLES)}")
     write = list[str]().append if as_json else lambda line: print(line, flush=True)
-    if set(what) <= set(TITLES):
-        facts = run(what or list(TITLES), write, live=what == ["ring"] and not as_json and can_be_live())
-    else:
-        from dataclasses import asdict
-
-        from vmem._demo import run as read_files
-
-        facts = asdict(read_files(what, write))
+    facts = run(names or list(TITLES), write, live=names == ["ring"] and not as_json and can_be_live())
     if as_json:
         print(json.dumps(facts, indent=2))
 
@@ -175,7 +165,7 @@ def run(arguments: list[str] | None) -> None:
         answer, _ = QUERIES[options.query]
         print(answer())
     elif options.command == "demo":
-        print_demo(options.what, options.json)
+        print_demo(options.types, options.json, options.parser)
     elif options.command == "bench":
         print_benchmark(options.gib, options.json, options.parser)
     else:

@@ -1,229 +1,157 @@
-"""``vmem demo PATH``: real files in one region that grows under live views.
+"""``vmem demo``: what each type does, as a few lines of code and a picture of the memory afterwards.
 
-It reserves far more addresses than it needs, reads files into them one after the other, commits memory only as they
-need it, and takes a view of each file as soon as it has been read. At the end these early views must still show their
-files.
+The code that is shown is the code that runs.
 """
 
 from __future__ import annotations
 
-import hashlib
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path
 from time import perf_counter
 
-from vmem import _vmem
-from vmem._command import CommandError, show_progress
-from vmem._format import format_bytes, format_count
-from vmem._memory import memory_info
-from vmem._region import Region, reserve
-from vmem._vmem import OutOfMemoryError
+import vmem
+from vmem import _demo_of_sharing, _demo_ring, _vmem
+from vmem._command import CommandError
+from vmem._format import format_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+    from typing import Any
 
-WANTED_BYTES = min(1 << 40, sys.maxsize // 4)
-COMMIT_STEP = 1 << 20
-READ_STEP = 1 << 18
+    Write = Callable[[str], None]
 
+LEAST_BYTES = 64 << 20  # of a region that has 16 MiB in its middle
 
-@dataclass
-class Usage:
-    """The memory of a region, and the writable memory of the whole process if the system reports it. In bytes."""
+REGION = """\
+region = vmem.reserve(1 << {bits})               # addresses, which take no memory
+region.commit(0, 16 << 20)                     # memory for the first 16 MiB
+region.commit(1 << {half}, 16 << 20)             # and for 16 MiB in the middle
+region[: 4 << 20] = bytes(4 << 20)             # touched, so it is resident
+early = region[: 1 << 20]                      # a view, which pins its pages
+region.decommit(8 << 20, 4 << 20)              # gives 4 MiB back"""
 
-    committed: int
-    resident: int
-    process_writable: int | None
+ARRAY = """\
+samples = vmem.Array('d', [1.0, 2.0])
+early = memoryview(samples)                    # now array.array could not grow
+samples.extend(range(1_000_000))               # nothing moves
+samples[0] = 7.0
+assert early[0] == 7.0                         # so the early view sees it"""
 
-    @staticmethod
-    def of(region: Region) -> Usage:
-        return Usage(region.committed, region.resident(), _vmem.get_limits()["data_used"] or None)
+ARENA = """\
+arena = vmem.Arena(64 << 20)
+kept = arena.alloc(1 << 20)
+with arena.scope():                            # a frame, a request, a batch
+    blocks = [arena.alloc(64 << 10) for _ in range(100)]
+    picture = arena.map()
+    blocks.clear()
+assert arena.used == 1 << 20                   # its blocks are freed at once"""
 
+TABLE = """\
+trades = vmem.Table({'time': 'M8[ms]', 'price': 'd', 'name': 'str'})
+for i in range(50_000):
+    trades.append(i, i / 4, 'vmem')            # a row, all of it or nothing
+early = memoryview(trades['price'])            # NumPy, Polars and DuckDB read it
+trades.append(50_000, 0.5, 'grows on')         # in place, while it grows"""
 
-@dataclass
-class Result:
-    """The object that ``vmem demo PATH --json`` prints. Sizes are in bytes."""
-
-    wanted: int
-    reserved: int = 0
-    num_files: int = 0
-    num_bytes: int = 0
-    num_verified: int = 0
-    full: Usage | None = None
-    half: Usage | None = None
-    seconds: float = 0.0
-
-
-# --- input ---
-
-
-def find_files(paths: Iterable[str]) -> list[Path]:
-    """The named files, and those in the named folders."""
-    files: list[Path] = []
-    for name in paths:
-        path = Path(name)
-        if not name or not path.exists():
-            raise CommandError(f"there is no file or folder {name!r}")
-        if not path.is_file() and not path.is_dir():
-            raise CommandError(f"{name!r} is neither a file nor a folder")
-        files += sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-    if not files:
-        raise CommandError("there are no files to read")
-    return files
+TITLES = {
+    "region": "a terabyte of addresses, and memory only where it is used",
+    "array": "grows under live views",
+    "arena": "many blocks, freed at once",
+    "ring": "the newest items of a stream, always in one piece",
+    "table": "columns that grow together, each in its place",
+    "shared": "a second process reads while this one appends",
+}
 
 
-# --- memory ---
+def run_code(code: str, write: Write) -> dict[str, Any]:
+    """Shows the code, runs it, and returns its names."""
+    write("".join(f"    {line}\n" for line in code.splitlines()))
+    names: dict[str, Any] = {"vmem": vmem}
+    exec(code, names)
+    return names
 
 
-def choose_size(wanted: int) -> int:
-    """`wanted`, or half of the addresses that the process can still reserve, if that is less."""
+def draw(memory: vmem.MemoryMap, write: Write) -> None:
+    """The lanes of a map, without its heading, legend and list."""
+    heading, lanes, *_ = str(memory).split("\n\n")
+    write(f"{lanes}\n\n{' '.join(heading.split())}.")
+
+
+# --- chapters ---
+
+
+def choose_bits() -> int:
+    """The power of two that a region may have: 1 TiB, or at most half of the addresses that the process has left."""
     limits = _vmem.get_limits()
-    if limits["address_space_limit"] is None:
-        return wanted
-    free = max(limits["address_space_limit"] - limits["address_space_used"], 0)
-    return min(wanted, max(free // 2, _vmem.get_page_size()))
+    wanted = min(1 << 40, sys.maxsize // 4)
+    if limits["address_space_limit"] is not None:
+        wanted = min(wanted, (limits["address_space_limit"] - limits["address_space_used"]) // 2)
+    if wanted < LEAST_BYTES:
+        raise CommandError(f"{format_bytes(2 * LEAST_BYTES)} of addresses must be free (ulimit -v)")
+    return wanted.bit_length() - 1
 
 
-def choose_capacity(files: Iterable[Path], num_addresses: int) -> int:
-    """How many bytes the files may take: no more than the free memory, the rest of which other programs need."""
-    available = memory_info().available or num_addresses  # 0 where the system does not report it
-    capacity = min(available, num_addresses)
-    needed = sum(path.stat().st_size for path in files)
-    if needed > capacity:
-        what = "memory" if capacity == available else "addresses"
-        raise CommandError(
-            f"the files need {format_bytes(needed)}, but only {format_bytes(capacity)} of {what} are available"
-        )
-    return capacity
+def show_region(write: Write) -> dict[str, object]:
+    bits = choose_bits()
+    names = run_code(REGION.format(bits=bits, half=bits - 1), write)
+    region = names["region"]
+    draw(region.map(), write)
+    facts = {"reserved": region.size, "committed": region.committed}
+    names["early"].release()
+    region.release()
+    return facts
 
 
-@dataclass
-class LoadedFile:
-    """A file in the region, with the view of it that was taken before the region grew further."""
-
-    path: Path
-    start: int
-    end: int
-    view: memoryview
+def show_array(write: Write) -> dict[str, object]:
+    names = run_code(ARRAY, write)
+    draw(names["samples"].map(), write)
+    return {"num_items": len(names["samples"]), "is_right": names["early"].tolist() == [7.0, 2.0]}
 
 
-@dataclass
-class FileBuffer:
-    """Files one after the other in a region, of which only what they need is committed: at most `capacity` bytes."""
-
-    region: Region
-    capacity: int
-    used: int = 0
-    files: list[LoadedFile] = field(default_factory=list)
-
-    def add(self, path: Path) -> None:
-        """Append the contents of a file, and take a view of them unless they are empty."""
-        start = self.used
-        try:
-            with path.open("rb", buffering=0) as file:
-                while num_read := file.readinto(self.commit_free(READ_STEP)):
-                    self.used += num_read
-        except OutOfMemoryError:
-            raise
-        except OSError as error:
-            raise CommandError(f"cannot read {str(path)!r}: {error.strerror}") from error
-        if self.used > start:
-            self.files.append(LoadedFile(path, start, self.used, self.region.view(start, self.used - start)))
-
-    def commit_free(self, num_bytes: int) -> memoryview:
-        """The next free bytes, up to `num_bytes` of them, committed."""
-        end = min(self.used + num_bytes, self.capacity)
-        if end == self.used:
-            raise CommandError(f"the files do not fit into {format_bytes(self.capacity)}")
-        while (committed := self.region.committed) < end:
-            self.region.commit(committed, min(COMMIT_STEP, self.region.size - committed))
-        return self.region[self.used : end]
-
-    def remove(self, start: int, end: int) -> int:
-        """Release the views of the files with bytes from `start` to `end`, decommit these, and count the files."""
-        removed = [each for each in self.files if each.start < end and start < each.end]
-        for each in removed:
-            each.view.release()
-        self.files = [each for each in self.files if each.end <= start or end <= each.start]
-        self.region.decommit(start, end - start)
-        return len(removed)
+def show_arena(write: Write) -> dict[str, object]:
+    names = run_code(ARENA, write)
+    draw(names["picture"], write)
+    return {"used_in_scope": names["picture"].used, "used": names["arena"].used}
 
 
-def verify(file: LoadedFile) -> None:
-    """Check that an early view still shows the contents of its file."""
-    with file.path.open("rb") as stream:
-        expected = hashlib.file_digest(stream, "sha256").digest()
-    if hashlib.sha256(file.view).digest() != expected:
-        raise CommandError(f"{str(file.path)!r} has changed since it was read")
+def show_table(write: Write) -> dict[str, object]:
+    names = run_code(TABLE, write)
+    table = names["trades"]
+    draw(table.map(), write)
+    write(f"The newest rows: {', '.join(str(tuple(row)) for row in table[-2:])}.")
+    return {"num_rows": len(table)}
 
 
-# --- the demo ---
+def show_shared(write: Write) -> dict[str, object] | None:
+    result = _demo_of_sharing.run(write)
+    return None if result is None else vars(result)
 
 
-def run(paths: list[str], write: Callable[[str], None]) -> Result:
-    """Run the demo, and report each step through `write`. Raises CommandError or OSError if it cannot go on."""
+def show(name: str, write: Write, live: bool) -> dict[str, object] | None:
+    if name == "ring":
+        return vars(_demo_ring.run(write, live))
+    chapters = {
+        "region": show_region,
+        "array": show_array,
+        "arena": show_arena,
+        "table": show_table,
+        "shared": show_shared,
+    }
+    return chapters[name](write)
+
+
+def run(names: list[str], write: Write, live: bool = False) -> dict[str, object]:
+    """Shows these chapters. Returns the facts about each, None where this system lacks what it shows.
+
+    With `live`, the picture of a ring moves.
+    """
     started = perf_counter()
-    files = find_files(paths)
-    result = Result(wanted=WANTED_BYTES, reserved=choose_size(WANTED_BYTES))
-    if result.reserved < result.wanted:
-        write(f"This process cannot reserve {format_bytes(result.wanted)} (see ulimit -v), so it reserves less.")
-    with reserve(result.reserved, name="demo") as region:
-        result.reserved = region.size
-        write(f"Reserved {format_bytes(region.size)} at {region.address:#x}; committed {region.committed} bytes.")
-        buffer = FileBuffer(region, choose_capacity(files, region.size))
+    facts: dict[str, object] = {}
+    for number, name in enumerate(names):
+        write(f"{'' if number == 0 else chr(10)}{name}: {TITLES[name]}\n")
         try:
-            load_all(buffer, files)
-            result.num_files, result.num_bytes = len(files), buffer.used
-            write(describe_files(buffer, len(files)))
-            result.num_verified = verify_all(buffer)
-            write(f"Checked {format_count(result.num_verified, 'early view')}: each still shows its file, by SHA-256.")
-            result.full = report_usage(region, write)
-            num_removed, num_bytes = decommit_half(buffer)
-            removed, size = format_count(num_removed, "view"), format_bytes(num_bytes)
-            write(f"Released {removed} and decommitted the middle half, {size}.")
-            write(f"Checked the other {format_count(verify_all(buffer), 'view')} again.")
-            result.half = report_usage(region, write)
-        finally:
-            show_progress("")
-        buffer.remove(0, region.size)
-    write(f"Released the {format_bytes(result.reserved)}.")
-    result.seconds = perf_counter() - started
-    return result
-
-
-def load_all(buffer: FileBuffer, files: list[Path]) -> None:
-    for number, path in enumerate(files, 1):
-        show_progress(f"reading file {number} of {len(files)}, {format_bytes(buffer.used)}")
-        buffer.add(path)
-    show_progress("")
-
-
-def describe_files(buffer: FileBuffer, num_files: int) -> str:
-    condition = "" if len(buffer.files) == num_files else " that is not empty"
-    files, size = format_count(num_files, "file"), format_bytes(buffer.used)
-    return f"Read {files}, {size}, and took a view of each{condition}."
-
-
-def verify_all(buffer: FileBuffer) -> int:
-    for number, file in enumerate(buffer.files, 1):
-        show_progress(f"checking file {number} of {len(buffer.files)}")
-        verify(file)
-    show_progress("")
-    return len(buffer.files)
-
-
-def decommit_half(buffer: FileBuffer) -> tuple[int, int]:
-    """Decommit the pages of the middle half of the files. Returns the number of views that ended, and of bytes."""
-    start, end = (_vmem.align_forward(buffer.used * part // 4, buffer.region.page_size) for part in (1, 3))
-    return buffer.remove(start, end), end - start
-
-
-def report_usage(region: Region, write: Callable[[str], None]) -> Usage:
-    """Write a map of the region, and the memory of the whole process, which the region cannot know."""
-    write(f"\n{region.map()}\n")
-    usage = Usage.of(region)  # after the map: the first one imports what draws it, which takes memory
-    if usage.process_writable:
-        write(f"Writable memory of the whole process: {format_bytes(usage.process_writable)}.")
-    return usage
+            facts[name] = show(name, write, live)
+        except NotImplementedError as error:
+            facts[name] = None
+            write(str(error))
+    return facts | {"seconds": perf_counter() - started}

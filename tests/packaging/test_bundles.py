@@ -14,8 +14,6 @@ import pytest
 
 import vmem
 
-DATA = Path(__file__).parents[1] / "typing"
-
 DEMO = """\
 import sys
 from vmem.__main__ import main
@@ -46,9 +44,6 @@ def run(command: Sequence[str | Path], folder: Path) -> str:
 
 def check_demo(command: Sequence[str | Path], folder: Path) -> None:
     assert run([*command, "--version"], folder).strip() == vmem.__version__
-    demo = json.loads(run([*command, "demo", "--json", DATA], folder))
-    assert demo["num_verified"] == demo["num_files"] > 2
-    assert demo["full"]["committed"] > demo["half"]["committed"]
     facts = json.loads(run([*command, "demo", "--json"], folder))
     assert facts["array"]["is_right"]
     assert facts["shared"] is None or facts["shared"]["num_items"] == 1 << 20, "a second process of the bundle reads it"

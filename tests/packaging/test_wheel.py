@@ -226,9 +226,9 @@ def test_importers_find_the_extension(extension: Path) -> None:
 
 
 def test_the_wheel_works(unpacked_wheel: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "vmem", "demo", "--json", str(ROOT / "docs")]
+    command = [sys.executable, "-m", "vmem", "demo", "--json"]
     demo = json.loads(run(command, tmp_path, PYTHONPATH=str(unpacked_wheel)))
-    assert demo["num_verified"] == demo["num_files"] == len(list((ROOT / "docs").glob("**/*.*")))
+    assert demo["array"]["is_right"]
     question = [sys.executable, "-c", "import vmem._vmem; print(vmem._vmem.__file__)"]
     origin = run(question, tmp_path, PYTHONPATH=str(unpacked_wheel))
     assert Path(origin.strip()).is_relative_to(unpacked_wheel)
