@@ -6,6 +6,7 @@ import shlex
 import sys
 import sysconfig
 import tempfile
+import tomllib
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -61,6 +62,17 @@ else:
         LINK_ARGUMENTS += ["-Wl,--strip-all"] if strips else []
     # Once more at the end, so that what the user asks for wins.
     COMPILE_ARGUMENTS += shlex.split(os.environ.get("CFLAGS", ""))
+
+
+def describe_project(version):
+    """The README, for the package index: its links and pictures by the address of the repository, once there is one."""
+    text = Path("README.md").read_text(encoding="utf-8")
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    repository = project.get("urls", {}).get("Repository", "").rstrip("/")
+    if not repository:
+        return text
+    text = re.sub(r'((?:src|srcset)=")(?=docs/)', rf"\1{repository}/raw/v{version}/", text)
+    return re.sub(r"(\]\()(?![a-z]+:|#)", rf"\1{repository}/blob/v{version}/", text)
 
 
 class BuildExtension(build_ext):
@@ -120,7 +132,11 @@ class BuildPackage(build_py):
         path.write_text(text, encoding="utf-8")
 
 
+(VERSION,) = re.findall(r'^__version__ = "(.*)"', Path("src/vmem/_about.py").read_text(encoding="utf-8"), re.MULTILINE)
+
 setup(
+    long_description=describe_project(VERSION),
+    long_description_content_type="text/markdown",
     ext_modules=[
         Extension(
             "vmem._vmem",

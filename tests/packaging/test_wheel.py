@@ -175,6 +175,23 @@ def test_the_metadata_are_complete(metadata: Message) -> None:
     assert str(metadata.get_payload()).strip() == README.strip()
 
 
+def test_the_package_index_gets_absolute_addresses(tmp_path: Path) -> None:
+    for name in [name for name in list_sources() if "/" not in name or name.startswith(("csrc/", "src/"))]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    with (tmp_path / "pyproject.toml").open("a", encoding="utf-8") as settings:
+        settings.write('[project.urls]\nRepository = "https://example.org/vmem/"\n')
+    question = "from setuptools import build_meta; print(build_meta.prepare_metadata_for_build_wheel('.'))"
+    name = run([sys.executable, "-c", question], tmp_path).split()[-1]
+    text = Parser().parsestr((tmp_path / name / "METADATA").read_text(encoding="utf-8")).get_payload()
+    assert isinstance(text, str)
+    addresses = re.findall(r'(?:\]\(|src="|srcset=")([^)"]*)', text)
+    assert len(addresses) > 15
+    assert [address for address in addresses if not address.startswith("https://")] == []
+    assert f'srcset="https://example.org/vmem/raw/v{vmem.__version__}/docs/static/growth-dark.svg"' in text
+    assert f"](https://example.org/vmem/blob/v{vmem.__version__}/docs/install.md)" in text
+
+
 def test_the_metadata_and_the_tag_name_the_same_versions_of_python(metadata: Message) -> None:
     classifiers = metadata.get_all("Classifier") or []
     versions = [text.rpartition("3.")[2] for text in classifiers if re.search(r":: Python :: 3\.\d+$", text)]

@@ -297,7 +297,7 @@ def measure_all(num_bytes: int) -> tuple[list[Row], dict[str, list[int]]]:
     """Measures with the garbage collector disabled, because a collection would disturb one side at random."""
     rows: list[Row] = []
     traces: dict[str, list[int]] = {}
-    with tempfile.TemporaryDirectory(prefix="vmem-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="vmem-bench-", ignore_cleanup_errors=True) as folder:
         comparisons = list_comparisons(num_bytes, folder)
         gc.disable()
         try:
