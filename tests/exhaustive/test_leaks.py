@@ -32,6 +32,8 @@ SAMPLES = {
     ),
     *("extend by a failing iterator", "insert when full", "pop below a view", "collect cycles of structures"),
     *("shared: reserve and use", "shared: attach and use", "shared: attach something else", "shared: commit too much"),
+    *("shared table: make and use", "shared table: collect a cycle", "extend by columns of a table"),
+    *("extend by masked arrays", "append another unit"),
     *("shared array: make and use", "shared array: collect a cycle", "shared array: bad items"),
     *("append a row", "extend by iterators", "extend by a stream", "export a table", "collect cycles of tables"),
     *("append a bad item", "extend by an iterator that fails", "buffers of columns", "rows"),

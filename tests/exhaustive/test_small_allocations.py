@@ -18,6 +18,7 @@ SAMPLES = {
     *("reserve", "commit and prefault, large", "decommit", "map, long", "slice, assigned"),
     *("Array(), iterator", "append, growing", "set slice, growing", "rebuild, swapped", "repr"),
     *("shared, Array()", "shared, attach", "shared, become a reader"),
+    *("shared, attach a table", "shared, extend", "extend by columns"),
     *("rows, append", "rows, pop", "rows, search"),
     *("append a row, growing", "extend by iterators", "extend by a stream", "export a table", "row"),
     *("Ring()", "ring, append a row", "ring, prepare", "ring, extend a full queue"),

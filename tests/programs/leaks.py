@@ -589,6 +589,7 @@ def table_calls() -> dict[str, Call]:
         "extend by iterators": in_turn(lambda: table.extend([iter(each) for each in items]), table.clear),
         "extend by a stream": in_turn(lambda: table.extend(shown), table.clear),
         "extend by a converted stream": in_turn(lambda: floats.extend(numbers), floats.clear),
+        "extend by columns of a table": in_turn(lambda: table.extend({n: shown[n] for n in COLUMNS}), table.clear),
         "rows": lambda: (shown[0], shown[-1], shown[0]._asdict(), shown[0] == ROW),
         "views of rows": lambda: (list(shown[:]), shown[:]["a"][0], ROW in shown, len(shown[1:])),
         "columns": lambda: [shown[name].tolist() for name in shown.names],
@@ -626,6 +627,7 @@ def failing_table_calls() -> dict[str, tuple[Call, type[BaseException]]]:
         "unknown column": (lambda: table["x"], KeyError),
         "no buffer": (lambda: memoryview(table["b"]), BufferError),
         "clear below a view": (table.clear, BufferError),
+        "extend by a column of another type": (lambda: table.extend([table["b"]] * 5), TypeError),
         "pickle a table": (lambda: pickle.dumps(table), TypeError),
     }
 
@@ -896,6 +898,74 @@ def shared_array_calls() -> dict[str, Call]:
     }
 
 
+def attach_table(table: vmem.Table) -> vmem.Table:
+    attached = vmem.attach(table.fileno())
+    assert isinstance(attached, vmem.Table)
+    return attached
+
+
+def use_shared_table(table: vmem.Table) -> None:
+    """With a reader of it, which sees it grow, and whose view is dropped last."""
+    reader = attach_table(table)
+    table.extend([[each] * 100 for each in ROW])
+    view = memoryview(reader["a"])
+    assert reader[-1] == table[-1]
+    assert view[-1] == ROW[0]
+
+
+def make_cycle_of_shared_tables() -> None:
+    table = HeldTable(COLUMNS, capacity=10, shared=True)
+    table.append(*ROW)
+    reader: Any = _vmem.attach(table.fileno(), (HeldTable,))
+    table.held, reader.held = [reader, memoryview(table["a"])], [table, reader.__arrow_c_stream__(), reader[:]]
+    del table, reader
+    gc.collect()
+
+
+def shared_table_calls() -> dict[str, Call]:
+    table, full = vmem.Table(COLUMNS, shared=True), vmem.Table({"a": "q"}, capacity=1, shared=True)
+    table.append(*ROW)
+    full.append(1)
+    reader, mine = attach_table(table), vmem.Table(COLUMNS, capacity=1000)
+    return {
+        "shared table: make and use": lambda: use_shared_table(vmem.Table(COLUMNS, capacity=1000, shared=True)),
+        "shared table: make": lambda: vmem.Table(COLUMNS, shared=True),
+        "shared table: attach": lambda: attach_table(table),
+        "shared table: attach, by the reader": lambda: attach_table(reader),
+        "shared table: read": lambda: (reader[0], reader["b"].tolist(), reader["b"].offsets, reader.map(), repr(full)),
+        "shared table: export": lambda: (reader.__arrow_c_stream__(), reader["b"].__arrow_c_array__()),
+        "shared table: extend by a reader": in_turn(lambda: mine.extend(reader), mine.clear),
+        "shared table: extend by its columns": in_turn(lambda: mine.extend([reader[n] for n in COLUMNS]), mine.clear),
+        "shared table: collect a cycle": make_cycle_of_shared_tables,
+        "shared table: append to a reader": refused(lambda: reader.append(*ROW), TypeError),
+        "shared table: clear": refused(table.clear, TypeError),
+        "shared table: pickle": refused(lambda: pickle.dumps(table), TypeError),
+        "shared table: full": refused(lambda: full.append(1), vmem.OutOfMemoryError),
+        "shared table: too many rows": refused(
+            lambda: vmem.Table({"a": "q"}, shared=True, capacity=1 << 52), vmem.OutOfMemoryError
+        ),
+        "shared table: attach what was not expected": refused(
+            lambda: _vmem.attach(table.fileno(), (vmem.Array,)), ValueError
+        ),
+    }
+
+
+def numpy_table_calls() -> dict[str, Call]:
+    """What NumPy gives: times and masks."""
+    import numpy as np
+
+    table = vmem.Table({"x": "d|None", "t": "M8[s]|None"}, capacity=1000)
+    numbers, times = np.ma.array([1.5, 2.5], mask=[True, False]), np.array([5, "NaT"], "M8[s]")
+    masked, item, other = np.ma.masked, np.datetime64(5, "s"), np.datetime64(5, "ms")
+    return {
+        "extend by masked arrays": in_turn(lambda: table.extend([numbers, times]), table.clear),
+        "extend by masked times": in_turn(lambda: table.extend([[None] * 2, np.ma.array(times)]), table.clear),
+        "append a masked item": in_turn(lambda: table.append(masked, item), table.clear),
+        "append another unit": refused(lambda: table.append(None, other), TypeError),
+        "extend by another unit": refused(lambda: table.extend([[None] * 2, times.astype("M8[ms]")]), TypeError),
+    }
+
+
 def commit_too_much() -> None:
     vmem.reserve(1 << 45, shared=True).commit()
 
@@ -907,12 +977,12 @@ def all_calls() -> dict[str, tuple[Call, int]]:
     calls |= {
         name: (call, 1) for name, call in (array_calls() | calls_of_rows() | arena_calls() | table_calls()).items()
     }
-    calls |= {name: (call, 10) for name, call in ring_calls().items()}
+    calls |= {name: (call, 10) for name, call in (ring_calls() | numpy_table_calls()).items()}
     failing = failing_calls(region, released) | failing_array_calls() | failing_arena_calls()
     failing |= failing_table_calls() | failing_ring_calls()
     calls |= {name: (refused(call, error), 1) for name, (call, error) in failing.items()}
     if sys.platform == "linux":
-        shared = shared_calls() | shared_array_calls() | shared_ring_calls()
+        shared = shared_calls() | shared_array_calls() | shared_ring_calls() | shared_table_calls()
         calls |= {name: (call, 10) for name, call in shared.items()}
     return calls | {name: (call, 100) for name, call in (slow_calls(region) | slow_structure_calls()).items()}
 

@@ -62,10 +62,8 @@ class Subject(NamedTuple):
                 argument.release()
         if isinstance(self.thing, _vmem.Region):
             self.thing.release()
-        elif isinstance(self.thing, _vmem.Table) or (
-            isinstance(self.thing, _vmem.Array) and not self.thing._is_shared  # those are never cleared
-        ):
-            self.thing.clear()
+        elif isinstance(self.thing, (_vmem.Table, _vmem.Array)) and not self.thing._is_shared:
+            self.thing.clear()  # what is shared is append-only
         elif isinstance(self.thing, _vmem.Arena):
             self.thing.reset()
 
@@ -465,6 +463,44 @@ def table_to_shrink() -> Subject:
     return Subject(made)
 
 
+def shared_table(*arguments: object) -> Callable[[], Subject]:
+    def make() -> Subject:
+        made = _vmem.Table(COLUMNS, capacity=1 << 20, shared=True)
+        made.extend([[each] * 3 for each in ROW])
+        return Subject(made, arguments)
+
+    return make
+
+
+def reader_of_table() -> Subject:
+    made = shared_table()().thing
+    return Subject(_vmem.attach(made._get_handle(), (_vmem.Table,)), (made, made["b"].values))
+
+
+def shared_table_cases() -> dict[str, Case]:
+    many, types = _vmem.Table(COLUMNS, capacity=10_000), (_vmem.Table,)
+    many.extend([[each] * 5000 for each in ROW])
+    try:
+        _vmem.Table(COLUMNS, shared=True)
+    except NotImplementedError:
+        return {}
+    return {
+        "shared, Table()": Case(nothing(), lambda _: _vmem.Table(COLUMNS, shared=True)),
+        "shared, Table(), bad type": Case(nothing(), lambda _: _vmem.Table({"a": "x"}, shared=True), (ValueError,)),
+        "shared, attach a table": Case(shared_table(), lambda table: _vmem.attach(table._get_handle(), types)),
+        "shared, append a row": Case(shared_table(), lambda table: table.append(*ROW)),
+        "shared, extend": Case(shared_table(), lambda table: table.extend(many)),
+        "shared, clear": Case(shared_table(), lambda table: table.clear(), (TypeError,)),
+        "shared, pickle a table": Case(shared_table(), lambda table: table.__reduce__(), (TypeError,)),
+        "shared, read a table": Case(
+            reader_of_table, lambda reader, *_: (reader[1], reader["b"].tolist(), reader["b"].offsets, reader.map())
+        ),
+        "shared, export a reader": Case(reader_of_table, lambda reader, *_: reader.__arrow_c_stream__()),
+        "shared, append a row to a reader": Case(reader_of_table, lambda reader, *_: reader.append(*ROW), (TypeError,)),
+        "shared, a table becomes a reader": Case(shared_table(), lambda _: _vmem._change_in_child()),
+    }
+
+
 def viewed_table() -> Subject:
     subject = table()()
     return Subject(subject.thing, (memoryview(subject.thing["a"]),))
@@ -493,6 +529,9 @@ def table_cases() -> dict[str, Case]:
         "extend by iterators": Case(table(), lambda table: table.extend([iter(each) for each in items])),
         "extend by a mapping": Case(table(), lambda table: table.extend(dict(zip(COLUMNS, items, strict=True)))),
         "extend by a stream": Case(table(), lambda table: table.extend(stream)),
+        "extend by columns": Case(table(), lambda table: table.extend({name: stream[name] for name in COLUMNS})),
+        "extend by columns, bad type": Case(table(), lambda table: table.extend([stream["b"]] * 5), (TypeError,)),
+        "column, no offsets": Case(table(num_rows=0), lambda table: table["b"].offsets),
         "extend by converted numbers": Case(
             table(array.array("b", [1, 2]), columns={"a": "q"}), lambda table, more: table.extend([more])
         ),
@@ -570,6 +609,7 @@ CASES = {
     **shared_array_cases(),
     **arena_cases(),
     **table_cases(),
+    **shared_table_cases(),
     **ring_cases(),
 }
 
