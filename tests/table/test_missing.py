@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,9 @@ NATS: dict[str, Callable[[Any, str], Any]] = {
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize(("code", "kind"), [("M8", np.datetime64), ("m8", np.timedelta64)])
 def test_nat_as_an_item(name: str, unit: str, code: str, kind: Any) -> None:
-    nat = NATS[name](kind, unit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of newer NumPy, where there is no unit
+        nat = NATS[name](kind, unit)
     table = vmem.Table({"x": f"{code}[{unit}]|None"})
     table.append(nat)
     table.extend({"x": [5, nat, None, 7]})
