@@ -106,6 +106,13 @@ int rows_check_shape(const RowType* type, const RowType* other) {
     return -1;
 }
 
+void rows_describe(const RowType* type, SharedPage* page) {
+    page->item_size = (uint64_t)type->size;
+    page->format[0] = type->scalar->typecode[0];
+    page->num_dims = (uint32_t)type->num_dims;
+    for (int i = 0; i < type->num_dims; i++) page->row_shape[i] = (uint64_t)type->shape[i];
+}
+
 ItemLayout rows_layout(const RowType* type) {
     return (ItemLayout){type->scalar->typecode, type->scalar->size, type->num_dims, type->shape, type->size};
 }

@@ -3,6 +3,7 @@
 #ifndef VMEM_ROWS_H
 #define VMEM_ROWS_H
 
+#include "core/shared_page.h"
 #include "core/views.h"
 #include "types/array/item_types.h"
 
@@ -39,6 +40,9 @@ bool rows_have_same_shape(const RowType* type, const RowType* other);
 int rows_check_shape(const RowType* type, const RowType* other);
 
 PyObject* rows_shape_as_tuple(const RowType* type);
+
+// The facts of a first page about the items.
+void rows_describe(const RowType* type, SharedPage* page);
 
 // What buffers of such items show.
 ItemLayout rows_layout(const RowType* type);

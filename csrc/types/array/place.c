@@ -256,10 +256,7 @@ void place_close(Place* place) {
 static SharedMemory* new_shared_memory(ModuleState* state, const RowType* type, Py_ssize_t capacity) {
     SharedPage facts;
     if (shared_page_init(&facts, SHARED_ARRAY, (size_t)(capacity * type->size), Py_None) < 0) return NULL;
-    facts.item_size = (uint64_t)type->size;
-    strcpy(facts.format, type->scalar->typecode);
-    facts.num_dims = (uint32_t)type->num_dims;
-    for (int i = 0; i < type->num_dims; i++) facts.row_shape[i] = (uint64_t)type->shape[i];
+    rows_describe(type, &facts);
     return shared_memory_new(&facts, sharing_possible_seals(state), true);
 }
 

@@ -52,19 +52,12 @@ static int convert_start(const Ring* ring, PyObject* object, uint64_t* start) {
 
 // --- adding ---
 
-// Rows of no more bytes are converted without allocating.
-#define SMALL_ROW 256
-
 static int append_object(Ring* ring, PyObject* object) {
     char small[SMALL_ROW];
-    char* row = ring->type.size <= SMALL_ROW ? small : PyMem_Malloc((size_t)ring->type.size);
-    if (!row) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    int status = rows_set(&ring->type, row, object);
-    if (status == 0) status = ring_write(ring, 0, row, 1);
-    if (row != small) PyMem_Free(row);
+    char* row = row_convert(&ring->type, small, object);
+    if (!row) return -1;
+    int status = ring_write(ring, 0, row, 1);
+    row_free(row, small);
     return status;
 }
 
@@ -201,18 +194,13 @@ PyObject* ring_extend(Ring* self, PyObject* iterable) {
 
 // --- adding without a copy ---
 
-static ItemLayout layout_of(const Ring* ring) {
-    return (ItemLayout){ring->type.scalar->typecode, ring->type.scalar->size, ring->type.num_dims, ring->type.shape,
-                        ring->type.size};
-}
-
 static size_t offset_of(const Ring* ring, uint64_t position) {
     return (size_t)(ring_item(ring, position) - ring->reservation.base);
 }
 
 // Shows the next places without preparing them. The caller holds the lock.
 static int show_next(Ring* ring, PinObject* pin, Py_ssize_t num_items, uint64_t* position) {
-    ItemLayout layout = layout_of(ring);
+    ItemLayout layout = rows_layout(&ring->type);
     if (ring_check_writer(ring) < 0) return -1;
     WriteProblem problem = ring_check_fits(ring, num_items);
     if (problem != WRITE_FITS) return ring_raise_does_not_fit(ring, problem, "prepare", num_items);
@@ -287,7 +275,7 @@ PyObject* ring_advance(Ring* self, PyObject* object) {
 // --- views ---
 
 static int show(Ring* ring, PinObject* pin, uint64_t start, Py_ssize_t num_items) {
-    ItemLayout layout = layout_of(ring);
+    ItemLayout layout = rows_layout(&ring->type);
     return view_place_rows(pin, offset_of(ring, start), num_items, &layout, true);
 }
 

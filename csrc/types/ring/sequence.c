@@ -4,20 +4,16 @@ Py_ssize_t ring_length(Ring* self) { return count_positions(ring_load_positions(
 
 // --- items ---
 
-// Rows of no more bytes are read without allocating.
-#define SMALL_ROW 256
-
 // The item at a position, from a copy that was read while it was there. NULL without an exception when it was
 // overwritten meanwhile.
 static PyObject* get_at(const Ring* ring, uint64_t position) {
     char small[SMALL_ROW];
-    size_t size = (size_t)ring->type.size;
-    char* copy = size <= SMALL_ROW ? small : PyMem_Malloc(size);
+    char* copy = row_new(&ring->type, small);
     PyObject* item = NULL;
-    if (!copy) return PyErr_NoMemory();
-    memcpy(copy, ring_item(ring, position), size);
+    if (!copy) return NULL;
+    memcpy(copy, ring_item(ring, position), (size_t)ring->type.size);
     if (ring_still_has(ring, position)) item = rows_get(&ring->type, copy);
-    if (copy != small) PyMem_Free(copy);
+    row_free(copy, small);
     return item;
 }
 

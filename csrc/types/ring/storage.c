@@ -80,10 +80,7 @@ static SharedMemory* new_memory(const RingOptions* options) {
     SharedPage facts;
     const RowType* type = &options->type;
     if (shared_page_init(&facts, SHARED_RING, find_num_bytes(type, options->capacity), Py_None) < 0) return NULL;
-    facts.item_size = (uint64_t)type->size;
-    facts.format[0] = type->scalar->typecode[0];
-    facts.num_dims = (uint32_t)type->num_dims;
-    for (int i = 0; i < type->num_dims; i++) facts.row_shape[i] = (uint64_t)type->shape[i];
+    rows_describe(type, &facts);
     SharedMemory* memory =
         shared_memory_new(&facts, options->is_shared ? VMEM_SEAL_SIZE | VMEM_SEAL_WRITERS : 0, false);
     if (memory) mirrored_memory_init(memory);
