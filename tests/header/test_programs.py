@@ -119,6 +119,12 @@ def test_debug_builds(compiler: str, standard: str, sources: Sequence[str], buil
     check_report(run([builder.build([*find_compiler(compiler, standard), *DEBUG], sources)]))
 
 
+def test_arenas_make_no_call_that_is_refused(builder: Builder) -> None:
+    output = run([builder.build([*find_compiler("gcc"), *DEBUG], ARENA_PROGRAM)])
+    check_report(output)
+    assert "vmem_" not in output
+
+
 @pytest.mark.parametrize("source", [*SMALL_PROGRAMS, "complete_switch.c", "names_of_others.c"])
 @c_and_cxx
 @each_compiler
