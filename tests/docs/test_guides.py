@@ -13,7 +13,6 @@ from tests.support.marks import linux_only
 from tests.support.processes import ROOT
 
 GUIDES = ROOT / "docs" / "how-to"
-PREAMBLE = "import ctypes\nimport vmem\n"
 
 BEGINNINGS = {
     "guard-pages": "assert bytes(buffer[98:]) == bytes([0, 1])",
@@ -36,7 +35,7 @@ def read_beginning(text: str) -> str:
 @linux_only
 @pytest.mark.parametrize("name", BEGINNINGS)
 def test_the_first_lines_run(name: str, tmp_path: Path) -> None:
-    program = PREAMBLE + read_beginning(read_guide(name)) + BEGINNINGS[name]
+    program = read_beginning(read_guide(name)) + BEGINNINGS[name]
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, cwd=tmp_path, timeout=60
     )
@@ -45,7 +44,7 @@ def test_the_first_lines_run(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", BEGINNINGS)
 def test_the_first_lines_are_few(name: str) -> None:
-    lines = read_beginning(read_guide(name)).splitlines()
+    lines = [line for line in read_beginning(read_guide(name)).splitlines() if not re.match(r"import |$", line)]
     assert 3 <= len(lines) <= 6
     assert max(map(len, lines)) <= 105
 
