@@ -119,8 +119,11 @@ def test_debug_builds(compiler: str, standard: str, sources: Sequence[str], buil
     check_report(run([builder.build([*find_compiler(compiler, standard), *DEBUG], sources)]))
 
 
-def test_arenas_make_no_call_that_is_refused(builder: Builder) -> None:
-    output = run([builder.build([*find_compiler("gcc"), *DEBUG], ARENA_PROGRAM)])
+@pytest.mark.parametrize("sources", [ARENA_PROGRAM, ARENA_MODEL_PROGRAM], ids=lambda sources: sources[0])
+@pytest.mark.parametrize(("compiler", "standard"), [("gcc", "c99"), ("clang", "c++11")])
+def test_debug_builds_of_arenas(compiler: str, standard: str, sources: Sequence[str], builder: Builder) -> None:
+    """Whatever vmem_arena.h is asked for, it makes no call that is wrong."""
+    output = run([builder.build([*find_compiler(compiler, standard), *DEBUG], sources)])
     check_report(output)
     assert "vmem_" not in output
 
