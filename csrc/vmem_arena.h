@@ -3,10 +3,9 @@ vmem_arena.h - an arena and a growable array for C and C++, over vmem.h: what th
 version 0.1.0, MIT licence (at the end of vmem.h)
 
 WHAT IT IS
-    An arena gives out memory from one reservation, one allocation after the other, and takes it back all at once: down
-    to a mark, or everything. A growable array keeps its items in one reservation: pushing commits memory behind them,
-    so that pointers to items stay valid until the array is released. vmem.h keeps no records; these two structs are
-    such records, which the caller owns.
+    An arena allocates from one reservation, one allocation after the other, and frees them together: those after a
+    mark, or all. A growable array has its items in one reservation: pushing commits memory after them, so that pointers
+    to items stay valid until the array is released. Each is a struct of the caller's; vmem.h keeps no records.
 
 HOW TO USE IT
     vmem_arena.h includes vmem.h, which must be in the same folder or in the include path. In exactly one C or C++ file:
@@ -58,7 +57,7 @@ FUNCTIONS
                 vmem_array_trim, vmem_array_release
 
     Those of the array are macros, because they work on items of every type. Each is described above its declaration or
-    definition: search for >>arena and >>array. Behind them are >>committing, >>arena functions and >>array functions.
+    definition: search for >>arena and >>array, and for >>committing, >>arena functions and >>array functions below.
 
 OPTIONS
     Define these before the include:
@@ -72,11 +71,11 @@ OPTIONS
 RULES THAT HOLD FOR EVERY FUNCTION
     memory    It is committed in steps that double up to 8 MiB, and then by 8 MiB with huge pages where the system has
               them. If the system refuses a step, what is needed and no more is tried. No other memory is allocated.
-    errors    A function that can fail returns a VmemResult, of which VMEM_SUCCESS is 0, or NULL. It has changed nothing
-              then, unless it says otherwise, and errno or GetLastError() is what the system call set. Otherwise errno
-              is unchanged, after success too. Nothing here asserts or aborts.
-    empty     A struct of zero bytes, as static ones are, has no memory: allocating and pushing fail, and releasing
-              succeeds. Released structs, and those whose initialisation failed, are like that.
+    errors    A function that can fail returns a VmemResult, of which VMEM_SUCCESS is 0, or a pointer, NULL on failure.
+              Then it has changed nothing, unless it says otherwise, and errno or GetLastError() is what the system call
+              set. Otherwise errno is unchanged, after success too. Nothing here asserts or aborts.
+    zero      A struct of zero bytes, as static ones are, is a released one, and so is one whose initialisation failed:
+              allocating and pushing fail, and releasing succeeds.
     threads   One thread at a time uses an arena or an array. Different ones are independent.
     copies    A copy of a struct is not a second arena or array: use one of the two.
 */
@@ -94,15 +93,15 @@ extern "C" {
 
 // An arena. Its fields are for reading.
 typedef struct VmemArena {
-    char* base;            // of the reservation; NULL if it is empty
+    char* base;            // of the reservation; NULL if it is released
     size_t max_bytes;      // that can be allocated, with the gaps that alignment needs
     size_t num_used;       // bytes from the base to the end of the newest allocation
     size_t num_committed;  // bytes from the base; whole pages
-    size_t num_dirty;      // bytes from the base to the end of what was ever allocated; committed ones behind read zero
+    size_t num_dirty;      // bytes from the base that may have been written; the committed ones after them read zero
 } VmemArena;
 
 // Make an arena, without committing memory.
-//   arena           receives the arena; empty on failure. What it had before is not released
+//   arena           receives the arena; a released one on failure. What it had before is not released
 //   max_bytes       in bytes, > 0
 //   fails           VMEM_ERROR_INVALID_ARGUMENT (also for more bytes than there are addresses),
 //                   VMEM_ERROR_OUT_OF_MEMORY (no free addresses, address space limit, mapping limit),
@@ -115,7 +114,7 @@ VMEM_API VmemResult vmem_arena_init(VmemArena* arena, size_t max_bytes);
 //   num_bytes       in bytes; 0 takes no space, and the result must not be accessed
 //   align           in bytes, a power of two > 0, also larger than a page
 //   returns         the first address, a multiple of `align`; NULL on failure
-//   fails           the arena is full or empty, `align` is not a power of two, the system refuses memory
+//   fails           the arena is full or released, `align` is not a power of two, the system refuses memory
 //   threads         safe on different arenas
 //   systems         as vmem_commit() and vmem_advise_huge_pages(), for few allocations
 VMEM_API void* vmem_arena_alloc(VmemArena* arena, size_t num_bytes, size_t align);
@@ -137,8 +136,8 @@ VMEM_API void* vmem_arena_alloc_items(VmemArena* arena, size_t num_items, size_t
 //   systems         as vmem_arena_alloc()
 VMEM_API void* vmem_arena_alloc_dirty(VmemArena* arena, size_t num_bytes, size_t align);
 
-// Get where the next allocation begins, to rewind to it later.
-//   returns         a number of bytes: 0 at the beginning
+// Get a mark, to free later what is allocated from now on.
+//   returns         the number of bytes that are used
 //   fails           never
 //   threads         safe on different arenas
 //   systems         all
@@ -146,18 +145,18 @@ VMEM_API size_t vmem_arena_mark(const VmemArena* arena);
 
 // Free what was allocated since a mark was taken. Its memory stays committed, for the next allocations.
 //   mark            of vmem_arena_mark(), and not freed by another rewind since; 0 frees everything
-//   fails           VMEM_ERROR_INVALID_ARGUMENT (a mark behind what is used)
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (a mark beyond what is used)
 //   threads         safe on different arenas
 //   systems         all
 VMEM_API VmemResult vmem_arena_rewind(VmemArena* arena, size_t mark);
 
-// Return the memory behind what is used to the system: all committed pages without a byte of an allocation.
+// Return the memory after the last allocation to the system: all committed pages without a byte of an allocation.
 //   fails           as vmem_decommit(). After VMEM_DECOMMIT_INCOMPLETE the arena is trimmed too
 //   threads         safe on different arenas
 //   systems         as vmem_decommit()
 VMEM_API VmemResult vmem_arena_trim(VmemArena* arena);
 
-// Release the memory and the addresses of an arena, which is empty then. It is not an error if it is empty before.
+// Release the memory and the addresses of an arena. It is not an error if it is released already.
 //   fails           as vmem_release()
 //   threads         safe on different arenas
 //   systems         as vmem_release()
@@ -212,7 +211,7 @@ typedef struct VmemArrayMemory {
     }
 
 // Make an array without items, and without committing memory.
-//   array           receives the array; empty on failure. What it had before is not released
+//   array           receives the array; a released one on failure. What it had before is not released
 //   max_items       how many items it can have, > 0
 //   returns         a VmemResult
 //   fails           as vmem_arena_init()
@@ -224,8 +223,8 @@ typedef struct VmemArrayMemory {
 // Append an item.
 //   ...             the item, an expression that does not change the array; it is not evaluated on failure
 //   returns         a VmemResult
-//   fails           VMEM_ERROR_OUT_OF_MEMORY (the array is full), VMEM_ERROR_INVALID_ARGUMENT (it is empty), or as
-//                   vmem_commit()
+//   fails           VMEM_ERROR_OUT_OF_MEMORY (the array is full), VMEM_ERROR_INVALID_ARGUMENT (it is released), or
+//                   as vmem_commit()
 //   threads         safe on different arrays
 //   systems         as vmem_commit() and vmem_advise_huge_pages(), for few items
 #define vmem_array_push(array, ...)                                                                            \
@@ -233,8 +232,8 @@ typedef struct VmemArrayMemory {
          ? ((array)->items[(array)->num_items] = (__VA_ARGS__), vmem__array_count_pushed(&(array)->num_items)) \
          : vmem__array_get_result(&(array)->memory))
 
-// Commit memory for more items. Pushing that many cannot fail then. Or write them at `items + num_items`, in one piece,
-// and add their number to `num_items`; what is there reads zero, or as items that were popped or cleared.
+// Commit memory for more items. Pushing that many cannot fail then. Or write them after the last one, in one piece, and
+// add their number to `num_items`; what is there reads zero, or as items that were popped or cleared.
 //   num_more        how many
 //   returns         a VmemResult
 //   fails           as vmem_array_push()
@@ -244,7 +243,7 @@ typedef struct VmemArrayMemory {
     vmem__array_ensure(&(array)->memory, (array)->num_items, (num_more), sizeof *(array)->items)
 
 // Remove the last item.
-//   returns         a pointer to it, which is valid until the next push; NULL if there are no items
+//   returns         a pointer to it, which is valid until the next push or trim; NULL if there are no items
 //   fails           never
 //   threads         safe on different arrays
 //   systems         all
@@ -256,14 +255,14 @@ typedef struct VmemArrayMemory {
 //   systems         all
 #define vmem_array_clear(array) ((void)((array)->num_items = 0))
 
-// Return the memory behind the items to the system: all committed pages without a byte of an item.
+// Return the memory after the last item to the system: all committed pages without a byte of an item.
 //   returns         a VmemResult
 //   fails           as vmem_decommit(). After VMEM_DECOMMIT_INCOMPLETE the array is trimmed too
 //   threads         safe on different arrays
 //   systems         as vmem_decommit()
 #define vmem_array_trim(array) vmem__array_trim(&(array)->memory, (array)->num_items, sizeof *(array)->items)
 
-// Release the memory and the addresses of an array, which is empty then. It is not an error if it is empty before.
+// Release the memory and the addresses of an array. It is not an error if it is released already.
 //   returns         a VmemResult
 //   fails           as vmem_release()
 //   threads         safe on different arrays
@@ -307,7 +306,7 @@ extern "C" {
 
 // >>committing --------------------------------------------------------------------------------------------------------
 
-// The offset of the first multiple of `align` at or behind an offset; SIZE_MAX if there is none.
+// The offset of the first multiple of `align` at or after an offset; SIZE_MAX if there is none.
 static size_t vmem__arena_align(const VmemArena* arena, size_t offset, size_t align) {
     uintptr_t base = (uintptr_t)arena->base, below = (uintptr_t)align - 1, address = base + offset;
     return address <= UINTPTR_MAX - below ? (size_t)(((address + below) & ~below) - base) : SIZE_MAX;
@@ -350,13 +349,13 @@ static VmemResult vmem__arena_grow(VmemArena* arena, size_t end) {
 
 // >>arena functions ---------------------------------------------------------------------------------------------------
 
-static const VmemArena vmem__empty_arena = {NULL, 0, 0, 0, 0};
+static const VmemArena vmem__released_arena = {NULL, 0, 0, 0, 0};
 
 VMEM_API VmemResult vmem_arena_init(VmemArena* arena, size_t max_bytes) {
     bool can_reserve;
     int error;
     if (!arena) return VMEM_ERROR_INVALID_ARGUMENT;
-    *arena = vmem__empty_arena;
+    *arena = vmem__released_arena;
     if (max_bytes == 0 || max_bytes > SIZE_MAX - vmem_get_page_size()) return VMEM_ERROR_INVALID_ARGUMENT;
     arena->base = (char*)vmem_reserve(max_bytes);
     if (arena->base) {
@@ -430,7 +429,7 @@ VMEM_API VmemResult vmem_arena_release(VmemArena* arena) {
     VmemResult result;
     if (!arena) return VMEM_ERROR_INVALID_ARGUMENT;
     result = arena->base ? vmem_release(arena->base, arena->max_bytes) : VMEM_SUCCESS;
-    if (result == VMEM_SUCCESS) *arena = vmem__empty_arena;
+    if (result == VMEM_SUCCESS) *arena = vmem__released_arena;
     return result;
 }
 

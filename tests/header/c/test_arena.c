@@ -70,7 +70,7 @@ static bool is_filled(const void* start, size_t num_bytes, char value) {
     return num_bytes == 0 || (bytes[0] == value && memcmp(bytes, bytes + 1, num_bytes - 1) == 0);
 }
 
-static bool is_empty(const VmemArena* arena) {
+static bool is_released(const VmemArena* arena) {
     return !arena->base && !arena->max_bytes && !arena->num_used && !arena->num_committed && !arena->num_dirty;
 }
 
@@ -98,7 +98,7 @@ static char* allocate(VmemArena* arena, size_t num_bytes) {
 static void release(VmemArena* arena) {
     CHECK(is_sound(arena));
     CHECK(vmem_arena_release(arena) == VMEM_SUCCESS);
-    CHECK(is_empty(arena));
+    CHECK(is_released(arena));
 }
 
 // Whether an allocation fails, with nothing changed.
@@ -128,14 +128,14 @@ static void test_init_with_wrong_arguments(void) {
     for (i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         memset(&arena, 0xff, sizeof arena);
         CHECK_KEEPS_ERRNO(vmem_arena_init(&arena, wrong[i]) == VMEM_ERROR_INVALID_ARGUMENT);
-        CHECK(is_empty(&arena));
+        CHECK(is_released(&arena));
     }
     memset(&arena, 0xff, sizeof arena);
     CHECK(vmem_arena_init(&arena, SIZE_MAX - pages(16)) == VMEM_ERROR_OUT_OF_MEMORY);
-    CHECK(is_empty(&arena));
+    CHECK(is_released(&arena));
 }
 
-static void test_an_empty_arena(void) {
+static void test_a_released_arena(void) {
     static VmemArena arena;
     CHECK(is_refused(&arena, 1, 1));
     CHECK(is_refused(&arena, 0, 1));
@@ -144,7 +144,7 @@ static void test_an_empty_arena(void) {
     CHECK(vmem_arena_rewind(&arena, 1) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK(vmem_arena_trim(&arena) == VMEM_SUCCESS);
     CHECK(vmem_arena_release(&arena) == VMEM_SUCCESS);
-    CHECK(is_empty(&arena));
+    CHECK(is_released(&arena));
 }
 
 static void test_null(void) {
@@ -406,7 +406,7 @@ static void test_release(void) {
     VmemArena arena = make_arena(MIB);
     allocate(&arena, 100);
     CHECK_KEEPS_ERRNO(vmem_arena_release(&arena) == VMEM_SUCCESS);
-    CHECK(is_empty(&arena) && is_refused(&arena, 1, 1));
+    CHECK(is_released(&arena) && is_refused(&arena, 1, 1));
     CHECK_KEEPS_ERRNO(vmem_arena_release(&arena) == VMEM_SUCCESS);
     arena = make_arena(MIB);
     CHECK(is_filled(allocate(&arena, MIB), MIB, 0));
@@ -451,8 +451,8 @@ static void push_points(Points* points, size_t num_items) {
     REQUIRE(result == VMEM_SUCCESS);
 }
 
-static bool has_no_items(const Ints* ints) {
-    return !ints->items && ints->num_items == 0 && ints->memory.num_ready == 0 && is_empty(&ints->memory.arena);
+static bool is_released_array(const Ints* ints) {
+    return !ints->items && ints->num_items == 0 && ints->memory.num_ready == 0 && is_released(&ints->memory.arena);
 }
 
 static void test_array(void) {
@@ -487,20 +487,20 @@ static void test_array(void) {
     vmem_array_clear(&points);
     CHECK(points.num_items == 0 && points.memory.num_ready == 100000 && vmem_array_pop(&points) == NULL);
     CHECK(vmem_array_release(&points) == VMEM_SUCCESS);
-    CHECK(points.items == NULL && points.memory.num_ready == 0 && is_empty(&points.memory.arena));
+    CHECK(points.items == NULL && points.memory.num_ready == 0 && is_released(&points.memory.arena));
 }
 
 static void test_array_with_wrong_sizes(void) {
     Ints ints;
     memset(&ints, 0xff, sizeof ints);
     CHECK_KEEPS_ERRNO(vmem_array_init(&ints, 0) == VMEM_ERROR_INVALID_ARGUMENT);
-    CHECK(has_no_items(&ints));
+    CHECK(is_released_array(&ints));
     CHECK_KEEPS_ERRNO(vmem_array_init(&ints, SIZE_MAX) == VMEM_ERROR_INVALID_ARGUMENT);
-    CHECK(has_no_items(&ints));
+    CHECK(is_released_array(&ints));
     CHECK_KEEPS_ERRNO(vmem_array_init(&ints, SIZE_MAX / sizeof(int) + 2) == VMEM_ERROR_INVALID_ARGUMENT);
-    CHECK(has_no_items(&ints));
+    CHECK(is_released_array(&ints));
     CHECK(vmem_array_init(&ints, (SIZE_MAX - pages(16)) / sizeof(int)) == VMEM_ERROR_OUT_OF_MEMORY);
-    CHECK(has_no_items(&ints));
+    CHECK(is_released_array(&ints));
 }
 
 // In C such a type is an extension of some compilers, and takes no bytes: then an array of them cannot be made.
@@ -523,7 +523,7 @@ static int evaluate(int item) {
     return item;
 }
 
-static void test_an_empty_array(void) {
+static void test_a_released_array(void) {
     static Ints ints;
     num_evaluated = 0;
     CHECK(vmem_array_push(&ints, evaluate(1)) == VMEM_ERROR_INVALID_ARGUMENT);
@@ -534,7 +534,7 @@ static void test_an_empty_array(void) {
     vmem_array_clear(&ints);
     CHECK(vmem_array_trim(&ints) == VMEM_SUCCESS);
     CHECK(vmem_array_release(&ints) == VMEM_SUCCESS);
-    CHECK(has_no_items(&ints));
+    CHECK(is_released_array(&ints));
 }
 
 static void test_arguments_are_evaluated_once(void) {
@@ -747,10 +747,10 @@ static void init_with_failures(size_t first, size_t end) {
     result = vmem_arena_init(&arena, MIB);
     num_calls = hook.num_calls;
     if (first >= num_calls) CHECK(result == VMEM_SUCCESS);
-    if (result != VMEM_SUCCESS) CHECK(is_empty(&arena) && errno == ENOMEM);
+    if (result != VMEM_SUCCESS) CHECK(is_released(&arena) && errno == ENOMEM);
     fail_calls(first, end);
     result = vmem_array_init(&ints, MIB);
-    if (result != VMEM_SUCCESS) CHECK(has_no_items(&ints) && errno == ENOMEM);
+    if (result != VMEM_SUCCESS) CHECK(is_released_array(&ints) && errno == ENOMEM);
     fail_none();
     CHECK(vmem_arena_release(&arena) == VMEM_SUCCESS);
     CHECK(vmem_array_release(&ints) == VMEM_SUCCESS);
@@ -768,7 +768,7 @@ static void release_with_failures(size_t first, size_t end) {
     fail_none();
     if (first >= num_calls) CHECK(result == VMEM_SUCCESS);
     if (result == VMEM_SUCCESS) {
-        CHECK(is_empty(&arena));
+        CHECK(is_released(&arena));
     } else {
         CHECK(is_same(&arena, &before));
         end_fixture(&arena);
@@ -831,7 +831,7 @@ int main(void) {
     printf("pages of %lu bytes\n", (unsigned long)pages(1));
     test_init();
     test_init_with_wrong_arguments();
-    test_an_empty_arena();
+    test_a_released_arena();
     test_null();
     test_allocations_follow_each_other();
     test_alignments();
@@ -854,7 +854,7 @@ int main(void) {
     test_array();
     test_array_with_wrong_sizes();
     test_items_without_bytes();
-    test_an_empty_array();
+    test_a_released_array();
     test_arguments_are_evaluated_once();
     test_items_of_several_forms();
     test_ensure();

@@ -59,7 +59,7 @@ static void test_resident_memory(void) {
     CHECK(vmem_arena_release(&arena) == VMEM_SUCCESS);
 }
 
-static void test_pages_behind_what_is_used_are_not_accessible(void) {
+static void test_pages_beyond_what_is_committed_are_reserved(void) {
     VmemArena arena;
     VmemRange range;
     REQUIRE(vmem_arena_init(&arena, 64 * MIB) == VMEM_SUCCESS);
@@ -102,7 +102,7 @@ static void test_huge_pages(void) {
 int main(void) {
     setvbuf(stdout, NULL, _IONBF, 0);
     test_resident_memory();
-    test_pages_behind_what_is_used_are_not_accessible();
+    test_pages_beyond_what_is_committed_are_reserved();
     test_huge_pages();
     return report();
 }
