@@ -221,15 +221,15 @@ typedef struct VmemArrayMemory {
     vmem__array_init(&(array)->memory, &(array)->items, &(array)->num_items, (max_items), sizeof *(array)->items)
 
 // Append an item.
-//   ...             the item, an expression that does not change the array; it is not evaluated on failure
+//   ...             the item, which does not change the array, or in C++ {a, b}; it is not evaluated on failure
 //   returns         a VmemResult
 //   fails           VMEM_ERROR_OUT_OF_MEMORY (the array is full), VMEM_ERROR_INVALID_ARGUMENT (it is released), or
 //                   as vmem_commit()
 //   threads         safe on different arrays
 //   systems         as vmem_commit() and vmem_advise_huge_pages(), for few items
-#define vmem_array_push(array, ...)                                                                            \
-    ((array)->num_items < (array)->memory.num_ready || vmem_array_ensure((array), 1) == VMEM_SUCCESS           \
-         ? ((array)->items[(array)->num_items] = (__VA_ARGS__), vmem__array_count_pushed(&(array)->num_items)) \
+#define vmem_array_push(array, ...)                                                                          \
+    ((array)->num_items < (array)->memory.num_ready || vmem_array_ensure((array), 1) == VMEM_SUCCESS         \
+         ? ((array)->items[(array)->num_items] = __VA_ARGS__, vmem__array_count_pushed(&(array)->num_items)) \
          : vmem__array_get_result(&(array)->memory))
 
 // Commit memory for more items. Pushing that many cannot fail then. Or write them after the last one, in one piece, and

@@ -572,6 +572,8 @@ static void test_items_of_several_forms(void) {
     // A compound literal with a comma is one item in C; C++ has initialiser lists for that.
 #if defined(__cplusplus)
     CHECK(vmem_array_push(&arenas, VmemArena{NULL, 5, 6, 7, 8}) == VMEM_SUCCESS);
+    CHECK(vmem_array_push(&arenas, {NULL, 5, 6, 7, 9}) == VMEM_SUCCESS);
+    CHECK(vmem_array_pop(&arenas)->num_dirty == 9);
 #else
     CHECK(vmem_array_push(&arenas, (VmemArena){NULL, 5, 6, 7, 8}) == VMEM_SUCCESS);
 #endif
