@@ -13,7 +13,9 @@ from sphinx.application import Sphinx
 
 import vmem
 
-SOURCES = [Path(__file__).parents[1] / "src" / "vmem" / name for name in ("_vmem.pyi", "_region.py", "_memory.py")]
+SOURCES = [
+    Path(__file__).parents[1] / "src" / "vmem" / name for name in ("_vmem.pyi", "_region.py", "_memory.py", "_files.py")
+]
 
 Function = ast.FunctionDef
 

@@ -134,7 +134,11 @@ def print_demo(names: list[str], as_json: bool, parser: argparse.ArgumentParser)
 
     if unknown := [name for name in names if name not in TITLES]:
         parser.error(f"there is no demo of {unknown[0]!r}, but of {', '.join(TITLES)}")
-    write = list[str]().append if as_json else lambda line: print(line, flush=True)
+
+    def write(line: str) -> None:
+        if not as_json:
+            print(line, flush=True)
+
     facts = run(names or list(TITLES), write, live=names == ["ring"] and not as_json and can_be_live())
     if as_json:
         print(json.dumps(facts, indent=2))
