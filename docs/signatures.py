@@ -14,7 +14,8 @@ from sphinx.application import Sphinx
 import vmem
 
 SOURCES = [
-    Path(__file__).parents[1] / "src" / "vmem" / name for name in ("_vmem.pyi", "_region.py", "_memory.py", "_files.py")
+    Path(__file__).parents[1] / "src" / "vmem" / name
+    for name in ("_vmem.pyi", "_region.py", "_memory.py", "_files.py", "_about.py")
 ]
 
 Function = ast.FunctionDef
@@ -27,6 +28,8 @@ WORDS = {
     "_Items": "Buffer | Iterable",
     "_SupportsRead": "BinaryIO",
     "_SupportsWrite": "BinaryIO",
+    "_SupportsArrowStream": "SupportsArrowStream",
+    "_StructuredArray": "numpy.ndarray",
     "_Scope": "AbstractContextManager[Arena]",
     "CapsuleType": "object",
     "Self": "",
@@ -55,7 +58,8 @@ def find_function(name: str) -> Function | None:
 def describe_type(annotation: ast.expr | None) -> str:
     if annotation is None or ast.unparse(annotation) == "None":
         return ""
-    return re.sub(r"[\w.]+", lambda word: WORDS.get(word[0], word[0]), ast.unparse(annotation))
+    text = annotation.value if isinstance(annotation, ast.Constant) else ast.unparse(annotation)
+    return re.sub(r"[\w.]+", lambda word: WORDS.get(word[0], word[0]), str(text))
 
 
 def describe_arguments(function: Function) -> str:
@@ -76,6 +80,8 @@ def add_types(
     function = find_function(name.removeprefix("vmem."))
     if function is None or signature is None or what == "attribute":
         return None
+    if what == "class" and function.args.vararg:  # which raises, because a function makes the objects
+        return "", ""
     return describe_arguments(function), "" if what == "class" else describe_type(function.returns)
 
 
@@ -83,10 +89,12 @@ def add_methods(app: Sphinx, what: str, name: str, value: object, options: objec
     """A table of the methods of a class, with links, below the first line of its docstring."""
     if what != "class" or not isinstance(value, type):
         return
+    public = [getattr(vmem, each) for each in vmem.__all__]
+    inherited = {each for base in value.__mro__[1:] if base in public for each in dir(base)} - set(vars(value))
     methods = [
         each
         for each in dir(value)
-        if not each.startswith("_") and inspect.isroutine(inspect.getattr_static(value, each))
+        if not each.startswith("_") and each not in inherited and inspect.isroutine(inspect.getattr_static(value, each))
     ]
     if value.__name__ in dir(vmem) and len(methods) > 2 and not issubclass(value, int | tuple):
         end = lines.index("") if "" in lines else len(lines)
