@@ -113,6 +113,21 @@ def test_what_it_leaves_out_without_numpy() -> None:
     )
 
 
+def test_a_comparison_that_fails_is_left_out(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where SharedMemory gets more than fits into /dev/shm, which is a signal."""
+    from vmem._bench import headline
+
+    def list_failing(num_bytes: int, _folder: str) -> list[Any]:
+        return [headline.Growth("fails", "no such way", "nothing", num_bytes)]
+
+    monkeypatch.setattr(headline, "list_comparisons", list_failing)
+    assert headline.measure_all(1 << 20) == ([], {})
+    reason = r"-P -m vmem\._bench\.filling no such way 1048576 ended with 1: KeyError: 'no such way'"
+    assert re.fullmatch(f"vmem: left out 'fails', because {reason}\n", capfd.readouterr().err)
+
+
 @pytest.mark.many_addresses
 def test_both_sides_of_a_comparison_do_the_same_work(tmp_path: Path) -> None:
     np = pytest.importorskip("numpy")

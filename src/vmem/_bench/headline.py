@@ -303,11 +303,14 @@ def measure_all(num_bytes: int) -> tuple[list[Row], dict[str, list[int]]]:
         try:
             for number, comparison in enumerate(comparisons, 1):
                 show_progress(f"{number} of {len(comparisons)}: {comparison.key}")
-                if lack := find_lack(comparison.needs):
+                lack = find_lack(comparison.needs)
+                try:
+                    rows += () if lack else comparison.measure()
+                except CommandError as error:  # such as a SharedMemory that does not fit into /dev/shm
+                    lack = str(error)
+                if lack:
                     show_progress("")
                     complain(f"left out {comparison.key!r}, because {lack}")
-                    continue
-                rows += comparison.measure()
                 traces |= getattr(comparison, "traces", {})
         finally:
             gc.enable()
