@@ -19,12 +19,14 @@ from tests.support.sharing import SharedFolder
 CASES: list[str] = []
 STRUCTURE_CASES: list[str] = []
 TABLE_CASES: list[str] = []
+FILE_CASES: list[str] = []
 if sys.platform == "linux":
-    from tests.programs import refusals, structure_refusals, table_refusals
+    from tests.programs import file_refusals, refusals, structure_refusals, table_refusals
 
     CASES = list(refusals.CASES)
     STRUCTURE_CASES = list(structure_refusals.CASES)
     TABLE_CASES = list(table_refusals.CASES)
+    FILE_CASES = list(file_refusals.CASES)
 
 SAMPLES = {
     *("reserve, first", "reserve, named", "memory_info", "commit, small", "decommit, large", "protect, read, small"),
@@ -41,6 +43,11 @@ STRUCTURE_SAMPLES = {
 TABLE_SAMPLES = {
     *("Table()", "append", "extend, first", "shrink_to_fit", "export", "drop export"),
     *("shared, append", "shared, attach", "shared, become a reader, not exported"),
+}
+
+FILE_SAMPLES = {
+    *("raw, open, r+", "raw, extend", "raw, close", "npy, open, x", "npy, flush", "npy, follow"),
+    *("npy, kill in growth and flush", "npy, kill in opening"),
 }
 
 pytestmark = linux_only  # the system calls and their errors are those of Linux
@@ -127,3 +134,8 @@ def test_every_system_call_of_structures_fails(case: str, failing_build: Path) -
 @pytest.mark.parametrize("case", sample(TABLE_CASES, TABLE_SAMPLES & set(TABLE_CASES)))
 def test_every_system_call_of_tables_fails(case: str, failing_build: Path) -> None:
     print(run_with(failing_build, "-m", "tests.programs.table_refusals", case))
+
+
+@pytest.mark.parametrize("case", sample(FILE_CASES, FILE_SAMPLES & set(FILE_CASES)))
+def test_every_system_call_of_files_fails(case: str, failing_build: Path) -> None:
+    print(run_with(failing_build, "-m", "tests.programs.file_refusals", case))
