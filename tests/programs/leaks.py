@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import array
+import atexit
 import contextlib
 import copy
 import gc
@@ -15,7 +16,9 @@ import io
 import operator
 import os
 import pickle
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -966,6 +969,80 @@ def numpy_table_calls() -> dict[str, Call]:
     }
 
 
+def use_file(path: Path, mode: Any) -> None:
+    made = vmem.open_array(path, "i", mode=mode)
+    view = memoryview(made)
+    if mode != "r":
+        made.extend([1, 2, 3])
+        made.flush(durable=False)
+    len(made), made.tolist(), repr(made), made.path, view.nbytes
+    made.close()
+
+
+def drop_file(path: Path) -> None:
+    """Before its view."""
+    made = vmem.open_array(path, "i", mode="w+")
+    made.append(1)
+    view = memoryview(made)
+    del made
+    assert view[0] == 1
+
+
+def make_cycle_of_files(path: Path) -> None:
+    held: list[object] = [vmem.open_array(path, "i", mode="w+")]
+    held.append(held)
+    del held
+    gc.collect()
+
+
+def leave_file(path: Path) -> None:
+    with contextlib.suppress(KeyError), vmem.open_array(path, "i", mode="w+") as made:
+        made.append(1)
+        raise KeyError
+
+
+def file_calls() -> dict[str, Call]:
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    raw, npy, bad = folder / "leak.raw", folder / "leak.npy", folder / "bad.npy"
+    bad.write_bytes(b"\x93NUMPY\x01\x00\x10\x00{'descr': '<i4'}\n")
+    for path in (raw, npy):
+        vmem.open_array(path, "i", mode="x").close()
+    written = vmem.open_array(folder / "written", "i", mode="x")
+    reader = vmem.open_array(folder / "written", "i")
+
+    def grow() -> None:
+        written.append(5)
+        written.flush(durable=False)
+        assert reader[len(reader) - 1] == 5
+
+    calls: dict[str, Call] = {
+        f"file: open {path.suffix}, {mode}": partial(use_file, path, mode)
+        for path in (raw, npy)
+        for mode in ("w+", "r", "r+", "a")
+    }
+    return calls | {
+        "file: drop": lambda: drop_file(raw),
+        "file: collect a cycle": lambda: make_cycle_of_files(npy),
+        "file: leave with an exception": lambda: leave_file(npy),
+        "file: grow, flush and follow": grow,
+        "file: a second writer": refused(lambda: vmem.open_array(folder / "written", "i", mode="a"), BlockingIOError),
+        "file: missing": refused(lambda: vmem.open_array(folder / "missing", "i"), FileNotFoundError),
+        "file: a folder": refused(lambda: vmem.open_array(folder, "i"), IsADirectoryError),
+        "file: bad header": refused(lambda: vmem.open_array(bad), ValueError),
+        "file: bad mode": refused(lambda: vmem.open_array(raw, "i", mode=cast(Any, "w")), ValueError),
+        "file: bad typecode": refused(lambda: vmem.open_array(raw, "x"), ValueError),
+        "file: bad capacity": refused(lambda: vmem.open_array(raw, "i", capacity=Bad()), KeyError),
+        "file: too large a capacity": refused(
+            lambda: vmem.open_array(raw, "i", capacity=1 << 58), vmem.OutOfMemoryError
+        ),
+        "file: write to a reader": refused(lambda: reader.append(1), TypeError),
+        "file: remove": refused(lambda: written.pop(), TypeError),
+        "file: bad item": refused(lambda: written.append(cast(Any, "x")), TypeError),
+        "file: durable and bad": refused(lambda: written.flush(durable=cast(Any, Bad())), KeyError),
+    }
+
+
 def commit_too_much() -> None:
     vmem.reserve(1 << 45, shared=True).commit()
 
@@ -984,6 +1061,7 @@ def all_calls() -> dict[str, tuple[Call, int]]:
     if sys.platform == "linux":
         shared = shared_calls() | shared_array_calls() | shared_ring_calls() | shared_table_calls()
         calls |= {name: (call, 10) for name, call in shared.items()}
+        calls |= {name: (call, 20) for name, call in file_calls().items()}
     return calls | {name: (call, 100) for name, call in (slow_calls(region) | slow_structure_calls()).items()}
 
 
