@@ -654,6 +654,7 @@ VMEM_API VmemResult vmem_object_resize(const VmemObject* object, size_t num_byte
 VMEM_API VmemResult vmem_object_publish(const VmemObject* object, size_t before, size_t num_bytes);
 
 // Get how much of a file is ready to be read: what its writer has published, or all of it if nobody writes it.
+//   object          not what publishes, whose locks it would end, but what was opened apart from that
 //   num_bytes       receives a number of bytes, within the size of the file
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM
 //   threads         safe
@@ -2332,16 +2333,19 @@ static VmemResult vmem__os_object_resize(const VmemObject* object, size_t size) 
     return vmem__posix_result_of(vmem__posix_ftruncate((int)object->handle, (off_t)size));
 }
 
+#if defined(LOCK_UN)
+static int vmem__posix_unlock(int file) { return flock(file, LOCK_UN); }
+#else
+static int vmem__posix_unlock(int file) { return (void)file, 0; }
+#endif
+
 static VmemResult vmem__os_object_publish(const VmemObject* object, size_t before, size_t num_bytes) {
     vmem__File info;
     VmemResult result = vmem__posix_find(object, &info);
     (void)before;
     if (result != VMEM_SUCCESS) return result;
     if (num_bytes != SIZE_MAX) return VMEM_ERROR_UNSUPPORTED;
-#if defined(LOCK_UN)
-    result = vmem__posix_result_of(VMEM_FAIL("flock") ? -1 : flock((int)object->handle, LOCK_UN));
-#endif
-    return result;
+    return vmem__posix_result_of(VMEM_FAIL("flock") ? -1 : vmem__posix_unlock((int)object->handle));
 }
 
 static VmemResult vmem__os_object_get_published(const VmemObject* object, size_t* num_bytes) {
@@ -3153,14 +3157,18 @@ static int vmem__linux_allocate(int file, size_t offset, size_t size) {
     return status;
 }
 
-static int vmem__linux_ftruncate(int file, uint64_t size) {
-    errno = size > SIZE_MAX / 2 ? EFBIG : errno;
-    if (size > SIZE_MAX / 2 || VMEM_FAIL("ftruncate")) return -1;
 #if defined(SYS_ftruncate)
-    return (int)syscall(SYS_ftruncate, file, (long)size);
+static int vmem__linux_truncate(int file, size_t size) { return (int)syscall(SYS_ftruncate, file, (long)size); }
 #else
-    return (int)syscall(SYS_ftruncate64, file, VMEM__LONG_ARGUMENT((size_t)size));
+static int vmem__linux_truncate(int file, size_t size) {
+    return (int)syscall(SYS_ftruncate64, file, VMEM__LONG_ARGUMENT(size));
+}
 #endif
+
+static int vmem__linux_ftruncate(int file, uint64_t size) {
+    if (size <= SIZE_MAX / 2) return VMEM_FAIL("ftruncate") ? -1 : vmem__linux_truncate(file, (size_t)size);
+    errno = EFBIG;
+    return -1;
 }
 
 // What memory could not be given is undone by the kernel, but what ext4 and others could not is left behind as a part
@@ -3302,7 +3310,7 @@ static int vmem__linux_lock(int file, int command, int type, size_t start, size_
 
 // Kernels and file systems without such locks call them invalid, or have no room for them.
 static VmemResult vmem__linux_lock_result(void) {
-    return errno == EINVAL || errno == ENOLCK ? VMEM_ERROR_UNSUPPORTED : vmem__posix_last_result();
+    return errno == EINVAL || errno == ENOLCK ? VMEM_ERROR_UNSUPPORTED : vmem__posix_descriptor_result();
 }
 
 // What was locked before is unlocked then: nobody else can lock it in between.
@@ -3339,11 +3347,12 @@ static VmemResult vmem__os_object_get_published(const VmemObject* object, size_t
         if (end == UINT64_MAX && !is_locked && errno != EAGAIN && errno != EACCES) return vmem__linux_lock_result();
     }
     result = vmem__posix_find(object, &info);
+    error = result == VMEM_SUCCESS ? error : errno;
     if (is_locked) vmem__linux_lock(file, VMEM__F_OFD_SETLK, F_UNLCK, 0, 0, &lock);
+    errno = error;
     if (result != VMEM_SUCCESS) return result;
     if (end > info.size) end = info.size;
     *num_bytes = end < SIZE_MAX ? (size_t)end : SIZE_MAX;
-    errno = error;
     return VMEM_SUCCESS;
 }
 

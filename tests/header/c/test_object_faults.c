@@ -171,16 +171,17 @@ static const int mmap_errors[] = {ENOMEM, EACCES, EPERM, 0}, munmap_errors[] = {
                  stat_errors[] = {EBADF, ENOSYS, EPERM, 0}, fcntl_errors[] = {EINVAL, EPERM, EMFILE, EBADF, 0},
                  fallocate_errors[] = {ENOSPC, EINTR, EPERM, EFBIG, EDQUOT, EOPNOTSUPP, EBADF, 0},
                  statfs_errors[] = {EIO, 0}, open_errors[] = {EMFILE, ENOENT, 0}, close_errors[] = {EIO, 0},
-                 truncate_errors[] = {EIO, 0}, read_errors[] = {EIO, EINVAL, 0}, sync_errors[] = {EIO, ENOSPC, 0};
+                 truncate_errors[] = {EIO, 0}, read_errors[] = {EIO, EINVAL, 0}, sync_errors[] = {EIO, ENOSPC, 0},
+                 write_errors[] = {EIO, ENOSPC, EINTR, EBADF, 0}, flock_errors[] = {EIO, 0};
 
 static const struct {
     const char* call;
     const int* errors;
-} errors_of_calls[] = {{"mmap", mmap_errors},          {"munmap", munmap_errors},       {"madvise", madvise_errors},
-                       {"memfd_create", memfd_errors}, {"statx", stat_errors},          {"fstat", stat_errors},
-                       {"fcntl", fcntl_errors},        {"fallocate", fallocate_errors}, {"fstatfs", statfs_errors},
-                       {"open", open_errors},          {"close", close_errors},         {"ftruncate", truncate_errors},
-                       {"fdatasync", sync_errors},     {"preadv", read_errors}};
+} errors_of_calls[] = {
+    {"mmap", mmap_errors},      {"munmap", munmap_errors}, {"madvise", madvise_errors}, {"memfd_create", memfd_errors},
+    {"statx", stat_errors},     {"fstat", stat_errors},    {"fcntl", fcntl_errors},     {"fallocate", fallocate_errors},
+    {"fstatfs", statfs_errors}, {"open", open_errors},     {"close", close_errors},     {"ftruncate", truncate_errors},
+    {"fdatasync", sync_errors}, {"preadv", read_errors},   {"pwritev", write_errors},   {"flock", flock_errors}};
 
 static const int* errors_of(const char* call) {
     size_t i;
@@ -500,6 +501,63 @@ static VmemResult run_make_private(Fixture* fixture) {
 
 static VmemResult run_flush(Fixture* fixture) { return vmem_object_flush(&fixture->object, fixture->ptr, 1, true); }
 
+// A signal is no failure.
+static VmemResult expect_write(size_t index, int error) {
+    if (call_is(index, "pwritev") && error == EINTR) return VMEM_SUCCESS;
+    if (call_is(index, "pwritev") && error == EBADF) return VMEM_ERROR_ACCESS_DENIED;
+    return expect_result(index, error);
+}
+
+static VmemResult run_write(Fixture* fixture) {
+    VmemResult result = vmem_object_write(&fixture->object, "x", 1, pages(NUM_PAGES));
+    if (result == VMEM_SUCCESS) fixture->num_bytes = pages(NUM_PAGES) + 1;
+    return result;
+}
+
+#define ADDED 8192
+
+static VmemResult run_growth(Fixture* fixture) {
+    VmemResult result = vmem_object_resize(&fixture->object, pages(NUM_PAGES) + ADDED);
+    if (result == VMEM_SUCCESS) fixture->num_bytes = pages(NUM_PAGES) + ADDED;
+    return result;
+}
+
+// File systems that cannot reserve blocks are written to.
+static VmemResult expect_growth(size_t index, int error) {
+    if (call_is(index, "fallocate") && error == EOPNOTSUPP) return VMEM_SUCCESS;
+    return call_is(index, "pwritev") ? expect_write(index, error) : expect_commit(index, error);
+}
+
+static VmemResult run_shrinking(Fixture* fixture) {
+    bool is_counting = hook.is_counting;
+    VmemResult result;
+    hook.is_counting = false;
+    CHECK(run_growth(fixture) == VMEM_SUCCESS);
+    hook.is_counting = is_counting;
+    result = vmem_object_resize(&fixture->object, pages(NUM_PAGES) + 1);
+    if (result == VMEM_SUCCESS) fixture->num_bytes = pages(NUM_PAGES) + 1;
+    return result;
+}
+
+static VmemResult run_publish(Fixture* fixture) {
+    VmemResult result = vmem_object_publish(&fixture->object, SIZE_MAX, pages(1));
+    if (result == VMEM_SUCCESS) result = vmem_object_publish(&fixture->object, pages(1), pages(2));
+    return result == VMEM_SUCCESS ? vmem_object_publish(&fixture->object, pages(2), SIZE_MAX) : result;
+}
+
+// What ends it need not unlock anything: closing does that.
+static VmemResult expect_publish(size_t index, int error) {
+    if (call_is(index, "fcntl") && error == EINVAL && count_before(index) < 2) return VMEM_ERROR_UNSUPPORTED;
+    return call_is(index, "fcntl") && count_before(index) == 2 ? VMEM_SUCCESS : expect_result(index, error);
+}
+
+static VmemResult run_get_published(Fixture* fixture) {
+    size_t num_bytes = 99;
+    VmemResult result = vmem_object_get_published(&fixture->object, &num_bytes);
+    CHECK(num_bytes == (result == VMEM_SUCCESS ? fixture->num_bytes : 99));
+    return result;
+}
+
 static const Operation operations[] = {
     {"vmem_object_create", false, run_create, expect_create},
     {"vmem_object_import", false, run_import, expect_import},
@@ -519,6 +577,11 @@ static const Operation operations[] = {
     {"vmem_object_unmap_mirrored", false, run_unmap, expect_result},
     {"vmem_object_make_private", false, run_make_private, expect_result},
     {"vmem_object_flush", true, run_flush, expect_result},
+    {"vmem_object_write", true, run_write, expect_write},
+    {"vmem_object_resize to grow", true, run_growth, expect_growth},
+    {"vmem_object_resize to shrink", true, run_shrinking, expect_result},
+    {"vmem_object_publish", true, run_publish, expect_publish},
+    {"vmem_object_get_published", true, run_get_published, expect_publish},
 };
 
 static void test_every_failure(void) {

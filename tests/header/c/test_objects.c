@@ -517,6 +517,16 @@ static void test_invalid_arguments(void) {
     CHECK_REFUSED(vmem_object_flush(NULL, ptr, 1, false));
     CHECK_REFUSED(vmem_object_flush(&object, NULL, 1, false));
     CHECK_REFUSED(vmem_object_flush(&object, ptr, 0, false));
+    CHECK_REFUSED(vmem_object_write(NULL, ptr, 1, 0));
+    CHECK_REFUSED(vmem_object_write(&object, NULL, 1, 0));
+    CHECK_REFUSED(vmem_object_write(&object, ptr, 0, 0));
+    CHECK_REFUSED(vmem_object_write(&object, ptr, SIZE_MAX, 0));
+    CHECK_REFUSED(vmem_object_write(&object, ptr, 1, SIZE_MAX / 2));
+    CHECK_REFUSED(vmem_object_resize(NULL, 1));
+    CHECK_REFUSED(vmem_object_resize(&object, SIZE_MAX));
+    CHECK_REFUSED(vmem_object_publish(NULL, SIZE_MAX, 1));
+    CHECK_REFUSED(vmem_object_get_published(NULL, &num_bytes));
+    CHECK_REFUSED(vmem_object_get_published(&object, NULL));
     CHECK(num_bytes == 99 && seals == 99 && handle == 99);
     check_size(&object, units(1));
     unmap(ptr, units(2));
@@ -681,6 +691,11 @@ static void check_that_it_is_no_object(VmemObject* object) {
     CHECK_NO_OBJECT(vmem_object_map_mirrored(object, units(1), 0, VMEM_READ_WRITE) == NULL);
     CHECK_NO_OBJECT(vmem_object_make_private(object, shared_ptr, pages(1), 0) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK_NO_OBJECT(vmem_object_flush(object, shared_ptr, pages(1), true) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK_NO_OBJECT(vmem_object_write(object, "x", 1, 0) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK_NO_OBJECT(vmem_object_resize(object, 1) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK_NO_OBJECT(vmem_object_publish(object, SIZE_MAX, 1) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK_NO_OBJECT(vmem_object_publish(object, 1, SIZE_MAX) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK_NO_OBJECT(vmem_object_get_published(object, &num_bytes) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK_NO_OBJECT(vmem_object_close(object) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK(memcmp(&before, object, sizeof before) == 0);
     CHECK(num_bytes == 99 && seals == 99 && handle == 99);
@@ -795,6 +810,47 @@ static void test_files(void) {
     CHECK(close(file) == 0);
 }
 
+// The size is exact to the byte, and what is added reads zero, whatever was written behind the end before.
+static void test_sizes_of_files(void) {
+    int file = make_file();
+    VmemObject object;
+    char* ptr;
+    CHECK_SUCCESS(vmem_object_from_file(&object, file, units(4)));
+    ptr = map_object(&object, units(4));
+    CHECK_SUCCESS(vmem_object_resize(&object, 10));
+    CHECK(size_of_file(file) == 10 && bytes_are(ptr, 10, 0));
+    memcpy(ptr, "0123456789", 10);
+    CHECK_SUCCESS(vmem_object_resize(&object, units(2) + 1));
+    CHECK(size_of_file(file) == (off_t)units(2) + 1 && memcmp(ptr, "0123456789", 11) == 0);
+    ptr[units(2)] = 'x';
+    CHECK_SUCCESS(vmem_object_resize(&object, units(2) + 1));
+    CHECK(ptr[units(2)] == 'x');
+    CHECK_SUCCESS(vmem_object_resize(&object, 5));
+    CHECK(size_of_file(file) == 5);
+    CHECK_SUCCESS(vmem_object_resize(&object, units(2) + 1));
+    CHECK(memcmp(ptr, "01234", 6) == 0 && ptr[units(2)] == 0);
+    CHECK_SUCCESS(vmem_object_resize(&object, 0));
+    CHECK(size_of_file(file) == 0);
+    unmap(ptr, units(4));
+    close_object(&object);
+    CHECK(close(file) == 0);
+}
+
+static void test_writing_to_files(void) {
+    int file = make_file();
+    VmemObject object;
+    char* ptr;
+    CHECK_SUCCESS(vmem_object_from_file(&object, file, units(4)));
+    CHECK_SUCCESS(vmem_object_write(&object, "0123456789", 10, 0));
+    CHECK_SUCCESS(vmem_object_write(&object, "xy", 2, 9));
+    CHECK(file_is(file, "012345678xy"));
+    ptr = map_object(&object, units(4));
+    CHECK(memcmp(ptr, "012345678xy", 12) == 0);
+    unmap(ptr, units(4));
+    close_object(&object);
+    CHECK(close(file) == 0);
+}
+
 // The access to mappings is that of the descriptor.
 static void test_files_that_are_opened_to_read(void) {
     char path[] = "/tmp/vmem-test-XXXXXX";
@@ -809,6 +865,8 @@ static void test_files_that_are_opened_to_read(void) {
     REQUIRE(ptr != NULL);
     CHECK(strcmp(ptr, "text") == 0);
     CHECK(vmem_object_commit(&object, 0, 1) == VMEM_ERROR_ACCESS_DENIED);
+    CHECK(vmem_object_resize(&object, 5) == VMEM_ERROR_ACCESS_DENIED);
+    CHECK(vmem_object_write(&object, "x", 1, 0) == VMEM_ERROR_ACCESS_DENIED);
     CHECK(vmem_protect(ptr, 1, VMEM_READ_WRITE) == VMEM_ERROR_ACCESS_DENIED);
     CHECK(size_of(&object) == 4);
     unmap(ptr, 1);
@@ -825,6 +883,8 @@ static void test_posix(void) {
     test_numbers_that_are_not_descriptors();
     test_importing_what_is_no_object();
     test_files();
+    test_sizes_of_files();
+    test_writing_to_files();
     test_files_that_are_opened_to_read();
 }
 

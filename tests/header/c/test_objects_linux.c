@@ -1,7 +1,7 @@
 // Tests what Linux reports of the objects of vmem.h, what other processes can do to them, and the limits that apply.
 // Prints each check that fails, then "N checks, M failed".
 //
-// Search for >>helpers, >>reports, >>seals, >>limits, >>signals, >>main.
+// Search for >>helpers, >>reports, >>files, >>seals, >>limits, >>signals, >>main.
 
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE  // for the calls with which other processes attack
@@ -11,11 +11,14 @@
 #include "vmem.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 
 #include "child.h"
 
@@ -312,6 +315,76 @@ static void test_memory_of_huge_pages_is_no_object(void) {
     CHECK(vmem_object_import(&object, file) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK(vmem_object_from_file(&object, file, 1) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK(close(file) == 0);
+}
+
+// >>files -------------------------------------------------------------------------------------------------------------
+
+static VmemObject open_object(const char* path, int flags) {
+    VmemObject object = {-1, -1, 0, 0, 0};
+    int file = open(path, flags);
+    REQUIRE(file >= 0);
+    REQUIRE(vmem_object_from_file(&object, file, pages(16)) == VMEM_SUCCESS);
+    REQUIRE(close(file) == 0);
+    return object;
+}
+
+static size_t published(const VmemObject* object) {
+    size_t num_bytes = 99;
+    errno = UNTOUCHED;
+    CHECK(vmem_object_get_published(object, &num_bytes) == VMEM_SUCCESS && errno == UNTOUCHED);
+    return num_bytes;
+}
+
+// Another process that writes a file, and is killed.
+static void write_until_killed(const char* path) {
+    int ends[2];
+    char byte;
+    pid_t child;
+    REQUIRE(pipe(ends) == 0);
+    child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        VmemObject writer = open_object(path, O_RDWR);
+        REQUIRE(vmem_object_publish(&writer, SIZE_MAX, 3) == VMEM_SUCCESS && write(ends[1], "x", 1) == 1);
+        for (;;) pause();
+    }
+    REQUIRE(read(ends[0], &byte, 1) == 1);
+    {
+        VmemObject reader = open_object(path, O_RDONLY);
+        CHECK(published(&reader) == 3);
+        REQUIRE(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+        CHECK(published(&reader) == 100);
+        close_object(&reader);
+    }
+    CHECK(close(ends[0]) == 0 && close(ends[1]) == 0);
+}
+
+static void test_published_bytes(void) {
+    char path[] = "/tmp/vmem-test-XXXXXX";
+    VmemObject writer, reader;
+    int file = mkstemp(path);
+    REQUIRE(file >= 0);
+    writer = open_object(path, O_RDWR);
+    reader = open_object(path, O_RDONLY);
+    CHECK(published(&reader) == 0);
+    CHECK(vmem_object_resize(&writer, 10) == VMEM_SUCCESS);
+    CHECK(published(&reader) == 10);
+    CHECK(vmem_object_publish(&writer, SIZE_MAX, 5) == VMEM_SUCCESS);
+    CHECK(published(&reader) == 5);
+    CHECK(vmem_object_resize(&writer, 100) == VMEM_SUCCESS);
+    CHECK(published(&reader) == 5);
+    CHECK(vmem_object_publish(&writer, 5, 50) == VMEM_SUCCESS);
+    CHECK(published(&reader) == 50);
+    CHECK(vmem_object_publish(&writer, 50, 200) == VMEM_SUCCESS);
+    CHECK(published(&reader) == 100);  // not more than there is
+    REQUIRE(flock((int)writer.handle, LOCK_EX) == 0);
+    CHECK(vmem_object_publish(&writer, 200, SIZE_MAX) == VMEM_SUCCESS);
+    CHECK(published(&reader) == 100);
+    CHECK(flock((int)reader.handle, LOCK_EX | LOCK_NB) == 0);
+    close_object(&writer);
+    close_object(&reader);
+    write_until_killed(path);
+    CHECK(unlink(path) == 0 && close(file) == 0);
 }
 
 // >>seals -------------------------------------------------------------------------------------------------------------
@@ -677,6 +750,7 @@ int main(void) {
     test_mirrored_mapping_is_two_mappings();
     test_nothing_is_left_behind();
     test_memory_of_huge_pages_is_no_object();
+    test_published_bytes();
     test_attacks();
     test_sealing_again();
     test_seals_count_only_when_no_others_can_be_added();

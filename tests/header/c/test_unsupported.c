@@ -61,6 +61,10 @@ static void test_objects_are_unsupported(void) {
     CHECK_UNSUPPORTED(vmem_object_unmap_mirrored(page, 4096, 0));
     CHECK_UNSUPPORTED(vmem_object_make_private(&object, page, 1, 0));
     CHECK_UNSUPPORTED(vmem_object_flush(&object, page, 1, true));
+    CHECK_UNSUPPORTED(vmem_object_write(&object, page, 1, 0));
+    CHECK_UNSUPPORTED(vmem_object_resize(&object, 1));
+    CHECK_UNSUPPORTED(vmem_object_publish(&object, SIZE_MAX, 1));
+    CHECK_UNSUPPORTED(vmem_object_get_published(&object, &num_bytes));
     CHECK_UNSUPPORTED(vmem_object_close(&object));
     CHECK(memcmp(&object, &before, sizeof object) == 0 && num_bytes == 99 && seals == 99 && handle == 99);
 }

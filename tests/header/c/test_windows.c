@@ -504,7 +504,14 @@ static void test_files(void) {
     CHECK(SetFilePointer(file, 0, NULL, FILE_BEGIN) == 0 && ReadFile(file, text, 10, &count, NULL));
     CHECK(strcmp(text, "x123456789") == 0);
     CHECK_ERROR_CODE(vmem_object_commit(&object, 0, 1) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_object_resize(&object, 10) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_object_resize(&object, 11) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_object_write(&object, "x", 1, 0) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_object_publish(&object, SIZE_MAX, 1) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_object_get_published(&object, &num_bytes) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
+    CHECK(num_bytes == 99);
     fail_calls("GetFileSizeEx", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_resize(&object, 10));
     CHECK_DENIED(vmem_object_commit(&object, 0, 1));
     CHECK_DENIED(vmem_object_size(&object, &num_bytes));
     CHECK_DENIED(vmem_object_from_file(&made, (intptr_t)file, 1));
