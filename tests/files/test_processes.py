@@ -328,6 +328,31 @@ def test_a_child_that_lives_on_does_not_hold_the_lock(path: Path) -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
+def test_a_child_of_a_writer_that_was_killed_does_not_hold_the_lock(path: Path) -> None:
+    code = f"""
+    import os, signal, sys, numpy as np, vmem
+    made = vmem.open_array({str(path)!r}, "d", mode="x")
+    made.append(1.0)
+    made.flush()
+    seen = np.asarray(made)
+    if os.fork():
+        os.kill(os.getpid(), signal.SIGKILL)
+    print("forked", flush=True)
+    sys.stdin.read()
+    os._exit(0 if seen[0] == made[0] == 1.0 else 1)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "forked\n"
+        assert process.wait() == -signal.SIGKILL
+        with vmem.open_array(path, "d", mode="a") as made, vmem.open_array(path, "d") as reader:
+            made.append(2.0)
+            made.flush(durable=False)
+            assert reader.tolist() == [1.0, 2.0]
+
+
 @pytest.mark.in_child
 def test_a_child_of_a_reader_reads_on(path: Path) -> None:
     with vmem.open_array(path, "d", mode="x") as made:
