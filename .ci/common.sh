@@ -74,6 +74,7 @@ build_distributions() {
     SDIST=$(echo "$DIST"/built/*.tar.gz)
     PATH="$TOOLS/bin:$PATH" auditwheel repair --wheel-dir "$DIST" "$DIST"/built/*.whl 2> "$CACHE/auditwheel.log" ||
         { cat "$CACHE/auditwheel.log"; exit 1; }
+    "$TOOLS/bin/python" .ci/compress_wheels.py "$DIST"/*.whl
     WHEEL=$(echo "$DIST"/*.whl)
     echo "$(basename "$SDIST"): $(stat -c %s "$SDIST") bytes"
     echo "$(basename "$WHEEL"): $(stat -c %s "$WHEEL") bytes"
