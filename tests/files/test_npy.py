@@ -57,6 +57,17 @@ def test_numpy_reads_after_each_flush(npy: Path, durable: bool) -> None:
     assert load_all(npy) == expected
 
 
+@pytest.mark.parametrize("first", [0, 1, 12, 123, 1234])
+@pytest.mark.parametrize("more", [1, 10, 100, 1000, 10_000, 100_000, 1_000_000])
+def test_numbers_of_any_length_after_any_other(npy: Path, first: int, more: int) -> None:
+    with vmem.open_array(npy, "B", mode="x") as made:
+        for num_items in (first, more, 1):
+            made.frombytes(bytes(num_items))
+            made.flush(durable=False)
+            assert np.load(npy).shape == (len(made),)
+    assert npy.read_bytes() == make_npy(np.zeros(first + more + 1, "B"))
+
+
 def test_a_new_file_is_one_that_numpy_would_write(npy: Path) -> None:
     with vmem.open_array(npy, "d", mode="x") as made:
         made.extend([1.0, 2.0])
