@@ -5,6 +5,9 @@
 
 #include "core/errors.h"
 
+#define MIN_AHEAD ((size_t)64 << 10)
+#define MAX_AHEAD ((size_t)8 << 20)
+
 static FileMemory* of(const Backing* backing) {
     return (FileMemory*)backing;  // was not made as a constant
 }
@@ -76,6 +79,24 @@ static int raise_resize(const FileMemory* memory, size_t size, VmemResult result
                              result, error);
 }
 
+#ifdef _WIN32
+#define CHANGED_BY_OTHERS 1006  // ERROR_FILE_INVALID
+#else
+#define CHANGED_BY_OTHERS ESTALE
+#endif
+
+// Writing behind the end of a file that somebody else has made shorter would fill what is gone with zeros.
+int file_memory_check_size(const FileMemory* memory) {
+    size_t size;
+    VmemResult result = vmem_object_size(&memory->object, &size);
+    if (result != VMEM_SUCCESS)
+        return file_memory_raise(PyUnicode_FromString("cannot find the size of a file"), result, system_error());
+    if (size >= memory->size) return 0;
+    raise_system_error(PyUnicode_FromFormat("cannot write a file that had %zu bytes and has %zu", memory->size, size),
+                       "somebody else has made it shorter", CHANGED_BY_OTHERS);
+    return -1;
+}
+
 // --- opening and closing ---
 
 static int copy_header(FileMemory* memory, const FileLayout* layout) {
@@ -135,6 +156,7 @@ FileMemory* file_memory_open(intptr_t handle, const FileLayout* layout, bool is_
     memory->is_writer = is_writer;
     memory->item_offset = layout->item_offset;
     memory->item_size = layout->item_size;
+    memory->max_ahead = MAX_AHEAD;
     memory->shown_length = SIZE_MAX;
     VmemResult result = vmem_object_from_file(&memory->object, handle, layout->max_bytes);
     memory->is_open = result == VMEM_SUCCESS;
@@ -172,14 +194,13 @@ static void forget_pages(Reservation* reservation, size_t size) {
     if (pages.start < pages.end) spans_clear(&reservation->spans, pages.start, pages.end);
 }
 
-#define MIN_AHEAD ((size_t)64 << 10)
-#define MAX_AHEAD ((size_t)8 << 20)
-
-// Grows ahead by what was added since the last flush. So who flushes after every call never has to cut off anything.
+// Grows ahead by what was added since the last flush, or by what there lately was room for. So who flushes after every
+// call never has to cut off anything.
 static size_t choose_size(const FileMemory* memory, size_t end) {
     size_t added = memory->size - memory->flushed_size, max_bytes = memory->object.max_bytes;
     if (!memory->publishes || added == 0) return end;
-    size_t ahead = added < MIN_AHEAD ? MIN_AHEAD : added > MAX_AHEAD ? MAX_AHEAD : added;
+    size_t ahead = added < MIN_AHEAD ? MIN_AHEAD : added;
+    if (ahead > memory->max_ahead) ahead = memory->max_ahead;
     size_t size = ahead < max_bytes - end ? end + ahead : max_bytes;
     return size - (size - memory->item_offset) % memory->item_size;
 }
@@ -196,7 +217,7 @@ int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offs
     bool ends_whole = MIN_PAGE % memory->item_size == 0 && memory->item_offset % memory->item_size == 0;
     bool is_faster = num_bytes >= MIN_WRITE || (end > before && before == memory->flushed_size);
     if (num_bytes == 0 || !memory->publishes || !ends_whole || !is_faster) return 0;
-    if (file_memory_record(memory, reservation, end) < 0) return -1;
+    if (file_memory_check_size(memory) < 0 || file_memory_record(memory, reservation, end) < 0) return -1;
     VmemResult result = vmem_object_write(&memory->object, bytes, num_bytes, offset);
     int error = system_error();
     if (result == VMEM_SUCCESS) {
@@ -223,10 +244,16 @@ static VmemResult resize(FileMemory* memory, Reservation* reservation, size_t si
 int file_memory_grow(FileMemory* memory, Reservation* reservation, size_t end) {
     bool has_raised = false;
     if (end <= memory->size) return 0;
+    if (file_memory_check_size(memory) < 0) return -1;
     size_t size = choose_size(memory, end);
     VmemResult result = resize(memory, reservation, size, &has_raised);
-    if (result != VMEM_SUCCESS && size > end) result = resize(memory, reservation, end, &has_raised);
+    while (result != VMEM_SUCCESS && size > end) {
+        memory->max_ahead = (size - end) / 2;
+        size = choose_size(memory, end);
+        result = resize(memory, reservation, size, &has_raised);
+    }
     if (result != VMEM_SUCCESS) return raise_resize(memory, end, result, system_error());
+    memory->max_ahead = memory->max_ahead < MAX_AHEAD / 4 ? 2 * memory->max_ahead + MIN_PAGE : MAX_AHEAD;
     return has_raised ? -1 : 0;
 }
 
@@ -265,6 +292,7 @@ static VmemResult write_header(FileMemory* memory, char* base, size_t length) {
 static int cut_off(FileMemory* memory, Reservation* reservation, size_t size) {
     Pages pages = {vmem_align_forward(size, reservation->page_size), reservation->size};
     if (size >= memory->size) return 0;
+    if (file_memory_check_size(memory) < 0) return -1;
     if (busy_check_changeable(&reservation->busy, pages, "flush") < 0 || spans_prepare(&reservation->spans, 2) < 0)
         return -1;
     VmemResult result = vmem_object_resize(&memory->object, size);

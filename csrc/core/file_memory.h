@@ -16,6 +16,7 @@ typedef struct FileMemory {
     size_t item_size;
     size_t size;          // that of the file: set by the writer, or as far as a reader may read
     size_t flushed_size;  // of a writer: what it was after the last flush
+    size_t max_ahead;     // of a writer: by how much more than it needs it asks the disk
 
     // The header of a .npy file: this text up to the number of items, then the rest of it, spaces and a newline. Without
     // one both are empty.
@@ -49,6 +50,9 @@ int file_memory_grow(FileMemory* memory, Reservation* reservation, size_t end);
 // where that is faster. Returns 1 when it has done that, 0 when the caller has to, and else as file_memory_grow().
 int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offset, const char* bytes,
                        size_t num_bytes);
+
+// For a writer: returns -1 with OSError when somebody else has made the file shorter.
+int file_memory_check_size(const FileMemory* memory);
 
 // For a writer: makes the size of the file and its header exact, and shows so many items to readers.
 int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t length);

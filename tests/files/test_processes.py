@@ -239,6 +239,28 @@ def test_what_somebody_elses_truncation_leaves(path: Path, mode: str) -> None:
     )
 
 
+def test_a_writer_notices_a_file_that_has_become_shorter(path: Path) -> None:
+    """When it grows or flushes: it makes no hole in the file, and says so."""
+    path.write_bytes(np.arange(100_000.0).tobytes())
+    run_python(
+        f"""
+    import os, vmem
+    array = vmem.open_array({str(path)!r}, "d", mode="r+")
+    os.truncate({str(path)!r}, 80)
+    calls = [lambda: array.frombytes(bytes(16 << 20)), lambda: array.append(1.0), array.flush, array.close]
+    for call in calls:
+        try:
+            call()
+        except OSError as error:
+            assert "had 800000 bytes and has 80: somebody else has made it shorter" in str(error), error
+        else:
+            raise SystemExit("it was not noticed")
+    assert os.stat({str(path)!r}).st_size == 80
+    assert array[0] == 0.0
+    """
+    )
+
+
 def test_a_reader_of_a_file_that_somebody_replaced(path: Path) -> None:
     """It has the old one, as every open file does."""
     path.write_bytes(np.arange(10.0).tobytes())

@@ -108,11 +108,12 @@ static int raise_closed(void) {
 }
 
 // The caller holds the array's lock.
-static int settle(Array* array, VmemObject* object) {
+static int settle(Array* array, VmemObject* object, bool is_durable) {
     FileMemory* file = array->place->file;
     if (!file->is_open) return raise_closed();
     *object = file->object;
     if (array->role != ARRAY_FILE) return 0;
+    if (is_durable && file_memory_check_size(file) < 0) return -1;
     if (file_memory_settle(file, &array->place->reservation, (size_t)array->length) < 0) return -1;
     array->num_allocated = array->length;
     array->place->high_water = file->size;
@@ -144,7 +145,7 @@ PyObject* file_flush_array(PyObject* Py_UNUSED(module), PyObject* const* args, P
     if (!array || (is_durable = PyObject_IsTrue(args[1])) < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(array);
     is_writer = array->role == ARRAY_FILE;
-    status = settle(array, &object);
+    status = settle(array, &object, is_durable);
     Py_END_CRITICAL_SECTION();
     if (status == 0 && is_writer && (is_durable || !array->place->file->publishes))
         status = wait_for_disk(array, &object, is_durable);
@@ -159,7 +160,7 @@ static bool finish(Array* array, VmemObject* object, bool* is_writer, int* statu
     *is_writer = array->role == ARRAY_FILE;
     if (!*is_writer) return true;
     if (busy_check_changeable(&reservation->busy, (Pages){0, reservation->size}, "close") < 0) return false;
-    *status = settle(array, object);
+    *status = settle(array, object, true);
     array->role = ARRAY_CLOSED;
     array->num_allocated = 0;
     return true;
