@@ -489,3 +489,19 @@ size_t shared_memory_load_length(SharedMemory* memory, size_t item_size, size_t 
     }
     return length;
 }
+
+#ifdef _WIN32
+bool shared_memory_is_committed(const char* bytes, size_t num_bytes) {
+    const char* end = bytes + num_bytes;
+    VmemRange range;
+    for (; bytes < end; bytes = (const char*)range.base + range.size)
+        if (vmem_query(bytes, &range) != VMEM_SUCCESS || range.state != VMEM_COMMITTED) return false;
+    return true;
+}
+#else
+bool shared_memory_is_committed(const char* bytes, size_t num_bytes) {
+    (void)bytes;
+    (void)num_bytes;
+    return false;
+}
+#endif

@@ -74,4 +74,8 @@ bool shared_memory_include_in_dumps(const SharedMemory* memory, void* ptr, size_
 // The shared memory of a reservation, NULL when it has another backing.
 SharedMemory* shared_memory_of(const Backing* backing);
 
+// Whether what is mapped here was committed, by any process. Only for Windows, which commits memory in parts: elsewhere its
+// size tells, and this returns false.
+bool shared_memory_is_committed(const char* bytes, size_t num_bytes);
+
 #endif

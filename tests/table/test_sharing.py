@@ -127,6 +127,7 @@ def test_a_failed_call_publishes_nothing(writer: vmem.Table) -> None:
     check(reader, 10)
 
 
+@posix_only
 def test_private_tables_have_no_descriptor() -> None:
     with pytest.raises(ValueError, match="not shared"):
         vmem.Table({"a": "i"}).fileno()

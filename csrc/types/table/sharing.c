@@ -172,7 +172,8 @@ PyObject* table_attach(ModuleState* state, PyTypeObject* python_type, SharedMemo
 static bool is_committed(TablePlace* place, const Part* part, size_t size) {
     size_t end = part->range.start + size;
     if (size > part->range.end - part->range.start) return false;
-    return size == 0 || end <= place->known_size || end <= find_known_size(place);
+    if (size == 0 || end <= place->known_size) return true;
+    return shared_memory_is_committed(part->bytes, size) || end <= find_known_size(place);
 }
 
 // Where the texts of so many rows end, as the writer says; SIZE_MAX when that cannot be.
