@@ -26,7 +26,7 @@ takes any object with ``__index__``.
 #   _arguments      checks of arguments
 #   _memory         memory_info
 #   _region         Region, reserve and attach
-#   _files          FileArray and open_array
+#   _files          FileArray and open_array; imported on first use
 #   _sharing        what multiprocessing does with shared objects; imported when the first one is made
 #   _rows           Row; imported when the first row of a table is made
 #   _drawing/       maps as text and as pictures
@@ -46,7 +46,6 @@ except ImportError as _error:
 
 from vmem import _vmem
 from vmem._about import __version__, get_include
-from vmem._files import FileArray, open_array
 from vmem._first_use import import_map as _import_map
 from vmem._first_use import import_types as _import_types
 from vmem._memory import memory_info
@@ -72,7 +71,7 @@ from vmem._vmem import (
 )
 
 # Users, tracebacks, help() and pickles find them here.
-for _public in (FileArray, Region, attach, get_include, memory_info, open_array, reserve):
+for _public in (Region, attach, get_include, memory_info, reserve):
     _public.__module__ = __name__
 del _public
 
@@ -115,6 +114,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from vmem._files import FileArray, open_array
     from vmem._map import MemoryMap
     from vmem._rows import Row
     from vmem._types import MemoryInfo, MemoryPart, Protection, Range
@@ -125,6 +125,8 @@ else:
             module = _import_types()
         elif name == "MemoryMap":
             module = _import_map()
+        elif name in ("FileArray", "open_array"):
+            from vmem import _files as module
         elif name == "Row":
             from vmem import _rows as module
         else:

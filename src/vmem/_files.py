@@ -483,3 +483,7 @@ def split_header(text: bytes, length: int, path: str | bytes) -> tuple[bytes, by
     if not after.startswith(number) or b"shape" not in before:
         raise refusal(path, "its header cannot be understood")
     return before + parenthesis, after[len(number) :].rstrip()
+
+
+# Users, tracebacks, help() and pickles find them there.
+FileArray.__module__ = open_array.__module__ = "vmem"
