@@ -141,7 +141,7 @@ def test_opening_on_a_full_disk(kind: str, tmp_path: Path, ending: str) -> None:
             with made:
                 refuse(lambda: made.frombytes(bytes(8 * 100_000)))
         for mode in ("r", "r+", "a"):
-            with vmem.open_array(old, "q", mode=mode) as made:  # type: ignore[call-overload]
+            with vmem.open_array(old, "q", mode=mode) as made:
                 assert made.tolist() == list(range(1000))
                 if mode != "r":
                     made[0] = 0

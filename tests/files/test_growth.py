@@ -123,7 +123,7 @@ def test_an_item_of_the_wrong_type_adds_nothing(path: Path) -> None:
         made.append(1)
         for wrong in ("x", 1000, None):
             with pytest.raises((TypeError, OverflowError)):
-                made.append(wrong)  # type: ignore[arg-type]
+                made.append(wrong)
     assert read(path) == b"\x01"
 
 
@@ -304,7 +304,7 @@ def test_nothing_is_left(path: Path) -> None:
 
     def use() -> None:
         for mode in ("w+", "a", "r+", "r"):
-            made: Any = vmem.open_array(path, "d", mode=mode)  # type: ignore[arg-type]
+            made: Any = vmem.open_array(path, "d", mode=mode)
             if mode != "r":
                 made.extend([1.0] * 1000)
             view = memoryview(made)

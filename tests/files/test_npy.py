@@ -122,7 +122,7 @@ def test_files_of_numpy(npy: Path, typecode: str, version: tuple[int, int]) -> N
         assert np.dtype(made.typecode) == np.dtype(typecode)
         assert made.tolist() == [1, 2, 100]
     for number, mode in enumerate(("r+", "a")):
-        with vmem.open_array(npy, mode=mode) as made:  # type: ignore[call-overload]
+        with vmem.open_array(npy, mode=mode) as made:  # type: ignore[arg-type]
             made.append(7)
             made.flush()
             assert load_all(npy) == made.tolist()
@@ -333,7 +333,7 @@ def test_objects(npy: Path) -> None:
     np.save(npy, np.array([None, {}], object), allow_pickle=True)
     for mode in MODES:
         with untouched(npy), pytest.raises(ValueError, match=r"O|object"):
-            vmem.open_array(npy, mode=mode)  # type: ignore[call-overload]
+            vmem.open_array(npy, mode=mode)  # type: ignore[arg-type]
 
 
 def test_an_empty_file_is_made_one_of_numpy(npy: Path) -> None:
@@ -341,7 +341,7 @@ def test_an_empty_file_is_made_one_of_numpy(npy: Path) -> None:
     npy.touch()
     for mode in ("r", "r+"):
         with untouched(npy), pytest.raises(ValueError, match=r"."):
-            vmem.open_array(npy, "d", mode=mode)  # type: ignore[arg-type]
+            vmem.open_array(npy, "d", mode=mode)
     with vmem.open_array(npy, "d", mode="a") as made:
         made.append(1.0)
     assert load_all(npy) == [1.0]

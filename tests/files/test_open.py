@@ -10,7 +10,7 @@ import socket
 import stat
 import subprocess
 from array import array
-from collections.abc import MutableSequence
+from collections.abc import Callable, MutableSequence
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +83,14 @@ def test_reading_is_the_default(path: Path) -> None:
         assert made.tolist() == NUMBERS.tolist()
         assert made.readonly
         assert memoryview(made).readonly
-        for change in (
+        changes: list[Callable[[], object]] = [
             lambda: made.append(1.0),
             lambda: made.extend([1.0]),
             lambda: made.__setitem__(0, 1.0),
             lambda: made.frombytes(bytes(8)),
             made.clear,
-        ):
+        ]
+        for change in changes:
             with pytest.raises(TypeError):
                 change()
         assert made.tolist() == NUMBERS.tolist()
@@ -186,7 +187,8 @@ class PathLike:
 
 def test_paths(path: Path) -> None:
     write(path)
-    for given in (path, str(path), os.fsencode(path), PathLike(str(path)), PathLike(os.fsencode(path))):
+    paths: list[Any] = [path, str(path), os.fsencode(path), PathLike(str(path)), PathLike(os.fsencode(path))]
+    for given in paths:
         with vmem.open_array(given, "d") as made:
             assert made.tolist() == NUMBERS.tolist()
             assert made.path == os.fspath(given)
@@ -206,7 +208,7 @@ def test_the_type(path: Path) -> None:
         assert repr(made).startswith("FileArray(")
         assert made == vmem.Array("d", NUMBERS)
     with pytest.raises(TypeError, match="open_array"):
-        vmem.FileArray("d")  # type: ignore[call-arg]
+        vmem.FileArray("d")
     with pytest.raises(TypeError):
         vmem.FileArray.__new__(vmem.FileArray)
     assert isinstance(made, MutableSequence)
@@ -444,7 +446,7 @@ def test_files_that_may_only_be_read(path: Path) -> None:
         return
     for mode in ("r+", "w+", "a"):
         with untouched(path), pytest.raises(PermissionError):
-            vmem.open_array(path, "d", mode=mode)  # type: ignore[arg-type]
+            vmem.open_array(path, "d", mode=mode)
     with vmem.open_array(path, "d") as made:
         assert made.tolist() == NUMBERS.tolist()
 

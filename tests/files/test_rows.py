@@ -30,7 +30,7 @@ def test_rows(npy: Path) -> None:
     with vmem.open_array(npy, "f", row_shape=(3,)) as made:
         assert len(made) == 11
     with pytest.raises(TypeError, match="typecode"):
-        vmem.open_array(npy, row_shape=(3,))  # type: ignore[call-overload]
+        vmem.open_array(npy, row_shape=(3,))
 
 
 @pytest.mark.parametrize("row_shape", [(2,), (3, 1), (1, 3)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ class CheckedFile:
         """A call that would move or remove items."""
         for made in (self.writer, self.reader):
             if made is not None:
-                expect("exception", find_error(lambda made=made: action(made)), TypeError)
+                expect("exception", find_error(partial(action, made)), TypeError)
 
     def view(self) -> None:
         for made in (self.writer, self.reader):

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ MORE = np.arange(1001, 3001, dtype="q")
 MANY = np.arange(1001, 1001 + 4 * MIB // 8, dtype="q")
 KILL = 1000  # in the place of an error: tests/programs/fail_on_demand.c ends the process
 
-File = vmem.FileArray[int]
+File = vmem.FileArray
 
 
 def class_of_file(error: int) -> type[Exception]:
@@ -298,7 +299,7 @@ def make_cases(ending: str) -> dict[str, Callable[[], Explorer]]:
         return lambda: FileCall(ending, call=function)
 
     return {
-        **{f"open, {mode}": lambda mode=mode: Open(ending, mode=mode) for mode in ("r", "r+", "w+", "x", "a")},
+        **{f"open, {mode}": partial(Open, ending, mode=mode) for mode in ("r", "r+", "w+", "x", "a")},
         "append": call(lambda made: made.append(7)),
         "extend": call(lambda made: made.extend(MORE)),
         "extend, many": call(lambda made: made.extend(MANY)),

@@ -1,8 +1,10 @@
 """Right uses and their types. Checked by mypy and basedpyright, and run."""
 
 import os
+import tempfile
 from array import array
 from collections.abc import MutableSequence
+from pathlib import Path
 from typing import assert_type
 
 from typing_extensions import CapsuleType
@@ -35,6 +37,21 @@ assert_type(vmem.Array("i", shared=True), vmem.Array[int])
 assert_type(shared_numbers.readonly, bool)
 if hasattr(os, "fork"):
     assert_type(shared_numbers.fileno(), int)
+
+if hasattr(os, "fork"):
+    with tempfile.TemporaryDirectory() as folder:
+        with vmem.open_array(f"{folder}/a.npy", "d", mode="x", capacity=100) as in_file:
+            assert_type(in_file, vmem.FileArray)
+            in_file.append(1.5)
+            in_file.flush()
+            in_file.flush(durable=False)
+            assert_type(in_file.fileno(), int)
+            assert_type(in_file.path, str | bytes)
+            assert_type(len(in_file), int)
+            numbers_in_file: vmem.Array[float] = in_file
+        in_file.close()
+        vmem.open_array(Path(folder, "b"), "i", mode="a", row_shape=(3,)).close()
+        vmem.open_array(os.fsencode(folder) + b"/b", "i", row_shape=[3]).close()
 
 assert_type(region.address, int)
 assert_type(region.size, int)
