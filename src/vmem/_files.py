@@ -212,6 +212,11 @@ def open_array(
 # --- files ---
 
 
+# Others are faster now and then, not each time: then the path is one that realpath() finds and open() does not, such as
+# an empty one.
+MAX_TRIES = 100
+
+
 class Opening:
     """A file that is being opened. What was made is removed, unless that is completed."""
 
@@ -224,8 +229,11 @@ class Opening:
         self.was_empty = False  # until a header was written to it
 
     def open(self) -> None:
-        while not self.try_to_open():
+        for _ in range(MAX_TRIES):
+            if self.try_to_open():
+                return
             self.close()
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path)
 
     def try_to_open(self) -> bool:
         """Returns False when another process was faster, and this must be tried again."""

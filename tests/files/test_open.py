@@ -261,10 +261,20 @@ def test_what_is_not_a_path(given: Any) -> None:
         vmem.open_array(given, "d", mode="a")
 
 
-@pytest.mark.parametrize("given", ["", "a\0b", b"a\0b"])
-def test_paths_that_no_system_has(given: Any) -> None:
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("given", ["", b"", "a\0b", b"a\0b"])
+def test_paths_that_no_system_has(given: Any, mode: Any) -> None:
     with pytest.raises((ValueError, FileNotFoundError)):
-        vmem.open_array(given, "d", mode="a")
+        vmem.open_array(given, "d", mode=mode)
+
+
+@posix_only
+@pytest.mark.parametrize("mode", MODES)
+def test_paths_through_a_folder_that_is_missing(tmp_path: Path, mode: Any) -> None:
+    """Without it they would lead to a file."""
+    (tmp_path / "a").write_bytes(bytes(8))
+    with pytest.raises(FileNotFoundError):
+        vmem.open_array(f"{tmp_path}/missing/../a", "d", mode=mode)
 
 
 def test_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
