@@ -188,9 +188,7 @@ def test_the_table_of_typecodes_names_numpys_types() -> None:
 @pytest.mark.parametrize("path", sorted((DOCS / "how-to").glob("*.md")), ids=lambda path: path.stem)
 def test_a_guide_begins_with_a_few_lines_that_work_and_ends_with_what_can_go_wrong(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    kind, first = re.findall(r"^```(python|c|\{literalinclude\}[^\n]*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[0]
+    kind, first = re.findall(r"^```(\S+)[^\n]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[0]
+    assert kind in ("python", "c"), "written out, so that sites of repositories show it"
     assert len(first.splitlines()) <= 12
-    if "literalinclude" in kind:
-        assert ":start-at:" in first
-        assert ":end-before:" in first or ":end-at:" in first, "a whole program is longer than a few lines"
     assert "What can go wrong" in re.findall("^## (.*)", text, re.MULTILINE)[-2:]
