@@ -1,4 +1,4 @@
-"""A file of NumPy that grows in place, and a reader that follows it."""
+"""A .npy file that grows in place, and a reader that follows it."""
 
 from pathlib import Path
 
