@@ -1,4 +1,4 @@
-"""The guides in docs/how-to: the lines that they begin with run when they are pasted, and they say what can go wrong."""
+"""The guides in docs/how-to: the lines that they begin with run when pasted, and they say what can go wrong."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_first_lines_are_few(name: str) -> None:
     assert max(map(len, lines)) <= 105
 
 
-@pytest.mark.parametrize("name", ("guard-pages", "hand-to-c", "locked-secrets", *IN_C, "machine-code", "real-time"))
+@pytest.mark.parametrize("name", ["guard-pages", "hand-to-c", "locked-secrets", *IN_C, "machine-code", "real-time"])
 def test_the_last_section_is_what_can_go_wrong(name: str) -> None:
     titles = re.findall(r"^## (.*)$", read_guide(name), re.MULTILINE)
     assert titles[-1] == "What can go wrong"
