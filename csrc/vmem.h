@@ -152,6 +152,9 @@ SECTIONS
 #include <stddef.h>
 #include <stdint.h>
 
+#define VMEM_VERSION "0.1.0"
+#define VMEM_VERSION_NUMBER 100  // for #if: 10,000 * the first number + 100 * the second + the third
+
 #ifndef VMEM_API
 #define VMEM_API extern
 #endif

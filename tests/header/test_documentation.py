@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -190,6 +190,31 @@ def test_the_first_lines_of_the_guide_run(standard: str, builder: Builder, tmp_p
     source = tmp_path / "guide.c"
     source.write_text(program.format(body), encoding="utf-8")
     assert run([builder.build(find_compiler("gcc", standard), [source])]) == "0.5, of 1\n"
+
+
+def read_first_program() -> str:
+    program: str
+    (program,) = re.findall(
+        r"^A complete program:\n\n```c\n(.*?)```\n", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.M
+    )
+    return program
+
+
+def read_object_program() -> str:
+    text = PAGE.read_text(encoding="utf-8")
+    (body,) = re.findall(r"^```c\n(VmemObject object;\n.*?)```\n", text, re.DOTALL | re.MULTILINE)
+    return f'#define VMEM_IMPLEMENTATION\n#include "vmem.h"\nint main(void) {{\n{body}return 0;\n}}\n'
+
+
+@pytest.mark.parametrize("standard", ["c99", "c++11"])
+@pytest.mark.parametrize("compiler", CXX_COMPILERS)
+@pytest.mark.parametrize(("read", "printed"), [(read_first_program, "42 0\n"), (read_object_program, "")])
+def test_the_programs_of_the_page_run(
+    read: Callable[[], str], printed: str, compiler: str, standard: str, builder: Builder, tmp_path: Path
+) -> None:
+    source = tmp_path / "page.c"
+    source.write_text(read(), encoding="utf-8")
+    assert run([builder.build(find_compiler(compiler, standard), [source])]) == printed
 
 
 # --- the page and the header ---

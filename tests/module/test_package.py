@@ -118,5 +118,9 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", vmem.__version__)
     for header in ("vmem.h", "vmem_arena.h"):
         assert f"version {vmem.__version__}," in (ROOT / "csrc" / header).read_text(encoding="utf-8")
+    first, second, third = map(int, re.findall(r"\d+", vmem.__version__))
+    text = (ROOT / "csrc" / "vmem.h").read_text(encoding="utf-8")
+    assert f'#define VMEM_VERSION "{vmem.__version__}"\n' in text
+    assert f"#define VMEM_VERSION_NUMBER {10_000 * first + 100 * second + third} " in text
     assert f"## [{vmem.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "version" in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dynamic"]
