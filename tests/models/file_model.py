@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import vmem
 from tests.models.region_model import expect, expect_bytes
 
@@ -129,6 +127,8 @@ class CheckedFile:
         contents = self.path.read_bytes()[HEADER_BYTES if is_npy else 0 :]
         expect_bytes("file", contents[: self.model.itemsize * len(self.model)], self.model.tobytes())
         if is_npy:
+            import numpy as np
+
             found = np.load(self.path, mmap_mode="r")
             expect("type in NumPy", found.dtype, np.dtype(self.typecode))
             expect_bytes("contents in NumPy", found.tobytes(), shown.tobytes())

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 ALIGNMENT = 64  # of the items in files of NumPy
 
 
@@ -40,6 +38,8 @@ def untouched(path: Path) -> Iterator[None]:
 
 def make_npy(items: Any, version: tuple[int, int] = (1, 0)) -> bytes:
     """What NumPy writes."""
+    import numpy as np
+
     file = io.BytesIO()
     np.lib.format.write_array(file, np.asanyarray(items), version)
     return file.getvalue()
