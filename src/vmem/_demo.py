@@ -6,6 +6,7 @@ The code that is shown is the code that runs.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from time import perf_counter
 
 import vmem
@@ -15,10 +16,9 @@ from vmem._format import format_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-    Write = Callable[[str], None]
+Write = Callable[[str], None]
 
 LEAST_BYTES = 64 << 20  # of a region that has 16 MiB in its middle
 
