@@ -56,7 +56,7 @@ def make_block(num_items: int = BLOCK) -> Any:
 # --- a block in, a window out ---
 
 
-def open_with_vmem() -> vmem.FileArray:
+def open_with_vmem() -> vmem.FileArray[float]:
     array = vmem.open_array(make_path(".npy"), "d", mode="x")
     array.extend(make_block(WINDOW))
     return array

@@ -11,23 +11,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
-    from typing import Any, Literal, Self, SupportsIndex, TypeAlias
+    from typing import Any, Literal, Self, SupportsIndex, TypeAlias, TypeVar, overload
 
-    Array = _vmem.Array[Any]
-else:
-    Array = _vmem.Array
+    _Item = TypeVar("_Item", bound=float | tuple[Any, ...])  # noqa: PYI018 - FileArray names it
+    _Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+    _Mode: TypeAlias = Literal["r", "r+", "w+", "x", "a"]
 
 MODES = ("r", "r+", "w+", "x", "a")
-FLAGS = 0
-for _name in ("CLOEXEC", "NOINHERIT", "BINARY", "NOCTTY", "NONBLOCK"):  # a pipe, which is refused, blocks without it
-    FLAGS |= getattr(os, f"O_{_name}", 0)
-del _name
+# A pipe, which is refused, blocks without the last one.
+FLAGS = sum(getattr(os, f"O_{name}", 0) for name in ("CLOEXEC", "NOINHERIT", "BINARY", "NOCTTY", "NONBLOCK"))
 
 # As in the module stat, which takes time to import.
 TYPE_BITS, DIRECTORY, REGULAR_FILE = 0o170000, 0o040000, 0o100000
 
 
-class FileArray(Array):
+class FileArray(_vmem.Array["_Item"]):
     """An `Array` that is a file, as `open_array` returns it.
 
     Writing to it is appending, and setting items that there are: what removes or moves items is a TypeError, because
@@ -117,14 +115,45 @@ class FileArray(Array):
         return self[:].__reduce_ex__(protocol)
 
 
+if TYPE_CHECKING:
+
+    @overload
+    def open_array(
+        path: _Path,
+        typecode: Literal["b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"],
+        *,
+        row_shape: tuple[()] = (),
+        mode: _Mode = "r",
+        capacity: SupportsIndex | None = None,
+    ) -> FileArray[int]: ...
+    @overload
+    def open_array(
+        path: _Path,
+        typecode: Literal["f", "d"],
+        *,
+        row_shape: tuple[()] = (),
+        mode: _Mode = "r",
+        capacity: SupportsIndex | None = None,
+    ) -> FileArray[float]: ...
+    @overload
+    def open_array(
+        path: _Path,
+        typecode: str | None = None,
+        *,
+        row_shape: Iterable[SupportsIndex] = (),
+        mode: _Mode = "r",
+        capacity: SupportsIndex | None = None,
+    ) -> FileArray[Any]: ...
+
+
 def open_array(
     path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]",
     typecode: str | None = None,
     *,
     row_shape: "Iterable[SupportsIndex]" = (),
-    mode: "Literal['r', 'r+', 'w+', 'x', 'a']" = "r",
+    mode: object = "r",
     capacity: "SupportsIndex | None" = None,
-) -> FileArray:
+) -> "FileArray[Any]":
     """Open a file as an array: its memory is the file, which grows in place.
 
     The process that writes it appends and sets items as in any `Array`; views and NumPy arrays over it stay valid while
@@ -201,7 +230,8 @@ def open_array(
     try:
         opening.open()
         layout = find_layout(opening, wanted, is_npy)
-        array: FileArray = _vmem._open_array(FileArray, to_handle(opening.fd), *layout, capacity, mode != "r")
+        array_type: type[FileArray[Any]] = FileArray
+        array = _vmem._open_array(array_type, to_handle(opening.fd), *layout, capacity, mode != "r")
         array._path = path
         array._folder = opening.complete()
     finally:
@@ -469,7 +499,8 @@ def parse_header(text: bytes, path: str | bytes, encoding: str) -> tuple[Items, 
 
     try:
         facts = literal_eval(text.decode(encoding))
-        descr, is_fortran, shape = facts["descr"], facts["fortran_order"], facts["shape"]
+        descr, is_fortran = facts["descr"], facts["fortran_order"]
+        shape: tuple[Any, ...] = facts["shape"]
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
         raise refusal(path, "its header cannot be understood") from None
     if len(facts) != 3 or type(shape) is not tuple or not all(type(each) is int and each >= 0 for each in shape):

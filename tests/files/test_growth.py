@@ -123,7 +123,7 @@ def test_an_item_of_the_wrong_type_adds_nothing(path: Path) -> None:
         made.append(1)
         for wrong in ("x", 1000, None):
             with pytest.raises((TypeError, OverflowError)):
-                made.append(wrong)
+                made.append(wrong)  # type: ignore[arg-type]
     assert read(path) == b"\x01"
 
 

@@ -122,7 +122,7 @@ def test_files_of_numpy(npy: Path, typecode: str, version: tuple[int, int]) -> N
         assert np.dtype(made.typecode) == np.dtype(typecode)
         assert made.tolist() == [1, 2, 100]
     for number, mode in enumerate(("r+", "a")):
-        with vmem.open_array(npy, mode=mode) as made:  # type: ignore[arg-type]
+        with vmem.open_array(npy, mode=mode) as made:  # type: ignore[call-overload]
             made.append(7)
             made.flush()
             assert load_all(npy) == made.tolist()
@@ -333,7 +333,7 @@ def test_objects(npy: Path) -> None:
     np.save(npy, np.array([None, {}], object), allow_pickle=True)
     for mode in MODES:
         with untouched(npy), pytest.raises(ValueError, match=r"O|object"):
-            vmem.open_array(npy, mode=mode)  # type: ignore[arg-type]
+            vmem.open_array(npy, mode=mode)  # type: ignore[call-overload]
 
 
 def test_an_empty_file_is_made_one_of_numpy(npy: Path) -> None:

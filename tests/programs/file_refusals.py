@@ -26,7 +26,7 @@ MORE = np.arange(1001, 3001, dtype="q")
 MANY = np.arange(1001, 1001 + 4 * MIB // 8, dtype="q")
 KILL = 1000  # in the place of an error: tests/programs/fail_on_demand.c ends the process
 
-File = vmem.FileArray
+File = vmem.FileArray[int]
 
 
 def class_of_file(error: int) -> type[Exception]:

@@ -5,7 +5,7 @@ import tempfile
 from array import array
 from collections.abc import MutableSequence
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 from typing_extensions import CapsuleType
 
@@ -41,7 +41,7 @@ if hasattr(os, "fork"):
 if hasattr(os, "fork"):
     with tempfile.TemporaryDirectory() as folder:
         with vmem.open_array(f"{folder}/a.npy", "d", mode="x", capacity=100) as in_file:
-            assert_type(in_file, vmem.FileArray)
+            assert_type(in_file, vmem.FileArray[float])
             in_file.append(1.5)
             in_file.flush()
             in_file.flush(durable=False)
@@ -50,6 +50,11 @@ if hasattr(os, "fork"):
             assert_type(len(in_file), int)
             numbers_in_file: vmem.Array[float] = in_file
         in_file.close()
+        assert_type(vmem.open_array(in_file.path)[0], Any)
+        with vmem.open_array(f"{folder}/c", "q", mode="x") as integers_in_file:
+            integers_in_file.append(1)
+            assert_type(integers_in_file[0], int)
+            assert_type(integers_in_file[:], vmem.Array[int])
         vmem.open_array(Path(folder, "b"), "i", mode="a", row_shape=(3,)).close()
         vmem.open_array(os.fsencode(folder) + b"/b", "i", row_shape=[3]).close()
 
