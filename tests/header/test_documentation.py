@@ -261,6 +261,17 @@ def test_names_that_upstream_programs_change_to() -> None:
         assert ours.isspace() or names, upstream
 
 
+def test_the_search_finds_all_results_of_upstream_that_mean_the_opposite() -> None:
+    text = UPSTREAM_PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`vmem_.*?) \|.*\*\*0 is success\*\*", text, re.MULTILINE)
+    changed = {f"vmem_{name}" for row in rows for name in re.findall(r"`vmem_(\w+)", row)}
+    searched = re.findall(r'names=["\'](?:\$names\|)?(.*)["\']', text)
+    found = {f"vmem_{name}" for names in searched for name in names.split("|")}
+    assert "vmem_arena_deinit_dealloc" in changed
+    returns_nothing_or_a_count = {"vmem_free", "vmem_query_range_info"}
+    assert changed - returns_nothing_or_a_count <= found
+
+
 def test_table_has_all_capabilities(capabilities: Table) -> None:
     assert list(capabilities) == list_fields()
     assert {cell for row in capabilities.values() for cell in row.values()} == {"yes", "no", "mode 2 only"}
