@@ -16,8 +16,16 @@ from tests.support.processes import ROOT, make_address_limit
 
 EXAMPLES = ROOT / "examples"
 
-# os.fork(), ctypes.CDLL(None), os.preadv()
-NEEDS_UNIX = ("guard_pages.py", "hand_to_c.py", "hand_to_cffi.py", "read_into_place.py", "send_descriptor.py")
+# os.fork(), ctypes.CDLL(None), os.preadv(), files that grow while they are mapped
+NEEDS_UNIX = (
+    "append_to_npy.py",
+    "cost_of_durability.py",
+    "guard_pages.py",
+    "hand_to_c.py",
+    "hand_to_cffi.py",
+    "read_into_place.py",
+    "send_descriptor.py",
+)
 NEEDS_LINUX = ("dask_shared.py",)  # /proc/PID/fd
 NEEDS_SHARED_MEMORY = (
     "dask_shared.py",
