@@ -81,7 +81,8 @@ def make_table(result: Result) -> str:
 
 def describe(result: Result) -> str:
     size = "" if result["num_bytes"] == WANTED_BYTES else f" --gib {result['num_bytes'] / (1 << 30):g}"
-    text = f"One command measures this: `vmem bench{size}`. Here with {result['machine']}."
+    text = f"One command measures this: `vmem bench{size}`, which is in `.venv/bin` after `make demo`."
+    text += f" Here with {result['machine']}."
     if any(row["busy"] for row in result["rows"]):
         text += " The machine was busy: these figures are preliminary."
     return text
