@@ -242,8 +242,7 @@ def open_array(
 # --- files ---
 
 
-# Others are faster now and then, not each time: then the path is one that realpath() finds and open() does not, such as
-# an empty one.
+# Others are faster now and then, not each time.
 MAX_TRIES = 100
 
 
@@ -275,8 +274,9 @@ class Opening:
                     raise
             else:
                 return self.accept()
+        is_link = self.mode != "x" and os.path.islink(self.path)
         try:
-            self.make(self.path if self.mode == "x" else os.path.realpath(self.path))
+            self.make(os.path.realpath(self.path) if is_link else self.path)
         except FileExistsError:
             if self.mode == "x":
                 raise
@@ -284,9 +284,20 @@ class Opening:
         return True
 
     def make(self, path: str | bytes) -> None:
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS, 0o666)
-        lock(self.fd, self.path)
+        try:
+            self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS, 0o666)
+        except OSError as error:
+            raise self.rename_error(error) from None
         self.made = path
+        try:
+            lock(self.fd, self.path)
+        except BlockingIOError:  # others have opened it: it is theirs
+            self.made = None
+            raise
+
+    def rename_error(self, error: OSError) -> OSError:
+        """The same error, with the path that the caller knows."""
+        return OSError(error.errno, error.strerror, self.path)
 
     def accept(self) -> bool:
         check_regular(self.fd, self.path)
@@ -308,9 +319,12 @@ class Opening:
             return
         self.old_fd, self.fd = self.fd, -1
         self.target = os.path.realpath(self.path)
-        beside = os.fsencode(self.target) + b".%s.new" % os.urandom(4).hex().encode()
-        self.make(beside)
-        os.chmod(self.fd, os.fstat(self.old_fd).st_mode & 0o777)
+        folder = os.path.dirname(os.fsencode(self.target))
+        self.make(os.path.join(folder, b".vmem-%s.new" % os.urandom(4).hex().encode()))
+        try:
+            os.chmod(self.fd, os.fstat(self.old_fd).st_mode & 0o777)
+        except OSError as error:
+            raise self.rename_error(error) from None
 
     def complete(self) -> str | bytes | None:
         """Returns the folder of a new file."""
@@ -318,22 +332,38 @@ class Opening:
         if self.made is None:
             return None
         if self.target is not None:
-            os.replace(self.made, self.target)
+            try:
+                os.replace(self.made, self.target)
+            except OSError as error:
+                raise self.rename_error(error) from None
         folder = os.path.dirname(os.path.abspath(self.made))
         self.made = None
         return folder
 
     def close(self) -> None:
-        if self.was_empty:
-            os.ftruncate(self.fd, 0)
+        """Remove what was made while it is locked: then no other process has begun to write it."""
+        try:
+            if self.made is not None:
+                self.remove(self.made)
+            elif self.was_empty:
+                os.ftruncate(self.fd, 0)
+        except OSError:
+            pass  # what made the opening fail says more
+        finally:
+            fds = {self.fd, self.old_fd} - {-1}
+            self.fd = self.old_fd = -1
+            self.made = None
             self.was_empty = False
-        for fd in (self.fd, self.old_fd):
-            if fd >= 0:
+            for fd in fds:
                 os.close(fd)
-        made, self.made = self.made, None
-        self.fd = self.old_fd = -1
-        if made is not None:
-            os.unlink(made)
+
+    def remove(self, path: str | bytes) -> None:
+        is_same = os.path.samestat(os.fstat(self.fd), os.stat(path, follow_symlinks=False))
+        if sys.platform == "win32":  # which removes no open file
+            os.close(self.fd)
+            self.fd = -1
+        if is_same:
+            os.unlink(path)
 
 
 def check_regular(fd: int, path: str | bytes) -> None:

@@ -18,7 +18,8 @@ import pytest
 
 import vmem
 from tests.support.files import untouched
-from tests.support.marks import linux_only, posix_only
+from tests.support.marks import linux_only, posix_only, root_only
+from tests.support.processes import run_python
 
 MODES = ["r", "r+", "w+", "x", "a"]
 TYPECODES = "bBhHiIlLqQfd"
@@ -144,6 +145,108 @@ def test_mode_w_plus_follows_links(path: Path, tmp_path: Path) -> None:
 def test_other_modes(path: Path, mode: Any) -> None:
     with untouched(write(path)), pytest.raises(ValueError, match="mode"):
         vmem.open_array(path, "d", mode=mode)
+
+
+@posix_only
+def test_mode_w_plus_with_the_longest_name(tmp_path: Path) -> None:
+    path = tmp_path / ("a" * 255)
+    for number in range(2):
+        with vmem.open_array(path, "B", mode="w+") as made:
+            made.append(number)
+        assert path.read_bytes() == bytes([number])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@root_only
+@pytest.mark.parametrize("convert", ["os.fsencode", "os.fsdecode"])
+def test_errors_of_mode_w_plus_have_the_path_that_was_given(convert: str) -> None:
+    """Not that of the new file, which takes its place afterwards."""
+    run_python(
+        f"""
+        import os, tempfile, vmem
+        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+            path = {convert}(os.path.join(folder, "a"))
+            vmem.open_array(path, "d", mode="x").close()
+            os.chmod(path, 0o666)
+            os.chmod(folder, 0o555)
+            os.seteuid(12345)
+            try:
+                vmem.open_array(path, "d", mode="w+")
+            except PermissionError as error:
+                assert error.filename == path and error.filename2 is None, error
+            else:
+                raise AssertionError
+            finally:
+                os.seteuid(0)
+        """
+    )
+
+
+def test_a_failed_call_removes_what_it_made(path: Path, tmp_path: Path) -> None:
+    modes: list[Any] = ["x", "a", "w+"]
+    for mode in modes:
+        with pytest.raises(TypeError):
+            vmem.open_array(path, "d", mode=mode, capacity="5")  # type: ignore[call-overload]
+        assert list(tmp_path.iterdir()) == []
+
+
+@posix_only
+@pytest.mark.parametrize("mode", ["x", "a", "w+"])
+def test_a_failed_call_removes_no_file_of_another_writer(
+    path: Path, tmp_path: Path, mode: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it removes its own, nobody else can have begun to write it."""
+    unlink, others = os.unlink, []
+
+    def unlink_late(removed: Any) -> None:
+        with pytest.raises(BlockingIOError):
+            vmem.open_array(removed, "d", mode="a")
+        others.append(removed)
+        unlink(removed)
+
+    monkeypatch.setattr(os, "unlink", unlink_late)
+    with pytest.raises(TypeError):
+        vmem.open_array(path, "d", mode=mode, capacity="5")  # type: ignore[call-overload]
+    assert len(others) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix_only
+def test_a_failed_call_removes_no_file_that_took_the_place(path: Path, tmp_path: Path) -> None:
+    class Capacity:
+        def __index__(self) -> int:
+            write(tmp_path / "other").replace(path)
+            raise OverflowError
+
+    with pytest.raises(OverflowError):
+        vmem.open_array(path, "d", mode="x", capacity=Capacity())
+    assert path.read_bytes() == NUMBERS.tobytes()
+
+
+def test_the_first_error_is_raised(path: Path) -> None:
+    class Capacity:
+        def __index__(self) -> int:
+            path.unlink()
+            raise OverflowError
+
+    with pytest.raises(OverflowError):
+        vmem.open_array(path, "d", mode="x", capacity=Capacity())
+
+
+@posix_only
+@pytest.mark.parametrize("ending", ["", "/", "/.", "/.."])
+@pytest.mark.parametrize("mode", ["x", "a", "w+"])
+def test_paths_that_end_as_those_of_folders(tmp_path: Path, mode: Any, ending: str) -> None:
+    """The error is that of open()."""
+    if ending:
+        with pytest.raises(OSError, match=r".") as expected:
+            open(f"{tmp_path}/new{ending}", "xb")  # noqa: SIM115, PTH123
+        with pytest.raises(type(expected.value)) as caught:
+            vmem.open_array(f"{tmp_path}/new{ending}", "d", mode=mode)
+        assert str(caught.value) == str(expected.value)
+    with pytest.raises((FileExistsError, IsADirectoryError)):
+        vmem.open_array(f"{tmp_path}{ending}", "d", mode=mode)
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- arguments ---
