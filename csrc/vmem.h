@@ -230,6 +230,7 @@ typedef struct VmemObject {
     // descriptor can become that of another file.
     uint64_t device, inode;
     size_t max_bytes;  // whole pages; 0 if the object was imported and the system does not tell
+    bool is_file;      // made by vmem_object_from_file()
 } VmemObject;
 
 // What nobody can do any more with an object. Flags, which are combined with |.
@@ -627,8 +628,8 @@ VMEM_API VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_
 // Copy bytes into a file, in one call of the system where its size allows: if the process is killed, all or nothing of
 // less than a page is written.
 //   buffer          the bytes
-//   num_bytes, offset  in bytes; num_bytes > 0. Past the end the file grows
-//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (full disk), VMEM_ERROR_ACCESS_DENIED (a
+//   num_bytes, offset  within the maximum, in bytes; num_bytes > 0. Past the end the file grows
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not a file), VMEM_ERROR_OUT_OF_MEMORY (full disk), VMEM_ERROR_ACCESS_DENIED (a
 //                   descriptor that cannot write), VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM
 //   threads         safe; others see it byte by byte
 //   systems         Linux: pwritev; other POSIX: pwrite; Windows: unsupported
@@ -636,10 +637,11 @@ VMEM_API VmemResult vmem_object_write(const VmemObject* object, const void* buff
 
 // Set the size of a file. What is added reads zero, and is given blocks of the disk, so that a disk that is full is found
 // out here. What is cut off is a fault when it is accessed, but for the rest of the last page, which reads zero later.
-//   num_bytes       in bytes, which need not be whole pages
-//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (full disk, RLIMIT_FSIZE, whose signal SIGXFSZ
-//                   must be ignored), VMEM_ERROR_ACCESS_DENIED (a descriptor that cannot write), VMEM_ERROR_UNSUPPORTED
-//                   (Windows: another size), VMEM_ERROR_SYSTEM. The size is the old one then
+//   num_bytes       within the maximum, in bytes, which need not be whole pages
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not a file), VMEM_ERROR_OUT_OF_MEMORY (full disk,
+//                   RLIMIT_FSIZE, whose signal SIGXFSZ must be ignored), VMEM_ERROR_ACCESS_DENIED (a descriptor that
+//                   cannot write), VMEM_ERROR_UNSUPPORTED (Windows: another size), VMEM_ERROR_SYSTEM. The size is the
+//                   old one then
 //   threads         safe, when no other thread sets the size
 //   systems         Linux: fallocate, or writing zeros where the file system has none; other POSIX: as
 //                   vmem_object_commit(); ftruncate
@@ -4264,6 +4266,15 @@ static bool vmem__find_mapped_pages(const VmemObject* object, size_t num_bytes, 
            (unsigned)protection <= VMEM_READ_WRITE_EXECUTE && vmem__find_object_pages(object, offset, num_bytes, pages);
 }
 
+// Whether bytes are within the maximum of a file. Memory neither shrinks nor grows by what is for files: its mappings
+// must not fault.
+static bool vmem__is_file_range(const VmemObject* object, size_t offset, size_t num_bytes) {
+    size_t end = SIZE_MAX / 2;  // of what the system can address
+    if (!object || !object->is_file) return false;
+    if (object->max_bytes < end) end = object->max_bytes;
+    return num_bytes <= end && offset <= end - num_bytes;
+}
+
 // Finds the pages of a whole mapping, which `ptr` must be the start of.
 static bool vmem__find_mapping(const void* ptr, size_t num_bytes, vmem__Pages* pages) {
     return vmem__find_pages(ptr, num_bytes, pages) && pages->start == (uintptr_t)ptr;
@@ -4451,7 +4462,7 @@ VMEM__PUBLIC VmemResult vmem_set_name(void* ptr, size_t num_bytes, const char* n
 
 // Sets what the system does not.
 static VmemObject vmem__new_object(size_t max_bytes) {
-    VmemObject object = {-1, -1, 0, 0, 0};
+    VmemObject object = {-1, -1, 0, 0, 0, false};
     object.max_bytes = max_bytes;
     return object;
 }
@@ -4474,6 +4485,7 @@ VMEM__PUBLIC VmemResult vmem_object_from_file(VmemObject* object, intptr_t file,
     size_t size;
     if (!object || !vmem__round_up(max_bytes, &size)) return VMEM_ERROR_INVALID_ARGUMENT;
     made = vmem__new_object(size);
+    made.is_file = true;
     result = vmem__os_object_from_file(&made, file);
     if (result == VMEM_SUCCESS) *object = made;
     return result;
@@ -4581,13 +4593,13 @@ VMEM__PUBLIC VmemResult vmem_object_flush(const VmemObject* object, void* ptr, s
 
 VMEM__PUBLIC VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes,
                                           size_t offset) {
-    bool is_in_bounds = num_bytes > 0 && num_bytes <= SIZE_MAX / 2 && offset <= SIZE_MAX / 2 - num_bytes;
-    if (!object || !buffer || !is_in_bounds) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!buffer || num_bytes == 0 || !vmem__is_file_range(object, offset, num_bytes))
+        return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_write(object, buffer, num_bytes, offset);
 }
 
 VMEM__PUBLIC VmemResult vmem_object_resize(const VmemObject* object, size_t num_bytes) {
-    if (!object || num_bytes > SIZE_MAX / 2) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__is_file_range(object, 0, num_bytes)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_resize(object, num_bytes);
 }
 
@@ -5405,24 +5417,25 @@ VMEM_API VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_
     return vmem__tell_of_object(function, object, vmem__plain_object_flush(object, ptr, num_bytes, durable));
 }
 
-static bool vmem__check_file_range(const char* function, size_t offset, size_t num_bytes) {
-    if (num_bytes == 0) return vmem__refuse("%s: num_bytes is 0", function);
-    return (num_bytes <= SIZE_MAX / 2 && offset <= SIZE_MAX / 2 - num_bytes) ||
-           vmem__refuse("%s: offset %u + num_bytes %u is past the end of all files", function, offset, num_bytes);
+static bool vmem__check_file_range(const char* function, const VmemObject* object, size_t offset, size_t num_bytes) {
+    if (!vmem__check_pointer(function, "object", object)) return false;
+    if (!object->is_file) return vmem__refuse("%s: the object is memory, not a file", function);
+    return vmem__is_file_range(object, offset, num_bytes) ||
+           vmem__refuse("%s: offset %u + num_bytes %u is past the end of a file of up to %u bytes", function, offset,
+                        num_bytes, object->max_bytes);
 }
 
 VMEM_API VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset) {
     const char* function = "vmem_object_write";
-    if (!vmem__check_pointer(function, "object", object) || !vmem__check_pointer(function, "buffer", buffer) ||
-        !vmem__check_file_range(function, offset, num_bytes))
+    if (!vmem__check_file_range(function, object, offset, num_bytes) ||
+        !vmem__check_pointer(function, "buffer", buffer) || !vmem__check_size(function, "num_bytes", num_bytes))
         return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__tell_of_object(function, object, vmem__plain_object_write(object, buffer, num_bytes, offset));
 }
 
 VMEM_API VmemResult vmem_object_resize(const VmemObject* object, size_t num_bytes) {
     const char* function = "vmem_object_resize";
-    if (!vmem__check_pointer(function, "object", object)) return VMEM_ERROR_INVALID_ARGUMENT;
-    if (num_bytes > 0 && !vmem__check_file_range(function, 0, num_bytes)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__check_file_range(function, object, 0, num_bytes)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__tell_of_object(function, object, vmem__plain_object_resize(object, num_bytes));
 }
 

@@ -380,12 +380,13 @@ static VmemObject make_object(size_t max_bytes) {
 }
 
 static void test_arguments_of_objects_are_named(void) {
-    VmemObject object = make_object(units(2));
+    VmemObject object = make_object(units(2)), file = object;
     const size_t unit = units(1);
     char buffer[4];
     size_t num_bytes;
     intptr_t handle;
     unsigned seals;
+    file.is_file = true;
     REFUSE(vmem_object_create(NULL, 1, NULL));
     CHECK(says("vmem_object_create: object is NULL"));
     REFUSE(vmem_object_create(&object, 0, NULL));
@@ -448,16 +449,22 @@ static void test_arguments_of_objects_are_named(void) {
     CHECK(says("vmem_object_map_mirrored: protection is 0, neither VMEM_READ nor VMEM_READ_WRITE"));
     REFUSE(vmem_object_write(NULL, buffer, 1, 0));
     CHECK(says("vmem_object_write: object is NULL"));
-    REFUSE(vmem_object_write(&object, NULL, 1, 0));
+    REFUSE(vmem_object_write(&object, buffer, 1, 0));
+    CHECK(says("vmem_object_write: the object is memory, not a file"));
+    REFUSE(vmem_object_write(&file, NULL, 1, 0));
     CHECK(says("vmem_object_write: buffer is NULL"));
-    REFUSE(vmem_object_write(&object, buffer, 0, 0));
+    REFUSE(vmem_object_write(&file, buffer, 0, 0));
     CHECK(says("vmem_object_write: num_bytes is 0"));
-    REFUSE(vmem_object_write(&object, buffer, 1, SIZE_MAX));
-    CHECK(says("vmem_object_write: offset %u + num_bytes 1 is past the end of all files", SIZE_MAX));
+    REFUSE(vmem_object_write(&file, buffer, 1, SIZE_MAX));
+    CHECK(says("vmem_object_write: offset %u + num_bytes 1 is past the end of a file of up to %u bytes", SIZE_MAX,
+               units(2)));
     REFUSE(vmem_object_resize(NULL, 1));
     CHECK(says("vmem_object_resize: object is NULL"));
-    REFUSE(vmem_object_resize(&object, SIZE_MAX));
-    CHECK(says("vmem_object_resize: offset 0 + num_bytes %u is past the end of all files", SIZE_MAX));
+    REFUSE(vmem_object_resize(&object, 0));
+    CHECK(says("vmem_object_resize: the object is memory, not a file"));
+    REFUSE(vmem_object_resize(&file, units(2) + 1));
+    CHECK(says("vmem_object_resize: offset 0 + num_bytes %u is past the end of a file of up to %u bytes", units(2) + 1,
+               units(2)));
     REFUSE(vmem_object_publish(NULL, 0, 1));
     CHECK(says("vmem_object_publish: object is NULL"));
     REFUSE(vmem_object_get_published(NULL, &num_bytes));

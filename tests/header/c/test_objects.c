@@ -449,6 +449,22 @@ static void test_closing_twice(void) {
     CHECK(vmem_object_close(&copy) == VMEM_ERROR_INVALID_ARGUMENT);  // of a number that is closed
 }
 
+// Memory that is mapped neither shrinks nor grows past its maximum, whatever is asked of its object.
+static void test_memory_is_not_a_file(void) {
+    VmemObject object = make_committed_object(units(2), units(1));
+    char* ptr = map_object(&object, units(2));
+    memset(ptr, 1, units(1));
+    CHECK_REFUSED(vmem_object_resize(&object, 0));
+    CHECK_REFUSED(vmem_object_resize(&object, units(2)));
+    CHECK_REFUSED(vmem_object_resize(&object, units(3)));
+    CHECK_REFUSED(vmem_object_write(&object, "x", 1, 0));
+    CHECK_REFUSED(vmem_object_write(&object, "x", 1, units(3)));
+    check_size(&object, units(1));
+    CHECK(bytes_are(ptr, units(1), 1));
+    unmap(ptr, units(2));
+    close_object(&object);
+}
+
 // >>arguments ---------------------------------------------------------------------------------------------------------
 
 static void test_invalid_arguments(void) {
@@ -667,7 +683,7 @@ static void test_private_pages_of_children(void) {
 
 // Of every function that takes an object.
 static void check_that_it_is_no_object(VmemObject* object) {
-    VmemObject before = *object;
+    VmemObject before = *object, file = before;
     size_t num_bytes = 99;
     unsigned seals = 99;
     intptr_t handle = 99;
@@ -691,8 +707,9 @@ static void check_that_it_is_no_object(VmemObject* object) {
     CHECK_NO_OBJECT(vmem_object_map_mirrored(object, units(1), 0, VMEM_READ_WRITE) == NULL);
     CHECK_NO_OBJECT(vmem_object_make_private(object, shared_ptr, pages(1), 0) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK_NO_OBJECT(vmem_object_flush(object, shared_ptr, pages(1), true) == VMEM_ERROR_INVALID_ARGUMENT);
-    CHECK_NO_OBJECT(vmem_object_write(object, "x", 1, 0) == VMEM_ERROR_INVALID_ARGUMENT);
-    CHECK_NO_OBJECT(vmem_object_resize(object, 1) == VMEM_ERROR_INVALID_ARGUMENT);
+    file.is_file = true;
+    CHECK_NO_OBJECT(vmem_object_write(&file, "x", 1, 0) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK_NO_OBJECT(vmem_object_resize(&file, 1) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK_NO_OBJECT(vmem_object_publish(object, SIZE_MAX, 1) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK_NO_OBJECT(vmem_object_publish(object, 1, SIZE_MAX) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK_NO_OBJECT(vmem_object_get_published(object, &num_bytes) == VMEM_ERROR_INVALID_ARGUMENT);
@@ -831,6 +848,9 @@ static void test_sizes_of_files(void) {
     CHECK(memcmp(ptr, "01234", 6) == 0 && ptr[units(2)] == 0);
     CHECK_SUCCESS(vmem_object_resize(&object, 0));
     CHECK(size_of_file(file) == 0);
+    CHECK_SUCCESS(vmem_object_resize(&object, units(4)));
+    CHECK_REFUSED(vmem_object_resize(&object, units(4) + 1));
+    CHECK(size_of_file(file) == (off_t)units(4));
     unmap(ptr, units(4));
     close_object(&object);
     CHECK(close(file) == 0);
@@ -846,6 +866,9 @@ static void test_writing_to_files(void) {
     CHECK(file_is(file, "012345678xy"));
     ptr = map_object(&object, units(4));
     CHECK(memcmp(ptr, "012345678xy", 12) == 0);
+    CHECK_REFUSED(vmem_object_write(&object, "xy", 2, units(4) - 1));
+    CHECK_REFUSED(vmem_object_write(&object, "x", 1, SIZE_MAX));
+    CHECK(file_is(file, "012345678xy"));
     unmap(ptr, units(4));
     close_object(&object);
     CHECK(close(file) == 0);
@@ -916,6 +939,7 @@ static void test_objects(void) {
     test_import_that_can_write();
     test_import_that_only_reads();
     test_closing_twice();
+    test_memory_is_not_a_file();
     test_invalid_arguments();
     if (!capabilities.can_seal) test_seals_where_there_are_none();
     if (!capabilities.can_make_private) test_private_pages_where_there_are_none();

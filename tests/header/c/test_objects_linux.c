@@ -320,7 +320,7 @@ static void test_memory_of_huge_pages_is_no_object(void) {
 // >>files -------------------------------------------------------------------------------------------------------------
 
 static VmemObject open_object(const char* path, int flags) {
-    VmemObject object = {-1, -1, 0, 0, 0};
+    VmemObject object = {-1, -1, 0, 0, 0, false};
     int file = open(path, flags);
     REQUIRE(file >= 0);
     REQUIRE(vmem_object_from_file(&object, file, pages(16)) == VMEM_SUCCESS);

@@ -41,7 +41,7 @@ static void test_operations_are_unsupported(void) {
 
 static void test_objects_are_unsupported(void) {
     char* page = (char*)vmem_align_forward((uintptr_t)memory, 4096);
-    VmemObject object = {7, -1, 0, 0, 8192}, before = object;
+    VmemObject object = {7, -1, 0, 0, 8192, true}, before = object;
     size_t num_bytes = 99;
     unsigned seals = 99;
     intptr_t handle = 99;
