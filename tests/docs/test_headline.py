@@ -73,17 +73,14 @@ def test_a_table(headline: ModuleType) -> None:
     table = headline.make_table(make_result())
     assert "| **1.2x** as fast, its slowest append **3.8x**; views" in table
     assert "| `vmem.open_array` | **34x** as fast;" in table
-    assert table.endswith(
-        "One command measures this: `vmem bench --gib 2`, which is in `.venv/bin` after `make demo`. Here with vmem 0.0.\n"
-    )
+    assert "One command measures this: `vmem bench --gib 2`, which is in " in table
+    assert table.endswith(" Here with vmem 0.0.\n")
     result = make_result(1 << 29, busy=True)
     result["rows"] = [row for row in result["rows"] if row["key"] != "file"]
     table = headline.make_table(result)
     assert "open_array" not in table
-    assert (
-        "`vmem bench`, which is in `.venv/bin` after `make demo`. Here with vmem 0.0. The machine was busy: these figures are preliminary.\n"
-        in table
-    )
+    assert "`vmem bench`, which is in " in table
+    assert table.endswith(" Here with vmem 0.0. The machine was busy: these figures are preliminary.\n")
 
 
 @pytest.mark.parametrize("theme", THEMES)
