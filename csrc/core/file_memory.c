@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/errors.h"
+#include "core/shared_memory.h"
 
 #define MIN_AHEAD ((size_t)64 << 10)
 #define MAX_AHEAD ((size_t)8 << 20)
@@ -34,7 +35,8 @@ static VmemResult file_count_resident(const Backing* backing, const void* ptr, s
 
 static void file_destroy(const Backing* backing) {
     FileMemory* memory = of(backing);
-    file_memory_close(memory);
+    file_memory_close(memory, false);
+    if (memory->is_kept) vmem_object_close(&memory->object);
     free(memory->header);
     free(memory);
 }
@@ -169,11 +171,22 @@ FileMemory* file_memory_open(intptr_t handle, const FileLayout* layout, bool is_
     return NULL;
 }
 
-void file_memory_close(FileMemory* memory) {
-    if (!memory->is_open) return;
-    if (memory->is_writer) vmem_object_publish(&memory->object, 0, SIZE_MAX);
+// The descriptor that is kept has no locks.
+void file_memory_close(FileMemory* memory, bool is_exported) {
+    VmemObject kept = memory->object;
+    memory->closes_later = memory->num_waiting > 0;
+    if (!memory->is_open || memory->closes_later) return;
+    memory->is_kept =
+        is_exported && memory->is_writer && vmem_object_export(&memory->object, false, &kept.handle) == VMEM_SUCCESS;
+    if (memory->is_locked) vmem_object_publish(&memory->object, 0, SIZE_MAX);
     vmem_object_close(&memory->object);  // closes no number that is somebody else's by now
+    if (memory->is_kept) memory->object = kept;
     memory->is_open = false;
+}
+
+void file_memory_end_wait(FileMemory* memory, bool is_exported) {
+    memory->num_waiting--;
+    if (memory->closes_later) file_memory_close(memory, is_exported);
 }
 
 // --- growing ---
@@ -275,7 +288,8 @@ static VmemResult write_header(FileMemory* memory, char* base, size_t length) {
     memory->shown_length = length;
     memory->num_shown_digits = num_digits;
     word = start - start % sizeof(uint64_t);
-    if (!is_known || memory->prefix_size + num_digits > word + sizeof(uint64_t)) {
+    size_t word_end = word + sizeof(uint64_t);
+    if (!is_known || memory->prefix_size + num_digits > word_end || word_end > memory->item_offset) {
         VmemResult result = vmem_object_write(&memory->object, memory->header, memory->item_offset, 0);
         if (result == VMEM_SUCCESS) return result;
         memory->shown_length = SIZE_MAX;
@@ -350,14 +364,39 @@ size_t file_memory_find_length(const FileMemory* memory) {
 
 // --- forked children ---
 
+static bool copy_header_of(FileMemory* again, const FileMemory* memory) {
+    size_t num_bytes = memory->item_offset + memory->suffix_size;
+    if (!memory->header) return true;
+    again->header = malloc(num_bytes);
+    if (!again->header) return false;
+    memcpy(again->header, memory->header, num_bytes);
+    again->suffix = again->header + memory->item_offset;
+    return true;
+}
+
+FileMemory* file_memory_open_again(const FileMemory* memory) {
+    FileMemory* again = memory->is_open ? malloc(sizeof(FileMemory)) : NULL;
+    if (!again) return NULL;
+    *again = *memory;
+    again->header = again->suffix = NULL;
+    again->is_writer = again->is_locked = again->closes_later = false;
+    again->num_waiting = 0;
+    again->is_open = vmem_object_export(&memory->object, false, &again->object.handle) == VMEM_SUCCESS;
+    if (again->is_open && copy_header_of(again, memory)) return again;
+    file_destroy(&again->backing);
+    return NULL;
+}
+
 // What the parent opened has its locks, as long as this process has it or maps it: it is opened again.
 void file_memory_isolate(FileMemory* memory, char* base, size_t size, size_t committed_end) {
     VmemObject inherited = memory->object, again = memory->object;
-    bool was_open = memory->is_open, is_private = !memory->is_writer;
-    memory->is_writer = false;
+    bool was_open = memory->is_open, has_object = was_open || memory->is_kept, is_private = !memory->is_writer;
+    memory->is_writer = memory->is_locked = memory->is_kept = false;
+    memory->num_waiting = 0;
     memory->is_open = was_open && vmem_object_export(&inherited, false, &again.handle) == VMEM_SUCCESS;
     memory->object = again;
-    if (was_open && !is_private) is_private = vmem_object_make_private(&again, base, size, 0) == VMEM_SUCCESS;
-    if (!is_private && committed_end > 0) vmem_protect(base, committed_end, VMEM_READ);
-    if (was_open) vmem_object_close(&inherited);
+    if (has_object && !is_private) is_private = vmem_object_make_private(&again, base, size, 0) == VMEM_SUCCESS;
+    if (!is_private && committed_end > 0 && shared_memory_replace(base, committed_end) != VMEM_SUCCESS)
+        vmem_protect(base, committed_end, VMEM_READ);
+    if (has_object) vmem_object_close(&inherited);
 }

@@ -11,8 +11,12 @@ typedef struct FileMemory {
     VmemObject object;
     bool is_open;
     bool is_writer;
-    bool publishes;      // whether readers are told what was flushed; else they see the size of the file
-    size_t item_offset;  // where the items begin
+    bool is_locked;          // by what opened it, whose lock closing ends
+    bool is_kept;            // it is closed, and the object can only read: for forked children
+    bool closes_later;       // when nobody waits for the disk any more
+    Py_ssize_t num_waiting;  // how many threads do
+    bool publishes;          // whether readers are told what was flushed; else they see the size of the file
+    size_t item_offset;      // where the items begin
     size_t item_size;
     size_t size;          // that of the file: set by the writer, or as far as a reader may read
     size_t flushed_size;  // of a writer: what it was after the last flush
@@ -64,10 +68,16 @@ size_t file_memory_find_length(const FileMemory* memory);
 // which it need not have any more.
 VmemResult file_memory_sync(const VmemObject* object, const Reservation* reservation, bool is_durable);
 
-void file_memory_close(FileMemory* memory);
+// Does nothing when it is closed. While threads wait for the disk, file_memory_end_wait() closes it. What was exported
+// stays mapped: forked children get a copy of their own of that.
+void file_memory_close(FileMemory* memory, bool is_exported);
+void file_memory_end_wait(FileMemory* memory, bool is_exported);
+
+// In a forked child, before file_memory_isolate(): the same file, to read it. NULL without an exception.
+FileMemory* file_memory_open_again(const FileMemory* memory);
 
 // In a forked child: gives it a copy of its own of what the parent may write, in place, and a descriptor of its own that
-// cannot write. Where the system refuses that, the pages can be read up to `committed_end`.
+// cannot write. Where the system refuses that, the pages are copied, or can be read, up to `committed_end`.
 void file_memory_isolate(FileMemory* memory, char* base, size_t size, size_t committed_end);
 
 // Raises OSError for a refused call: "cannot flush a file". Returns -1.

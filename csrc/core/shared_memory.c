@@ -406,6 +406,11 @@ static VmemResult replace_by_memory(char* ptr, size_t num_bytes) {
     return result;
 }
 
+VmemResult shared_memory_replace(char* ptr, size_t num_bytes) {
+    VmemResult result = replace_by_object(ptr, num_bytes);
+    return result == VMEM_ERROR_UNSUPPORTED ? replace_by_memory(ptr, num_bytes) : result;
+}
+
 // Returns where the private pages end. Where the descriptor was closed, the object itself makes none.
 static size_t make_private(SharedMemory* memory, char* base, size_t exported_end, size_t readable_end) {
     size_t end = readable_end;
@@ -414,8 +419,7 @@ static size_t make_private(SharedMemory* memory, char* base, size_t exported_end
     if (result != VMEM_SUCCESS) {
         end = exported_end;
         if (exported_end == 0) return 0;
-        result = replace_by_object(base, exported_end);
-        if (result == VMEM_ERROR_UNSUPPORTED) result = replace_by_memory(base, exported_end);
+        result = shared_memory_replace(base, exported_end);
     }
     if (result != VMEM_SUCCESS) return 0;
     shared_memory_include_in_dumps(memory, base, end);

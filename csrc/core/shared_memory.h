@@ -41,6 +41,9 @@ SharedMemory* shared_memory_attach_again(const SharedMemory* memory);
 // those of the data, and both ends those of pages. Returns where the copy ends: at 0 where there is no memory for one.
 size_t shared_memory_isolate(SharedMemory* memory, char* base, size_t size, size_t exported_end, size_t readable_end);
 
+// For a forked child: puts a copy of its own in the place of committed pages.
+VmemResult shared_memory_replace(char* ptr, size_t num_bytes);
+
 // For memory that was not handed to reservation_open().
 void shared_memory_free(SharedMemory* memory);
 

@@ -120,6 +120,7 @@ static int settle(Array* array, VmemObject* object, bool is_durable) {
     return 0;
 }
 
+// The file stays open meanwhile, as its num_waiting says.
 static int wait_for_disk(Array* array, const VmemObject* object, bool is_durable) {
     VmemResult result;
     int error;
@@ -127,6 +128,9 @@ static int wait_for_disk(Array* array, const VmemObject* object, bool is_durable
     result = file_memory_sync(object, &array->place->reservation, is_durable);
     error = system_error();
     Py_END_ALLOW_THREADS
+    Py_BEGIN_CRITICAL_SECTION(array);
+    file_memory_end_wait(array->place->file, array->place->exported_end > 0);
+    Py_END_CRITICAL_SECTION();
     if (result == VMEM_SUCCESS) return 0;
     return file_memory_raise(PyUnicode_FromString("cannot flush a file"), result, error);
 }
@@ -138,17 +142,18 @@ const char file_flush_array_doc[] = PyDoc_STR(
 PyObject* file_flush_array(PyObject* Py_UNUSED(module), PyObject* const* args, Py_ssize_t num_args) {
     VmemObject object;
     int status, is_durable;
-    bool is_writer;
+    bool waits;
     if (num_args != 2)
         return PyErr_Format(PyExc_TypeError, "_flush_array() takes exactly 2 arguments (%zd given)", num_args);
     Array* array = check_file(args[0]);
     if (!array || (is_durable = PyObject_IsTrue(args[1])) < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(array);
-    is_writer = array->role == ARRAY_FILE;
+    waits = array->role == ARRAY_FILE && (is_durable || !array->place->file->publishes);
     status = settle(array, &object, is_durable);
+    if (status < 0) waits = false;
+    if (waits) array->place->file->num_waiting++;
     Py_END_CRITICAL_SECTION();
-    if (status == 0 && is_writer && (is_durable || !array->place->file->publishes))
-        status = wait_for_disk(array, &object, is_durable);
+    if (waits) status = wait_for_disk(array, &object, is_durable);
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
@@ -171,17 +176,19 @@ const char file_close_array_doc[] =
 
 PyObject* file_close_array(PyObject* Py_UNUSED(module), PyObject* file_array) {
     VmemObject object;
-    bool is_writer, is_finished;
+    bool is_writer, is_finished, waits;
     int status;
     Array* array = check_file(file_array);
     if (!array) return NULL;
     Py_BEGIN_CRITICAL_SECTION(array);
     is_finished = finish(array, &object, &is_writer, &status);
+    waits = is_finished && is_writer && status == 0;
+    if (waits) array->place->file->num_waiting++;
     Py_END_CRITICAL_SECTION();
     if (!is_finished) return NULL;
-    if (is_writer && status == 0) status = wait_for_disk(array, &object, true);
+    if (waits) status = wait_for_disk(array, &object, true);
     Py_BEGIN_CRITICAL_SECTION(array);
-    file_memory_close(array->place->file);
+    file_memory_close(array->place->file, array->place->exported_end > 0);
     Py_END_CRITICAL_SECTION();
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }

@@ -307,11 +307,13 @@ int place_open_file(ModuleState* state, Array* array, Py_ssize_t capacity, FileM
     place->item_offset = file->item_offset;
     array->items = place->reservation.base + file->item_offset;
     array->place = place;
-    array->role = is_writer ? ARRAY_FILE : ARRAY_READER;
+    // Until everything has succeeded it is no writer, which would settle the file when it is deallocated.
     if (file_memory_record(file, &place->reservation, is_writer ? file->size : end_of(array, length)) < 0) return -1;
     array->length = length;
+    array->role = is_writer ? ARRAY_FILE : ARRAY_READER;
     if (is_writer) count_allocated(array, file->size);
     place->high_water = file->size;
+    file->is_locked = is_writer;
     return 0;
 }
 
@@ -342,7 +344,7 @@ void place_close_file(Array* array) {
         file_memory_settle(file, &array->place->reservation, (size_t)array->length);
         PyErr_Restore(type, value, traceback);
     }
-    file_memory_close(file);
+    file_memory_close(file, array->place->exported_end > 0);
 }
 
 static void follow_file(Array* array) {
@@ -438,15 +440,45 @@ static void keep_descriptor(SharedMemory* memory, SharedMemory* old) {
     old->is_open = false;
 }
 
+// Old views show pages that do not follow the file once the child has written to them. NULL without an exception.
+static Place* map_file_again(ModuleState* state, Array* array, const Place* old) {
+    bool is_loaded = state && module_check_loaded(state) == 0;
+    FileMemory* file = is_loaded ? file_memory_open_again(old->file) : NULL;
+    Place* place = file ? new_place(state, array, old->reservation.owner_kind, old->capacity, file->object.max_bytes,
+                                    &file->backing)
+                        : NULL;
+    if (place && file_memory_record(file, &place->reservation, end_of(array, array->length)) < 0) {
+        place_close(place);
+        place = NULL;
+    }
+    PyErr_Clear();
+    if (!place) return NULL;
+    place->item_offset = old->item_offset;
+    place->high_water = old->high_water;
+    return place;
+}
+
+static void become_reader_of_file(ModuleState* state, Array* array) {
+    Place *old = array->place, *place = NULL;
+    bool needs_own = old->file->is_writer && old->exported_end > 0;
+    if (needs_own && old->file->is_open) place = map_file_again(state, array, old);
+    old->reservation.busy.first = NULL;  // as in isolate()
+    file_memory_isolate(old->file, old->reservation.base, old->reservation.size,
+                        growth_committed_end(&old->reservation));
+    if (needs_own) file_memory_close(old->file, false);
+    if (!place) return;
+    place->inherited = old;
+    array->place = place;
+    array->items = place->reservation.base + place->item_offset;
+}
+
 void place_become_reader(ModuleState* state, Array* array) {
     Place* old = array->place;
     fork_list_remove(&old->fork_entry);
     if (array->role != ARRAY_CLOSED) array->role = ARRAY_READER;
     array->num_allocated = 0;
     if (old->file) {
-        old->reservation.busy.first = NULL;  // as in isolate()
-        file_memory_isolate(old->file, old->reservation.base, old->reservation.size,
-                            growth_committed_end(&old->reservation));
+        become_reader_of_file(state, array);
         return;
     }
     Place* place = map_again(state, array, old);
@@ -503,7 +535,8 @@ static int prepare_in_file(Array* array, PageOperation op, ByteRange next, int (
     Place* place = array->place;
     int status = 0;
     Py_BEGIN_CRITICAL_SECTION(array);
-    if (next.end > place->file->size) {
+    size_t usable = array->role == ARRAY_FILE ? place->file->size : end_of(array, array->length);
+    if (next.end > usable) {
         status = check_grows((PyObject*)array);
         if (status == 0) status = file_memory_grow(place->file, &place->reservation, next.end);
         if (status == 0) count_allocated(array, place->file->size);

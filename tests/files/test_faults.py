@@ -1,0 +1,194 @@
+"""What must not cost anybody items, or end a process: failing allocations, odd headers, forks and foreign locks."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vmem
+from tests.support.files import count_descriptors
+from tests.support.marks import posix_only
+from tests.support.processes import run_python
+
+pytestmark = posix_only
+
+HEADER_OF_BYTES = "{'descr': '|u1', %s'fortran_order': False, 'shape': (1,), }\n"
+
+
+def make_file_of_bytes(path: Path, num_spaces: int) -> None:
+    """A header that ends anywhere, without room for another digit."""
+    text = (HEADER_OF_BYTES % (" " * num_spaces)).encode()
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + b"\x07")
+
+
+# --- memory that runs out ---
+
+
+@pytest.mark.parametrize("ending", ["raw", "npy"])
+def test_an_opening_without_memory_empties_nothing(tmp_path: Path, ending: str) -> None:
+    """Whichever allocation fails. In another process, since what fails may be anything."""
+    pytest.importorskip("_testcapi", reason="this Python lacks _testcapi, which lets allocations fail")
+    path = tmp_path / f"a.{ending}"
+    with vmem.open_array(path, "d", mode="x") as made:
+        made.extend(map(float, range(1000)))
+    run_python(
+        """
+        import _testcapi, os, sys, vmem
+        path = sys.argv[1]
+        vmem.open_array(path, "d", mode="r+", capacity=5000).close()
+        size = os.path.getsize(path)
+        for start in range(400):
+            _testcapi.set_nomemory(start, start + 1)
+            try:
+                array = vmem.open_array(path, "d", mode="r+", capacity=5000)
+            except Exception:  # compile() of a header has errors of its own
+                _testcapi.remove_mem_hooks()
+            else:
+                _testcapi.remove_mem_hooks()
+                array.close()
+            assert os.path.getsize(path) == size, start
+        """,
+        str(path),
+    )
+
+
+# --- headers ---
+
+
+@pytest.mark.parametrize("num_spaces", range(8))
+def test_headers_of_any_size_leave_the_items_alone(npy: Path, num_spaces: int) -> None:
+    make_file_of_bytes(npy, num_spaces)
+    with vmem.open_array(npy, mode="r+") as made:
+        for length in range(2, 7):
+            made.append(length)
+            made.flush(durable=False)
+            assert made.tolist() == [7, *range(2, length + 1)]
+    assert np.load(npy).tolist() == [7, 2, 3, 4, 5, 6]
+
+
+# --- forks ---
+
+
+def run_child(work: Any) -> int:
+    """Returns the exit status of a forked child."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if work() else 1)
+        except BaseException:
+            os._exit(2)
+    return os.waitpid(child, 0)[1]
+
+
+@pytest.mark.parametrize("end", ["close", "drop", "close the descriptor"])
+def test_a_child_writes_what_outlives_the_file(path: Path, end: str) -> None:
+    """That changes a copy of its own."""
+    array: Any = vmem.open_array(path, "d", mode="x")
+    array.extend([1.0, 2.0])
+    items: Any = np.from_dlpack(array) if end == "drop" else np.asarray(array)
+    if end == "close":
+        array.close()
+    elif end == "close the descriptor":
+        os.close(array.fileno())
+    else:
+        del array
+    items = items if items.flags.writeable else items.copy()
+    items[1] = 5.0
+
+    def write() -> bool:
+        items[0] = 7.0
+        return items.tolist() == [7.0, 5.0]
+
+    assert run_child(write) == 0
+    assert items.tolist() == [1.0, 5.0]
+    assert np.fromfile(path)[0] == 1.0
+    if end == "close":
+        with vmem.open_array(path, "d", mode="r+") as again:  # the child has no lock, nor has this process
+            again.append(3.0)
+
+
+def test_a_closed_array_keeps_no_descriptor_longer_than_it_lives(path: Path) -> None:
+    before = count_descriptors()
+    array = vmem.open_array(path, "d", mode="x")
+    array.append(1.0)
+    view = memoryview(array)
+    array.close()
+    view.release()
+    del view, array
+    assert count_descriptors() == before
+
+
+def test_a_child_that_wrote_an_old_view_follows(path: Path) -> None:
+    """It sees what the parent appends on the same page, and its own writes only in the view."""
+    with vmem.open_array(path, "d", mode="x") as array:
+        array.extend([1.0, 2.0])
+        array.flush(durable=False)
+        view = memoryview(array)
+        to_parent, to_child = os.pipe(), os.pipe()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                view[0] = 7.0
+                os.write(to_parent[1], b"x")
+                os.read(to_child[0], 1)
+                status = 0 if array.tolist() == [1.0, 2.0, 3.0, 4.0] and view.tolist() == [7.0, 2.0] else 3
+            finally:
+                os._exit(status)
+        os.read(to_parent[0], 1)
+        array.extend([3.0, 4.0])
+        array.flush(durable=False)
+        os.write(to_child[1], b"x")
+        assert os.waitpid(child, 0)[1] == 0
+        for each in (*to_parent, *to_child):
+            os.close(each)
+        view.release()
+
+
+# --- locks ---
+
+
+def test_a_reader_locks_what_was_appended(path: Path) -> None:
+    with vmem.open_array(path, "d", mode="x") as made:
+        made.extend([1.0] * 10)
+        made.flush(durable=False)
+        with vmem.open_array(path, "d") as reader:
+            reader.lock()
+            reader.unlock()
+            made.extend([1.0] * 10)
+            made.flush(durable=False)
+            assert len(reader) == 20
+            reader.lock()
+            reader.unlock()
+
+
+# --- threads ---
+
+
+def test_two_threads_close(path: Path) -> None:
+    """Neither takes the descriptor away from the other."""
+    errors: list[BaseException] = []
+    for _ in range(10):
+        array = vmem.open_array(path, "d", mode="w+")
+        array.frombytes(bytes(1 << 20))
+        barrier = threading.Barrier(3)
+
+        def work(method: Any, barrier: Any = barrier) -> None:
+            barrier.wait()
+            try:
+                method()
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=work, args=(each,)) for each in (array.close, array.close)]
+        for each in threads:
+            each.start()
+        barrier.wait()
+        for each in threads:
+            each.join()
+    assert errors == []
