@@ -302,27 +302,31 @@ static VmemResult write_header(FileMemory* memory, char* base, size_t length) {
     return VMEM_SUCCESS;
 }
 
-// Pages that are no longer in the file must not be touched, which a call in progress could.
-static int cut_off(FileMemory* memory, Reservation* reservation, size_t size) {
+// Pages that are no longer in the file must not be touched, which a call in progress could. Before it is closed the
+// record of them matters no more.
+static int cut_off(FileMemory* memory, Reservation* reservation, size_t size, bool is_last) {
     Pages pages = {vmem_align_forward(size, reservation->page_size), reservation->size};
     if (size >= memory->size) return 0;
-    if (file_memory_check_size(memory) < 0) return -1;
-    if (busy_check_changeable(&reservation->busy, pages, "flush") < 0 || spans_prepare(&reservation->spans, 2) < 0)
-        return -1;
+    if (busy_check_changeable(&reservation->busy, pages, "flush") < 0) return -1;
+    bool can_record = spans_prepare(&reservation->spans, 2) == 0;
+    if (!can_record && !is_last) return -1;
+    if (!can_record) PyErr_Clear();
     VmemResult result = vmem_object_resize(&memory->object, size);
     int error = system_error();
     if (result == VMEM_SUCCESS) {
-        forget_pages(reservation, size);
+        if (can_record) forget_pages(reservation, size);
         memory->size = size;
     }
     spans_trim_spare(&reservation->spans);
     return result == VMEM_SUCCESS ? 0 : raise_resize(memory, size, result, error);
 }
 
-int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t length) {
+// The header comes first: what is behind the items that it tells of is no harm.
+int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t length, bool is_last) {
     size_t size = memory->item_offset + length * memory->item_size;
-    if (cut_off(memory, reservation, size) < 0) return -1;
+    if (size < memory->size && file_memory_check_size(memory) < 0) return -1;
     VmemResult result = write_header(memory, reservation->base, length);
+    if (result == VMEM_SUCCESS && cut_off(memory, reservation, size, is_last) < 0) return -1;
     if (result == VMEM_SUCCESS && memory->publishes && size > memory->flushed_size)
         result = vmem_object_publish(&memory->object, memory->flushed_size, size);
     if (result != VMEM_SUCCESS)
@@ -337,16 +341,27 @@ VmemResult file_memory_sync(const VmemObject* object, const Reservation* reserva
 
 // --- following ---
 
+// Whether the file still has the prefix, before any number.
+static bool has_prefix(const FileMemory* memory) {
+    char bytes[256];
+    for (size_t start = 0; start < memory->prefix_size; start += sizeof(bytes)) {
+        size_t num_bytes = memory->prefix_size - start;
+        if (num_bytes > sizeof(bytes)) num_bytes = sizeof(bytes);
+        if (vmem_object_read(&memory->object, bytes, num_bytes, start) != VMEM_SUCCESS) return false;
+        if (memcmp(bytes, memory->header + start, num_bytes) != 0) return false;
+    }
+    return true;
+}
+
 // The number in the header of a .npy file, which its writer sets when it flushes.
 static size_t read_length(const FileMemory* memory) {
-    char text[256], *end;
-    size_t num_bytes = memory->prefix_size + 24;
-    if (num_bytes > memory->item_offset) num_bytes = memory->item_offset;
-    if (num_bytes >= sizeof(text)) return 0;
-    if (vmem_object_read(&memory->object, text, num_bytes, 0) != VMEM_SUCCESS) return 0;
+    char text[25], *end;
+    size_t num_bytes = memory->item_offset - memory->prefix_size;
+    if (num_bytes >= sizeof(text)) num_bytes = sizeof(text) - 1;
+    if (!has_prefix(memory)) return 0;
+    if (vmem_object_read(&memory->object, text, num_bytes, memory->prefix_size) != VMEM_SUCCESS) return 0;
     text[num_bytes] = '\0';
-    if (memcmp(text, memory->header, memory->prefix_size) != 0) return 0;
-    unsigned long long length = strtoull(text + memory->prefix_size, &end, 10);
+    unsigned long long length = strtoull(text, &end, 10);
     return *end == *memory->suffix && length < SIZE_MAX ? (size_t)length : 0;
 }
 

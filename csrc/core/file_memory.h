@@ -58,8 +58,9 @@ int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offs
 // For a writer: returns -1 with OSError when somebody else has made the file shorter.
 int file_memory_check_size(const FileMemory* memory);
 
-// For a writer: makes the size of the file and its header exact, and shows so many items to readers.
-int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t length);
+// For a writer: makes the size of the file and its header exact, and shows so many items to readers. The last time, before
+// it is closed, that needs no memory.
+int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t length, bool is_last);
 
 // For a reader: how many items there are by now, or fewer. 0 where that cannot be found out.
 size_t file_memory_find_length(const FileMemory* memory);

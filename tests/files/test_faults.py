@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support.files import count_descriptors
+from tests.support.files import count_descriptors, make_header
 from tests.support.marks import posix_only
 from tests.support.processes import run_python
 
@@ -57,6 +57,30 @@ def test_an_opening_without_memory_empties_nothing(tmp_path: Path, ending: str) 
     )
 
 
+@pytest.mark.parametrize("ending", ["raw", "npy"])
+def test_a_close_without_memory_keeps_all_items(tmp_path: Path, ending: str) -> None:
+    pytest.importorskip("_testcapi", reason="this Python lacks _testcapi, which lets allocations fail")
+    run_python(
+        """
+        import _testcapi, os, sys, vmem
+        path = sys.argv[1]
+        for start in range(12):
+            array = vmem.open_array(path, "d", mode="w+")
+            array.extend([1.0, 2.0, 3.0])
+            array.extend([4.0])
+            _testcapi.set_nomemory(start, start + 1)
+            try:
+                array.close()
+            except MemoryError:
+                pass
+            _testcapi.remove_mem_hooks()
+            array.close()
+            assert vmem.open_array(path, "d").tolist() == [1.0, 2.0, 3.0, 4.0], start
+        """,
+        str(tmp_path / f"a.{ending}"),
+    )
+
+
 # --- headers ---
 
 
@@ -69,6 +93,17 @@ def test_headers_of_any_size_leave_the_items_alone(npy: Path, num_spaces: int) -
             made.flush(durable=False)
             assert made.tolist() == [7, *range(2, length + 1)]
     assert np.load(npy).tolist() == [7, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("num_spaces", [0, 200, 250, 1000])
+def test_readers_follow_a_long_header(npy: Path, num_spaces: int) -> None:
+    text = "{'descr': '<f8', 'fortran_order': False, " + " " * num_spaces + "'shape': (0,), }"
+    npy.write_bytes(make_header(text + " " * 30))
+    with vmem.open_array(npy, mode="r+") as made, vmem.open_array(npy) as reader:
+        for length in (1, 2, 12):
+            made.extend([1.0] * (length - len(made)))
+            made.flush(durable=False)
+            assert len(reader) == length
 
 
 # --- forks ---

@@ -108,13 +108,13 @@ static int raise_closed(void) {
 }
 
 // The caller holds the array's lock.
-static int settle(Array* array, VmemObject* object, bool is_durable) {
+static int settle(Array* array, VmemObject* object, bool is_durable, bool is_last) {
     FileMemory* file = array->place->file;
     if (!file->is_open) return raise_closed();
     *object = file->object;
     if (array->role != ARRAY_FILE) return 0;
     if (is_durable && file_memory_check_size(file) < 0) return -1;
-    if (file_memory_settle(file, &array->place->reservation, (size_t)array->length) < 0) return -1;
+    if (file_memory_settle(file, &array->place->reservation, (size_t)array->length, is_last) < 0) return -1;
     array->num_allocated = array->length;
     array->place->high_water = file->size;
     return 0;
@@ -149,7 +149,7 @@ PyObject* file_flush_array(PyObject* Py_UNUSED(module), PyObject* const* args, P
     if (!array || (is_durable = PyObject_IsTrue(args[1])) < 0) return NULL;
     Py_BEGIN_CRITICAL_SECTION(array);
     waits = array->role == ARRAY_FILE && (is_durable || !array->place->file->publishes);
-    status = settle(array, &object, is_durable);
+    status = settle(array, &object, is_durable, false);
     if (status < 0) waits = false;
     if (waits) array->place->file->num_waiting++;
     Py_END_CRITICAL_SECTION();
@@ -165,7 +165,7 @@ static bool finish(Array* array, VmemObject* object, bool* is_writer, int* statu
     *is_writer = array->role == ARRAY_FILE;
     if (!*is_writer) return true;
     if (busy_check_changeable(&reservation->busy, (Pages){0, reservation->size}, "close") < 0) return false;
-    *status = settle(array, object, true);
+    *status = settle(array, object, true, true);
     array->role = ARRAY_CLOSED;
     array->num_allocated = 0;
     return true;

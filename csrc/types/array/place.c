@@ -341,7 +341,7 @@ void place_close_file(Array* array) {
     FileMemory* file = array->place->file;
     if (array->role == ARRAY_FILE) {
         PyErr_Fetch(&type, &value, &traceback);
-        file_memory_settle(file, &array->place->reservation, (size_t)array->length);
+        file_memory_settle(file, &array->place->reservation, (size_t)array->length, true);
         PyErr_Restore(type, value, traceback);
     }
     file_memory_close(file, array->place->exported_end > 0);
