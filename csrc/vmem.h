@@ -652,9 +652,10 @@ VMEM_API VmemResult vmem_object_resize(const VmemObject* object, size_t num_byte
 //   before          what this published last; SIZE_MAX in the first call
 //   num_bytes       in bytes, not less than that; SIZE_MAX says that it is not being written any more, and also ends a
 //                   lock of flock(), which would else last as long as the mappings
-//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED (also by some file systems), VMEM_ERROR_SYSTEM
+//   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED (also by some file systems), VMEM_ERROR_SYSTEM,
+//                   VMEM_ERROR_ACCESS_DENIED (another lock is there, maybe for a moment vmem_object_get_published()'s)
 //   threads         safe
-//   systems         Linux 3.15: fcntl(F_OFD_SETLKW) for a write lock of all bytes from there on; elsewhere unsupported,
+//   systems         Linux 3.15: fcntl(F_OFD_SETLK) for a write lock of all bytes from there on; elsewhere unsupported,
 //                   but for SIZE_MAX
 VMEM_API VmemResult vmem_object_publish(const VmemObject* object, size_t before, size_t num_bytes);
 
@@ -3294,7 +3295,6 @@ static VmemResult vmem__os_object_resize(const VmemObject* object, size_t size) 
 // <linux/fcntl.h>, which strict C99 hides.
 #define VMEM__F_OFD_GETLK 36
 #define VMEM__F_OFD_SETLK 37
-#define VMEM__F_OFD_SETLKW 38
 #define VMEM__LOCK_UN 8
 
 typedef struct vmem__Lock {
@@ -3315,6 +3315,7 @@ static int vmem__linux_lock(int file, int command, int type, size_t start, size_
 
 // Kernels and file systems without such locks call them invalid, or have no room for them.
 static VmemResult vmem__linux_lock_result(void) {
+    if (errno == EAGAIN) errno = EACCES;
     return errno == EINVAL || errno == ENOLCK ? VMEM_ERROR_UNSUPPORTED : vmem__posix_descriptor_result();
 }
 
@@ -3325,10 +3326,8 @@ static VmemResult vmem__os_object_publish(const VmemObject* object, size_t befor
     vmem__File info;
     VmemResult result = vmem__posix_find(object, &info);
     if (result != VMEM_SUCCESS) return result;
-    if (before == SIZE_MAX && num_bytes != SIZE_MAX) {
-        do status = vmem__linux_lock(file, VMEM__F_OFD_SETLKW, F_WRLCK, num_bytes, 0, &lock);
-        while (status != 0 && errno == EINTR);
-    }
+    if (before == SIZE_MAX && num_bytes != SIZE_MAX)
+        status = vmem__linux_lock(file, VMEM__F_OFD_SETLK, F_WRLCK, num_bytes, 0, &lock);
     if (status == 0 && before != SIZE_MAX && num_bytes > 0)
         status = vmem__linux_lock(file, VMEM__F_OFD_SETLK, F_UNLCK, 0, num_bytes, &lock);
     if (status != 0 && num_bytes != SIZE_MAX) return vmem__linux_lock_result();
@@ -3337,19 +3336,31 @@ static VmemResult vmem__os_object_publish(const VmemObject* object, size_t befor
     return vmem__posix_result_of(VMEM_FAIL("flock") ? -1 : (int)syscall(SYS_flock, file, VMEM__LOCK_UN));
 }
 
-// While nobody writes, nobody can begin to before the size is known: a writer waits for the read lock.
+// Other programs lock what they like, mostly with locks of processes. That of a writer belongs to what it opened, for
+// which the kernel tells -1, and has no end; nobody else can lock what it has.
+static bool vmem__linux_is_writer(const vmem__Lock* lock) { return lock->process == -1 && lock->num_bytes == 0; }
+
+// While nobody writes, nobody can begin to before the size is known: a writer tries again while there is the read lock.
+// Nor can one where somebody else's lock has no end.
 static VmemResult vmem__os_object_get_published(const VmemObject* object, size_t* num_bytes) {
     int error = errno, file = (int)object->handle;
-    uint64_t end = UINT64_MAX;
-    bool is_locked = false;
+    uint64_t end = UINT64_MAX, start = 0;
+    bool is_locked = false, is_others = false;
     vmem__Lock lock;
     vmem__File info;
     VmemResult result;
-    while (end == UINT64_MAX && !is_locked) {
-        if (vmem__linux_lock(file, VMEM__F_OFD_GETLK, F_RDLCK, 0, 0, &lock) != 0) return vmem__linux_lock_result();
-        if (lock.type != F_UNLCK) end = (uint64_t)lock.start;
-        if (lock.type == F_UNLCK) is_locked = vmem__linux_lock(file, VMEM__F_OFD_SETLK, F_RDLCK, 0, 0, &lock) == 0;
-        if (end == UINT64_MAX && !is_locked && errno != EAGAIN && errno != EACCES) return vmem__linux_lock_result();
+    while (end == UINT64_MAX && !is_locked && !is_others) {
+        if (vmem__linux_lock(file, VMEM__F_OFD_GETLK, F_RDLCK, (size_t)start, 0, &lock) != 0)
+            return vmem__linux_lock_result();
+        if (lock.type != F_UNLCK) {
+            if (vmem__linux_is_writer(&lock)) end = (uint64_t)lock.start;
+            is_others = end == UINT64_MAX && lock.num_bytes == 0;
+            start = (uint64_t)(lock.start + lock.num_bytes);
+            continue;
+        }
+        is_locked = vmem__linux_lock(file, VMEM__F_OFD_SETLK, F_RDLCK, (size_t)start, 0, &lock) == 0;
+        if (!is_locked && errno != EAGAIN && errno != EACCES) return vmem__linux_lock_result();
+        start = 0;
     }
     result = vmem__posix_find(object, &info);
     error = result == VMEM_SUCCESS ? error : errno;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "core/errors.h"
 #include "core/shared_memory.h"
@@ -143,12 +144,35 @@ static int check_size(FileMemory* memory, const FileLayout* layout) {
     return -1;
 }
 
+#ifdef _WIN32
+static void wait_a_moment(void) {}
+#define BUSY 0
+#else
+static void wait_a_moment(void) {
+    const struct timespec millisecond = {0, 1000 * 1000};
+    Py_BEGIN_ALLOW_THREADS
+    nanosleep(&millisecond, NULL);
+    Py_END_ALLOW_THREADS
+}
+#define BUSY EAGAIN
+#endif
+
+// A reader has a lock for the time of one call.
+#define MAX_TRIES 50
+
 static int begin_writing(FileMemory* memory, size_t end) {
     VmemResult result = vmem_object_publish(&memory->object, SIZE_MAX, end);
+    for (int i = 0; result == VMEM_ERROR_ACCESS_DENIED && i < MAX_TRIES; i++) {
+        wait_a_moment();
+        result = vmem_object_publish(&memory->object, SIZE_MAX, end);
+    }
     memory->publishes = result == VMEM_SUCCESS;
     memory->flushed_size = end;
     if (memory->publishes || result == VMEM_ERROR_UNSUPPORTED) return 0;
-    return file_memory_raise(PyUnicode_FromString("cannot lock a file"), result, system_error());
+    PyObject* what = PyUnicode_FromString("cannot lock a file");
+    if (result != VMEM_ERROR_ACCESS_DENIED) return file_memory_raise(what, result, system_error());
+    raise_system_error(what, "another program has locked it", BUSY);
+    return -1;
 }
 
 FileMemory* file_memory_open(intptr_t handle, const FileLayout* layout, bool is_writer) {

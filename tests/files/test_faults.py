@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support.files import count_descriptors, make_header
-from tests.support.marks import posix_only
+from tests.support.files import count_descriptors, make_header, untouched
+from tests.support.marks import linux_only, posix_only
+from tests.support.peers import Peer
 from tests.support.processes import run_python
 
 pytestmark = posix_only
@@ -147,6 +148,7 @@ def test_a_child_writes_what_outlives_the_file(path: Path, end: str) -> None:
             again.append(3.0)
 
 
+@linux_only
 def test_a_closed_array_keeps_no_descriptor_longer_than_it_lives(path: Path) -> None:
     before = count_descriptors()
     array = vmem.open_array(path, "d", mode="x")
@@ -200,6 +202,39 @@ def test_a_reader_locks_what_was_appended(path: Path) -> None:
             assert len(reader) == 20
             reader.lock()
             reader.unlock()
+
+
+def lock_elsewhere(path: Path, how: str) -> Peer:
+    """By another program, as it does that: with a lock of its process."""
+    peer = Peer()
+    peer.ask("import fcntl")
+    peer.ask(f"file = open({str(path)!r}, 'rb+')")
+    peer.ask(f"fcntl.lockf(file, {how})")
+    return peer
+
+
+@linux_only
+@pytest.mark.parametrize("how", ["fcntl.LOCK_SH", "fcntl.LOCK_EX", "fcntl.LOCK_EX, 5, 3"])
+@pytest.mark.parametrize("ending", ["raw", "npy"])
+def test_locks_of_other_programs(tmp_path: Path, ending: str, how: str) -> None:
+    """They do not say what is published. A writer that cannot publish is told at once, and nothing is lost."""
+    path = tmp_path / f"a.{ending}"
+    with vmem.open_array(path, "d", mode="x") as made:
+        made.extend([1.0, 2.0, 3.0])
+    with lock_elsewhere(path, how):
+        with vmem.open_array(path, "d") as reader:
+            assert reader.tolist() == [1.0, 2.0, 3.0]
+        if how.endswith("3"):  # which is no reason to refuse
+            with vmem.open_array(path, "d", mode="r+") as made, vmem.open_array(path, "d") as reader:
+                made.append(4.0)
+                assert reader.tolist() == [1.0, 2.0, 3.0]
+                made.flush(durable=False)
+                assert reader.tolist() == [1.0, 2.0, 3.0, 4.0]
+        else:
+            with untouched(path), pytest.raises(BlockingIOError, match="another program"):
+                vmem.open_array(path, "d", mode="r+")
+    with vmem.open_array(path, "d", mode="r+") as made:
+        assert made.tolist()[:3] == [1.0, 2.0, 3.0]
 
 
 # --- threads ---
