@@ -1,9 +1,11 @@
 """`open_array`, and `FileArray`, which it returns: arrays that are files."""
 
+import atexit
 import errno
 import os
 import sys
 from _operator import index  # operator, by the name that is built in
+from _weakref import ref  # weakref takes time to import
 
 from vmem import _vmem
 
@@ -86,7 +88,12 @@ class FileArray(_vmem.Array["_Item"]):
     def close(self) -> None:
         """Flush the file, and close it, whatever fails. Does nothing when it is closed.
 
-        The items can still be read, but not changed: that is a ValueError. Leaving ``with`` does the same.
+        The items can still be read, but not changed: that is a ValueError. Leaving ``with`` does the same. What is not
+        closed when Python ends is flushed as ``flush(durable=False)`` does; `os._exit`, `os.execv` and a signal that
+        kills leave what the last flush has left.
+
+        Views and NumPy arrays that exist stay valid and writable: **what is written to them still changes the file**,
+        which another process may be writing by then.
         """
         _vmem._close_array(self)
         self._sync_folder()
@@ -234,9 +241,37 @@ def open_array(
         array = _vmem._open_array(array_type, to_handle(opening.fd), *layout, capacity, mode != "r")
         array._path = path
         array._folder = opening.complete()
+        if mode != "r":
+            flush_at_exit(array)
     finally:
         opening.close()
     return array
+
+
+# --- the end of the process ---
+
+WRITERS: "dict[int, ref[FileArray[Any]]]" = {}  # those that exist, by their id
+
+
+def flush_at_exit(array: "FileArray[Any]") -> None:
+    key, forget = id(array), WRITERS.pop  # which outlives this module
+    WRITERS[key] = ref(array, lambda _: forget(key, None))
+
+
+def flush_writers() -> None:
+    """Flush what is still open when Python ends: a thread, or a reference that is never deleted, can keep an array."""
+    for reference in WRITERS.copy().values():
+        array = reference()
+        try:
+            if array is not None:
+                _vmem._flush_array(array, False)
+        except ValueError:  # it is closed
+            pass
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+
+
+atexit.register(flush_writers)
 
 
 # --- files ---

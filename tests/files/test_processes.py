@@ -426,3 +426,73 @@ def test_an_end_by_os_exit(path: Path, npy: Path) -> None:
     assert np.load(npy).tolist() == [1.0, 2.0]
     assert path.read_bytes().startswith(np.array([1.0, 2.0, 3.0]).tobytes())
     assert not any(path.read_bytes()[24:])
+
+
+# --- the end of a process ---
+
+NOT_CLOSED = {
+    "a global": "kept = [array]",
+    "a thread": "threading.Thread(target=lambda array: threading.Event().wait(), args=(array,), daemon=True).start()",
+    "a leaked reference": "import ctypes; ctypes.pythonapi.Py_IncRef(ctypes.py_object(array))",
+    "a view that leaked": "import ctypes; ctypes.pythonapi.Py_IncRef(ctypes.py_object(memoryview(array)))",
+}
+
+
+@pytest.mark.parametrize("reason", NOT_CLOSED)
+@pytest.mark.parametrize("ending", ["raw", "npy"])
+def test_a_normal_end_flushes_what_is_open(tmp_path: Path, ending: str, reason: str) -> None:
+    """Several arrays, one of which is closed and one a reader."""
+    paths = [str(tmp_path / f"{name}.{ending}") for name in "abc"]
+    printed = run_python(
+        f"""
+        import threading, vmem
+        for path in {paths!r}:
+            array = vmem.open_array(path, "q", mode="x")
+            array.extend(range(5000))
+            {NOT_CLOSED[reason]}
+        array.close()
+        array = vmem.open_array(path, "q")
+        del array
+        """
+    )
+    assert printed == ""
+    for path in paths:
+        found = np.load(path) if ending == "npy" else np.fromfile(path, "q")
+        assert found.tolist() == list(range(5000))
+
+
+def test_errors_at_the_end_hide_no_other_array(tmp_path: Path) -> None:
+    first, second = (str(tmp_path / f"{name}.npy") for name in "ab")
+    printed = run_python(
+        f"""
+        import ctypes, os, vmem
+        for path in {[first, second]!r}:
+            array = vmem.open_array(path, "q", mode="x")
+            array.extend(range(5000))
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(array))
+        os.truncate({first!r}, 128)
+        """
+    )
+    assert "shorter" in printed
+    assert len(np.load(second)) == 5000
+
+
+@pytest.mark.parametrize("ending", ["raw", "npy"])
+def test_a_forked_child_flushes_nothing_at_its_end(tmp_path: Path, ending: str) -> None:
+    path = str(tmp_path / f"a.{ending}")
+    run_python(
+        f"""
+        import os, sys, vmem
+        array = vmem.open_array({path!r}, "q", mode="x")
+        array.append(1)
+        array.flush()
+        array.append(2)
+        child = os.fork()
+        if child == 0:
+            sys.exit()
+        assert os.waitpid(child, 0) == (child, 0)
+        assert list(vmem.open_array({path!r}, "q")) == [1]
+        array.append(3)
+        """
+    )
+    assert vmem.open_array(path, "q").tolist() == [1, 2, 3]
