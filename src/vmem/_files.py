@@ -11,7 +11,7 @@ from vmem import _vmem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
     from typing import Any, Literal, Self, SupportsIndex, TypeAlias, TypeVar, overload
 
@@ -47,7 +47,7 @@ class FileArray(_vmem.Array["_Item"]):
     __slots__ = ("_folder", "_path")
 
     _path: "str | bytes"
-    _folder: "str | bytes | None"  # of a new file, until the disk has it
+    _folder: "Folder | None"  # of a new file, until the disk has it
 
     def __new__(cls, *_: object, **__: object) -> "Self":
         raise TypeError("a FileArray is made by vmem.open_array()")
@@ -99,8 +99,9 @@ class FileArray(_vmem.Array["_Item"]):
         self._sync_folder()
 
     def _sync_folder(self) -> None:
-        if self._folder is not None:
-            sync_folder(self._folder)
+        folder = self._folder
+        if folder is not None:
+            folder.sync()
             self._folder = None
 
     def __enter__(self) -> "Self":
@@ -361,7 +362,7 @@ class Opening:
         except OSError as error:
             raise self.rename_error(error) from None
 
-    def complete(self) -> str | bytes | None:
+    def complete(self) -> "Folder | None":
         """Returns the folder of a new file."""
         self.was_empty = False
         if self.made is None:
@@ -371,9 +372,9 @@ class Opening:
                 os.replace(self.made, self.target)
             except OSError as error:
                 raise self.rename_error(error) from None
-        folder = os.path.dirname(os.path.abspath(self.made))
+        folder = os.path.dirname(self.made)
         self.made = None
-        return folder
+        return Folder(folder)
 
     def close(self) -> None:
         """Remove what was made while it is locked: then no other process has begun to write it."""
@@ -429,17 +430,31 @@ def to_handle(fd: int) -> int:
     return fd
 
 
-def sync_folder(folder: str | bytes) -> None:
-    if sys.platform == "win32":
-        return
-    fd = os.open(folder, os.O_RDONLY | FLAGS)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # of file systems that cannot do this
-            raise
-    finally:
-        os.close(fd)
+class Folder:
+    """The folder of a new file. It stays open, since it may be renamed."""
+
+    def __init__(self, path: str | bytes) -> None:
+        self.fd = -1
+        if sys.platform == "win32":
+            return
+        try:
+            self.fd = os.open(path or ".", os.O_RDONLY | FLAGS)
+        except OSError:
+            self.fd = -1  # without permission to read it nothing can be done
+
+    def sync(self) -> None:
+        """Wait until the disk has the names in it."""
+        if self.fd < 0:
+            return
+        try:
+            os.fsync(self.fd)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # of file systems that cannot do this
+                raise
+
+    def __del__(self, close: "Callable[[int], None]" = os.close) -> None:
+        if self.fd >= 0:
+            close(self.fd)
 
 
 # --- what they hold ---

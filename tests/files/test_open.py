@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import vmem
-from tests.support.files import untouched
+from tests.support.files import count_descriptors, untouched
 from tests.support.marks import linux_only, posix_only, root_only
 from tests.support.processes import run_python
 
@@ -247,6 +247,68 @@ def test_paths_that_end_as_those_of_folders(tmp_path: Path, mode: Any, ending: s
     with pytest.raises((FileExistsError, IsADirectoryError)):
         vmem.open_array(f"{tmp_path}{ending}", "d", mode=mode)
     assert list(tmp_path.iterdir()) == []
+
+
+# --- folders ---
+
+
+@posix_only
+@pytest.mark.parametrize("mode", ["x", "a", "w+"])
+@pytest.mark.parametrize("change", ["rename", "remove"])
+def test_a_folder_that_changes(tmp_path: Path, mode: Any, change: str) -> None:
+    """What is written still gets to the disk."""
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    folder.mkdir()
+    if mode == "w+":
+        write(folder / "a")
+    made = vmem.open_array(folder / "a", "d", mode=mode)
+    made.append(1.5)
+    if change == "rename":
+        folder.rename(other)
+    else:
+        shutil.rmtree(folder)
+    made.flush()
+    made.append(-2.5)
+    made.close()
+    if change == "rename":
+        assert (other / "a").read_bytes() == NUMBERS[:2].tobytes()
+
+
+@root_only
+def test_a_folder_that_cannot_be_read() -> None:
+    """Files can be made there."""
+    run_python(
+        """
+        import fcntl, os, tempfile, vmem
+        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+            os.chmod(folder, 0o333)
+            os.seteuid(12345)
+            try:
+                path = os.path.join(folder, "a")
+                with vmem.open_array(path, "d", mode="x") as array:
+                    array.append(1.5)
+                    array.flush()
+                assert os.path.getsize(path) == 8
+            finally:
+                os.seteuid(0)
+        """
+    )
+
+
+@linux_only
+@pytest.mark.parametrize("mode", ["x", "a", "w+"])
+def test_descriptors_are_closed(path: Path, mode: Any) -> None:
+    before = count_descriptors()
+    made = vmem.open_array(path, "d", mode=mode)
+    made.append(1.0)
+    made.flush()
+    made.close()
+    assert count_descriptors() == before
+    del made
+    path.unlink()
+    made = vmem.open_array(path, "d", mode=mode)
+    del made
+    assert count_descriptors() == before
 
 
 # --- arguments ---
