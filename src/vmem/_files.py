@@ -177,7 +177,7 @@ def open_array(
     typecode : str, optional
         As in `Array`. Only a ``.npy`` file that there is says it itself.
     row_shape : sequence of int, default ()
-        As in `Array`. A ``.npy`` file that there is says it itself.
+        As in `Array`. A ``.npy`` file that there is says it itself, and one that is given must agree.
     mode : {'r', 'r+', 'w+', 'x', 'a'}, default 'r'
         'r' reads; 'r+' reads and appends; 'a' does so too, and makes the file if there is none; 'x' makes one, and
         there must be none; 'w+' makes one, which takes the place of an old one: processes that read that keep it.
@@ -230,16 +230,14 @@ def open_array(
     shape = tuple(index(each) for each in row_shape)
     wanted = None if typecode is None else Items(typecode, shape)
     is_npy = os.fsencode(path).endswith(b".npy")
-    if wanted is None and shape:
-        raise TypeError("row_shape needs a typecode")
     if wanted is None and (not is_npy or mode in ("w+", "x")):
         raise make_typecode_error(path)
     opening = Opening(path, mode)
     try:
         opening.open()
-        layout = find_layout(opening, wanted, is_npy)
-        array_type: type[FileArray[Any]] = FileArray
-        array = _vmem._open_array(array_type, to_handle(opening.fd), *layout, capacity, mode != "r")
+        layout = find_layout(opening, wanted, shape, is_npy)
+        check_room(layout, capacity, path)
+        array = map_file(opening, layout, capacity)
         array._path = path
         array._folder = opening.complete()
         if mode != "r":
@@ -247,6 +245,17 @@ def open_array(
     finally:
         opening.close()
     return array
+
+
+def map_file(opening: "Opening", layout: "Layout", capacity: "SupportsIndex | None") -> "FileArray[Any]":
+    array_type: type[FileArray[Any]] = FileArray
+    try:
+        return _vmem._open_array(array_type, to_handle(opening.fd), *layout, capacity, opening.mode != "r")
+    except OSError as error:
+        if error.errno == errno.ENODEV:
+            raise OSError(error.errno, "files of this file system cannot be mapped", opening.path) from None
+        error.filename = opening.path
+        raise
 
 
 # --- the end of the process ---
@@ -418,7 +427,7 @@ def lock(fd: int, path: str | bytes) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise BlockingIOError(error.errno, "it is being written, by another array or process", path) from None
+        raise BlockingIOError(error.errno, "another array or process writes it or has locked it", path) from None
 
 
 def to_handle(fd: int) -> int:
@@ -481,7 +490,7 @@ class Items:
 Layout: "TypeAlias" = tuple[str, tuple[int, ...], int, int, bytes, bytes]
 
 
-def find_layout(opening: Opening, wanted: Items | None, is_npy: bool) -> Layout:
+def find_layout(opening: Opening, wanted: Items | None, row_shape: tuple[int, ...], is_npy: bool) -> Layout:
     size = os.fstat(opening.fd).st_size
     if wanted is not None and not is_npy:
         return wanted.typecode, wanted.row_shape, 0, count_whole(size, wanted.size, opening.path), b"", b""
@@ -489,8 +498,11 @@ def find_layout(opening: Opening, wanted: Items | None, is_npy: bool) -> Layout:
         if wanted is None:
             raise make_typecode_error(opening.path)
         opening.was_empty = True
-        size = write_header(opening.fd, wanted)
-    return read_layout(opening, size, wanted)
+        try:
+            size = write_header(opening.fd, wanted)
+        except OSError as error:
+            raise opening.rename_error(error) from None
+    return read_layout(opening, size, wanted, row_shape)
 
 
 def make_typecode_error(path: str | bytes) -> TypeError:
@@ -532,8 +544,8 @@ def write_header(fd: int, items: Items) -> int:
     text = f"{{'descr': '{items.descr}', 'fortran_order': False, 'shape': (0{shape}), }}".encode()
     size = (10 + len(text) + MAX_DIGITS + 63) // 64 * 64
     header = MAGIC + b"\x01\x00" + (size - 10).to_bytes(2, "little") + text.ljust(size - 11) + b"\n"
-    if os.write(fd, header) < size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    while header:  # after a part of it the next call says why
+        header = header[os.write(fd, header) :]
     return size
 
 
@@ -542,7 +554,7 @@ def read_at(fd: int, offset: int, num_bytes: int) -> bytes:
     return os.read(fd, num_bytes)
 
 
-def read_layout(opening: Opening, size: int, wanted: Items | None) -> Layout:
+def read_layout(opening: Opening, size: int, wanted: Items | None, row_shape: tuple[int, ...]) -> Layout:
     fd, path = opening.fd, opening.path
     start = read_at(fd, 0, 12)
     if start[:6] != MAGIC or len(start) < 12:
@@ -559,9 +571,9 @@ def read_layout(opening: Opening, size: int, wanted: Items | None) -> Layout:
     if wanted is not None:
         if wanted.kind != items.kind:
             raise refusal(path, f"its items are {items.descr!r}, and those of {wanted.typecode!r} are {wanted.descr!r}")
-        if wanted.row_shape and wanted.row_shape != items.row_shape:
-            raise refusal(path, f"its rows have the shape {items.row_shape}, not {wanted.row_shape}")
         items = Items(wanted.typecode, items.row_shape)
+    if row_shape and row_shape != items.row_shape:
+        raise refusal(path, f"its rows have the shape {items.row_shape}, not {row_shape}")
     if offset % int(items.descr[2:]):
         raise refusal(path, f"its items begin at byte {offset}, which is not a multiple of their size")
     size = os.fstat(fd).st_size  # again: its writer may have made it longer before it wrote the length
@@ -585,14 +597,24 @@ def parse_header(text: bytes, path: str | bytes, encoding: str) -> tuple[Items, 
         raise refusal(path, "its header cannot be understood") from None
     if len(facts) != 3 or type(shape) is not tuple or not all(type(each) is int and each >= 0 for each in shape):
         raise refusal(path, "its header cannot be understood")
-    typecode = TYPECODES.get(descr[1:]) if type(descr) is str else None
-    if typecode is None or descr[0] not in ("|=" if descr[2] == "1" else "<=" if sys.byteorder == "little" else ">="):
+    typecode = find_typecode(descr) if type(descr) is str else None
+    if typecode is None:
         raise refusal(path, f"its items are {descr!r}, which are no numbers of this machine that an array can hold")
-    if is_fortran is not False:
+    if type(is_fortran) is not bool:
+        raise refusal(path, f"its fortran_order is {is_fortran!r}, which is not a bool")
+    if is_fortran:
         raise refusal(path, "its order is that of Fortran")
     if not shape or 0 in shape[1:]:
         raise refusal(path, f"its shape is {shape}, which no array has")
     return Items(typecode, shape[1:]), shape[0]
+
+
+def find_typecode(descr: str) -> str | None:
+    """None for what are no numbers of this machine, as NumPy reads it: a single byte has no order."""
+    order = descr[:1] if descr[:1] in ("|", "=", "<", ">") else ""
+    kind = descr[len(order) :]
+    is_swapped = order == (">" if sys.byteorder == "little" else "<") and not kind.endswith("1")
+    return None if is_swapped else TYPECODES.get(kind)
 
 
 def split_header(text: bytes, length: int, path: str | bytes) -> tuple[bytes, bytes]:
@@ -602,6 +624,15 @@ def split_header(text: bytes, length: int, path: str | bytes) -> tuple[bytes, by
     if not after.startswith(number) or b"shape" not in before:
         raise refusal(path, "its header cannot be understood")
     return before + parenthesis, after[len(number) :].rstrip()
+
+
+def check_room(layout: Layout, capacity: object, path: str | bytes) -> None:
+    """Old versions of NumPy left no room for more digits, and what follows them cannot be moved."""
+    offset, prefix, suffix = layout[2], layout[4], layout[5]
+    num_digits = offset - len(prefix) - len(suffix) - 1
+    if prefix and isinstance(capacity, int) and capacity >= 10**num_digits:
+        reason = f"its header has room for a length of {num_digits} digits, which is less than the capacity {capacity}"
+        raise refusal(path, reason)
 
 
 # Users, tracebacks, help() and pickles find them there.

@@ -256,3 +256,29 @@ def test_the_descriptor_limit(path: Path) -> None:
     """
     )
     assert path.stat().st_size == 80 + 800_000
+
+
+@pytest.mark.parametrize("limit", [0, 1, 50, 127])
+@pytest.mark.parametrize("mode", ["x", "a", "w+"])
+def test_a_limit_below_the_header(tmp_path: Path, mode: str, limit: int) -> None:
+    path = str(tmp_path / "a.npy")
+    run_python(
+        f"""
+        import errno, os, resource, vmem
+        resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
+        try:
+            vmem.open_array({path!r}, "d", mode={mode!r})
+        except OSError as error:
+            assert (error.errno, error.filename) == (errno.EFBIG, {path!r}), error
+        else:
+            raise AssertionError
+        assert not os.path.exists({path!r})
+        """
+    )
+
+
+@pytest.mark.parametrize("path", ["/proc/self/status", "/proc/self/mem", "/sys/kernel/mm/transparent_hugepage/enabled"])
+def test_files_that_cannot_be_mapped(path: str) -> None:
+    with pytest.raises(OSError, match="cannot be mapped") as caught:
+        vmem.open_array(path, "B")
+    assert caught.value.filename == path

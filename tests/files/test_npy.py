@@ -181,6 +181,52 @@ def test_dictionaries_that_mean_the_same(npy: Path, text: str) -> None:
         assert made.tolist() == [0.0, 1.0, 2.0]
 
 
+@pytest.mark.parametrize("order", ["", "=", "|", "<" if sys.byteorder == "little" else ">"])
+@pytest.mark.parametrize("typecode", "bBhHiIqQfd")
+def test_names_of_types_that_mean_the_same(npy: Path, order: str, typecode: str) -> None:
+    """NumPy writes one of them and reads all."""
+    items = np.array([1, 2, 100], typecode)
+    descr = order + items.dtype.str[1:]
+    npy.write_bytes(make_header(describe("(3,)", repr(descr))) + items.tobytes())
+    with vmem.open_array(npy, mode="r+") as made:
+        assert made.typecode == typecode
+        made.append(7)
+    assert load_all(npy) == [1, 2, 100, 7]
+
+
+@pytest.mark.parametrize("order", "<>|=")
+@pytest.mark.parametrize("kind", "iu")
+def test_a_single_byte_has_no_order(npy: Path, order: str, kind: str) -> None:
+    npy.write_bytes(make_header(describe("(3,)", repr(f"{order}{kind}1"))) + bytes([1, 2, 3]))
+    with vmem.open_array(npy) as made:
+        assert made.tolist() == load_all(npy) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("descr", ["<<f8", "<|f8", "<", "", "f", "8", "1", "<1", "f8 ", "float64", "d", "?", "|b1"])
+def test_names_of_types_that_are_refused(npy: Path, descr: str) -> None:
+    npy.write_bytes(make_header(describe("(1,)", repr(descr))) + bytes(8))
+    with untouched(npy), pytest.raises(ValueError, match="items"):
+        vmem.open_array(npy)
+
+
+def test_an_order_that_is_not_a_bool(npy: Path) -> None:
+    npy.write_bytes(make_header(describe("(1,)", order="1")) + bytes(8))
+    with untouched(npy), pytest.raises(ValueError, match="fortran_order is 1, which is not a bool"):
+        vmem.open_array(npy)
+
+
+def test_a_capacity_that_the_header_has_no_room_for(npy: Path) -> None:
+    text = describe("(9,)")
+    text = text[:-1] + " " * (-(11 + len(text)) % 64) + "}"
+    npy.write_bytes(make_header(text) + bytes(72))
+    modes: list[Any] = ["r", "r+", "a"]
+    for mode in modes:
+        with untouched(npy), pytest.raises(ValueError, match=r"header has room for a length of 1 digits.* 10$"):
+            vmem.open_array(npy, mode=mode, capacity=10)
+    with vmem.open_array(npy, mode="r+", capacity=9) as made:
+        assert len(made) == 9
+
+
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
 def test_headers_without_room_for_a_longer_length(npy: Path, version: tuple[int, int]) -> None:
     """Older versions of NumPy left none. Such a file cannot grow beyond its digits; nothing is lost."""

@@ -61,6 +61,18 @@ def test_a_second_name_of_the_same_file(path: Path, tmp_path: Path, mode: Any) -
         assert path.stat().st_size >= 8
 
 
+def test_a_lock_of_another_program(path: Path) -> None:
+    """It need not be a writer."""
+    import fcntl
+
+    path.write_bytes(bytes(8))
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        with untouched(path), pytest.raises(BlockingIOError, match="has locked it"):
+            vmem.open_array(path, "d", mode="r+")
+        vmem.open_array(path, "d").close()
+
+
 def test_readers_need_no_lock(path: Path) -> None:
     """Neither from a writer nor against one."""
     with vmem.open_array(path, "d", mode="x") as made:

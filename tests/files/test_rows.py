@@ -29,8 +29,24 @@ def test_rows(npy: Path) -> None:
         assert made[0] == (1.0, 2.0, 3.0)
     with vmem.open_array(npy, "f", row_shape=(3,)) as made:
         assert len(made) == 11
-    with pytest.raises(TypeError, match="typecode"):
-        vmem.open_array(npy, row_shape=(3,))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_shape_without_a_typecode(npy: Path, path: Path, mode: Any) -> None:
+    """It must agree, where there is a file that says it."""
+    np.save(npy, np.ones((4, 3)))
+    with vmem.open_array(npy, row_shape=(3,), mode=mode) as made:
+        assert made.row_shape == (3,)
+    for row_shape in ((2,), (3, 1), (0,), (-3,)):
+        with untouched(npy), pytest.raises(ValueError, match=r"3|positive"):
+            vmem.open_array(npy, row_shape=row_shape, mode=mode)
+    path.write_bytes(bytes(24))
+    with untouched(path), pytest.raises(TypeError, match="typecode"):
+        vmem.open_array(path, row_shape=(3,), mode=mode)
+    npy.unlink()
+    with pytest.raises((TypeError, FileNotFoundError)):
+        vmem.open_array(npy, row_shape=(3,), mode=mode)
+    assert not npy.exists()
 
 
 @pytest.mark.parametrize("row_shape", [(2,), (3, 1), (1, 3)])
