@@ -168,7 +168,8 @@ def open_array(
     it grows. Any number of others read it at the same time, and see what was flushed.
 
     A file that somebody else makes shorter, or whose disk fails, ends the process with SIGBUS when lost items are read,
-    as every mapped file does. So does a full disk where the file system copies what is written (btrfs, ZFS).
+    as every mapped file does. So does a full disk where the file system copies what is written (btrfs, ZFS), or when an
+    item in a hole of a sparse file is set.
 
     Parameters
     ----------
@@ -182,7 +183,8 @@ def open_array(
         'r' reads; 'r+' reads and appends; 'a' does so too, and makes the file if there is none; 'x' makes one, and
         there must be none; 'w+' makes one, which takes the place of an old one: processes that read that keep it.
     capacity : int, optional
-        How many items it can ever have. By default as many as an `Array`, beyond those that there are.
+        How many items it can ever have. By default as many as an `Array`, beyond those that there are. A reader never
+        shows more, and raises nothing: give it that of the writer, or open it again when ``len`` is `capacity`.
 
     Returns
     -------
@@ -208,6 +210,9 @@ def open_array(
     -----
     The file has a whole number of items at every moment. If the process is killed, a ``.npy`` file has what there was
     at the last flush, and another one may end with zeros. A full disk is an OSError, and changes nothing.
+
+    What is behind the items of a ``.npy`` file is taken for what a killed process left: each mode but 'r' removes it,
+    at the latest when the array is closed.
 
     Raises the auditing events ``open``, as `os.open` does, and ``vmem.reserve`` with ``num_bytes`` and ``name``.
 
