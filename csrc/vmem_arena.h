@@ -202,7 +202,8 @@ typedef struct VmemArrayMemory {
 } VmemArrayMemory;
 
 // The type of a growable array of items of a type, to whose name `*` can be appended. Each use is another type: name it
-// with typedef where functions take it. Items can be read and written by their index, below `num_items`.
+// with typedef where functions take it. Items can be read and written by their index, below `num_items`. A type whose
+// name has a comma, as Pair<int, int>, is several arguments of a macro: give it another name with typedef.
 #define VMEM_ARRAY(type)        \
     struct {                    \
         type* items;            \
@@ -210,15 +211,27 @@ typedef struct VmemArrayMemory {
         VmemArrayMemory memory; \
     }
 
-// Make an array without items, and without committing memory.
+// Make an array without items, and without committing memory. The items have the alignment of their type, also one that
+// is larger than a page.
 //   array           receives the array; a released one on failure. What it had before is not released
 //   max_items       how many items it can have, > 0
 //   returns         a VmemResult
 //   fails           as vmem_arena_init()
 //   threads         safe on different arrays
-//   systems         as vmem_reserve()
-#define vmem_array_init(array, max_items) \
-    vmem__array_init(&(array)->memory, &(array)->items, &(array)->num_items, (max_items), sizeof *(array)->items)
+//   systems         as vmem_reserve_aligned()
+#define vmem_array_init(array, max_items)                                                                         \
+    vmem__array_init(&(array)->memory, &(array)->items, &(array)->num_items, (max_items), sizeof *(array)->items, \
+                     VMEM__ALIGN_OF_ITEMS(array))
+
+// The alignment of items, of whose type only an expression is known. Where no operator tells it, the largest that their
+// size allows.
+#if defined(__cplusplus)
+#define VMEM__ALIGN_OF_ITEMS(array) alignof(decltype(*(array)->items))
+#elif defined(__GNUC__)
+#define VMEM__ALIGN_OF_ITEMS(array) __alignof__(*(array)->items)
+#else
+#define VMEM__ALIGN_OF_ITEMS(array) (sizeof *(array)->items & (~sizeof *(array)->items + 1))
+#endif
 
 // Append an item.
 //   ...             the item, which does not change the array, or in C++ {a, b}; it is not evaluated on failure
@@ -271,7 +284,7 @@ typedef struct VmemArrayMemory {
 
 // What the macros call. `items` is the address of the pointer to the items.
 VMEM_API VmemResult vmem__array_init(VmemArrayMemory* memory, void* items, size_t* num_items, size_t max_items,
-                                     size_t item_size);
+                                     size_t item_size, size_t item_align);
 VMEM_API VmemResult vmem__array_ensure(VmemArrayMemory* memory, size_t num_items, size_t num_more, size_t item_size);
 VMEM_API VmemResult vmem__array_trim(VmemArrayMemory* memory, size_t num_items, size_t item_size);
 VMEM_API VmemResult vmem__array_release(VmemArrayMemory* memory, void* items, size_t* num_items);
@@ -351,13 +364,13 @@ static VmemResult vmem__arena_grow(VmemArena* arena, size_t end) {
 
 static const VmemArena vmem__released_arena = {NULL, 0, 0, 0, 0};
 
-VMEM_API VmemResult vmem_arena_init(VmemArena* arena, size_t max_bytes) {
+static VmemResult vmem__arena_init_aligned(VmemArena* arena, size_t max_bytes, size_t align) {
+    size_t page_size = vmem_get_page_size(), most = SIZE_MAX - (align < page_size ? page_size : align);
     bool can_reserve;
     int error;
-    if (!arena) return VMEM_ERROR_INVALID_ARGUMENT;
     *arena = vmem__released_arena;
-    if (max_bytes == 0 || max_bytes > SIZE_MAX - vmem_get_page_size()) return VMEM_ERROR_INVALID_ARGUMENT;
-    arena->base = (char*)vmem_reserve(max_bytes);
+    if (max_bytes == 0 || max_bytes > most) return VMEM_ERROR_INVALID_ARGUMENT;
+    arena->base = (char*)vmem_reserve_aligned(max_bytes, align);
     if (arena->base) {
         arena->max_bytes = max_bytes;
         return VMEM_SUCCESS;
@@ -366,6 +379,10 @@ VMEM_API VmemResult vmem_arena_init(VmemArena* arena, size_t max_bytes) {
     can_reserve = vmem_get_capabilities().can_reserve;
     errno = error;
     return can_reserve ? VMEM_ERROR_OUT_OF_MEMORY : VMEM_ERROR_UNSUPPORTED;
+}
+
+VMEM_API VmemResult vmem_arena_init(VmemArena* arena, size_t max_bytes) {
+    return arena ? vmem__arena_init_aligned(arena, max_bytes, 1) : VMEM_ERROR_INVALID_ARGUMENT;
 }
 
 // Where an allocation begins; SIZE_MAX if it does not fit.
@@ -441,9 +458,9 @@ static void vmem__array_set_items(void* items, const VmemArrayMemory* memory) {
 }
 
 VMEM_API VmemResult vmem__array_init(VmemArrayMemory* memory, void* items, size_t* num_items, size_t max_items,
-                                     size_t item_size) {
+                                     size_t item_size, size_t item_align) {
     bool fits = item_size != 0 && max_items <= SIZE_MAX / item_size;
-    VmemResult result = vmem_arena_init(&memory->arena, fits ? max_items * item_size : 0);
+    VmemResult result = vmem__arena_init_aligned(&memory->arena, fits ? max_items * item_size : 0, item_align);
     memory->num_ready = *num_items = 0;
     memory->result = result;
     vmem__array_set_items(items, memory);

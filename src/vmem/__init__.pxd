@@ -93,6 +93,7 @@ cdef extern from "vmem.h" nogil:
         intptr_t reader
         uint64_t device, inode
         size_t max_bytes
+        bint is_file
 
     uint64_t VMEM_UNLIMITED
 

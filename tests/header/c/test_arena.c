@@ -509,7 +509,7 @@ static void test_items_without_bytes(void) {
     char* items;
     size_t num_items;
     memset(&memory, 0xff, sizeof memory);
-    CHECK_KEEPS_ERRNO(vmem__array_init(&memory, &items, &num_items, 10, 0) == VMEM_ERROR_INVALID_ARGUMENT);
+    CHECK_KEEPS_ERRNO(vmem__array_init(&memory, &items, &num_items, 10, 0, 1) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK(items == NULL && num_items == 0);
     CHECK(vmem__array_ensure(&memory, 0, 1, 0) == VMEM_ERROR_INVALID_ARGUMENT);
     CHECK(vmem__array_trim(&memory, 0, 0) == VMEM_SUCCESS);
@@ -584,6 +584,33 @@ static void test_items_of_several_forms(void) {
 }
 
 // >>array memory ------------------------------------------------------------------------------------------------------
+
+#define ITEM_SIZE ((size_t)1 << 18)
+
+typedef struct AlignedItem {
+    char bytes[ITEM_SIZE];
+} __attribute__((aligned(1 << 18))) AlignedItem;
+
+// Pages between the arrays keep their addresses from being aligned by chance.
+static void test_items_aligned_to_more_than_a_page(void) {
+    VMEM_ARRAY(AlignedItem) arrays[3];
+    void* between[3];
+    size_t i, j;
+    for (i = 0; i < 3; i++) {
+        REQUIRE((between[i] = vmem_reserve(pages(1))) != NULL);
+        REQUIRE(vmem_array_init(&arrays[i], 3) == VMEM_SUCCESS);
+        REQUIRE(vmem_array_ensure(&arrays[i], 3) == VMEM_SUCCESS);
+        for (j = 0; j < 3; j++) {
+            CHECK(vmem_is_aligned((uintptr_t)&arrays[i].items[j], ITEM_SIZE));
+            memset(arrays[i].items[j].bytes, 1, ITEM_SIZE);
+        }
+    }
+    for (i = 0; i < 3; i++) {
+        CHECK(vmem_array_release(&arrays[i]) == VMEM_SUCCESS);
+        CHECK(vmem_release(between[i], pages(1)) == VMEM_SUCCESS);
+    }
+    CHECK(vmem_array_init(&arrays[0], SIZE_MAX / ITEM_SIZE) == VMEM_ERROR_INVALID_ARGUMENT);
+}
 
 static void test_ensure(void) {
     Ints ints;
@@ -861,6 +888,7 @@ int main(void) {
     test_items_of_several_forms();
     test_ensure();
     test_items_at_the_end();
+    test_items_aligned_to_more_than_a_page();
     test_trimming_an_array();
     test_failures();
     return report();
