@@ -895,6 +895,9 @@ static void vmem__touch(void* ptr, size_t size, size_t page_size) {
 typedef DWORD vmem__Error;
 static vmem__Error vmem__get_error(void) { return GetLastError(); }
 static void vmem__set_error(vmem__Error error) { SetLastError(error); }
+static bool vmem__is_invalid(vmem__Error error) {
+    return error == ERROR_INVALID_PARAMETER || error == ERROR_INVALID_HANDLE || error == ERROR_INVALID_ADDRESS;
+}
 static long vmem__process_id(void) { return (long)GetCurrentProcessId(); }
 static void vmem__yield(void) { SwitchToThread(); }
 #elif defined(VMEM__POSIX)
@@ -902,6 +905,7 @@ static void vmem__yield(void) { SwitchToThread(); }
 typedef int vmem__Error;
 static vmem__Error vmem__get_error(void) { return errno; }
 static void vmem__set_error(vmem__Error error) { errno = error; }
+static bool vmem__is_invalid(vmem__Error error) { return error == EINVAL || error == EBADF; }
 static long vmem__process_id(void) { return (long)getpid(); }
 static void vmem__yield(void) { sched_yield(); }
 #else
@@ -909,6 +913,7 @@ static void vmem__yield(void) { sched_yield(); }
 typedef int vmem__Error;
 static vmem__Error vmem__get_error(void) { return 0; }
 static void vmem__set_error(vmem__Error error) { (void)error; }
+static bool vmem__is_invalid(vmem__Error error) { return (void)error, false; }
 static long vmem__process_id(void) { return 1; }
 static void vmem__yield(void) {}
 #endif
@@ -4972,8 +4977,10 @@ static bool vmem__check_size(const char* function, const char* argument, size_t 
 
 static bool vmem__check_align(const char* function, size_t num_bytes, size_t align) {
     if (!vmem__is_power_of_two(align)) return vmem__refuse("%s: align is %u, not a power of two", function, align);
-    return num_bytes <= SIZE_MAX - align || align <= vmem__os_allocation_granularity() ||
-           vmem__refuse("%s: num_bytes %u + align %u is past the last address", function, num_bytes, align);
+    if (num_bytes > SIZE_MAX - align && align > vmem__os_allocation_granularity())
+        return vmem__refuse("%s: num_bytes %u + align %u is past the last address", function, num_bytes, align);
+    return num_bytes == 0 || (uint64_t)align >> 57 == 0 ||
+           vmem__refuse("%s: align is %u, more than a process has addresses", function, align);
 }
 
 static bool vmem__check_option(const char* function, const char* argument, unsigned option, unsigned last) {
@@ -5003,8 +5010,11 @@ static bool vmem__check_offset(const char* function, size_t offset, size_t unit)
 
 static bool vmem__check_mirrored_sizes(const char* function, size_t num_bytes, size_t num_head_bytes) {
     const size_t unit = vmem__os_allocation_granularity();
-    return vmem__are_sizes_of_mirrored(num_bytes, num_head_bytes) ||
-           vmem__refuse("%s: num_bytes is %u and num_head_bytes %u, but they must be multiples of %u, the first > 0",
+    if (vmem__are_sizes_of_mirrored(num_bytes, num_head_bytes)) return true;
+    if (num_bytes > 0 && vmem_is_aligned(num_bytes, unit) && vmem_is_aligned(num_head_bytes, unit))
+        return vmem__refuse("%s: num_head_bytes %u + 2 * num_bytes %u is more than a process has addresses", function,
+                            num_head_bytes, num_bytes);
+    return vmem__refuse("%s: num_bytes is %u and num_head_bytes %u, but they must be multiples of %u, the first > 0",
                         function, num_bytes, num_head_bytes, unit);
 }
 
@@ -5016,14 +5026,17 @@ static VmemResult vmem__tell(const char* function, VmemResult result) {
     return result;
 }
 
-static void vmem__tell_if_closed(const char* function, const VmemObject* object) {
-    if (object->handle == -1) vmem__refuse("%s: the object is closed", function);
-}
-
 static VmemResult vmem__tell_of_object(const char* function, const VmemObject* object, VmemResult result) {
     if (result != VMEM_ERROR_INVALID_ARGUMENT || object->handle != -1) return vmem__tell(function, result);
-    vmem__tell_if_closed(function, object);
+    vmem__refuse("%s: the object is closed", function);
     return result;
+}
+
+// For functions that return a pointer. NULL can also be a lack of addresses or of access, which is not a wrong call.
+static void* vmem__tell_of_map(const char* function, const VmemObject* object, void* ptr) {
+    if (!ptr && vmem__is_invalid(vmem__get_error()))
+        vmem__tell_of_object(function, object, VMEM_ERROR_INVALID_ARGUMENT);
+    return ptr;
 }
 
 // Checks of ranges.
@@ -5327,11 +5340,9 @@ VMEM_API VmemResult vmem_object_commit(const VmemObject* object, size_t offset, 
 
 VMEM_API VmemResult vmem_object_seal(const VmemObject* object, unsigned seals) {
     const char* function = "vmem_object_seal";
-    if (!vmem__check_pointer(function, "object", object) ||
-        !vmem__check_option(function, "seals", seals, VMEM_SEAL_SIZE | VMEM_SEAL_WRITERS))
-        return VMEM_ERROR_INVALID_ARGUMENT;
-    if (seals == 0) {
-        vmem__refuse("%s: seals is 0", function);
+    if (!vmem__check_pointer(function, "object", object)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (seals == 0 || seals > (VMEM_SEAL_SIZE | VMEM_SEAL_WRITERS)) {
+        vmem__refuse("%s: seals is %u, not one of 1 to 3", function, (size_t)seals);
         return VMEM_ERROR_INVALID_ARGUMENT;
     }
     return vmem__tell_of_object(function, object, vmem__plain_object_seal(object, seals));
@@ -5344,12 +5355,29 @@ VMEM_API VmemResult vmem_object_get_seals(const VmemObject* object, unsigned* se
     return vmem__tell_of_object(function, object, vmem__plain_object_get_seals(object, seals));
 }
 
+// Prints why reading was refused. The end may only be known to the system.
+static VmemResult vmem__tell_of_read(const char* function, const VmemObject* object, size_t num_bytes, size_t offset) {
+    vmem__Error error = vmem__get_error();
+    size_t size = 0;
+    VmemResult result = vmem__os_object_size(object, &size);
+    vmem__set_error(error);
+    if (result == VMEM_SUCCESS && offset + num_bytes > size)
+        vmem__refuse("%s: offset %u + num_bytes %u is past the end, the object has %u bytes", function, offset,
+                     num_bytes, size);
+    else
+        vmem__tell_of_object(function, object, VMEM_ERROR_INVALID_ARGUMENT);
+    return VMEM_ERROR_INVALID_ARGUMENT;
+}
+
 VMEM_API VmemResult vmem_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset) {
     const char* function = "vmem_object_read";
+    VmemResult result;
     if (!vmem__check_pointer(function, "buffer", buffer) ||
         !vmem__check_object_range(function, object, "num_bytes", offset, num_bytes))
         return VMEM_ERROR_INVALID_ARGUMENT;
-    return vmem__tell_of_object(function, object, vmem__plain_object_read(object, buffer, num_bytes, offset));
+    result = vmem__plain_object_read(object, buffer, num_bytes, offset);
+    if (result != VMEM_ERROR_INVALID_ARGUMENT) return result;
+    return vmem__tell_of_read(function, object, num_bytes, offset);
 }
 
 static bool vmem__check_map(const char* function, const VmemObject* object, size_t num_bytes, size_t offset,
@@ -5363,9 +5391,8 @@ VMEM_API void* vmem_object_map(const VmemObject* object, size_t num_bytes, size_
     const char* function = "vmem_object_map";
     void* ptr;
     if (!vmem__check_map(function, object, num_bytes, offset, protection)) return NULL;
-    vmem__tell_if_closed(function, object);
     ptr = vmem__plain_object_map(object, num_bytes, offset, protection);
-    return vmem__record_mapping(ptr, num_bytes, 0, VMEM__OBJECT);
+    return vmem__record_mapping(vmem__tell_of_map(function, object, ptr), num_bytes, 0, VMEM__OBJECT);
 }
 
 VMEM_API void* vmem_object_map_aligned(const VmemObject* object, size_t num_bytes, size_t offset,
@@ -5374,9 +5401,8 @@ VMEM_API void* vmem_object_map_aligned(const VmemObject* object, size_t num_byte
     void* ptr;
     if (!vmem__check_map(function, object, num_bytes, offset, protection)) return NULL;
     if (!vmem__check_align(function, num_bytes, align)) return NULL;
-    vmem__tell_if_closed(function, object);
     ptr = vmem__plain_object_map_aligned(object, num_bytes, offset, protection, align);
-    return vmem__record_mapping(ptr, num_bytes, 0, VMEM__OBJECT);
+    return vmem__record_mapping(vmem__tell_of_map(function, object, ptr), num_bytes, 0, VMEM__OBJECT);
 }
 
 VMEM_API VmemResult vmem_object_unmap(void* ptr, size_t num_bytes) {
@@ -5394,8 +5420,8 @@ VMEM_API void* vmem_object_map_mirrored(const VmemObject* object, size_t num_byt
         vmem__refuse("%s: protection is %u, neither VMEM_READ nor VMEM_READ_WRITE", function, (size_t)protection);
         return NULL;
     }
-    vmem__tell_if_closed(function, object);
     ptr = vmem__plain_object_map_mirrored(object, num_bytes, num_head_bytes, protection);
+    ptr = vmem__tell_of_map(function, object, ptr);
     return vmem__record_mapping(ptr, num_head_bytes + 2 * num_bytes, num_head_bytes, VMEM__MIRRORED);
 }
 

@@ -417,9 +417,9 @@ static void test_arguments_of_objects_are_named(void) {
     CHECK(says("vmem_object_commit: offset %u + num_bytes %u is past the end of an object of up to %u bytes", unit,
                unit + 1, units(2)));
     REFUSE(vmem_object_seal(&object, 0));
-    CHECK(says("vmem_object_seal: seals is 0"));
+    CHECK(says("vmem_object_seal: seals is 0, not one of 1 to 3"));
     REFUSE(vmem_object_seal(&object, 4));
-    CHECK(says("vmem_object_seal: seals is 4, not one of 0 to 3"));
+    CHECK(says("vmem_object_seal: seals is 4, not one of 1 to 3"));
     REFUSE(vmem_object_get_seals(&object, NULL));
     CHECK(says("vmem_object_get_seals: seals is NULL"));
     REFUSE(vmem_object_get_seals(NULL, &seals));
@@ -440,6 +440,12 @@ static void test_arguments_of_objects_are_named(void) {
         says("vmem_object_map_mirrored: num_bytes is 1 and num_head_bytes 0, but they must be multiples of %u, the "
              "first > 0",
              unit));
+    REFUSE_POINTER(vmem_object_map_mirrored(&object, SIZE_MAX / 2 + 1, 0, VMEM_READ));
+    CHECK(says("vmem_object_map_mirrored: num_head_bytes 0 + 2 * num_bytes %u is more than a process has addresses",
+               SIZE_MAX / 2 + 1));
+    REFUSE_POINTER(vmem_object_map_mirrored(&object, unit, SIZE_MAX - unit + 1, VMEM_READ));
+    CHECK(says("vmem_object_map_mirrored: num_head_bytes %u + 2 * num_bytes %u is more than a process has addresses",
+               SIZE_MAX - unit + 1, unit));
     REFUSE_POINTER(vmem_object_map_mirrored(&object, units(2), unit, VMEM_READ));
     CHECK(
         says("vmem_object_map_mirrored: offset 0 + num_head_bytes + num_bytes %u is past the end of an object of up "
@@ -478,6 +484,45 @@ static void test_arguments_of_objects_are_named(void) {
     CHECK(says("vmem_object_commit: the object is closed"));
     CHECK(vmem_object_map(&object, unit, 0, VMEM_READ) == NULL);
     CHECK(says("vmem_object_map: the object is closed"));
+}
+
+// The message has the size that the object has now, not an error code of an earlier call.
+static void test_reading_past_the_end(void) {
+    VmemObject object;
+    char buffer[4] = "abc";
+    REQUIRE(vmem_object_create(&object, units(2), NULL) == VMEM_SUCCESS);
+    ACCEPT(vmem_object_commit(&object, 0, units(1)));
+    ACCEPT(vmem_object_read(&object, buffer, 4, units(1) - 4));
+    if (vmem_get_capabilities().object_size_is_exact) {
+        REFUSE(vmem_object_read(&object, buffer, 4, units(1) - 3));
+        CHECK(says("vmem_object_read: offset %u + num_bytes 4 is past the end, the object has %u bytes", units(1) - 3,
+                   units(1)));
+    }
+    ACCEPT(vmem_object_close(&object));
+}
+
+// A struct that no function made, and one whose handle was closed by others: only the system knows.
+static void test_mapping_what_is_not_an_object(void) {
+    VmemObject object, zero;
+    memset(&zero, 0, sizeof zero);
+    CHECK(vmem_object_map(&zero, 1, 0, VMEM_READ) == NULL);
+    CHECK(num_printed == 1 && strstr(printed, "vmem_object_map: the system calls an argument"));
+    num_printed = 0;
+    CHECK(vmem_object_map_aligned(&zero, 1, 0, VMEM_READ, units(4)) == NULL);
+    CHECK(num_printed == 1 && strstr(printed, "vmem_object_map_aligned: the system calls an argument"));
+    num_printed = 0;
+    CHECK(vmem_object_map_mirrored(&zero, units(1), 0, VMEM_READ) == NULL);
+    CHECK(num_printed == 1 && strstr(printed, "vmem_object_map_mirrored: the system calls an argument"));
+    num_printed = 0;
+    object = make_object(units(1));
+    if (sizeof(size_t) > 4) {
+        const size_t align = SIZE_MAX / 2 + 1;
+        REFUSE_POINTER(vmem_object_map_aligned(&object, 1, 0, VMEM_READ, align));
+        CHECK(says("vmem_object_map_aligned: align is %u, more than a process has addresses", align));
+        REFUSE_POINTER(vmem_reserve_aligned(1, align));
+        CHECK(says("vmem_reserve_aligned: align is %u, more than a process has addresses", align));
+    }
+    ACCEPT(vmem_object_close(&object));
 }
 
 static void test_mappings_of_objects(void) {
@@ -711,6 +756,8 @@ static void test_processes(void) {
 
 static void test_objects(void) {
     test_arguments_of_objects_are_named();
+    test_reading_past_the_end();
+    test_mapping_what_is_not_an_object();
     test_mappings_of_objects();
     test_mirrored_mappings();
     test_functions_for_mappings_of_objects();
