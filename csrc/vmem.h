@@ -54,7 +54,7 @@ OPTIONS
                               not evaluated for calls that cannot fail: for the page size, for the handles of process,
                               task and host, and for the signal mask
         VMEM_DEBUG            for debug builds, in the file with VMEM_IMPLEMENTATION: check every call, and print what is
-                              wrong with it; see DEBUGGING
+                              wrong with it; see DEBUGGING. Its value, even 0, has no effect, as for the first one
         VMEM_DEBUG_PRINT(message)  what VMEM_DEBUG does with a message, a string that is valid during the call; by
                               default it prints a line to stderr. It can also call abort() or stop in a debugger
 
@@ -3234,7 +3234,7 @@ static VmemResult vmem__os_object_get_seals(const VmemObject* object, unsigned* 
 
 // struct iovec of <linux/uio.h>.
 typedef struct vmem__Buffer {
-    void* ptr;
+    const void* ptr;  // not const there: preadv() writes to it
     size_t num_bytes;
 } vmem__Buffer;
 
@@ -3252,7 +3252,7 @@ static int vmem__linux_write(int file, const char* bytes, size_t num_bytes, size
     while (num_bytes > 0) {
         vmem__Buffer one;
         long count;
-        one.ptr = (void*)bytes;
+        one.ptr = bytes;
         one.num_bytes = num_bytes;
         count = VMEM_FAIL("pwritev") ? -1 : (long)syscall(SYS_pwritev, file, &one, 1l, (unsigned long)offset, 0ul);
         if (count < 0 && errno != EINTR) return -1;

@@ -426,6 +426,8 @@ static size_t make_private(SharedMemory* memory, char* base, size_t exported_end
     return end;
 }
 
+// Where the first page is in one mapping with the data, a part of a mapping is unmapped, and the rest when it is released:
+// more than vmem.h promises, but munmap() does that, and systems without it do not fork.
 size_t shared_memory_isolate(SharedMemory* memory, char* base, size_t size, size_t exported_end, size_t readable_end) {
     shared_memory_unmap_page(memory);
     size_t own_end = make_private(memory, base, exported_end, readable_end);

@@ -17,7 +17,7 @@ HEADER = ROOT / "csrc" / "vmem.h"
 ARENA_HEADER = ROOT / "csrc" / "vmem_arena.h"
 SOURCES = Path(__file__).parent / "c"
 
-WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
+WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wcast-qual", "-Werror")
 
 STANDARDS: Mapping[str, Sequence[str]] = {
     "c99": ("-std=c99",),
