@@ -5032,6 +5032,15 @@ static VmemResult vmem__tell_of_object(const char* function, const VmemObject* o
     return result;
 }
 
+// For functions that make an object of a handle. Of what is refused without an error of the system, the error code is that
+// of an earlier call: `before`, which was replaced by 0.
+static VmemResult vmem__tell_of_handle(const char* function, VmemResult result, vmem__Error before) {
+    if (vmem__get_error() != 0) return vmem__tell(function, result);
+    vmem__set_error(before);
+    if (result == VMEM_ERROR_INVALID_ARGUMENT) vmem__refuse("%s: this handle is for something else", function);
+    return result;
+}
+
 // For functions that return a pointer. NULL can also be a lack of addresses or of access, which is not a wrong call.
 static void* vmem__tell_of_map(const char* function, const VmemObject* object, void* ptr) {
     if (!ptr && vmem__is_invalid(vmem__get_error()))
@@ -5301,15 +5310,19 @@ VMEM_API VmemResult vmem_object_create(VmemObject* object, size_t max_bytes, con
 
 VMEM_API VmemResult vmem_object_from_file(VmemObject* object, intptr_t file, size_t max_bytes) {
     const char* function = "vmem_object_from_file";
+    const vmem__Error before = vmem__get_error();
     if (!vmem__check_pointer(function, "object", object) || !vmem__check_size(function, "max_bytes", max_bytes))
         return VMEM_ERROR_INVALID_ARGUMENT;
-    return vmem__tell(function, vmem__plain_object_from_file(object, file, max_bytes));
+    vmem__set_error(0);
+    return vmem__tell_of_handle(function, vmem__plain_object_from_file(object, file, max_bytes), before);
 }
 
 VMEM_API VmemResult vmem_object_import(VmemObject* object, intptr_t handle) {
     const char* function = "vmem_object_import";
+    const vmem__Error before = vmem__get_error();
     if (!vmem__check_pointer(function, "object", object)) return VMEM_ERROR_INVALID_ARGUMENT;
-    return vmem__tell(function, vmem__plain_object_import(object, handle));
+    vmem__set_error(0);
+    return vmem__tell_of_handle(function, vmem__plain_object_import(object, handle), before);
 }
 
 VMEM_API VmemResult vmem_object_export(const VmemObject* object, bool writable, intptr_t* handle) {

@@ -744,7 +744,20 @@ static void run_out_of_memory(char* unused) {
     ACCEPT(vmem_release(base, units(1)));
 }
 
+// What is refused after asking the system, whose answer was no error.
+static void test_handles_of_something_else(void) {
+    const int folder = open("/", O_RDONLY);
+    VmemObject object;
+    REQUIRE(folder >= 0);
+    REFUSE(vmem_object_import(&object, folder));
+    CHECK(says("vmem_object_import: this handle is for something else"));
+    REFUSE(vmem_object_from_file(&object, folder, 1));
+    CHECK(says("vmem_object_from_file: this handle is for something else"));
+    CHECK(close(folder) == 0);
+}
+
 static void test_processes(void) {
+    test_handles_of_something_else();
     test_forking_while_the_table_is_locked();
     test_stale_ranges_are_replaced();
     CHECK(succeeds_in_child(run_out_of_memory, NULL));
