@@ -147,6 +147,16 @@ def test_a_failure_adds_no_row(table: vmem.Table, name: str) -> None:
     assert list(table) == [*ROWS, (4, None, False, "y", None)]
 
 
+def test_an_iterable_longer_than_the_capacity_has_no_known_length() -> None:
+    table = vmem.Table({"x": "b", "y": "b"}, capacity=5)
+    for x, y in ((range(10), [1]), ([1], iter(range(10))), (range(10), np.zeros(7, "i1"))):
+        with pytest.raises(vmem.OutOfMemoryError, match="capacity of 5 rows to 6"):
+            table.extend({"x": x, "y": y})
+    with pytest.raises(ValueError, match="'x' has 5 items, 'y' has 4"):
+        table.extend({"x": range(5), "y": range(4)})
+    assert len(table) == 0
+
+
 def test_an_iterator_without_end_stops_at_the_capacity() -> None:
     import itertools
 

@@ -4,13 +4,22 @@
 #include "types/table/arrow_input.h"
 #include "types/table/attributes.h"
 #include "types/table/batch.h"
+#include "types/table/storage.h"
 
 // --- from Python objects ---
 
-static int check_lengths(const Table* table, Batch* batch) {
+// Of an iterable only one item more than the capacity is taken, so its length is not known then.
+static bool is_longer_than_capacity(const Table* table, const Batch* batch) {
+    for (Py_ssize_t i = 0; i < table->num_columns; i++)
+        if (batch->sources[i].num_items > table->capacity) return true;
+    return false;
+}
+
+static int check_lengths(Table* table, Batch* batch) {
     batch->num_rows = batch->sources[0].num_items;
     for (Py_ssize_t i = 1; i < table->num_columns; i++) {
         if (batch->sources[i].num_items == batch->num_rows) continue;
+        if (is_longer_than_capacity(table, batch)) return table_ensure(table, table->capacity + 1);
         PyErr_Format(PyExc_ValueError, "columns have different lengths: %R has %zd items, %R has %zd",
                      table->columns[0].name, batch->num_rows, table->columns[i].name, batch->sources[i].num_items);
         return -1;
