@@ -296,6 +296,14 @@ PyObject* array_frombytes(Array* self, PyObject* object) {
     return none_unless(status < 0);
 }
 
+static PyObject* raise_too_many(Array* self, Py_ssize_t num_items) {
+    Py_ssize_t capacity = array_find_capacity(self), length = self->length;
+    if (capacity < 0) return NULL;
+    length = num_items > PY_SSIZE_T_MAX - length ? PY_SSIZE_T_MAX : length + num_items;
+    place_raise_full(array_find_state(self)->out_of_memory_error, self->type, capacity, length);
+    return NULL;
+}
+
 PyObject* array_fromfile(Array* self, PyObject* const* args, Py_ssize_t num_args) {
     Py_ssize_t num_items;
     if (num_args != 2) return PyErr_Format(PyExc_TypeError, "fromfile expected 2 arguments, got %zd", num_args);
@@ -304,7 +312,7 @@ PyObject* array_fromfile(Array* self, PyObject* const* args, Py_ssize_t num_args
         PyErr_SetString(PyExc_ValueError, "negative count");
         return NULL;
     }
-    if (num_items > PY_SSIZE_T_MAX / self->type->size) return PyErr_NoMemory();
+    if (num_items > PY_SSIZE_T_MAX / self->type->size) return raise_too_many(self, num_items);
     Py_ssize_t num_bytes = num_items * self->type->size;
     PyObject* bytes = PyObject_CallMethod(args[0], "read", "n", num_bytes);
     if (!bytes) return NULL;
