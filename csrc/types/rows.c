@@ -3,6 +3,9 @@
 #include "python/arguments.h"
 #include "types/array/conversion.h"
 
+// Objects are looked at before memory for a row of more bytes is allocated.
+#define LARGE_ROW ((Py_ssize_t)1 << 20)
+
 // --- types of numbers ---
 
 #define NUMBER_TYPE(index, number) {.scalar = &ITEM_TYPES[index], .num_scalars = 1, .size = sizeof(number)}
@@ -136,25 +139,7 @@ static PyObject* get_part(const RowType* type, int dim, const char** from) {
 
 PyObject* rows_get_tuple(const RowType* type, const char* row) { return get_part(type, 0, &row); }
 
-// A sequence of another length equals no row. Others are asked themselves whether they equal a tuple.
-static PyObject* make_comparable_part(const RowType* type, int dim, PyObject* object) {
-    if (dim == type->num_dims || !PySequence_Check(object) || PyUnicode_Check(object)) return Py_NewRef(object);
-    Py_ssize_t length = PySequence_Size(object);
-    if (length < 0) return NULL;
-    if (length != type->shape[dim]) return Py_NewRef(Py_None);
-    PyObject* tuple = PyTuple_New(length);
-    for (Py_ssize_t i = 0; tuple && i < length; i++) {
-        PyObject* item = PySequence_GetItem(object, i);
-        PyObject* part = item ? make_comparable_part(type, dim + 1, item) : NULL;
-        Py_XDECREF(item);
-        if (!part || PyTuple_SetItem(tuple, i, part) < 0) Py_CLEAR(tuple);
-    }
-    return tuple;
-}
-
-PyObject* rows_make_comparable(const RowType* type, PyObject* object) { return make_comparable_part(type, 0, object); }
-
-// --- rows from sequences ---
+// --- checking sequences ---
 
 static int raise_wrong_length(const RowType* type, int dim, Py_ssize_t length) {
     PyObject* shape = rows_shape_as_tuple(type);
@@ -165,24 +150,19 @@ static int raise_wrong_length(const RowType* type, int dim, Py_ssize_t length) {
     return -1;
 }
 
-static int set_part(const RowType* type, int dim, char** to, PyObject* object) {
-    if (dim == type->num_dims) {
-        if (type->scalar->set(*to, object) < 0) return -1;
-        *to += type->scalar->size;
-        return 0;
-    }
+// A sequence can have fewer items than it says.
+static int raise_no_item(const RowType* type, int dim, Py_ssize_t index) {
+    if (!PyErr_ExceptionMatches(PyExc_IndexError)) return -1;
+    PyErr_Clear();
+    return raise_wrong_length(type, dim, index);
+}
+
+static int check_sequence(const RowType* type, int dim, PyObject* object) {
     if (!PySequence_Check(object) || PyUnicode_Check(object))
         return raise_wrong_type(object, "a row", "a sequence or a buffer");
     Py_ssize_t length = PySequence_Size(object);
     if (length < 0) return -1;
-    if (length != type->shape[dim]) return raise_wrong_length(type, dim, length);
-    for (Py_ssize_t i = 0; i < type->shape[dim]; i++) {
-        PyObject* part = PySequence_GetItem(object, i);
-        int status = part ? set_part(type, dim + 1, to, part) : -1;
-        Py_XDECREF(part);
-        if (status < 0) return -1;
-    }
-    return 0;
+    return length == type->shape[dim] ? 0 : raise_wrong_length(type, dim, length);
 }
 
 // --- rows from buffers ---
@@ -200,14 +180,10 @@ static PyObject* describe_shape_of_rows(const RowType* type) {
     return closed;
 }
 
-static int raise_wrong_shape(const RowType* type, const Py_buffer* buffer, bool is_one_row) {
-    PyObject* expected = is_one_row ? rows_shape_as_tuple(type) : describe_shape_of_rows(type);
+// Takes over `expected`, the shape that the buffer should have.
+static int raise_wrong_shape(PyObject* expected, const char* message, const Py_buffer* buffer) {
     PyObject* shape = expected ? dimensions_as_tuple(buffer->shape ? buffer->ndim : 0, buffer->shape) : NULL;
-    if (shape)
-        PyErr_Format(PyExc_ValueError,
-                     is_one_row ? "a row has the shape %S, but this buffer has the shape %S"
-                                : "the buffer must have the shape %S, but has the shape %S",
-                     expected, shape);
+    if (shape) PyErr_Format(PyExc_ValueError, message, expected, shape);
     Py_XDECREF(shape);
     Py_XDECREF(expected);
     return -1;
@@ -218,6 +194,10 @@ static bool has_row_shape(const RowType* type, const Py_buffer* buffer, int num_
     if (buffer->ndim != num_outer + type->num_dims) return false;
     if (type->num_dims == 0) return true;
     return buffer->shape && memcmp(buffer->shape + num_outer, type->shape, sizeof(Py_ssize_t) * type->num_dims) == 0;
+}
+
+static bool describe_numbers(const RowType* type, const Py_buffer* buffer, NumberSource* source) {
+    return (type->num_dims > 0 ? describe_row_source : describe_source)(buffer, source);
 }
 
 // Converts all numbers of a source, in parts. NULL with the exception of the first that does not fit.
@@ -263,7 +243,7 @@ static char* copy_contiguous(const Py_buffer* buffer) {
 
 // Describes all numbers of a buffer in one dimension. `*copy` is NULL, or has them, where they do not lie one after
 // another. Returns 0 when they are not such numbers.
-static int flatten(const Py_buffer* buffer, NumberSource* source, char** copy) {
+static int flatten(const RowType* type, const Py_buffer* buffer, NumberSource* source, char** copy) {
     Py_buffer flat = *buffer;
     Py_ssize_t num_items = buffer->itemsize > 0 ? buffer->len / buffer->itemsize : 0;
     *copy = NULL;
@@ -273,7 +253,7 @@ static int flatten(const Py_buffer* buffer, NumberSource* source, char** copy) {
         flat.strides = NULL;
         flat.suboffsets = NULL;
     }
-    if (!describe_source(&flat, source)) return 0;
+    if (!describe_numbers(type, &flat, source)) return 0;
     if (buffer->ndim == 1 || PyBuffer_IsContiguous(buffer, 'C')) return 1;
     *copy = copy_contiguous(buffer);
     if (!*copy) return -1;
@@ -281,24 +261,35 @@ static int flatten(const Py_buffer* buffer, NumberSource* source, char** copy) {
     return 1;
 }
 
+// Floats that should become integers. Iterating over the buffer raises TypeError, too, but not over every memoryview.
+static int refuse_floats(const RowType* type, const NumberSource* source) {
+    char item[MAX_ITEM_SIZE];
+    if (type->num_dims == 0) return 0;
+    if (source->num_items == 0) return 1;
+    PyObject* number = get_number(source, 0);
+    int status = number ? type->scalar->set(item, number) : -1;
+    Py_XDECREF(number);
+    return status < 0 ? -1 : 0;
+}
+
 static int convert_buffer(const RowType* type, const Py_buffer* buffer, RowSource* rows) {
     NumberSource source;
     char* copy;
-    int status = flatten(buffer, &source, &copy);
+    int status = flatten(type, buffer, &source, &copy);
     if (status <= 0) return status;
     if (can_convert(type->scalar, &source)) {
         rows->copy = convert_all(type->scalar, &source);
         rows->rows = rows->copy;
         status = rows->copy ? 1 : -1;
     } else {
-        status = 0;
+        status = refuse_floats(type, &source);
     }
     PyMem_Free(copy);
     return status;
 }
 
 // Whether a buffer holds numbers, of whatever shape.
-static bool holds_numbers(const Py_buffer* buffer) {
+static bool holds_numbers(const RowType* type, const Py_buffer* buffer) {
     NumberSource ignored;
     Py_buffer one = *buffer;
     Py_ssize_t no_items = 0;
@@ -306,7 +297,16 @@ static bool holds_numbers(const Py_buffer* buffer) {
     one.shape = &no_items;
     one.strides = NULL;
     one.suboffsets = NULL;
-    return describe_source(&one, &ignored);
+    return describe_numbers(type, &one, &ignored);
+}
+
+// A buffer that holds no numbers. Other objects than memoryviews may be sequences of numbers all the same.
+static int refuse_format(const RowType* type, const Py_buffer* buffer) {
+    if (refuse_complex_numbers(buffer) < 0) return -1;
+    if (type->num_dims == 0 || !buffer->obj || !PyMemoryView_Check(buffer->obj)) return 0;
+    PyErr_Format(PyExc_TypeError, "a memoryview with the format '%.100s' holds no numbers that rows can have",
+                 buffer->format ? buffer->format : "");
+    return -1;
 }
 
 static int take_rows(const RowType* type, const Py_buffer* buffer, Py_ssize_t num_rows, RowSource* rows) {
@@ -322,8 +322,10 @@ static Py_ssize_t count_rows(const RowType* type, const Py_buffer* buffer) {
 }
 
 int rows_count_in_buffer(const RowType* type, const Py_buffer* buffer, Py_ssize_t* num_rows) {
-    if (!holds_numbers(buffer)) return refuse_complex_numbers(buffer);
-    if (!has_row_shape(type, buffer, 1)) return raise_wrong_shape(type, buffer, false);
+    if (!holds_numbers(type, buffer)) return refuse_format(type, buffer);
+    if (!has_row_shape(type, buffer, 1))
+        return raise_wrong_shape(describe_shape_of_rows(type),
+                                 "the buffer must have the shape %S, but has the shape %S", buffer);
     *num_rows = count_rows(type, buffer);
     return 1;
 }
@@ -342,41 +344,163 @@ int rows_from_buffer(const RowType* type, const Py_buffer* buffer, Py_ssize_t nu
 
 // --- one row ---
 
+// Returns 1, or 0 where the object exports no buffer.
+static int get_buffer(PyObject* object, Py_buffer* buffer) {
+    if (!PyObject_CheckBuffer(object)) return 0;
+    if (PyObject_GetBuffer(object, buffer, PyBUF_FULL_RO) == 0) return 1;
+    if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;
+    PyErr_Clear();
+    return 0;
+}
+
+// The type of the parts of a row from one dimension on.
+static RowType part_type(const RowType* type, int dim) {
+    RowType part;
+    rows_make_type(type->scalar, type->num_dims - dim, type->shape + dim, &part);
+    return part;
+}
+
+// Returns 1 where a buffer of numbers has the shape of a part, 0 where it holds no numbers.
+static int check_buffer(const RowType* part, bool is_whole, const Py_buffer* buffer) {
+    if (!holds_numbers(part, buffer)) return refuse_format(part, buffer);
+    if (has_row_shape(part, buffer, 0)) return 1;
+    return raise_wrong_shape(rows_shape_as_tuple(part),
+                             is_whole ? "a row has the shape %S, but this buffer has the shape %S"
+                                      : "a part of a row has the shape %S, but this buffer has the shape %S",
+                             buffer);
+}
+
 // Returns 1 when the object is a buffer of numbers and was converted; 0 for other objects.
-static int set_from_buffer(const RowType* type, char* row, PyObject* object) {
+static int set_from_buffer(const RowType* type, int dim, char** to, PyObject* object) {
     Py_buffer buffer;
     RowSource rows;
-    if (!PyObject_CheckBuffer(object)) return 0;
-    if (PyObject_GetBuffer(object, &buffer, PyBUF_FULL_RO) < 0) {
-        if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)) return -1;
-        PyErr_Clear();
-        return 0;
-    }
-    int status = holds_numbers(&buffer) ? 1 : refuse_complex_numbers(&buffer);
-    if (status > 0) status = has_row_shape(type, &buffer, 0) ? 1 : raise_wrong_shape(type, &buffer, true);
-    if (status > 0) status = take_rows(type, &buffer, 1, &rows);
+    int status = get_buffer(object, &buffer);
+    if (status <= 0) return status;
+    RowType part = part_type(type, dim);
+    status = check_buffer(&part, dim == 0, &buffer);
+    if (status > 0) status = take_rows(&part, &buffer, 1, &rows);
     if (status > 0) {
-        memcpy(row, rows.rows, (size_t)type->size);
+        memcpy(*to, rows.rows, (size_t)part.size);
+        *to += part.size;
         PyMem_Free(rows.copy);
     }
     PyBuffer_Release(&buffer);
     return status;
 }
 
-int rows_set_row(const RowType* type, char* row, PyObject* object) {
-    int status = set_from_buffer(type, row, object);
-    return status != 0 ? (status < 0 ? -1 : 0) : set_part(type, 0, &row, object);
+static int set_part(const RowType* type, int dim, char** to, PyObject* object) {
+    if (dim == type->num_dims) {
+        if (type->scalar->set(*to, object) < 0) return -1;
+        *to += type->scalar->size;
+        return 0;
+    }
+    int status = set_from_buffer(type, dim, to, object);
+    if (status != 0) return status < 0 ? -1 : 0;
+    if (check_sequence(type, dim, object) < 0) return -1;
+    for (Py_ssize_t i = 0; i < type->shape[dim]; i++) {
+        PyObject* part = PySequence_GetItem(object, i);
+        status = part ? set_part(type, dim + 1, to, part) : raise_no_item(type, dim, i);
+        Py_XDECREF(part);
+        if (status < 0) return -1;
+    }
+    return 0;
 }
+
+int rows_set_row(const RowType* type, char* row, PyObject* object) { return set_part(type, 0, &row, object); }
+
+// --- memory for one row ---
 
 char* row_allocate(const RowType* type) {
     char* row = PyMem_Malloc((size_t)type->size);
-    if (!row) PyErr_NoMemory();
+    if (!row) PyErr_Format(PyExc_MemoryError, "cannot allocate a row of %zd bytes", type->size);
     return row;
 }
 
+// Whether an object seems to be a row, from one dimension on. Of sequences only the first items are looked at.
+static int check_part(const RowType* type, int dim, PyObject* object) {
+    Py_buffer buffer;
+    if (dim == type->num_dims) return 0;
+    int status = get_buffer(object, &buffer);
+    if (status > 0) {
+        RowType part = part_type(type, dim);
+        status = check_buffer(&part, dim == 0, &buffer);
+        PyBuffer_Release(&buffer);
+    }
+    if (status != 0) return status < 0 ? -1 : 0;
+    if (check_sequence(type, dim, object) < 0) return -1;
+    PyObject* first = PySequence_GetItem(object, 0);
+    status = first ? check_part(type, dim + 1, first) : raise_no_item(type, dim, 0);
+    Py_XDECREF(first);
+    return status;
+}
+
 char* row_convert_row(const RowType* type, char small[SMALL_ROW], PyObject* object) {
-    char* row = row_new(type, small);
+    char* row = type->size <= LARGE_ROW || check_part(type, 0, object) == 0 ? row_new(type, small) : NULL;
     if (!row || rows_set_row(type, row, object) == 0) return row;
     row_free(row, small);
     return NULL;
 }
+
+// --- comparing ---
+
+// The numbers of a buffer from an index on, which is moved to behind them.
+static PyObject* get_numbers(const RowType* part, int dim, const NumberSource* source, Py_ssize_t* index) {
+    if (dim == part->num_dims) return get_number(source, (*index)++);
+    PyObject* tuple = PyTuple_New(part->shape[dim]);
+    for (Py_ssize_t i = 0; tuple && i < part->shape[dim]; i++) {
+        PyObject* inner = get_numbers(part, dim + 1, source, index);
+        if (!inner || PyTuple_SetItem(tuple, i, inner) < 0) Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+// NULL without an exception where the buffer holds no numbers.
+static PyObject* make_comparable_numbers(const RowType* part, const Py_buffer* buffer) {
+    NumberSource source;
+    Py_ssize_t index = 0;
+    char* copy;
+    if (!holds_numbers(part, buffer)) return NULL;
+    if (!has_row_shape(part, buffer, 0)) return Py_NewRef(Py_None);
+    PyObject* numbers = flatten(part, buffer, &source, &copy) > 0 ? get_numbers(part, 0, &source, &index) : NULL;
+    PyMem_Free(copy);
+    return numbers;
+}
+
+static PyObject* make_comparable_part(const RowType* type, int dim, PyObject* object);
+
+static PyObject* make_comparable_sequence(const RowType* type, int dim, PyObject* object) {
+    if (!PySequence_Check(object) || PyUnicode_Check(object)) return Py_NewRef(object);
+    Py_ssize_t length = PySequence_Size(object);
+    if (length < 0) return NULL;
+    if (length != type->shape[dim]) return Py_NewRef(Py_None);
+    PyObject* tuple = PyTuple_New(length);
+    for (Py_ssize_t i = 0; tuple && i < length; i++) {
+        PyObject* item = PySequence_GetItem(object, i);
+        PyObject* part = item ? make_comparable_part(type, dim + 1, item) : NULL;
+        Py_XDECREF(item);
+        if (!part || PyTuple_SetItem(tuple, i, part) < 0) Py_CLEAR(tuple);
+        if (item || !PyErr_ExceptionMatches(PyExc_IndexError)) continue;
+        PyErr_Clear();  // it has fewer items than it says
+        return Py_NewRef(Py_None);
+    }
+    return tuple;
+}
+
+// A sequence of another shape equals no row. Others are asked themselves whether they equal a tuple, and so are
+// memoryviews of what is not numbers, of which not all have items.
+static PyObject* make_comparable_part(const RowType* type, int dim, PyObject* object) {
+    Py_buffer buffer;
+    if (dim == type->num_dims) return Py_NewRef(object);
+    int status = get_buffer(object, &buffer);
+    if (status < 0) return NULL;
+    if (status > 0) {
+        RowType part = part_type(type, dim);
+        PyObject* numbers = make_comparable_numbers(&part, &buffer);
+        PyBuffer_Release(&buffer);
+        if (numbers || PyErr_Occurred()) return numbers;
+        if (PyMemoryView_Check(object)) return Py_NewRef(object);
+    }
+    return make_comparable_sequence(type, dim, object);
+}
+
+PyObject* rows_make_comparable(const RowType* type, PyObject* object) { return make_comparable_part(type, 0, object); }

@@ -43,6 +43,10 @@ def points(*rows: Any, typecode: str = "d") -> Array:
     return vmem.Array(typecode, rows, row_shape=(2,))
 
 
+def view(numbers: Any) -> Any:
+    return memoryview(numbers)
+
+
 ABC = (1.0, 2.0), (3.0, 4.0), (5.0, 6.0)
 
 
@@ -159,6 +163,13 @@ def test_capacity_counts_rows() -> None:
     assert made.map().used == 0
 
 
+def test_reading_more_than_can_be() -> None:
+    made = points(*ABC)
+    with pytest.raises(vmem.OutOfMemoryError, match=f"cannot grow an array .* to {(sys.maxsize >> 3) + 3};"):
+        made.fromfile(io.BytesIO(), sys.maxsize >> 3)
+    assert made.tolist() == list(ABC)
+
+
 def test_rows_that_no_memory_holds() -> None:
     made: Array = vmem.Array("b", row_shape=((1 << 50) if sys.maxsize > 1 << 32 else (1 << 29) - 1,))
     assert (len(made), made.capacity, memoryview(made).nbytes) == (0, 0, 0)
@@ -170,6 +181,27 @@ def test_rows_that_no_memory_holds() -> None:
     with pytest.raises(ValueError, match="multiple of row size"):
         made.frombytes(b"12")
     made.frombytes(b"")
+
+
+@pytest.mark.parametrize("shape", [(1 << 40,), (1, 1 << 40), (1 << 40, 1)])
+@pytest.mark.skipif(sys.maxsize < 1 << 32, reason="such rows are not possible")
+def test_the_shape_is_checked_before_memory_is_allocated(shape: tuple[int, ...]) -> None:
+    made: Array = vmem.Array("d", row_shape=shape)
+    for wrong in ([[1]], np.zeros(3), np.zeros((1, 3)), view(np.zeros((2, 3)))):
+        with pytest.raises(ValueError, match="a row has the shape"):
+            made.append(wrong)
+    with pytest.raises(TypeError, match="a row must be a sequence or a buffer, not int"):
+        made.append(5)
+    with pytest.raises(MemoryError, match=f"cannot allocate a row of {8 << 40} bytes"):
+        made.append(np.broadcast_to(np.zeros(1), shape))
+
+
+def test_nested_memoryviews_of_a_large_row() -> None:
+    numbers: Any = np.arange(1 << 18).reshape(2, 2, 1 << 16)
+    made: Array = vmem.Array("d", row_shape=numbers.shape)
+    made.append(list(map(view, numbers)))
+    made.append(memoryview(numbers))
+    assert np.array_equal(np.asarray(made), [numbers, numbers])
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1 << 62, 1 << 100])
@@ -317,6 +349,81 @@ def test_complex_numbers_are_refused(typecode: str) -> None:
         with pytest.raises(TypeError, match="complex"):
             call()
     assert len(made) == 0
+
+
+FORMATS = ["d", ">d", "e", ">e", "f", "?", "i", ">H", "b"]
+
+
+@pytest.mark.parametrize("code", FORMATS)
+@pytest.mark.parametrize("typecode", ["B", "d"])
+def test_memoryviews_of_numbers(code: str, typecode: str) -> None:
+    """Python cannot index those with several dimensions, nor most of these formats."""
+    numbers: Any = (np.arange(12).reshape(2, 2, 3) % 5 % 2).astype(code)
+    expected = list(as_tuples(numbers.tolist()))
+    whole, first, parts = memoryview(numbers), memoryview(numbers[0]), list(map(view, numbers[1]))
+    if typecode == "B" and code[-1] in "def":
+        made: Array = vmem.Array(typecode, row_shape=(2, 3))
+        views: list[Call] = [
+            lambda: made.extend(whole),
+            lambda: made.append(first),
+            lambda: made.append(parts),
+            lambda: vmem.Array(typecode, whole, row_shape=(2, 3)),
+            lambda: vmem.Array(typecode, numbers, row_shape=(2, 3)),
+        ]
+        for call in views:
+            with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+                call()
+        made.extend(memoryview(numbers)[:0])
+        assert len(made) == 0
+        return
+    made = vmem.Array(typecode, whole, row_shape=(2, 3))
+    made.extend(whole)
+    made.append(first)
+    made.append(parts)
+    made.insert(0, first)
+    assert made.tolist() == [expected[0], *expected * 3]
+    made[0] = memoryview(numbers[1])
+    assert made[0] == expected[1]
+    assert (made.count(first), made.index(first), first in made, made.count(parts)) == (3, 1, True, 4)
+    made.remove(first)
+    assert made.count(first) == made.count(numbers[0]) == 2
+    backwards = view(np.asfortranarray(numbers[0])[::-1, ::-1])
+    assert (made.count(backwards), backwards.contiguous) == (made.count(numbers[0, ::-1, ::-1].tolist()), False)
+    assert whole not in made
+    assert memoryview(numbers[0, :, :2]) not in made
+
+
+def test_every_half_float() -> None:
+    halves: Any = np.arange(1 << 16, dtype="u2").view("f2").reshape(-1, 4)
+    for given in (halves, halves.astype(">f2")):
+        shown = np.asarray(vmem.Array[Any]("d", memoryview(given), row_shape=(4,)))
+        assert np.array_equal(shown, halves.astype("f8"), equal_nan=True)
+        assert np.array_equal(np.signbit(shown), np.signbit(halves))
+
+
+def test_bools_are_the_same_in_every_buffer() -> None:
+    bools: Any = np.array([[True, False], [False, True]])
+    for given in (bools, memoryview(bools), memoryview(b"\1\0\0\5").cast("?", (2, 2))):
+        for typecode in TYPECODES:
+            assert vmem.Array(typecode, given, row_shape=(2,)).tolist() == [(1, 0), (0, 1)]
+    assert points((1, 0), typecode="i").count(bools[0]) == 1
+
+
+def test_memoryviews_of_what_rows_cannot_have() -> None:
+    made, objects = points(*ABC), view(np.zeros((1, 2), "O"))
+    calls: list[Call] = [
+        lambda: made.extend(objects),
+        lambda: made.append(objects),
+        lambda: made.__setitem__(0, objects),
+        lambda: vmem.Array("d", objects, row_shape=(2,)),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match="a memoryview with the format 'O' holds no numbers that rows can have"):
+            call()
+    assert objects not in made
+    assert made.tolist() == list(ABC)
+    made.append(np.array([7, 8], "O"))
+    assert made.count(np.array([7, 8], "O")) == 1
 
 
 # --- each method ---
@@ -629,9 +736,44 @@ def test_a_row_that_changes_its_length() -> None:
             return 1.0
 
     made, row = points(*ABC), [Clearing(), 2.0]
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match=r"the shape \(2,\), but this one has 1 items in dimension 0"):
         made.append(row)
     assert made.tolist() == list(ABC)
+
+
+class Longer(list[Any]):
+    """Says that it has more items than it has."""
+
+    def __len__(self) -> int:
+        return 2
+
+
+def test_rows_with_fewer_items_than_they_say() -> None:
+    made, nested = points(*ABC), vmem.Array[Any]("d", [ABC[:2]], row_shape=(2, 2))
+    calls: list[Call] = [
+        lambda: made.append(Longer([1])),
+        lambda: made.__setitem__(0, Longer([1])),
+        lambda: made.extend([Longer([1])]),
+        lambda: nested.append([[1, 2], Longer([1])]),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=r"but this one has 1 items in dimension [01]"):
+            call()
+    assert (made.count(Longer()), made.count(Longer([1])), made.count(Longer([1, 2]))) == (0, 0, 1)
+    assert [[1, 2], Longer([3])] not in nested
+    assert made.tolist() == list(ABC)
+
+
+def test_what_a_row_raises_is_passed_on() -> None:
+    class Failing(list[Any]):
+        def __getitem__(self, index: Any) -> Any:
+            raise LookupError("on purpose")
+
+    made = points(*ABC)
+    calls: list[Call] = [lambda: made.append(Failing([1, 2])), lambda: made.count(Failing([1, 2]))]
+    for call in calls:
+        with pytest.raises(LookupError, match="on purpose"):
+            call()
 
 
 def test_rows_of_the_array_itself() -> None:

@@ -144,7 +144,7 @@ BOOLS: dict[str, Any] = {
 @pytest.mark.parametrize("kind", BOOLS)
 @pytest.mark.parametrize("typecode", ["b", "Q", "d"])
 def test_bools_are_what_they_are_in_array(kind: str, typecode: str) -> None:
-    """Numbers, but for NumPy's, which are not integers."""
+    """Numbers, except NumPy's, which are not integers; rows can be buffers of bools, whatever exports them."""
     given, twin, ring = BOOLS[kind], array.array(typecode), vmem.Ring[Any](typecode, 5)
     rows = vmem.Ring[Any](typecode, 5, row_shape=(1,))
     if typecode != "d" and "NumPy" in kind:
@@ -152,18 +152,48 @@ def test_bools_are_what_they_are_in_array(kind: str, typecode: str) -> None:
             lambda: twin.extend(given),
             lambda: ring.extend(given),
             lambda: ring.append(given[0]),
-            lambda: rows.append(given[:1]),
+            lambda: rows.append([given[0]]),
         ]
         for call in calls:
             # NumPy 1 warns of it, and warnings are errors here.
             with pytest.raises((TypeError, DeprecationWarning), match=r"interpreted as an (integer|index)"):
                 call()
+        if kind == "array of NumPy":
+            rows.append(given[:1])
+            assert rows[0] == (1,)
         return
     twin.extend(given)
     ring.extend(given)
     assert list(ring) == twin.tolist()
     rows.append(given[:1])
     assert rows[0] == (twin[0],)
+
+
+@pytest.mark.parametrize("code", ["d", ">d", "e", ">e", "f", "?", "i", ">H"])
+def test_memoryviews_of_rows(code: str) -> None:
+    numbers: Any = (np.arange(12).reshape(2, 2, 3) % 5 % 2).astype(code)
+    expected = list(as_tuples(numbers.tolist()))
+    ring = vmem.Ring[Any]("d", 5, row_shape=(2, 3))
+    ring.extend(memoryview(numbers))
+    ring.append(memoryview(numbers[0]))
+    ring.append([memoryview(numbers[1, 0]), memoryview(numbers[1, 1])])
+    assert list(ring) == expected * 2
+
+
+def test_memoryviews_of_what_rows_cannot_have() -> None:
+    ring = vmem.Ring[Any]("i", 5, row_shape=(3,))
+    zeros: Any = np.zeros((2, 3), "O")
+    floats: Any = np.ones((2, 3))
+    objects = memoryview(zeros)
+    calls: list[Callable[[], object]] = [lambda: ring.extend(objects), lambda: ring.append(objects[0:1])]
+    for call in calls:
+        with pytest.raises(TypeError, match="a memoryview with the format 'O' holds no numbers that rows can have"):
+            call()
+    calls = [lambda: ring.extend(memoryview(floats)), lambda: ring.append(memoryview(floats[0]))]
+    for call in calls:
+        with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+            call()
+    assert ring.total == 0
 
 
 def test_a_row_larger_than_a_page() -> None:

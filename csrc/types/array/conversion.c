@@ -20,7 +20,8 @@ static char find_code(const char codes[4], Py_ssize_t size) {
 static char normalize_code(char code, Py_ssize_t size) {
     if (strchr("bhilqn", code)) return find_code("bhiq", size);
     if (strchr("BHILQN", code)) return find_code("BHIQ", size);
-    if (code == 'f' || code == 'd') return find_code("\0\0fd", size);
+    if (strchr("efd", code)) return find_code("\0efd", size);
+    if (code == '?') return find_code("?\0\0", size);
     return '\0';
 }
 
@@ -30,7 +31,7 @@ static char normalize_code(char code, Py_ssize_t size) {
 #define OTHER_ORDERS ">!"
 #endif
 
-bool describe_source(const Py_buffer* buffer, NumberSource* source) {
+bool describe_row_source(const Py_buffer* buffer, NumberSource* source) {
     const char* format = buffer->format;
     if (buffer->ndim != 1 || !buffer->shape || buffer->suboffsets || !format || format[0] == '\0') return false;
     bool has_order = strchr("@=<>!", format[0]) != NULL;
@@ -42,6 +43,10 @@ bool describe_source(const Py_buffer* buffer, NumberSource* source) {
     source->num_items = buffer->shape[0];
     source->stride = buffer->strides ? buffer->strides[0] : buffer->itemsize;
     return source->code != '\0';
+}
+
+bool describe_source(const Py_buffer* buffer, NumberSource* source) {
+    return describe_row_source(buffer, source) && source->code != '?' && source->code != 'e';
 }
 
 // NumPy's codes are Zf, Zd and Zg; those of ctypes, from Python 3.14 on, are F, D and G.
@@ -58,7 +63,7 @@ NumberSource describe_items(const ItemType* type, const char* items, Py_ssize_t 
 }
 
 bool can_convert(const ItemType* type, const NumberSource* source) {
-    bool is_float = source->code == 'f' || source->code == 'd';
+    bool is_float = strchr("efd", source->code) != NULL;
     return !(type->is_integer && is_float);
 }
 
@@ -96,11 +101,34 @@ DEFINE_LOAD(Q, uint64_t, naturals)
 DEFINE_LOAD(f, float, floats)
 DEFINE_LOAD(d, double, floats)
 
+static void load_bools(Numbers* numbers, const char* item, Py_ssize_t stride, Py_ssize_t num_items) {
+    for (Py_ssize_t i = 0; i < num_items; i++, item += stride) numbers->as.naturals[i] = *item != 0;
+}
+
+// PyFloat_Unpack2() is not in the limited API.
+static double decode_half(uint16_t half) {
+    uint64_t exponent = half >> 10 & 0x1f, fraction = half & 0x3ff;
+    uint64_t bits = (exponent == 0x1f ? 0x7ff : exponent + 1008) << 52 | fraction << 42;
+    double number = (double)fraction * 0x1p-24;  // where it is subnormal
+    if (exponent > 0) memcpy(&number, &bits, sizeof(number));
+    return half & 0x8000 ? -number : number;
+}
+
+static void load_halves(Numbers* numbers, const char* item, Py_ssize_t stride, Py_ssize_t num_items) {
+    for (Py_ssize_t i = 0; i < num_items; i++, item += stride) {
+        uint16_t half;
+        memcpy(&half, item, sizeof(half));
+        numbers->as.floats[i] = decode_half(half);
+    }
+}
+
 static Py_ssize_t size_of(char code) {
     switch (code) {
         case 'b':
+        case '?':
         case 'B': return 1;
         case 'h':
+        case 'e':
         case 'H': return 2;
         case 'i':
         case 'I':
@@ -110,7 +138,7 @@ static Py_ssize_t size_of(char code) {
 }
 
 static void load_in_own_order(Numbers* numbers, char code, const char* item, Py_ssize_t stride, Py_ssize_t num_items) {
-    numbers->kind = strchr("bhiq", code) ? SIGNED : strchr("BHIQ", code) ? UNSIGNED : FLOATING;
+    numbers->kind = strchr("bhiq", code) ? SIGNED : strchr("BHIQ?", code) ? UNSIGNED : FLOATING;
     switch (code) {
         case 'b': load_b(numbers, item, stride, num_items); break;
         case 'h': load_h(numbers, item, stride, num_items); break;
@@ -120,6 +148,8 @@ static void load_in_own_order(Numbers* numbers, char code, const char* item, Py_
         case 'H': load_H(numbers, item, stride, num_items); break;
         case 'I': load_I(numbers, item, stride, num_items); break;
         case 'Q': load_Q(numbers, item, stride, num_items); break;
+        case '?': load_bools(numbers, item, stride, num_items); break;
+        case 'e': load_halves(numbers, item, stride, num_items); break;
         case 'f': load_f(numbers, item, stride, num_items); break;
         default: load_d(numbers, item, stride, num_items); break;
     }

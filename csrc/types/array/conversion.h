@@ -9,12 +9,16 @@ typedef struct NumberSource {
     const char* items;
     Py_ssize_t num_items;
     Py_ssize_t stride;  // in bytes
-    char code;          // one of b, h, i, q, B, H, I, Q, f and d, of 1, 2, 4 or 8 bytes in this order
-    bool is_swapped;    // whether the bytes of each item are in the other order than this machine's
+    char code;  // one of b, h, i, q, B, H, I, Q, f and d, of 1, 2, 4 or 8 bytes in this order; in rows also ? or e
+    bool is_swapped;  // whether the bytes of each item are in the other order than this machine's
 } NumberSource;
 
 // Describes the items of a buffer. Returns false when they are not such numbers.
 bool describe_source(const Py_buffer* buffer, NumberSource* source);
+
+// The same for rows, which can also be bools and half floats. Single items are not described as such, because array.array
+// takes those only that iterating over the buffer gives as Python numbers.
+bool describe_row_source(const Py_buffer* buffer, NumberSource* source);
 
 // Raises TypeError for a buffer of complex numbers. Iterating over NumPy's would make floats of them, which lose their
 // imaginary part with no more than a warning; array.array does. Returns 0 for other buffers.
