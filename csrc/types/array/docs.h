@@ -555,7 +555,7 @@ PyDoc_STRVAR(
     "buffer_info() or by map(). From then on its items never move.\n\n"
     "With ``row_shape=(3,)`` an item is a row of three numbers: `append` takes a sequence or a buffer of that shape,\n"
     "``array[i]`` is a tuple, of tuples where there are more dimensions, and buffers have the shape ``(len, 3)``.\n"
-    "Buffers that it is extended by have that shape, too. Whatever does not fit raises ValueError and adds nothing.\n\n"
+    "Buffers that it is extended by have that shape, too, else ValueError; their rows are added all or not at all.\n\n"
     "With ``shared=True`` other processes can read the array while it grows. `multiprocessing` sends it, as an\n"
     "argument, in a queue or through a pipe, and so does `fileno` with `attach`: what arrives is a reader. The "
     "process\n"
