@@ -56,8 +56,11 @@ static Py_ssize_t find_most_items(const FileLayout* layout) {
     Py_ssize_t most = PY_SSIZE_T_MAX / 4 / (Py_ssize_t)layout->item_size, power = 1;
     size_t used = (size_t)PyBytes_Size(layout->prefix) + (size_t)PyBytes_Size(layout->suffix) + 1;
     if (used == 1) return most;
-    for (; used < layout->item_offset && power <= most; used++) power *= 10;
-    return power - 1 < most ? power - 1 : most;
+    for (; used < layout->item_offset; used++) {
+        if (power > most / 10) return most;
+        power *= 10;
+    }
+    return power - 1;
 }
 
 static PyObject* open_array(ModuleState* state, OpenArguments* arguments) {
