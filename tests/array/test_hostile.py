@@ -124,6 +124,23 @@ def test_a_list_that_changes_while_it_is_taken(change: Callable[[list[Any]], obj
     assert made.tolist() == [1]
 
 
+@pytest.mark.parametrize("change", ["append", "pop", "clear"])
+def test_a_list_that_changes_while_it_extends(change: str) -> None:
+    """It is taken as its iterator gives it."""
+
+    def make_changing() -> list[Any]:
+        items: list[Any] = [1, 2, 3, 4, 5, 6]
+        call = {"append": lambda: items.append(7), "pop": lambda: items.pop(0), "clear": items.clear}[change]
+        items[2] = Number(call)
+        return items
+
+    expected = vmem.Array("d", iter(make_changing())).tolist()
+    made = vmem.Array("d")
+    made.extend(make_changing())
+    assert vmem.Array("d", make_changing()).tolist() == made.tolist() == expected
+    assert len(expected) == {"append": 7, "pop": 5, "clear": 3}[change]
+
+
 def test_an_initializer_that_shrinks_while_it_is_taken() -> None:
     source = vmem.Array("i", range(100))
     items: list[Any] = [0] * 10

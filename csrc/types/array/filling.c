@@ -89,8 +89,25 @@ int array_extend_from_iterator(Array* array, PyObject* iterable) {
     return status < 0 || PyErr_Occurred() ? -1 : 0;
 }
 
+// As its iterator would: converting an item can change the list.
+static int extend_from_list(Array* array, PyObject* list) {
+    int status = 0;
+    for (Py_ssize_t i = 0; status == 0 && i < PyList_Size(list); i++) {
+        PyObject* object = list_get_item(list, i);
+        if (!object) {  // another thread has made it shorter
+            PyErr_Clear();
+            return 0;
+        }
+        status = array_append_object(array, object);
+        Py_DECREF(object);
+        if (status == 0 && (i + 1) % ITEMS_BETWEEN_SIGNALS == 0) status = PyErr_CheckSignals();
+    }
+    return status;
+}
+
 int array_extend(Array* array, PyObject* iterable) {
     if (array_check_writable(array) < 0) return -1;
+    if (PyList_CheckExact(iterable)) return extend_from_list(array, iterable);
     if (array_check(iterable)) return extend_from_array(array, (Array*)iterable);
     int status = extend_from_buffer(array, iterable);
     return status != 0 ? (status < 0 ? -1 : 0) : array_extend_from_iterator(array, iterable);

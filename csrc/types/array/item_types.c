@@ -272,14 +272,16 @@ void swap_bytes(char* items, Py_ssize_t num_items, Py_ssize_t item_size) {
 
 // --- typecodes ---
 
-int convert_typecode(PyObject* object, const char* type_name, const ItemType** type) {
+static int raise_not_a_typecode(PyObject* object, const char* type_name) {
     char what[40];
     snprintf(what, sizeof(what), "%s() argument 1", type_name);
     if (!PyUnicode_Check(object)) return raise_wrong_type(object, what, "a typecode (" ITEM_TYPECODES ")");
-    if (PyUnicode_GetLength(object) != 1) {
-        PyErr_Format(PyExc_TypeError, "%s must be a typecode (" ITEM_TYPECODES "), not %R", what, object);
-        return -1;
-    }
+    PyErr_Format(PyExc_TypeError, "%s must be a typecode (" ITEM_TYPECODES "), not %R", what, object);
+    return -1;
+}
+
+int convert_typecode(PyObject* object, const char* type_name, const ItemType** type) {
+    if (!PyUnicode_Check(object) || PyUnicode_GetLength(object) != 1) return raise_not_a_typecode(object, type_name);
     *type = find_item_type(PyUnicode_ReadChar(object, 0));
     if (*type) return 0;
     PyErr_SetString(PyExc_ValueError, "bad typecode (must be " ITEM_TYPECODES ")");

@@ -25,6 +25,15 @@ typedef struct ArrayArguments {
     int shared;
 } ArrayArguments;
 
+// The usual arguments, without the costs of parsing keywords. Returns false for others.
+static bool take_positional(PyObject* args, PyObject* keywords, PyObject** typecode, PyObject** initializer) {
+    Py_ssize_t num_args = PyTuple_Size(args);
+    if (keywords || num_args < 1 || num_args > 2) return false;
+    *typecode = PyTuple_GetItem(args, 0);
+    if (num_args == 2) *initializer = PyTuple_GetItem(args, 1);
+    return true;
+}
+
 static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* arguments) {
     static char* names[] = {"", "", "capacity", "row_shape", "shared", NULL};
     PyObject *typecode, *capacity = Py_None, *row_shape = NULL;
@@ -32,7 +41,8 @@ static int parse_array(PyObject* args, PyObject* keywords, ArrayArguments* argum
     arguments->initializer = NULL;
     arguments->capacity = -1;
     arguments->shared = false;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$OOp:Array", names, &typecode, &arguments->initializer,
+    if (!take_positional(args, keywords, &typecode, &arguments->initializer) &&
+        !PyArg_ParseTupleAndKeywords(args, keywords, "O|O$OOp:Array", names, &typecode, &arguments->initializer,
                                      &capacity, &row_shape, &arguments->shared))
         return -1;
     if (convert_typecode(typecode, "Array", &scalar) < 0) return -1;
@@ -67,6 +77,7 @@ static Py_ssize_t guess_length(const ArrayArguments* arguments) {
 
 static int initialize(Array* self, PyObject* initializer) {
     if (!initializer) return 0;
+    if (PyList_CheckExact(initializer)) return array_extend(self, initializer);
     if (PyUnicode_Check(initializer)) {
         PyErr_Format(PyExc_TypeError, "cannot use a str to initialize an array with typecode '%s'",
                      self->type->scalar->typecode);
