@@ -2304,21 +2304,23 @@ static VmemResult vmem__posix_grow(int file, uint64_t size, uint64_t end) {
     return result;
 }
 
+static VmemResult vmem__posix_check_writable(int file) {
+    int access = vmem__posix_get_access(file);
+    if (access < 0) return vmem__posix_last_result();
+    if (access != O_RDONLY) return VMEM_SUCCESS;
+    errno = EACCES;
+    return VMEM_ERROR_ACCESS_DENIED;
+}
+
 // Only files grow.
 static VmemResult vmem__os_object_commit(const VmemObject* object, size_t offset, size_t size) {
     uint64_t end = (uint64_t)offset + size;
     vmem__File info;
     VmemResult result = vmem__posix_find(object, &info);
-    int file = (int)object->handle, access;
+    if (result == VMEM_SUCCESS) result = vmem__posix_check_writable((int)object->handle);
     if (result != VMEM_SUCCESS) return result;
-    access = vmem__posix_get_access(file);
-    if (access < 0) return vmem__posix_last_result();
-    if (access == O_RDONLY) {
-        errno = EACCES;
-        return VMEM_ERROR_ACCESS_DENIED;
-    }
     if (end <= info.size) return VMEM_SUCCESS;
-    return vmem__posix_grow(file, info.size, end);
+    return vmem__posix_grow((int)object->handle, info.size, end);
 }
 
 static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset) {
@@ -2340,6 +2342,8 @@ static VmemResult vmem__os_object_resize(const VmemObject* object, size_t size) 
     vmem__File info;
     VmemResult result = vmem__posix_find(object, &info);
     if (result != VMEM_SUCCESS || size == info.size) return result;
+    result = vmem__posix_check_writable((int)object->handle);
+    if (result != VMEM_SUCCESS) return result;
     if (size > info.size) return vmem__posix_grow((int)object->handle, info.size, size);
     return vmem__posix_result_of(vmem__posix_ftruncate((int)object->handle, (off_t)size));
 }
