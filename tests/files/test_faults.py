@@ -147,7 +147,7 @@ def test_a_child_writes_what_outlives_the_file(path: Path, end: str) -> None:
 
     def write() -> bool:
         items[0] = 7.0
-        return items.tolist() == [7.0, 5.0]
+        return bool(items.tolist() == [7.0, 5.0])
 
     assert run_child(write) == 0
     assert items.tolist() == [1.0, 5.0]
@@ -174,7 +174,7 @@ def test_a_child_that_wrote_an_old_view_follows(path: Path) -> None:
     with vmem.open_array(path, "d", mode="x") as array:
         array.extend([1.0, 2.0])
         array.flush(durable=False)
-        view = memoryview(array)
+        view: Any = memoryview(array)
         to_parent, to_child = os.pipe(), os.pipe()
         child = os.fork()
         if child == 0:
