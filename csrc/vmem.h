@@ -4981,9 +4981,13 @@ static bool vmem__check_size(const char* function, const char* argument, size_t 
 
 static bool vmem__check_align(const char* function, size_t num_bytes, size_t align) {
     if (!vmem__is_power_of_two(align)) return vmem__refuse("%s: align is %u, not a power of two", function, align);
-    if (num_bytes > SIZE_MAX - align && align > vmem__os_allocation_granularity())
-        return vmem__refuse("%s: num_bytes %u + align %u is past the last address", function, num_bytes, align);
-    return num_bytes == 0 || (uint64_t)align >> 57 == 0 ||
+    return num_bytes <= SIZE_MAX - align || align <= vmem__os_allocation_granularity() ||
+           vmem__refuse("%s: num_bytes %u + align %u is past the last address", function, num_bytes, align);
+}
+
+// The system calls this a lack of addresses, as it may be one of a smaller alignment.
+static bool vmem__tell_of_align(const char* function, size_t align) {
+    return (uint64_t)align >> 57 == 0 ||
            vmem__refuse("%s: align is %u, more than a process has addresses", function, align);
 }
 
@@ -5202,9 +5206,12 @@ VMEM_API void* vmem_reserve(size_t num_bytes) {
 
 VMEM_API void* vmem_reserve_aligned(size_t num_bytes, size_t align) {
     const char* function = "vmem_reserve_aligned";
+    void* ptr;
     if (!vmem__check_size(function, "num_bytes", num_bytes) || !vmem__check_align(function, num_bytes, align))
         return NULL;
-    return vmem__record_mapping(vmem__plain_reserve_aligned(num_bytes, align), num_bytes, 0, VMEM__RESERVATION);
+    ptr = vmem__plain_reserve_aligned(num_bytes, align);
+    if (!ptr) vmem__tell_of_align(function, align);
+    return vmem__record_mapping(ptr, num_bytes, 0, VMEM__RESERVATION);
 }
 
 VMEM_API VmemResult vmem_release(void* ptr, size_t num_reserved_bytes) {
@@ -5419,7 +5426,8 @@ VMEM_API void* vmem_object_map_aligned(const VmemObject* object, size_t num_byte
     if (!vmem__check_map(function, object, num_bytes, offset, protection)) return NULL;
     if (!vmem__check_align(function, num_bytes, align)) return NULL;
     ptr = vmem__plain_object_map_aligned(object, num_bytes, offset, protection, align);
-    return vmem__record_mapping(vmem__tell_of_map(function, object, ptr), num_bytes, 0, VMEM__OBJECT);
+    if (!ptr && vmem__tell_of_align(function, align)) vmem__tell_of_map(function, object, ptr);
+    return vmem__record_mapping(ptr, num_bytes, 0, VMEM__OBJECT);
 }
 
 VMEM_API VmemResult vmem_object_unmap(void* ptr, size_t num_bytes) {
