@@ -53,15 +53,15 @@ SMALL_SOURCES = [
     f"csrc/{folder}{name}.c"
     for folder, names in {
         "": "_vmem",
-        "core/": "busy errors file_memory lifetime mapping_budget mapping_cost mirrored_memory native_hold"
+        "core/": "busy errors file_memory lifetime long_call mapping_budget mapping_cost mirrored_memory native_hold"
         " shared_memory shared_page snapshot",
         "python/": "forking functions",
         "types/arena/": "scope",
         "types/": "arrow_capsules attach c_api sharing",
         "types/ring/": "type",
         "types/array/": "arrow dlpack export file pickling place sharing type",
-        "types/table/": "arrow_input arrow_output attributes column column_numpy column_types extending row_range"
-        " schema sharing sources type",
+        "types/table/": "arrow_input arrow_output attributes column column_items column_numpy column_types extending"
+        " numpy_items row_range schema sharing sources type",
     }.items()
     for name in names.split()
 ]

@@ -282,8 +282,8 @@ def flush_writers() -> None:
                 _vmem._flush_array(array, False)
         except ValueError:  # it is closed
             pass
-        except Exception:
-            sys.excepthook(*sys.exc_info())
+        except Exception as error:
+            sys.excepthook(type(error), error, error.__traceback__)
 
 
 atexit.register(flush_writers)
