@@ -147,6 +147,7 @@ static int check_size(FileMemory* memory, const FileLayout* layout) {
 #ifdef _WIN32
 static void wait_a_moment(void) {}
 #define BUSY 0
+static bool is_locked(int error) { return error == BUSY; }
 #else
 static void wait_a_moment(void) {
     const struct timespec millisecond = {0, 1000 * 1000};
@@ -155,6 +156,7 @@ static void wait_a_moment(void) {
     Py_END_ALLOW_THREADS
 }
 #define BUSY EAGAIN
+static bool is_locked(int error) { return error == EAGAIN || error == EACCES; }
 #endif
 
 // A reader has a lock for the time of one call.
@@ -162,15 +164,17 @@ static void wait_a_moment(void) {
 
 static int begin_writing(FileMemory* memory, size_t end) {
     VmemResult result = vmem_object_publish(&memory->object, SIZE_MAX, end);
-    for (int i = 0; result == VMEM_ERROR_ACCESS_DENIED && i < MAX_TRIES; i++) {
+    int error = system_error();
+    for (int i = 0; result == VMEM_ERROR_ACCESS_DENIED && is_locked(error) && i < MAX_TRIES; i++) {
         wait_a_moment();
         result = vmem_object_publish(&memory->object, SIZE_MAX, end);
+        error = system_error();
     }
     memory->publishes = result == VMEM_SUCCESS;
     memory->flushed_size = end;
     if (memory->publishes || result == VMEM_ERROR_UNSUPPORTED) return 0;
     PyObject* what = PyUnicode_FromString("cannot lock a file");
-    if (result != VMEM_ERROR_ACCESS_DENIED) return file_memory_raise(what, result, system_error());
+    if (result != VMEM_ERROR_ACCESS_DENIED || !is_locked(error)) return file_memory_raise(what, result, error);
     raise_system_error(what, "another program has locked it", BUSY);
     return -1;
 }
