@@ -113,6 +113,7 @@ class FileCall(OnFile):
         made.close()
         assert load(self.path) == after + np.array([5], "q").tobytes()
         assert made.tobytes() == load(self.path)
+        del made, view  # until then a descriptor is kept that can only read
         assert num_files() == files
         return calls
 
