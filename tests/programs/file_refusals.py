@@ -97,7 +97,7 @@ class FileCall(OnFile):
         made = self.make()
         made.append(1001)  # is not flushed
         before, view = made.tobytes(), memoryview(made)
-        calls, raised = self.call_with(plan, lambda: self.call(made))
+        calls, raised = self.call_with(plan, partial(self.call, made))
         if raised:
             assert made.tobytes() == before
             assert (self.path.stat().st_size - HEADER_BYTES * (self.ending == "npy")) % 8 == 0
