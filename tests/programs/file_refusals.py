@@ -91,6 +91,7 @@ class FileCall(OnFile):
     """A call that adds items, or writes them to the file. What fails has changed nothing."""
 
     call: Callable[[File], object] = len
+    num_opened: int = 0
 
     def try_once(self, plan: Plan) -> list[str]:
         files = num_files()
@@ -187,7 +188,10 @@ class Open(OnFile):
     """A call of open_array(). What fails has not touched the file, and left neither a file nor a lock."""
 
     mode: Any = "r"
-    num_opened = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.num_opened = 2 if self.mode in ("w+", "x") else 1  # a new file keeps its folder until the disk has it
 
     def open(self) -> None:
         self.opened: Any = vmem.open_array(self.path, "q", mode=self.mode)
@@ -304,7 +308,8 @@ def make_cases(ending: str) -> dict[str, Callable[[], Explorer]]:
         "extend": call(lambda made: made.extend(MORE)),
         "extend, many": call(lambda made: made.extend(MANY)),
         "frombytes": call(lambda made: made.frombytes(bytes(20 * PAGE))),
-        "flush": call(lambda made: made.flush()),
+        # The disk has the new file then, and its folder is closed.
+        "flush": lambda: FileCall(ending, call=lambda made: made.flush(), num_opened=-1),
         "flush, not durable": call(lambda made: made.flush(durable=False)),
         "close": lambda: Close(ending),
         "drop": lambda: DropFile(ending),
