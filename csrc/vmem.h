@@ -34,7 +34,7 @@ FUNCTIONS
                 vmem_object_size, vmem_object_commit, vmem_object_seal, vmem_object_get_seals, vmem_object_read,
                 vmem_object_map, vmem_object_map_aligned, vmem_object_unmap, vmem_object_map_mirrored,
                 vmem_object_unmap_mirrored, vmem_object_make_private, vmem_object_flush, vmem_object_write,
-                vmem_object_resize, vmem_object_publish, vmem_object_get_published
+                vmem_object_resize, vmem_object_resize_mapped, vmem_object_publish, vmem_object_get_published
     ask         vmem_query, vmem_count_resident, vmem_get_memory_info, vmem_get_address_space, vmem_get_limits,
                 vmem_get_capabilities, vmem_get_page_size, vmem_get_allocation_granularity, vmem_get_huge_page_size,
                 vmem_result_message
@@ -225,7 +225,7 @@ typedef struct VmemRange {
 // it: it may be copied, but is closed once.
 typedef struct VmemObject {
     intptr_t handle;  // a file descriptor; on Windows a HANDLE
-    intptr_t reader;  // macOS, BSD: a descriptor that cannot write, for others; Windows: a handle of the file; else -1
+    intptr_t reader;  // macOS, BSD: a descriptor that cannot write, for others; Windows: what publishes; else -1
     // What the descriptor stood for when the object was made, as fstat() tells it; 0 on Windows. The number of a closed
     // descriptor can become that of another file.
     uint64_t device, inode;
@@ -462,12 +462,11 @@ VMEM_API VmemResult vmem_object_create(VmemObject* object, size_t max_bytes, con
 //   object          receives the object; unchanged on failure
 //   file            a descriptor or HANDLE of a regular file, which is duplicated: the caller closes it. Access to
 //                   mappings is what it was opened for, which must include reading
-//   max_bytes       in bytes, > 0; rounded up to whole pages: how far it can be mapped and grow. On Windows it is no
-//                   more than the file has, which cannot grow
-//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not a regular file), VMEM_ERROR_UNSUPPORTED (an empty
-//                   file on Windows), VMEM_ERROR_SYSTEM
+//   max_bytes       in bytes, > 0; rounded up to whole pages: how far it can be mapped and grow
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not a regular file), VMEM_ERROR_UNSUPPORTED,
+//                   VMEM_ERROR_SYSTEM
 //   threads         safe
-//   systems         fcntl(F_DUPFD_CLOEXEC); DuplicateHandle and CreateFileMapping
+//   systems         fcntl(F_DUPFD_CLOEXEC); DuplicateHandle
 VMEM_API VmemResult vmem_object_from_file(VmemObject* object, intptr_t file, size_t max_bytes);
 
 // Make an object of the handle that vmem_object_export() returned in this or another process.
@@ -516,9 +515,9 @@ VMEM_API VmemResult vmem_object_size(const VmemObject* object, size_t* num_bytes
 //                   RLIMIT_FSIZE, whose signal SIGXFSZ must be ignored), VMEM_ERROR_ACCESS_DENIED (a handle that cannot
 //                   write), VMEM_ERROR_UNSUPPORTED (also by some file systems). Nothing changes then
 //   threads         safe. A signal does not interrupt it: its handler runs before or after
-//   systems         Linux: fallocate; Windows: VirtualAlloc(MEM_COMMIT) in a view, unsupported past the end of a file;
-//                   other POSIX: nothing, but files grow by posix_fallocate or ftruncate. A file is truncated again if
-//                   that fails. Where blocks are not reserved, a full disk is a fault when the pages are accessed
+//   systems         Linux: fallocate; Windows: VirtualAlloc(MEM_COMMIT) in a view, SetEndOfFile of a file; other POSIX:
+//                   nothing, but files grow by posix_fallocate or ftruncate. A file is truncated again if that fails.
+//                   Where blocks are not reserved, a full disk is a fault when the pages are accessed
 VMEM_API VmemResult vmem_object_commit(const VmemObject* object, size_t offset, size_t num_bytes);
 
 // Keep everybody from shrinking an object, or from writing to it, for good. No other seals can be added then, which
@@ -548,7 +547,8 @@ VMEM_API VmemResult vmem_object_get_seals(const VmemObject* object, unsigned* se
 //   systems         Linux: preadv, which is a failure where a mapping faults; elsewhere a mapping for the time of the call
 VMEM_API VmemResult vmem_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset);
 
-// Map a part of an object at free addresses. It may be larger than the object is now.
+// Map a part of an object at free addresses. It may be larger than the object is now. What a file gains is in it at
+// once, on Windows by vmem_object_resize_mapped().
 //   num_bytes       in bytes, > 0; rounded up to whole pages
 //   offset          in bytes, of the first byte, a multiple of vmem_get_allocation_granularity()
 //   protection      one of the six. With VMEM_NO_ACCESS vmem_protect() can grant reading and writing later; on Windows
@@ -557,7 +557,8 @@ VMEM_API VmemResult vmem_object_read(const VmemObject* object, void* buffer, siz
 //   fails           an invalid argument, the handle or a seal does not allow that access (EACCES, EPERM), no free
 //                   addresses, address space limit, mapping limit
 //   threads         safe
-//   systems         mmap(MAP_SHARED), on Linux with madvise(MADV_DONTDUMP); MapViewOfFile
+//   systems         mmap(MAP_SHARED), on Linux with madvise(MADV_DONTDUMP); MapViewOfFile, for a file as
+//                   vmem_object_resize_mapped()
 VMEM_API void* vmem_object_map(const VmemObject* object, size_t num_bytes, size_t offset, VmemProtection protection);
 
 // Map a part of an object at free addresses of which the first one is a multiple of `align`.
@@ -632,7 +633,7 @@ VMEM_API VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_
 //   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not a file), VMEM_ERROR_OUT_OF_MEMORY (full disk), VMEM_ERROR_ACCESS_DENIED (a
 //                   descriptor that cannot write), VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM
 //   threads         safe; others see it byte by byte
-//   systems         Linux: pwritev; other POSIX: pwrite; Windows: unsupported
+//   systems         Linux: pwritev; other POSIX: pwrite; WriteFile
 VMEM_API VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset);
 
 // Set the size of a file. What is added reads zero, and is given blocks of the disk, so that a disk that is full is found
@@ -640,12 +641,27 @@ VMEM_API VmemResult vmem_object_write(const VmemObject* object, const void* buff
 //   num_bytes       within the maximum, in bytes, which need not be whole pages
 //   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not a file), VMEM_ERROR_OUT_OF_MEMORY (full disk,
 //                   RLIMIT_FSIZE, whose signal SIGXFSZ must be ignored), VMEM_ERROR_ACCESS_DENIED (a descriptor that
-//                   cannot write), VMEM_ERROR_UNSUPPORTED (Windows: another size), VMEM_ERROR_SYSTEM. The size is the
-//                   old one then
+//                   cannot write), VMEM_ERROR_UNSUPPORTED (Windows: a file becomes no shorter while anybody maps it),
+//                   VMEM_ERROR_SYSTEM. The size is the old one then
 //   threads         safe, when no other thread sets the size
 //   systems         Linux: fallocate, or writing zeros where the file system has none; other POSIX: as
-//                   vmem_object_commit(); ftruncate
+//                   vmem_object_commit(); ftruncate; SetEndOfFile
 VMEM_API VmemResult vmem_object_resize(const VmemObject* object, size_t num_bytes);
+
+// Set the size of a file, and let a mapping of it show what it has then, also what others have added.
+//   ptr             what vmem_object_map() or vmem_object_map_aligned() returned for an offset of 0
+//   num_mapped_bytes  the size that was passed to it; receives the size of the mapping from now on. On Windows it ends
+//                   earlier where another thread took its addresses, and with 0 there is none
+//   protection      that of the mapping
+//   num_bytes       as for vmem_object_resize(); the size that the file has is nothing that needs access to it
+//   fails           as vmem_object_resize() and vmem_object_map()
+//   threads         safe, when no other thread sets the size. On Windows no other one may use what is after the last
+//                   multiple of vmem_get_allocation_granularity() in the old file while it grows, nor any of the mapping
+//                   while it becomes shorter
+//   systems         as vmem_object_resize(). Windows, also: reserved addresses, and a view in them for each growth, by
+//                   MapViewOfFile3, before Windows 10 MapViewOfFileEx; all of them are mapped again to become shorter
+VMEM_API VmemResult vmem_object_resize_mapped(const VmemObject* object, void* ptr, size_t* num_mapped_bytes,
+                                              VmemProtection protection, size_t num_bytes);
 
 // Tell who asks vmem_object_get_published() that a file is being written, and how much of it is ready to be read. That
 // ends with the descriptors of the object, also when the process is killed. There is one writer: the caller sees to it.
@@ -654,18 +670,19 @@ VMEM_API VmemResult vmem_object_resize(const VmemObject* object, size_t num_byte
 //                   lock of flock(), which would else last as long as the mappings
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED (also by some file systems), VMEM_ERROR_SYSTEM,
 //                   VMEM_ERROR_ACCESS_DENIED (another lock is there, maybe for a moment vmem_object_get_published()'s)
-//   threads         safe
-//   systems         Linux 3.15: fcntl(F_OFD_SETLK) for a write lock of all bytes from there on; elsewhere unsupported,
-//                   but for SIZE_MAX
-VMEM_API VmemResult vmem_object_publish(const VmemObject* object, size_t before, size_t num_bytes);
+//   threads         safe, when no other thread uses the object
+//   systems         Linux 3.15: fcntl(F_OFD_SETLK) for a write lock of all bytes from there on; Windows: a section of the
+//                   session with a name that the file tells; elsewhere unsupported, but for SIZE_MAX
+VMEM_API VmemResult vmem_object_publish(VmemObject* object, size_t before, size_t num_bytes);
 
 // Get how much of a file is ready to be read: what its writer has published, or all of it if nobody writes it.
 //   object          not what publishes, whose locks it would end, but what was opened apart from that
 //   num_bytes       receives a number of bytes, within the size of the file
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM
-//   threads         safe
-//   systems         Linux 3.15: fcntl(F_OFD_GETLK), and a read lock for the time of the call; elsewhere unsupported
-VMEM_API VmemResult vmem_object_get_published(const VmemObject* object, size_t* num_bytes);
+//   threads         safe, when no other thread uses the object
+//   systems         Linux 3.15: fcntl(F_OFD_GETLK), and a read lock for the time of the call; Windows: that section, which
+//                   stays open as long as the object; elsewhere unsupported
+VMEM_API VmemResult vmem_object_get_published(VmemObject* object, size_t* num_bytes);
 
 // Count the bytes in physical memory, of the pages that hold one or more bytes of [ptr, ptr + num_bytes).
 //   ptr, num_bytes  inside one reservation; num_bytes in bytes, > 0
@@ -983,8 +1000,10 @@ static VmemResult vmem__os_object_make_private(const VmemObject* object, void* p
 static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, size_t size, bool durable);
 static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset);
 static VmemResult vmem__os_object_resize(const VmemObject* object, size_t size);
-static VmemResult vmem__os_object_publish(const VmemObject* object, size_t before, size_t num_bytes);
-static VmemResult vmem__os_object_get_published(const VmemObject* object, size_t* num_bytes);
+static VmemResult vmem__os_object_resize_mapped(const VmemObject* object, void* ptr, size_t* size,
+                                                VmemProtection protection, size_t num_bytes);
+static VmemResult vmem__os_object_publish(VmemObject* object, size_t before, size_t num_bytes);
+static VmemResult vmem__os_object_get_published(VmemObject* object, size_t* num_bytes);
 
 // The structs are set to defaults before: "other", unsupported, unlimited, 0. A system sets what it knows.
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities);
@@ -1016,12 +1035,15 @@ static VmemResult vmem__windows_last_result(void) {
         case ERROR_COMMITMENT_LIMIT:
         case ERROR_COMMITMENT_MINIMUM:
         case ERROR_PAGEFILE_QUOTA:
-        case ERROR_WORKING_SET_QUOTA: return VMEM_ERROR_OUT_OF_MEMORY;
+        case ERROR_WORKING_SET_QUOTA:
+        case ERROR_DISK_FULL:
+        case ERROR_HANDLE_DISK_FULL: return VMEM_ERROR_OUT_OF_MEMORY;
         case ERROR_ACCESS_DENIED: return VMEM_ERROR_ACCESS_DENIED;
         case ERROR_INVALID_PARAMETER:
         case ERROR_INVALID_HANDLE:
         case ERROR_INVALID_ADDRESS: return VMEM_ERROR_INVALID_ARGUMENT;
         case ERROR_CALL_NOT_IMPLEMENTED:
+        case ERROR_USER_MAPPED_FILE:
         case ERROR_NOT_SUPPORTED: return VMEM_ERROR_UNSUPPORTED;
         default: return VMEM_ERROR_SYSTEM;
     }
@@ -1089,19 +1111,24 @@ static void* vmem__windows_reserve_aligned(size_t size, size_t align) {
     return NULL;
 }
 
+static vmem__VirtualAlloc2 vmem__windows_find_alloc2(void) {
+    return (vmem__VirtualAlloc2)(void (*)(void))vmem__windows_find_function("kernelbase.dll", "VirtualAlloc2");
+}
+
+static void* vmem__windows_alloc2(vmem__VirtualAlloc2 virtual_alloc2, size_t size, DWORD kind, size_t align) {
+    vmem__AddressRequirements requirements = {NULL, NULL, 0};
+    vmem__ExtendedParameter parameter;
+    requirements.alignment = align;
+    parameter.type = 1;
+    parameter.value.number = 0;
+    parameter.value.pointer = &requirements;
+    if (VMEM_FAIL("VirtualAlloc2")) return NULL;
+    return virtual_alloc2(GetCurrentProcess(), NULL, size, kind, PAGE_NOACCESS, &parameter, 1);
+}
+
 static void* vmem__os_reserve_aligned(size_t size, size_t align) {
-    vmem__VirtualAlloc2 virtual_alloc2 =
-        (vmem__VirtualAlloc2)(void (*)(void))vmem__windows_find_function("kernelbase.dll", "VirtualAlloc2");
-    if (virtual_alloc2) {
-        vmem__AddressRequirements requirements = {NULL, NULL, 0};
-        vmem__ExtendedParameter parameter;
-        requirements.alignment = align;
-        parameter.type = 1;
-        parameter.value.number = 0;
-        parameter.value.pointer = &requirements;
-        if (VMEM_FAIL("VirtualAlloc2")) return NULL;
-        return virtual_alloc2(GetCurrentProcess(), NULL, size, MEM_RESERVE, PAGE_NOACCESS, &parameter, 1);
-    }
+    vmem__VirtualAlloc2 virtual_alloc2 = vmem__windows_find_alloc2();
+    if (virtual_alloc2) return vmem__windows_alloc2(virtual_alloc2, size, MEM_RESERVE, align);
     return vmem__windows_reserve_aligned(size, align);
 }
 
@@ -1257,8 +1284,8 @@ static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
     return VMEM_SUCCESS;
 }
 
-// Objects are sections. Those that are not files are backed by the page file, and their pages get memory when they are
-// committed in some view, which every view shows then. Sections of files have the size that the file had.
+// Objects of memory are sections, backed by the page file. Their pages get memory when they are committed in some view,
+// which every view shows then. The handle of a file is that of the file: see vmem__windows_show().
 
 #define VMEM__NO_HANDLE ((intptr_t)-1)
 
@@ -1339,32 +1366,21 @@ static bool vmem__windows_get_file_size(intptr_t file, uint64_t* num_bytes) {
     return true;
 }
 
-// An object of a file keeps a handle of the file as its reader.
-static VmemResult vmem__windows_map_file(VmemObject* object, intptr_t file) {
-    uint64_t size;
-    if (!vmem__windows_get_file_size(file, &size)) return vmem__windows_last_result();
-    if (size == 0) return VMEM_ERROR_UNSUPPORTED;
-    if (size < object->max_bytes) object->max_bytes = (size_t)vmem_align_forward((size_t)size, vmem__os_page_size());
-    object->handle = vmem__windows_make_section(file, PAGE_READWRITE, 0);
-    if (object->handle == VMEM__NO_HANDLE && GetLastError() == ERROR_ACCESS_DENIED)
-        object->handle = vmem__windows_make_section(file, PAGE_READONLY, 0);
-    object->reader = file;
-    return object->handle == VMEM__NO_HANDLE ? vmem__windows_last_result() : VMEM_SUCCESS;
+static bool vmem__windows_set_file_size(intptr_t file, uint64_t num_bytes) {
+    LARGE_INTEGER size;
+    size.QuadPart = (LONGLONG)num_bytes;
+    return !VMEM_FAIL("SetFilePointerEx") && SetFilePointerEx(vmem__windows_handle(file), size, NULL, FILE_BEGIN) &&
+           !VMEM_FAIL("SetEndOfFile") && SetEndOfFile(vmem__windows_handle(file));
 }
 
 static VmemResult vmem__os_object_from_file(VmemObject* object, intptr_t file) {
     DWORD error = GetLastError();
-    VmemResult result;
     if (!vmem__windows_is_handle(file)) return VMEM_ERROR_INVALID_ARGUMENT;
     if (GetFileType(vmem__windows_handle(file)) != FILE_TYPE_DISK) return VMEM_ERROR_INVALID_ARGUMENT;
-    file = vmem__windows_duplicate(file, 0);
-    if (file == VMEM__NO_HANDLE) return vmem__windows_last_result();
-    result = vmem__windows_map_file(object, file);
-    if (result != VMEM_SUCCESS)
-        vmem__windows_close_quietly(file);
-    else
-        SetLastError(error);
-    return result;
+    object->handle = vmem__windows_duplicate(file, 0);
+    if (object->handle == VMEM__NO_HANDLE) return vmem__windows_last_result();
+    SetLastError(error);
+    return VMEM_SUCCESS;
 }
 
 // Adds up the runs of equal pages from the start of a view: all of them, or those that are committed.
@@ -1411,7 +1427,8 @@ static VmemResult vmem__os_object_import(VmemObject* object, intptr_t handle) {
 }
 
 static VmemResult vmem__os_object_export(const VmemObject* object, bool writable, intptr_t* handle) {
-    intptr_t duplicate = vmem__windows_duplicate(object->handle, writable ? 0 : FILE_MAP_READ);
+    const DWORD to_read = object->is_file ? FILE_GENERIC_READ : FILE_MAP_READ;
+    intptr_t duplicate = vmem__windows_duplicate(object->handle, writable ? 0 : to_read);
     if (duplicate == VMEM__NO_HANDLE) return vmem__windows_last_result();
     *handle = duplicate;
     return VMEM_SUCCESS;
@@ -1427,8 +1444,9 @@ static VmemResult vmem__os_object_close(VmemObject* object) {
 
 static VmemResult vmem__os_object_size(const VmemObject* object, size_t* num_bytes) {
     uint64_t size;
-    if (object->reader == VMEM__NO_HANDLE) return vmem__windows_measure_section(object->handle, true, num_bytes);
-    if (!vmem__windows_get_file_size(object->reader, &size)) return vmem__windows_last_result();
+    if (!vmem__windows_is_handle(object->handle)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!object->is_file) return vmem__windows_measure_section(object->handle, true, num_bytes);
+    if (!vmem__windows_get_file_size(object->handle, &size)) return vmem__windows_last_result();
     *num_bytes = size < SIZE_MAX ? (size_t)size : SIZE_MAX;
     return VMEM_SUCCESS;
 }
@@ -1446,9 +1464,9 @@ static VmemResult vmem__windows_commit_section(const VmemObject* object, size_t 
 
 static VmemResult vmem__os_object_commit(const VmemObject* object, size_t offset, size_t size) {
     uint64_t file_size;
-    if (object->reader == VMEM__NO_HANDLE) return vmem__windows_commit_section(object, offset, size);
-    if (!vmem__windows_get_file_size(object->reader, &file_size)) return vmem__windows_last_result();
-    return offset + size <= file_size ? VMEM_SUCCESS : VMEM_ERROR_UNSUPPORTED;
+    if (!object->is_file) return vmem__windows_commit_section(object, offset, size);
+    if (!vmem__windows_get_file_size(object->handle, &file_size)) return vmem__windows_last_result();
+    return offset + size <= file_size ? VMEM_SUCCESS : vmem__os_object_resize(object, offset + size);
 }
 
 static VmemResult vmem__os_object_seal(const VmemObject* object, unsigned seals) {
@@ -1488,45 +1506,63 @@ static bool vmem__windows_hide(char* view, size_t size) {
     return true;
 }
 
-// A section of a file ends where the file does, inside a page: a view of the last page is one up to the end.
-static char* vmem__windows_map_part(const VmemObject* object, DWORD access, size_t size, size_t offset, void* address) {
-    DWORD error = GetLastError();
-    char* view = vmem__windows_map(object->handle, access, offset, size, address);
-    if (view || object->reader == VMEM__NO_HANDLE || offset + size != object->max_bytes) return view;
-    view = vmem__windows_map(object->handle, access, offset, 0, address);
-    if (view) SetLastError(error);
-    return view;
-}
-
-static VmemResult vmem__os_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset) {
+static VmemResult vmem__windows_read_section(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset) {
     size_t start = (size_t)vmem_align_backward(offset, vmem__os_allocation_granularity()), end = 0;
     char* view;
     VmemResult result = vmem__os_object_size(object, &end);
     if (result != VMEM_SUCCESS) return result;
     if (offset > end || num_bytes > end - offset) return VMEM_ERROR_INVALID_ARGUMENT;
     end = (size_t)vmem_align_forward(offset + num_bytes, vmem__os_page_size());
-    view = vmem__windows_map_part(object, FILE_MAP_READ, end - start, start, NULL);
+    view = vmem__windows_map(object->handle, FILE_MAP_READ, start, end - start, NULL);
     if (!view) return vmem__windows_last_result();
     memcpy(buffer, view + (offset - start), num_bytes);
     vmem__windows_unmap_quietly(view);
     return VMEM_SUCCESS;
 }
 
+// What one call reads or writes, and where.
+#define VMEM__MAX_TRANSFER ((size_t)1 << 30)
+
+static DWORD vmem__windows_limit_transfer(size_t num_bytes) {
+    return (DWORD)(num_bytes < VMEM__MAX_TRANSFER ? num_bytes : VMEM__MAX_TRANSFER);
+}
+
+static OVERLAPPED vmem__windows_at(size_t offset) {
+    OVERLAPPED place;
+    memset(&place, 0, sizeof place);
+    place.Offset = (DWORD)offset;
+    place.OffsetHigh = (DWORD)((uint64_t)offset >> 32);
+    return place;
+}
+
+static VmemResult vmem__os_object_read(const VmemObject* object, void* buffer, size_t num_bytes, size_t offset) {
+    size_t done = 0;
+    if (!object->is_file) return vmem__windows_read_section(object, buffer, num_bytes, offset);
+    while (done < num_bytes) {
+        OVERLAPPED place = vmem__windows_at(offset + done);
+        DWORD num_read = 0;
+        BOOL is_read = !VMEM_FAIL("ReadFile") &&
+                       ReadFile(vmem__windows_handle(object->handle), (char*)buffer + done,
+                                vmem__windows_limit_transfer(num_bytes - done), &num_read, &place);
+        if ((is_read && num_read == 0) || (!is_read && GetLastError() == ERROR_HANDLE_EOF))
+            return VMEM_ERROR_INVALID_ARGUMENT;
+        if (!is_read) return vmem__windows_last_result();
+        done += num_read;
+    }
+    return VMEM_SUCCESS;
+}
+
 static char* vmem__windows_map_at(const VmemObject* object, size_t size, size_t offset, VmemProtection protection,
                                   void* address) {
     DWORD error = GetLastError();
-    char* view = vmem__windows_map_part(object, vmem__windows_view_access(protection), size, offset, address);
+    char* view = vmem__windows_map(object->handle, vmem__windows_view_access(protection), offset, size, address);
     if (!view && protection == VMEM_NO_ACCESS && GetLastError() == ERROR_ACCESS_DENIED) {
-        view = vmem__windows_map_part(object, FILE_MAP_READ, size, offset, address);
+        view = vmem__windows_map(object->handle, FILE_MAP_READ, offset, size, address);
         if (view) SetLastError(error);
     }
     if (!view || protection != VMEM_NO_ACCESS || vmem__windows_hide(view, size)) return view;
     vmem__windows_unmap_quietly(view);
     return NULL;
-}
-
-static void* vmem__os_object_map(const VmemObject* object, size_t size, size_t offset, VmemProtection protection) {
-    return vmem__windows_map_at(object, size, offset, protection, NULL);
 }
 
 // Finds free addresses that begin at a multiple of `align`, which another thread may take.
@@ -1541,10 +1577,183 @@ static bool vmem__windows_is_taken(void) {
     return GetLastError() == ERROR_INVALID_ADDRESS || GetLastError() == ERROR_INVALID_PARAMETER;
 }
 
+// Of newer versions of Windows and of their SDKs: addresses that a view can replace without being free in between.
+#define VMEM__MEM_RESERVE_PLACEHOLDER 0x00040000u
+#define VMEM__MEM_REPLACE_PLACEHOLDER 0x00004000u
+#define VMEM__MEM_PRESERVE_PLACEHOLDER 0x00000002u
+
+typedef void*(WINAPI* vmem__MapViewOfFile3)(HANDLE, HANDLE, void*, uint64_t, SIZE_T, ULONG, ULONG,
+                                            vmem__ExtendedParameter*, ULONG);
+
+static vmem__MapViewOfFile3 vmem__windows_find_map3(void) {
+    return (vmem__MapViewOfFile3)(void (*)(void))vmem__windows_find_function("kernelbase.dll", "MapViewOfFile3");
+}
+
+// Replaces a placeholder by a part of the section. Returns false if it stays.
+static bool vmem__windows_replace(vmem__MapViewOfFile3 map_view_of_file3, intptr_t section, char* ptr, size_t size,
+                                  size_t offset, VmemProtection protection) {
+    return !VMEM_FAIL("MapViewOfFile3") &&
+           map_view_of_file3(vmem__windows_handle(section), GetCurrentProcess(), ptr, offset, size,
+                             VMEM__MEM_REPLACE_PLACEHOLDER, vmem__windows_protection(protection), NULL, 0) != NULL;
+}
+
+// A mapping of a file, from `offset` of it on.
+typedef struct vmem__FileMapping {
+    char* ptr;
+    size_t size;  // up to where addresses are reserved
+    size_t offset;
+    VmemProtection protection;
+    intptr_t section;
+} vmem__FileMapping;
+
+static bool vmem__windows_open_section(vmem__FileMapping* mapping, intptr_t file) {
+    const VmemProtection wanted = mapping->protection;
+    if (wanted != VMEM_READ) mapping->section = vmem__windows_make_section(file, PAGE_READWRITE, 0);
+    if (wanted == VMEM_READ || (wanted == VMEM_NO_ACCESS && mapping->section == VMEM__NO_HANDLE))
+        mapping->section = vmem__windows_make_section(file, PAGE_READONLY, 0);
+    return mapping->section != VMEM__NO_HANDLE;
+}
+
+static char* vmem__windows_view(const vmem__FileMapping* mapping, size_t start, size_t size) {
+    VmemObject section = {-1, -1, 0, 0, 0, false};
+    section.handle = mapping->section;
+    return vmem__windows_map_at(&section, size, mapping->offset + start, mapping->protection, mapping->ptr + start);
+}
+
+// Maps a part of the file at its place, in addresses that are reserved to the end of the mapping. Where they are no
+// placeholder, or the part is none of whole units, they are free for a moment: if another thread takes them, the mapping
+// ends before them.
+static bool vmem__windows_show_part(vmem__FileMapping* mapping, size_t start, size_t size) {
+    size_t unit = vmem__os_allocation_granularity(), room = (size_t)vmem_align_forward(size, unit), rest;
+    char* place = mapping->ptr + start;
+    vmem__MapViewOfFile3 map_view_of_file3 = vmem__windows_find_map3();
+    bool is_split, is_shown, is_whole;
+    if (room > mapping->size - start) room = mapping->size - start;
+    rest = mapping->size - start - room;
+    is_split = rest == 0 || vmem__windows_free(place, room, MEM_RELEASE | VMEM__MEM_PRESERVE_PLACEHOLDER);
+    if (map_view_of_file3 && is_split && size == room && mapping->protection != VMEM_NO_ACCESS &&
+        vmem__windows_replace(map_view_of_file3, mapping->section, place, size, mapping->offset + start,
+                              mapping->protection))
+        return true;
+    if (!vmem__windows_free(place, 0, MEM_RELEASE)) return false;
+    is_shown = vmem__windows_view(mapping, start, size) != NULL;
+    is_whole = is_split || vmem__windows_alloc(place + room, rest, MEM_RESERVE, PAGE_NOACCESS) != NULL;
+    if (is_shown && is_whole) return true;
+    if (rest > 0 && is_whole) vmem__windows_free(place + room, 0, MEM_RELEASE);
+    mapping->size = is_shown ? start + room : start;
+    return is_shown;
+}
+
+// The last part, of less than a unit, is free for a moment.
+static bool vmem__windows_show_part_again(vmem__FileMapping* mapping, size_t start, size_t size) {
+    if (!vmem__windows_unmap(mapping->ptr + start)) return false;
+    if (vmem__windows_view(mapping, start, size)) return true;
+    mapping->size = start;
+    return false;
+}
+
+// How far a mapping shows the file: views are at its start, and reserved addresses after them.
+static bool vmem__windows_find_shown(const vmem__FileMapping* mapping, size_t* shown) {
+    MEMORY_BASIC_INFORMATION info;
+    size_t size;
+    *shown = 0;
+    while (*shown < mapping->size) {
+        if (!vmem__windows_query((uintptr_t)mapping->ptr + *shown, &info)) return false;
+        if (info.Type != MEM_MAPPED) break;
+        if (!vmem__windows_measure(mapping->ptr + *shown, false, &size)) return false;
+        *shown += size;
+    }
+    return true;
+}
+
+static bool vmem__windows_show_parts(vmem__FileMapping* mapping, size_t shown, size_t end) {
+    size_t unit = vmem__os_allocation_granularity(), whole = end - end % unit, begun = shown % unit;
+    if (begun > 0) {
+        size_t start = shown - begun;
+        if (!vmem__windows_show_part_again(mapping, start, end - start < unit ? end - start : unit)) return false;
+        shown = start + unit;
+    }
+    if (shown < whole && !vmem__windows_show_part(mapping, shown, whole - shown)) return false;
+    if (shown < whole) shown = whole;
+    return shown >= end || shown >= mapping->size || vmem__windows_show_part(mapping, shown, end - shown);
+}
+
+// A section of a file has the size that the file had when it was made, and a view of it does not grow. So a mapping
+// consists of views, of whole units but for the last one, and this adds those of what the file has gained.
+static VmemResult vmem__windows_show(vmem__FileMapping* mapping, intptr_t file) {
+    DWORD error = GetLastError();
+    uint64_t file_size;
+    size_t shown, end = mapping->size;
+    bool is_shown;
+    if (!vmem__windows_get_file_size(file, &file_size) || !vmem__windows_find_shown(mapping, &shown))
+        return vmem__windows_last_result();
+    if (file_size < mapping->offset) file_size = mapping->offset;
+    if (end > file_size - mapping->offset) end = (size_t)(file_size - mapping->offset);
+    if (end <= shown) return VMEM_SUCCESS;
+    if (!vmem__windows_open_section(mapping, file)) return vmem__windows_last_result();
+    is_shown = vmem__windows_show_parts(mapping, shown, end);
+    vmem__windows_close_quietly(mapping->section);
+    if (!is_shown) return vmem__windows_last_result();
+    SetLastError(error);
+    return VMEM_SUCCESS;
+}
+
+static void* vmem__windows_reserve_for_views(size_t size, size_t align) {
+    vmem__VirtualAlloc2 virtual_alloc2 = vmem__windows_find_alloc2();
+    DWORD error = GetLastError();
+    void* ptr = NULL;
+    if (virtual_alloc2 && vmem__windows_find_map3())
+        ptr = vmem__windows_alloc2(virtual_alloc2, size, MEM_RESERVE | VMEM__MEM_RESERVE_PLACEHOLDER, align);
+    if (ptr) return ptr;
+    SetLastError(error);
+    return vmem__windows_reserve_aligned(size, align);
+}
+
+// Unmaps views, and frees the addresses that are reserved after them.
+static VmemResult vmem__os_object_unmap(void* ptr, size_t size) {
+    char* place = (char*)ptr;
+    char* end = place + size;
+    while (place < end) {
+        MEMORY_BASIC_INFORMATION info;
+        size_t view_size = 0;
+        if (!vmem__windows_query((uintptr_t)place, &info)) return vmem__windows_last_result();
+        if (info.Type == MEM_MAPPED) {
+            if (!vmem__windows_measure(place, false, &view_size) || !vmem__windows_unmap(place))
+                return vmem__windows_last_result();
+        } else {
+            view_size = info.RegionSize;
+            if (!vmem__windows_free(place, 0, MEM_RELEASE)) return vmem__windows_last_result();
+        }
+        place += vmem_align_forward(view_size, vmem__os_allocation_granularity());
+    }
+    return VMEM_SUCCESS;
+}
+
+static void vmem__windows_unmap_file_quietly(const vmem__FileMapping* mapping) {
+    DWORD error = GetLastError();
+    vmem__os_object_unmap(mapping->ptr, mapping->size);
+    SetLastError(error);
+}
+
+static void* vmem__windows_map_file(const VmemObject* object, size_t size, size_t offset, VmemProtection protection,
+                                    size_t align) {
+    vmem__FileMapping mapping;
+    mapping.ptr = (char*)vmem__windows_reserve_for_views(size, align);
+    mapping.size = size;
+    mapping.offset = offset;
+    mapping.protection = protection;
+    mapping.section = VMEM__NO_HANDLE;
+    if (!mapping.ptr) return NULL;
+    if (vmem__windows_show(&mapping, object->handle) == VMEM_SUCCESS && mapping.size == size) return mapping.ptr;
+    vmem__windows_unmap_file_quietly(&mapping);
+    return NULL;
+}
+
 static void* vmem__os_object_map_aligned(const VmemObject* object, size_t size, size_t offset,
                                          VmemProtection protection, size_t align) {
     DWORD error = GetLastError();
     int attempt;
+    if (object->is_file) return vmem__windows_map_file(object, size, offset, protection, align);
     for (attempt = 0; attempt < VMEM__RESERVE_ATTEMPTS; attempt++) {
         char* address = vmem__windows_find_addresses(size, align);
         char* view = address ? vmem__windows_map_at(object, size, offset, protection, address) : NULL;
@@ -1554,45 +1763,28 @@ static void* vmem__os_object_map_aligned(const VmemObject* object, size_t size, 
     return NULL;
 }
 
-static VmemResult vmem__os_object_unmap(void* ptr, size_t size) {
-    (void)size;
-    return vmem__windows_unmap(ptr) ? VMEM_SUCCESS : vmem__windows_last_result();
-}
-
-// Of newer versions of Windows and of their SDKs: addresses that a view can replace without being free in between.
-#define VMEM__MEM_RESERVE_PLACEHOLDER 0x00040000u
-#define VMEM__MEM_REPLACE_PLACEHOLDER 0x00004000u
-#define VMEM__MEM_PRESERVE_PLACEHOLDER 0x00000002u
-
-typedef void*(WINAPI* vmem__MapViewOfFile3)(HANDLE, HANDLE, void*, uint64_t, SIZE_T, ULONG, ULONG,
-                                            vmem__ExtendedParameter*, ULONG);
-
-// Replaces a placeholder by a part of the section. Returns false if it stays.
-static bool vmem__windows_replace(vmem__MapViewOfFile3 map_view_of_file3, const VmemObject* object, char* ptr,
-                                  size_t size, size_t offset, VmemProtection protection) {
-    return !VMEM_FAIL("MapViewOfFile3") &&
-           map_view_of_file3(vmem__windows_handle(object->handle), GetCurrentProcess(), ptr, offset, size,
-                             VMEM__MEM_REPLACE_PLACEHOLDER, vmem__windows_protection(protection), NULL, 0) != NULL;
+static void* vmem__os_object_map(const VmemObject* object, size_t size, size_t offset, VmemProtection protection) {
+    if (object->is_file)
+        return vmem__windows_map_file(object, size, offset, protection, vmem__os_allocation_granularity());
+    return vmem__windows_map_at(object, size, offset, protection, NULL);
 }
 
 static char* vmem__windows_mirror_by_placeholders(const VmemObject* object, size_t size, size_t head_size,
                                                   VmemProtection protection) {
-    vmem__VirtualAlloc2 virtual_alloc2 =
-        (vmem__VirtualAlloc2)(void (*)(void))vmem__windows_find_function("kernelbase.dll", "VirtualAlloc2");
-    vmem__MapViewOfFile3 map_view_of_file3 =
-        (vmem__MapViewOfFile3)(void (*)(void))vmem__windows_find_function("kernelbase.dll", "MapViewOfFile3");
+    vmem__VirtualAlloc2 virtual_alloc2 = vmem__windows_find_alloc2();
+    vmem__MapViewOfFile3 map_view_of_file3 = vmem__windows_find_map3();
     const size_t first_size = head_size + size;
     char* ptr;
-    if (!virtual_alloc2 || !map_view_of_file3 || VMEM_FAIL("VirtualAlloc2")) return NULL;
-    ptr = (char*)virtual_alloc2(GetCurrentProcess(), NULL, first_size + size,
-                                MEM_RESERVE | VMEM__MEM_RESERVE_PLACEHOLDER, PAGE_NOACCESS, NULL, 0);
+    if (!virtual_alloc2 || !map_view_of_file3) return NULL;
+    ptr = (char*)vmem__windows_alloc2(virtual_alloc2, first_size + size, MEM_RESERVE | VMEM__MEM_RESERVE_PLACEHOLDER,
+                                      vmem__os_allocation_granularity());
     if (!ptr) return NULL;
     if (!vmem__windows_free(ptr, first_size, MEM_RELEASE | VMEM__MEM_PRESERVE_PLACEHOLDER)) {
         vmem__windows_free(ptr, 0, MEM_RELEASE);
         return NULL;
     }
-    if (vmem__windows_replace(map_view_of_file3, object, ptr, first_size, 0, protection)) {
-        if (vmem__windows_replace(map_view_of_file3, object, ptr + first_size, size, head_size, protection)) return ptr;
+    if (vmem__windows_replace(map_view_of_file3, object->handle, ptr, first_size, 0, protection)) {
+        if (vmem__windows_replace(map_view_of_file3, object->handle, ptr + first_size, size, head_size, protection)) return ptr;
         vmem__windows_unmap(ptr);
     } else {
         vmem__windows_free(ptr, 0, MEM_RELEASE);
@@ -1634,36 +1826,152 @@ static VmemResult vmem__os_object_make_private(const VmemObject* object, void* p
     return vmem__os_object_seal(object, 0);
 }
 
+// Of a range that can consist of several views.
 static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, size_t size, bool durable) {
+    MEMORY_BASIC_INFORMATION info;
+    size_t done = 0;
     if (!vmem__windows_is_handle(object->handle)) return VMEM_ERROR_INVALID_ARGUMENT;
-    if (VMEM_FAIL("FlushViewOfFile") || !FlushViewOfFile(ptr, size)) return vmem__windows_last_result();
-    if (!durable || object->reader == VMEM__NO_HANDLE) return VMEM_SUCCESS;
-    if (VMEM_FAIL("FlushFileBuffers") || !FlushFileBuffers(vmem__windows_handle(object->reader)))
+    while (done < size) {
+        if (!vmem__windows_query((uintptr_t)ptr + done, &info)) return vmem__windows_last_result();
+        if (info.RegionSize > size - done) info.RegionSize = size - done;
+        if (info.State == MEM_COMMIT &&
+            (VMEM_FAIL("FlushViewOfFile") || !FlushViewOfFile((char*)ptr + done, info.RegionSize)))
+            return vmem__windows_last_result();
+        done += info.RegionSize;
+    }
+    if (!durable || !object->is_file) return VMEM_SUCCESS;
+    if (VMEM_FAIL("FlushFileBuffers") || !FlushFileBuffers(vmem__windows_handle(object->handle)))
         return vmem__windows_last_result();
     return VMEM_SUCCESS;
 }
 
 static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset) {
-    (void)buffer, (void)num_bytes, (void)offset;
-    return vmem__os_object_seal(object, 0);
+    size_t done = 0;
+    if (!vmem__windows_is_handle(object->handle)) return VMEM_ERROR_INVALID_ARGUMENT;
+    while (done < num_bytes) {
+        OVERLAPPED place = vmem__windows_at(offset + done);
+        DWORD num_written = 0;
+        if (VMEM_FAIL("WriteFile") || !WriteFile(vmem__windows_handle(object->handle), (const char*)buffer + done,
+                                                 vmem__windows_limit_transfer(num_bytes - done), &num_written, &place))
+            return vmem__windows_last_result();
+        done += num_written;
+    }
+    return VMEM_SUCCESS;
 }
 
-// A file that is mapped keeps its size.
 static VmemResult vmem__os_object_resize(const VmemObject* object, size_t size) {
     uint64_t file_size;
-    if (object->reader == VMEM__NO_HANDLE) return VMEM_ERROR_INVALID_ARGUMENT;
-    if (!vmem__windows_get_file_size(object->reader, &file_size)) return vmem__windows_last_result();
-    return size == file_size ? VMEM_SUCCESS : VMEM_ERROR_UNSUPPORTED;
+    if (!vmem__windows_is_handle(object->handle)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__windows_get_file_size(object->handle, &file_size)) return vmem__windows_last_result();
+    if (size == file_size || vmem__windows_set_file_size(object->handle, size)) return VMEM_SUCCESS;
+    return vmem__windows_last_result();
 }
 
-static VmemResult vmem__os_object_publish(const VmemObject* object, size_t before, size_t num_bytes) {
-    (void)before, (void)num_bytes;
-    return vmem__os_object_seal(object, 0);
+// A file that is mapped cannot become shorter: it is mapped again, at the same addresses if no other thread takes them.
+static VmemResult vmem__windows_cut_mapped(const VmemObject* object, vmem__FileMapping* mapping, size_t num_bytes) {
+    size_t size = mapping->size;
+    VmemResult shown, result = vmem__os_object_unmap(mapping->ptr, size);
+    if (result != VMEM_SUCCESS) return result;
+    result = vmem__os_object_resize(object, num_bytes);
+    if (!vmem__windows_alloc(mapping->ptr, size, MEM_RESERVE, PAGE_NOACCESS)) mapping->size = 0;
+    shown = mapping->size > 0 ? vmem__windows_show(mapping, object->handle) : vmem__windows_last_result();
+    return result == VMEM_SUCCESS ? shown : result;
 }
 
-static VmemResult vmem__os_object_get_published(const VmemObject* object, size_t* num_bytes) {
-    (void)num_bytes;
-    return vmem__os_object_publish(object, 0, 0);
+static VmemResult vmem__os_object_resize_mapped(const VmemObject* object, void* ptr, size_t* size,
+                                                VmemProtection protection, size_t num_bytes) {
+    vmem__FileMapping mapping;
+    VmemResult result;
+    uint64_t before;
+    mapping.ptr = (char*)ptr;
+    mapping.size = *size;
+    mapping.offset = 0;
+    mapping.protection = protection;
+    mapping.section = VMEM__NO_HANDLE;
+    if (!vmem__windows_is_handle(object->handle)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__windows_get_file_size(object->handle, &before)) return vmem__windows_last_result();
+    if (num_bytes < before) {
+        result = vmem__windows_cut_mapped(object, &mapping, num_bytes);
+    } else {
+        result = vmem__os_object_resize(object, num_bytes);
+        if (result == VMEM_SUCCESS) result = vmem__windows_show(&mapping, object->handle);
+    }
+    *size = mapping.size;
+    return result;
+}
+
+// --- publishing: a section with a name that the file tells, which has the number of bytes plus 1, or 0 for all ---
+
+static void vmem__windows_append_hex(char* text, DWORD number) {
+    int i;
+    for (i = 0; i < 8; i++) text[i] = "0123456789abcdef"[(number >> (28 - 4 * i)) & 15];
+}
+
+static bool vmem__windows_name_publication(const VmemObject* object, char* name) {
+    BY_HANDLE_FILE_INFORMATION info;
+    if (VMEM_FAIL("GetFileInformationByHandle") ||
+        !GetFileInformationByHandle(vmem__windows_handle(object->handle), &info))
+        return false;
+    memcpy(name, "Local\\vmem-", 11);
+    vmem__windows_append_hex(name + 11, info.dwVolumeSerialNumber);
+    vmem__windows_append_hex(name + 19, info.nFileIndexHigh);
+    vmem__windows_append_hex(name + 27, info.nFileIndexLow);
+    name[35] = '\0';
+    return true;
+}
+
+static bool vmem__windows_open_publication(VmemObject* object, bool to_write) {
+    DWORD error = GetLastError();
+    HANDLE section = NULL;
+    char name[36];
+    if (object->reader != VMEM__NO_HANDLE) return true;
+    if (!vmem__windows_name_publication(object, name)) return false;
+    if (!VMEM_FAIL("OpenFileMapping"))
+        section = to_write ? CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 4096, name)
+                           : OpenFileMappingA(FILE_MAP_READ, FALSE, name);
+    if (!section) return false;
+    object->reader = (intptr_t)section;
+    SetLastError(error);
+    return true;
+}
+
+static VmemResult vmem__os_object_publish(VmemObject* object, size_t before, size_t num_bytes) {
+    volatile uint64_t* number;
+    (void)before;
+    if (!vmem__windows_is_handle(object->handle)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__windows_open_publication(object, true)) return vmem__windows_last_result();
+    number = (volatile uint64_t*)(void*)vmem__windows_map(object->reader, FILE_MAP_WRITE, 0, 0, NULL);
+    if (!number) return vmem__windows_last_result();
+    MemoryBarrier();
+    *number = num_bytes == SIZE_MAX ? 0 : (uint64_t)num_bytes + 1;
+    vmem__windows_unmap_quietly((void*)(uintptr_t)number);
+    if (num_bytes != SIZE_MAX) return VMEM_SUCCESS;
+    vmem__windows_close_quietly(object->reader);
+    object->reader = VMEM__NO_HANDLE;
+    return VMEM_SUCCESS;
+}
+
+static VmemResult vmem__os_object_get_published(VmemObject* object, size_t* num_bytes) {
+    DWORD error = GetLastError();
+    const volatile uint64_t* number;
+    uint64_t published = 0;
+    size_t size = 0, size_after = 0;
+    VmemResult result = vmem__os_object_size(object, &size);
+    if (result != VMEM_SUCCESS) return result;
+    if (vmem__windows_open_publication(object, false)) {
+        number = (const volatile uint64_t*)(void*)vmem__windows_map(object->reader, FILE_MAP_READ, 0, 0, NULL);
+        if (!number) return vmem__windows_last_result();
+        published = *number;
+        MemoryBarrier();
+        vmem__windows_unmap_quietly((void*)(uintptr_t)number);
+    }
+    // A writer that begins or ends in between makes the file longer after it has begun to publish, or shorter before it
+    // ends that.
+    if (published == 0 && (result = vmem__os_object_size(object, &size_after)) != VMEM_SUCCESS) return result;
+    if (published > 0) size_after = published - 1 < SIZE_MAX ? (size_t)(published - 1) : SIZE_MAX;
+    *num_bytes = size < size_after ? size : size_after;
+    SetLastError(error);
+    return VMEM_SUCCESS;
 }
 
 static void vmem__os_get_capabilities(VmemCapabilities* capabilities) {
@@ -2132,6 +2440,13 @@ static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size,
     return NULL;
 }
 
+// A mapping shows what the file has.
+static VmemResult vmem__os_object_resize_mapped(const VmemObject* object, void* ptr, size_t* size,
+                                                VmemProtection protection, size_t num_bytes) {
+    (void)ptr, (void)size, (void)protection;
+    return vmem__os_object_resize(object, num_bytes);
+}
+
 static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size, size_t head_size) {
     return vmem__os_release(ptr, head_size + 2 * size);
 }
@@ -2354,7 +2669,7 @@ static int vmem__posix_unlock(int file) { return flock(file, LOCK_UN); }
 static int vmem__posix_unlock(int file) { return (void)file, 0; }
 #endif
 
-static VmemResult vmem__os_object_publish(const VmemObject* object, size_t before, size_t num_bytes) {
+static VmemResult vmem__os_object_publish(VmemObject* object, size_t before, size_t num_bytes) {
     vmem__File info;
     VmemResult result = vmem__posix_find(object, &info);
     (void)before;
@@ -2363,7 +2678,7 @@ static VmemResult vmem__os_object_publish(const VmemObject* object, size_t befor
     return vmem__posix_result_of(VMEM_FAIL("flock") ? -1 : vmem__posix_unlock((int)object->handle));
 }
 
-static VmemResult vmem__os_object_get_published(const VmemObject* object, size_t* num_bytes) {
+static VmemResult vmem__os_object_get_published(VmemObject* object, size_t* num_bytes) {
     (void)num_bytes;
     return vmem__os_object_publish(object, 0, 0);
 }
@@ -3329,7 +3644,7 @@ static VmemResult vmem__linux_lock_result(void) {
 }
 
 // What was locked before is unlocked then: nobody else can lock it in between.
-static VmemResult vmem__os_object_publish(const VmemObject* object, size_t before, size_t num_bytes) {
+static VmemResult vmem__os_object_publish(VmemObject* object, size_t before, size_t num_bytes) {
     int error = errno, file = (int)object->handle, status = 0;
     vmem__Lock lock;
     vmem__File info;
@@ -3351,7 +3666,7 @@ static bool vmem__linux_is_writer(const vmem__Lock* lock) { return lock->process
 
 // While nobody writes, nobody can begin to before the size is known: a writer tries again while there is the read lock.
 // Nor can one where somebody else's lock has no end.
-static VmemResult vmem__os_object_get_published(const VmemObject* object, size_t* num_bytes) {
+static VmemResult vmem__os_object_get_published(VmemObject* object, size_t* num_bytes) {
     int error = errno, file = (int)object->handle;
     uint64_t end = UINT64_MAX, start = 0;
     bool is_locked = false, is_others = false;
@@ -4236,12 +4551,18 @@ static VmemResult vmem__os_object_resize(const VmemObject* object, size_t size) 
     return VMEM_ERROR_UNSUPPORTED;
 }
 
-static VmemResult vmem__os_object_publish(const VmemObject* object, size_t before, size_t num_bytes) {
+static VmemResult vmem__os_object_resize_mapped(const VmemObject* object, void* ptr, size_t* size,
+                                                VmemProtection protection, size_t num_bytes) {
+    (void)ptr, (void)size, (void)protection;
+    return vmem__os_object_resize(object, num_bytes);
+}
+
+static VmemResult vmem__os_object_publish(VmemObject* object, size_t before, size_t num_bytes) {
     (void)before;
     return vmem__os_object_resize(object, num_bytes);
 }
 
-static VmemResult vmem__os_object_get_published(const VmemObject* object, size_t* num_bytes) {
+static VmemResult vmem__os_object_get_published(VmemObject* object, size_t* num_bytes) {
     (void)num_bytes;
     return vmem__os_object_resize(object, 0);
 }
@@ -4359,6 +4680,7 @@ static bool vmem__is_name(const char* name) {
 #define vmem_object_flush vmem__plain_object_flush
 #define vmem_object_write vmem__plain_object_write
 #define vmem_object_resize vmem__plain_object_resize
+#define vmem_object_resize_mapped vmem__plain_object_resize_mapped
 #define vmem_object_publish vmem__plain_object_publish
 #define vmem_object_get_published vmem__plain_object_get_published
 #define vmem_count_resident vmem__plain_count_resident
@@ -4623,12 +4945,21 @@ VMEM__PUBLIC VmemResult vmem_object_resize(const VmemObject* object, size_t num_
     return vmem__os_object_resize(object, num_bytes);
 }
 
-VMEM__PUBLIC VmemResult vmem_object_publish(const VmemObject* object, size_t before, size_t num_bytes) {
+VMEM__PUBLIC VmemResult vmem_object_resize_mapped(const VmemObject* object, void* ptr, size_t* num_mapped_bytes,
+                                                  VmemProtection protection, size_t num_bytes) {
+    vmem__Pages pages;
+    if (!num_mapped_bytes || !vmem__find_mapping(ptr, *num_mapped_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if ((unsigned)protection > (unsigned)VMEM_READ_WRITE_EXECUTE) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__is_file_range(object, 0, num_bytes)) return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__os_object_resize_mapped(object, ptr, num_mapped_bytes, protection, num_bytes);
+}
+
+VMEM__PUBLIC VmemResult vmem_object_publish(VmemObject* object, size_t before, size_t num_bytes) {
     if (!object) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_publish(object, before, num_bytes);
 }
 
-VMEM__PUBLIC VmemResult vmem_object_get_published(const VmemObject* object, size_t* num_bytes) {
+VMEM__PUBLIC VmemResult vmem_object_get_published(VmemObject* object, size_t* num_bytes) {
     if (!object || !num_bytes) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_get_published(object, num_bytes);
 }
@@ -4747,6 +5078,7 @@ VMEM_API const char* vmem_result_message(VmemResult result) {
 #undef vmem_object_flush
 #undef vmem_object_write
 #undef vmem_object_resize
+#undef vmem_object_resize_mapped
 #undef vmem_object_publish
 #undef vmem_object_get_published
 #undef vmem_count_resident
@@ -5501,13 +5833,25 @@ VMEM_API VmemResult vmem_object_resize(const VmemObject* object, size_t num_byte
     return vmem__tell_of_object(function, object, vmem__plain_object_resize(object, num_bytes));
 }
 
-VMEM_API VmemResult vmem_object_publish(const VmemObject* object, size_t before, size_t num_bytes) {
+VMEM_API VmemResult vmem_object_resize_mapped(const VmemObject* object, void* ptr, size_t* num_mapped_bytes,
+                                              VmemProtection protection, size_t num_bytes) {
+    const char* function = "vmem_object_resize_mapped";
+    if (!vmem__check_file_range(function, object, 0, num_bytes) ||
+        !vmem__check_pointer(function, "num_mapped_bytes", num_mapped_bytes) ||
+        !vmem__check_range(function, ptr, *num_mapped_bytes, VMEM__IN_OBJECT) ||
+        !vmem__check_option(function, "protection", (unsigned)protection, VMEM_READ_WRITE_EXECUTE))
+        return VMEM_ERROR_INVALID_ARGUMENT;
+    return vmem__tell_of_object(
+        function, object, vmem__plain_object_resize_mapped(object, ptr, num_mapped_bytes, protection, num_bytes));
+}
+
+VMEM_API VmemResult vmem_object_publish(VmemObject* object, size_t before, size_t num_bytes) {
     const char* function = "vmem_object_publish";
     if (!vmem__check_pointer(function, "object", object)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__tell_of_object(function, object, vmem__plain_object_publish(object, before, num_bytes));
 }
 
-VMEM_API VmemResult vmem_object_get_published(const VmemObject* object, size_t* num_bytes) {
+VMEM_API VmemResult vmem_object_get_published(VmemObject* object, size_t* num_bytes) {
     const char* function = "vmem_object_get_published";
     if (!vmem__check_pointer(function, "object", object) || !vmem__check_pointer(function, "num_bytes", num_bytes))
         return VMEM_ERROR_INVALID_ARGUMENT;
