@@ -10,23 +10,37 @@
 #define MIN_AHEAD ((size_t)64 << 10)
 #define MAX_AHEAD ((size_t)8 << 20)
 
+// Windows keeps a mapped file from becoming shorter, and a mapping of it from growing: it is mapped in parts. While it is
+// written it has whole parts.
+#ifdef _WIN32
+#define IN_PARTS true
+#define OTHERS_MAP_IT 1224  // ERROR_USER_MAPPED_FILE
+#else
+#define IN_PARTS false
+#define OTHERS_MAP_IT 0
+#endif
+
 static FileMemory* of(const Backing* backing) {
     return (FileMemory*)backing;  // was not made as a constant
 }
 
+static VmemProtection protection_of(const FileMemory* memory) { return memory->is_writer ? VMEM_READ_WRITE : VMEM_READ; }
+
 // --- the backing ---
 
 static VmemResult file_reserve(const Backing* backing, size_t num_bytes, size_t align, const char* name, void** base) {
-    const FileMemory* memory = of(backing);
+    FileMemory* memory = of(backing);
     (void)name;
-    *base =
-        vmem_object_map_aligned(&memory->object, num_bytes, 0, memory->is_writer ? VMEM_READ_WRITE : VMEM_READ, align);
+    memory->mapped_size = num_bytes;
+    if (IN_PARTS) vmem_object_size(&memory->object, &memory->shown_size);
+    *base = vmem_object_map_aligned(&memory->object, num_bytes, 0, protection_of(memory), align);
     return *base ? VMEM_SUCCESS : result_of_reserve(system_error());
 }
 
 static VmemResult file_release(const Backing* backing, void* ptr, size_t num_reserved_bytes) {
-    (void)backing;
-    return vmem_object_unmap(ptr, num_reserved_bytes);
+    size_t mapped_size = of(backing)->mapped_size;
+    (void)num_reserved_bytes;
+    return mapped_size > 0 ? vmem_object_unmap(ptr, mapped_size) : VMEM_SUCCESS;
 }
 
 static VmemResult file_count_resident(const Backing* backing, const void* ptr, size_t num_bytes, size_t* num_resident) {
@@ -34,10 +48,20 @@ static VmemResult file_count_resident(const Backing* backing, const void* ptr, s
     return vmem_count_resident(ptr, num_bytes, num_resident);
 }
 
+static bool is_longer(const FileMemory* memory) {
+    return IN_PARTS && memory->is_writer && memory->exact_size < memory->size;
+}
+
+static void close_kept(FileMemory* memory) {
+    if (is_longer(memory) && vmem_object_resize(&memory->object, memory->exact_size) == VMEM_SUCCESS)
+        vmem_object_publish(&memory->object, 0, SIZE_MAX);
+    vmem_object_close(&memory->object);
+}
+
 static void file_destroy(const Backing* backing) {
     FileMemory* memory = of(backing);
     file_memory_close(memory, false);
-    if (memory->is_kept) vmem_object_close(&memory->object);
+    if (memory->is_kept) close_kept(memory);
     free(memory->header);
     free(memory);
 }
@@ -59,6 +83,8 @@ FileMemory* file_memory_of(const Backing* backing) {
 // --- errors ---
 
 static const char* describe(VmemResult result, int error) {
+    if (IN_PARTS && error == OTHERS_MAP_IT)
+        return "another array or process maps it, and Windows keeps mapped files from becoming shorter";
 #ifndef _WIN32
     if (error == ENOSPC || error == EDQUOT) return "the disk is full";
     if (error == EFBIG)
@@ -68,7 +94,7 @@ static const char* describe(VmemResult result, int error) {
 }
 
 int file_memory_raise(PyObject* what, VmemResult result, int error) {
-    if (result == VMEM_ERROR_UNSUPPORTED && what) {
+    if (result == VMEM_ERROR_UNSUPPORTED && what && !(IN_PARTS && error == OTHERS_MAP_IT)) {
         PyErr_Format(PyExc_NotImplementedError, "%U: this system cannot do that to a file that is mapped", what);
         Py_DECREF(what);
     } else {
@@ -126,7 +152,7 @@ static int copy_header(FileMemory* memory, const FileLayout* layout) {
 }
 
 // How much of the file can be read, or -1 with an exception.
-static int find_size(const FileMemory* memory, size_t* size) {
+static int find_size(FileMemory* memory, size_t* size) {
     VmemResult result = VMEM_ERROR_UNSUPPORTED;
     if (!memory->is_writer) result = vmem_object_get_published(&memory->object, size);
     if (result == VMEM_ERROR_UNSUPPORTED) result = vmem_object_size(&memory->object, size);
@@ -172,11 +198,27 @@ static int begin_writing(FileMemory* memory, size_t end) {
     }
     memory->publishes = result == VMEM_SUCCESS;
     memory->flushed_size = end;
+    memory->exact_size = memory->size;
     if (memory->publishes || result == VMEM_ERROR_UNSUPPORTED) return 0;
     PyObject* what = PyUnicode_FromString("cannot lock a file");
     if (result != VMEM_ERROR_ACCESS_DENIED || !is_locked(error)) return file_memory_raise(what, result, error);
     raise_system_error(what, "another program has locked it", BUSY);
     return -1;
+}
+
+// A size that a file with at least so many bytes is given while it is mapped.
+static size_t round_size(const FileMemory* memory, size_t size) {
+    return IN_PARTS ? vmem_align_forward(size, vmem_get_allocation_granularity())
+                    : size - (size - memory->item_offset) % memory->item_size;
+}
+
+static int fill_last_part(FileMemory* memory) {
+    size_t size = round_size(memory, memory->size);
+    if (!IN_PARTS || size == memory->size) return 0;
+    VmemResult result = vmem_object_resize(&memory->object, size);
+    if (result != VMEM_SUCCESS) return raise_resize(memory, size, result, system_error());
+    memory->size = size;
+    return 0;
 }
 
 FileMemory* file_memory_open(intptr_t handle, const FileLayout* layout, bool is_writer) {
@@ -188,12 +230,14 @@ FileMemory* file_memory_open(intptr_t handle, const FileLayout* layout, bool is_
     memory->item_size = layout->item_size;
     memory->max_ahead = MAX_AHEAD;
     memory->shown_length = SIZE_MAX;
-    VmemResult result = vmem_object_from_file(&memory->object, handle, layout->max_bytes);
+    size_t max_bytes = vmem_align_forward(layout->max_bytes, vmem_get_allocation_granularity());
+    VmemResult result = vmem_object_from_file(&memory->object, handle, max_bytes);
     memory->is_open = result == VMEM_SUCCESS;
     if (!memory->is_open)
         file_memory_raise(PyUnicode_FromString("cannot map a file"), result, system_error());
     else if (copy_header(memory, layout) == 0 && check_size(memory, layout) == 0 &&
-             (!is_writer || begin_writing(memory, layout->item_offset + layout->length * layout->item_size) == 0))
+             (!is_writer || (begin_writing(memory, layout->item_offset + layout->length * layout->item_size) == 0 &&
+                             fill_last_part(memory) == 0)))
         return memory;
     file_destroy(&memory->backing);
     return NULL;
@@ -204,8 +248,13 @@ void file_memory_close(FileMemory* memory, bool is_exported) {
     VmemObject kept = memory->object;
     memory->closes_later = memory->num_waiting > 0;
     if (!memory->is_open || memory->closes_later) return;
+    if (is_longer(memory)) {
+        memory->is_kept = true;
+        memory->is_open = false;
+        return;
+    }
     memory->is_kept =
-        is_exported && memory->is_writer && vmem_object_export(&memory->object, false, &kept.handle) == VMEM_SUCCESS;
+        !IN_PARTS && is_exported && memory->is_writer && vmem_object_export(&memory->object, false, &kept.handle) == VMEM_SUCCESS;
     if (memory->is_locked) vmem_object_publish(&memory->object, 0, SIZE_MAX);
     vmem_object_close(&memory->object);  // closes no number that is somebody else's by now
     if (memory->is_kept) memory->object = kept;
@@ -239,11 +288,10 @@ static void forget_pages(Reservation* reservation, size_t size) {
 // call never has to cut off anything.
 static size_t choose_size(const FileMemory* memory, size_t end) {
     size_t added = memory->size - memory->flushed_size, max_bytes = memory->object.max_bytes;
-    if (!memory->publishes || added == 0) return end;
+    if (!memory->publishes || added == 0) return round_size(memory, end);
     size_t ahead = added < MIN_AHEAD ? MIN_AHEAD : added;
     if (ahead > memory->max_ahead) ahead = memory->max_ahead;
-    size_t size = ahead < max_bytes - end ? end + ahead : max_bytes;
-    return size - (size - memory->item_offset) % memory->item_size;
+    return round_size(memory, ahead < max_bytes - end ? end + ahead : max_bytes);
 }
 
 // A page fault for a fresh page takes longer than copying one. And where the file ends, the call makes it grow.
@@ -257,7 +305,7 @@ int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offs
     size_t end = offset + num_bytes, before = memory->size;
     bool ends_whole = MIN_PAGE % memory->item_size == 0 && memory->item_offset % memory->item_size == 0;
     bool is_faster = num_bytes >= MIN_WRITE || (end > before && before == memory->flushed_size);
-    if (num_bytes == 0 || !memory->publishes || !ends_whole || !is_faster) return 0;
+    if (IN_PARTS || num_bytes == 0 || !memory->publishes || !ends_whole || !is_faster) return 0;
     if (file_memory_check_size(memory) < 0 || file_memory_record(memory, reservation, end) < 0) return -1;
     VmemResult result = vmem_object_write(&memory->object, bytes, num_bytes, offset);
     int error = system_error();
@@ -270,15 +318,19 @@ int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offs
     return raise_resize(memory, end, result, error);
 }
 
+static VmemResult resize_mapped(FileMemory* memory, const Reservation* reservation, size_t size) {
+    return vmem_object_resize_mapped(&memory->object, reservation->base, &memory->mapped_size, protection_of(memory),
+                                     size);
+}
+
 static VmemResult resize(FileMemory* memory, Reservation* reservation, size_t size, bool* has_raised) {
-    VmemResult result = vmem_object_resize(&memory->object, size);
-    size_t before = memory->size;
-    int error = system_error();
-    if (result != VMEM_SUCCESS) return result;
-    memory->size = size;
     *has_raised = file_memory_record(memory, reservation, size) < 0;
-    if (*has_raised && vmem_object_resize(&memory->object, before) == VMEM_SUCCESS) memory->size = before;
-    set_system_error(error);
+    if (*has_raised) return VMEM_SUCCESS;
+    VmemResult result = resize_mapped(memory, reservation, size);
+    if (result == VMEM_SUCCESS)
+        memory->size = size;
+    else
+        forget_pages(reservation, memory->size);
     return result;
 }
 
@@ -286,9 +338,9 @@ int file_memory_grow(FileMemory* memory, Reservation* reservation, size_t end) {
     bool has_raised = false;
     if (end <= memory->size) return 0;
     if (file_memory_check_size(memory) < 0) return -1;
-    size_t size = choose_size(memory, end);
+    size_t size = choose_size(memory, end), least = round_size(memory, end);
     VmemResult result = resize(memory, reservation, size, &has_raised);
-    while (result != VMEM_SUCCESS && size > end) {
+    while (result != VMEM_SUCCESS && size > least) {
         memory->max_ahead = (size - end) / 2;
         size = choose_size(memory, end);
         result = resize(memory, reservation, size, &has_raised);
@@ -334,7 +386,7 @@ static VmemResult write_header(FileMemory* memory, char* base, size_t length) {
 // record of them matters no more.
 static int cut_off(FileMemory* memory, Reservation* reservation, size_t size, bool is_last) {
     Pages pages = {vmem_align_forward(size, reservation->page_size), reservation->size};
-    if (size >= memory->size) return 0;
+    if (size >= memory->size || IN_PARTS) return 0;
     if (busy_check_changeable(&reservation->busy, pages, "flush") < 0) return -1;
     bool can_record = spans_prepare(&reservation->spans, 2) == 0;
     if (!can_record && !is_last) return -1;
@@ -359,8 +411,22 @@ int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t leng
         result = vmem_object_publish(&memory->object, memory->flushed_size, size);
     if (result != VMEM_SUCCESS)
         return file_memory_raise(PyUnicode_FromString("cannot flush a file"), result, system_error());
+    if (size != memory->flushed_size) memory->exact_size = size;
     memory->flushed_size = size;
     return 0;
+}
+
+int file_memory_make_exact(FileMemory* memory, Reservation* reservation) {
+    bool is_used = reservation->pins.first || reservation->native_memory;
+    if (!is_longer(memory) || is_used) return 0;
+    VmemResult result = resize_mapped(memory, reservation, memory->exact_size);
+    int error = system_error();
+    if (result == VMEM_SUCCESS)
+        memory->size = memory->exact_size;
+    else if (memory->header)  // what is behind the items is no harm
+        memory->exact_size = memory->size;
+    forget_pages(reservation, memory->size < memory->mapped_size ? memory->size : memory->mapped_size);
+    return result == VMEM_SUCCESS || memory->header ? 0 : raise_resize(memory, memory->exact_size, result, error);
 }
 
 VmemResult file_memory_sync(const VmemObject* object, const Reservation* reservation, bool is_durable) {
@@ -393,7 +459,7 @@ static size_t read_length(const FileMemory* memory) {
     return *end == *memory->suffix && length < SIZE_MAX ? (size_t)length : 0;
 }
 
-size_t file_memory_find_length(const FileMemory* memory) {
+size_t file_memory_find_length(FileMemory* memory) {
     size_t size, limit = SIZE_MAX, unknown = 0;
     if (!memory->is_open) return unknown;
     if (memory->header) limit = read_length(memory);
@@ -403,6 +469,26 @@ size_t file_memory_find_length(const FileMemory* memory) {
     if (size > memory->object.max_bytes) size = memory->object.max_bytes;
     size_t length = (size - memory->item_offset) / memory->item_size;
     return length < limit ? length : limit;
+}
+
+// A last part that is no whole one is mapped again, for which nobody may use it.
+static void show_more(FileMemory* memory, const Reservation* reservation, bool is_used) {
+    size_t unit = vmem_get_allocation_granularity(), shown = vmem_align_forward(memory->shown_size, reservation->page_size);
+    size_t size;
+    if (is_used && shown % unit > 0) return;
+    if (vmem_object_size(&memory->object, &size) != VMEM_SUCCESS) return;
+    if (size > memory->object.max_bytes) size = memory->object.max_bytes;
+    if (resize_mapped(memory, reservation, size) == VMEM_SUCCESS) memory->shown_size = size;
+}
+
+size_t file_memory_show(FileMemory* memory, Reservation* reservation, size_t length, bool is_used) {
+    size_t end = memory->item_offset + length * memory->item_size, shown;
+    if (!IN_PARTS) return length;
+    if (end > memory->shown_size) show_more(memory, reservation, is_used);
+    shown = vmem_align_forward(memory->shown_size, reservation->page_size);
+    if (shown > memory->mapped_size) shown = memory->mapped_size;
+    if (shown >= end) return length;
+    return shown > memory->item_offset ? (shown - memory->item_offset) / memory->item_size : 0;
 }
 
 // --- forked children ---

@@ -19,6 +19,9 @@ typedef struct FileMemory {
     size_t item_offset;      // where the items begin
     size_t item_size;
     size_t size;          // that of the file: set by the writer, or as far as a reader may read
+    size_t mapped_size;   // how far it is mapped: less than was asked for only where Windows has lost the addresses
+    size_t shown_size;    // of a reader: what the file had when it was last mapped, where mappings do not grow
+    size_t exact_size;    // of a writer: what the file is to have when it is closed
     size_t flushed_size;  // of a writer: what it was after the last flush
     size_t max_ahead;     // of a writer: by how much more than it needs it asks the disk
 
@@ -59,11 +62,19 @@ int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offs
 int file_memory_check_size(const FileMemory* memory);
 
 // For a writer: makes the size of the file and its header exact, and shows so many items to readers. The last time, before
-// it is closed, that needs no memory.
+// it is closed, that needs no memory. Where the system keeps a mapped file from becoming shorter, its size stays.
 int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t length, bool is_last);
 
+// For a writer that closes: there, makes its size exact by mapping it again, unless somebody has its addresses: then that
+// is done when it is unmapped. Returns -1 with OSError when others map it.
+int file_memory_make_exact(FileMemory* memory, Reservation* reservation);
+
 // For a reader: how many items there are by now, or fewer. 0 where that cannot be found out.
-size_t file_memory_find_length(const FileMemory* memory);
+size_t file_memory_find_length(FileMemory* memory);
+
+// How many of so many items the mapping shows, after an attempt to show them. `is_used` says that the memory may be in use
+// without the owner's lock.
+size_t file_memory_show(FileMemory* memory, Reservation* reservation, size_t length, bool is_used);
 
 // Waits until the disk has what was settled. `object` is that of the memory when the caller still had the owner's lock,
 // which it need not have any more.

@@ -278,7 +278,11 @@ def flush_writers() -> None:
     for reference in WRITERS.copy().values():
         array = reference()
         try:
-            if array is not None:
+            if array is None:
+                continue
+            if sys.platform == "win32":
+                array.close()  # which makes the size of the file exact
+            else:
                 _vmem._flush_array(array, False)
         except ValueError:  # it is closed
             pass
@@ -318,7 +322,7 @@ class Opening:
         """Returns False when another process was faster, and this must be tried again."""
         if self.mode != "x":
             try:
-                self.fd = os.open(self.path, (os.O_RDONLY if self.mode == "r" else os.O_RDWR) | FLAGS)
+                self.fd = open_file(self.path, os.O_RDONLY if self.mode == "r" else os.O_RDWR)
             except FileNotFoundError:
                 if self.mode in ("r", "r+"):
                     raise
@@ -335,7 +339,7 @@ class Opening:
 
     def make(self, path: str | bytes) -> None:
         try:
-            self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS, 0o666)
+            self.fd = open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         except OSError as error:
             raise self.rename_error(error) from None
         self.made = path
@@ -364,8 +368,11 @@ class Opening:
 
     def replace(self) -> None:
         """Make a new file, so that those who read the old one keep it."""
-        if sys.platform == "win32":
-            os.ftruncate(self.fd, 0)
+        if sys.platform == "win32":  # which has no other file take the place of one that is open
+            try:
+                os.ftruncate(self.fd, 0)
+            except OSError as error:
+                raise self.rename_error(error) from None
             return
         self.old_fd, self.fd = self.fd, -1
         self.target = os.path.realpath(self.path)
@@ -416,6 +423,36 @@ class Opening:
             os.unlink(path)
 
 
+def open_file(path: str | bytes, flags: int) -> int:
+    if sys.platform == "win32" and flags & os.O_RDWR:
+        return open_exclusively(path, flags)
+    return os.open(path, flags | FLAGS, 0o666)
+
+
+# Constants of CreateFileW() and its error codes.
+FILE_SHARE_READ, CREATE_NEW, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL = 1, 1, 3, 0x80
+ERROR_SHARING_VIOLATION = 32
+
+
+def open_exclusively(path: str | bytes, flags: int) -> int:
+    """Where the system can open a file so that nobody else writes it meanwhile."""
+    assert sys.platform == "win32"
+    import _winapi
+    import msvcrt
+
+    sys.audit("open", path, None, flags | FLAGS)
+    kind = CREATE_NEW if flags & os.O_CREAT else OPEN_EXISTING
+    access = _winapi.GENERIC_READ | _winapi.GENERIC_WRITE
+    try:
+        handle = _winapi.CreateFile(os.fsdecode(path), access, FILE_SHARE_READ, 0, kind, FILE_ATTRIBUTE_NORMAL, 0)
+    except OSError as error:
+        if error.winerror == ERROR_SHARING_VIOLATION:
+            raise locked_error(path) from None
+        error.filename = path
+        raise
+    return msvcrt.open_osfhandle(handle, flags | FLAGS)
+
+
 def check_regular(fd: int, path: str | bytes) -> None:
     kind = os.fstat(fd).st_mode & TYPE_BITS
     if kind == DIRECTORY:
@@ -425,14 +462,18 @@ def check_regular(fd: int, path: str | bytes) -> None:
 
 
 def lock(fd: int, path: str | bytes) -> None:
-    if sys.platform == "win32":
+    if sys.platform == "win32":  # where it was opened exclusively
         return
     import fcntl
 
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise BlockingIOError(error.errno, "another array or process writes it or has locked it", path) from None
+    except BlockingIOError:
+        raise locked_error(path) from None
+
+
+def locked_error(path: str | bytes) -> BlockingIOError:
+    return BlockingIOError(errno.EAGAIN, "another array or process writes it or has locked it", path)
 
 
 def to_handle(fd: int) -> int:
@@ -498,7 +539,7 @@ Layout: "TypeAlias" = tuple[str, tuple[int, ...], int, int, bytes, bytes]
 def find_layout(opening: Opening, wanted: Items | None, row_shape: tuple[int, ...], is_npy: bool) -> Layout:
     size = os.fstat(opening.fd).st_size
     if wanted is not None and not is_npy:
-        return wanted.typecode, wanted.row_shape, 0, count_whole(size, wanted.size, opening.path), b"", b""
+        return wanted.typecode, wanted.row_shape, 0, count_whole(size, 0, wanted.size, opening.path), b"", b""
     if size == 0 and opening.mode in ("w+", "x", "a"):
         if wanted is None:
             raise make_typecode_error(opening.path)
@@ -514,10 +555,16 @@ def make_typecode_error(path: str | bytes) -> TypeError:
     return TypeError(f"open_array() needs a typecode: {path!r} does not say what it holds")
 
 
-def count_whole(num_bytes: int, item_size: int, path: str | bytes) -> int:
-    if num_bytes % item_size:
+def count_whole(size: int, offset: int, item_size: int, path: str | bytes) -> int:
+    num_bytes = size - offset
+    if num_bytes % item_size and not is_left(size):
         raise refusal(path, f"{num_bytes} bytes are not a whole number of items of {item_size} bytes")
     return num_bytes // item_size
+
+
+def is_left(size: int) -> bool:
+    """Whether a file may have been left by a writer that was killed: on Windows it has whole parts until it is closed."""
+    return sys.platform == "win32" and size % _vmem.get_allocation_granularity() == 0
 
 
 def refusal(path: str | bytes, reason: str) -> ValueError:
@@ -582,7 +629,7 @@ def read_layout(opening: Opening, size: int, wanted: Items | None, row_shape: tu
     if offset % int(items.descr[2:]):
         raise refusal(path, f"its items begin at byte {offset}, which is not a multiple of their size")
     size = os.fstat(fd).st_size  # again: its writer may have made it longer before it wrote the length
-    num_there = count_whole(size - offset, items.size, path)
+    num_there = count_whole(size, offset, items.size, path)
     if length > num_there:
         raise refusal(path, f"its header says that it has {length} items, and there are {num_there}")
     if opening.mode != "r" and num_there > length and read_at(fd, offset + length * items.size, 6) == MAGIC:

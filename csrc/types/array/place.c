@@ -347,10 +347,20 @@ void place_close_file(Array* array) {
     file_memory_close(file, array->place->exported_end > 0);
 }
 
+void place_limit_to_mapped(Array* array) {
+    const FileMemory* file = array->place->file;
+    size_t size = file->mapped_size > file->item_offset ? file->mapped_size - file->item_offset : 0;
+    if ((size_t)array->length > size / file->item_size) array->length = (Py_ssize_t)(size / file->item_size);
+}
+
 static void follow_file(Array* array) {
-    FileMemory* file = array->place->file;
+    Place* place = array->place;
+    FileMemory* file = place->file;
     size_t length = file_memory_find_length(file);
-    if (length > (size_t)array->place->capacity) length = (size_t)array->place->capacity;
+    if (length > (size_t)place->capacity) length = (size_t)place->capacity;
+    if (length <= (size_t)array->length) return;
+    length = file_memory_show(file, &place->reservation, length, place->exported_end > 0 || place->reservation.busy.first);
+    place_limit_to_mapped(array);
     if (length <= (size_t)array->length) return;
     if (file_memory_record(file, &array->place->reservation, end_of(array, (Py_ssize_t)length)) == 0)
         array->length = (Py_ssize_t)length;

@@ -45,6 +45,9 @@ int place_open_file(ModuleState* state, Array* array, Py_ssize_t capacity, FileM
 // Flushes and closes the file of an array that is being deallocated: native code may keep its memory. Never raises.
 void place_close_file(Array* array);
 
+// Where a file is no longer mapped as far as it was, which only Windows can bring about, makes the array as short as that.
+void place_limit_to_mapped(Array* array);
+
 // Makes as many items readable as there are by now. The caller holds the array's lock. No Python code runs, and there is
 // no failure: without memory for the record the array stays as long as it was.
 void place_follow(Array* array);
