@@ -327,6 +327,7 @@ static VmemResult resize(FileMemory* memory, Reservation* reservation, size_t si
     *has_raised = file_memory_record(memory, reservation, size) < 0;
     if (*has_raised) return VMEM_SUCCESS;
     VmemResult result = resize_mapped(memory, reservation, size);
+    if (result == VMEM_SUCCESS && memory->mapped_size < size) result = VMEM_ERROR_OUT_OF_MEMORY;
     if (result == VMEM_SUCCESS)
         memory->size = size;
     else

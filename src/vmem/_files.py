@@ -62,7 +62,7 @@ class FileArray(_vmem.Array["_Item"]):
         return _vmem._get_descriptor(self)
 
     def flush(self, *, durable: bool = True) -> None:
-        """Make the size and the header of the file exact, and let readers see all items.
+        """Make the size and the header of the file exact, on Windows the header alone, and let readers see all items.
 
         Parameters
         ----------
@@ -87,6 +87,9 @@ class FileArray(_vmem.Array["_Item"]):
 
     def close(self) -> None:
         """Flush the file, and close it, whatever fails. Does nothing when it is closed.
+
+        On Windows this makes the size of the file exact, or the end of the last view does; an OSError if other arrays
+        or processes map a file that has no header: it stays open until this array is deleted, which tries again.
 
         The items can still be read, but not changed: that is a ValueError. Leaving ``with`` does the same. What is not
         closed when Python ends is flushed as ``flush(durable=False)`` does; `os._exit`, `os.execv` and a signal that
@@ -198,8 +201,6 @@ def open_array(
         The file cannot be opened, or is not a regular file.
     OutOfMemoryError
         The process has no free range of addresses of this size, or has reached a limit; the message says which.
-    NotImplementedError
-        On Windows a file that is mapped cannot grow: what is empty cannot be opened, nor can anything be appended.
     ValueError
         The size of the file is not a whole number of items; it is not a ``.npy`` file, or one of numbers that an
         `Array` cannot hold, or in the order of Fortran; or an argument is wrong. The file is as it was.
@@ -213,6 +214,9 @@ def open_array(
 
     What is behind the items of a ``.npy`` file is taken for what a killed process left: each mode but 'r' removes it,
     at the latest when the array is closed.
+
+    On Windows a file that is written has whole units of 64 KiB, with zeros behind the items, until it is closed. A
+    reader that was opened before that, and viewed, must be opened again to show more than its last page has room for.
 
     Raises the auditing events ``open``, as `os.open` does, and ``vmem.reserve`` with ``num_bytes`` and ``name``.
 
