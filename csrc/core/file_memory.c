@@ -426,7 +426,12 @@ int file_memory_make_exact(FileMemory* memory, Reservation* reservation) {
         memory->size = memory->exact_size;
     else if (memory->header)  // what is behind the items is no harm
         memory->exact_size = memory->size;
-    forget_pages(reservation, memory->size < memory->mapped_size ? memory->size : memory->mapped_size);
+    size_t shown = memory->size < memory->mapped_size ? memory->size : memory->mapped_size;
+    if (spans_prepare(&reservation->spans, 2) == 0)
+        forget_pages(reservation, shown);
+    else
+        PyErr_Clear();  // nothing is written any more
+    spans_trim_spare(&reservation->spans);
     return result == VMEM_SUCCESS || memory->header ? 0 : raise_resize(memory, memory->exact_size, result, error);
 }
 
