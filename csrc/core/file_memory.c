@@ -318,15 +318,15 @@ int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offs
     return raise_resize(memory, end, result, error);
 }
 
-static VmemResult resize_mapped(FileMemory* memory, const Reservation* reservation, size_t size) {
-    return vmem_object_resize_mapped(&memory->object, reservation->base, &memory->mapped_size, protection_of(memory),
-                                     size);
+static VmemResult resize_mapped(FileMemory* memory, const Reservation* reservation, VmemProtection protection,
+                                size_t size) {
+    return vmem_object_resize_mapped(&memory->object, reservation->base, &memory->mapped_size, protection, size);
 }
 
 static VmemResult resize(FileMemory* memory, Reservation* reservation, size_t size, bool* has_raised) {
     *has_raised = file_memory_record(memory, reservation, size) < 0;
     if (*has_raised) return VMEM_SUCCESS;
-    VmemResult result = resize_mapped(memory, reservation, size);
+    VmemResult result = resize_mapped(memory, reservation, VMEM_READ_WRITE, size);
     if (result == VMEM_SUCCESS && memory->mapped_size < size) result = VMEM_ERROR_OUT_OF_MEMORY;
     if (result == VMEM_SUCCESS)
         memory->size = size;
@@ -417,10 +417,11 @@ int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t leng
     return 0;
 }
 
-int file_memory_make_exact(FileMemory* memory, Reservation* reservation) {
+int file_memory_make_exact(FileMemory* memory, Reservation* reservation, bool is_exported) {
+    VmemProtection protection = is_exported ? VMEM_READ_WRITE : VMEM_READ;
     bool is_used = reservation->pins.first || reservation->native_memory;
     if (!is_longer(memory) || is_used) return 0;
-    VmemResult result = resize_mapped(memory, reservation, memory->exact_size);
+    VmemResult result = resize_mapped(memory, reservation, protection, memory->exact_size);
     int error = system_error();
     if (result == VMEM_SUCCESS)
         memory->size = memory->exact_size;
@@ -484,7 +485,7 @@ static void show_more(FileMemory* memory, const Reservation* reservation, bool i
     if (is_used && shown % unit > 0) return;
     if (vmem_object_size(&memory->object, &size) != VMEM_SUCCESS) return;
     if (size > memory->object.max_bytes) size = memory->object.max_bytes;
-    if (resize_mapped(memory, reservation, size) == VMEM_SUCCESS) memory->shown_size = size;
+    if (resize_mapped(memory, reservation, VMEM_READ, size) == VMEM_SUCCESS) memory->shown_size = size;
 }
 
 size_t file_memory_show(FileMemory* memory, Reservation* reservation, size_t length, bool is_used) {

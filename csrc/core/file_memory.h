@@ -65,9 +65,10 @@ int file_memory_check_size(const FileMemory* memory);
 // it is closed, that needs no memory. Where the system keeps a mapped file from becoming shorter, its size stays.
 int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t length, bool is_last);
 
-// For a writer that closes: there, makes its size exact by mapping it again, unless somebody has its addresses: then that
-// is done when it is unmapped. Returns -1 with OSError when others map it.
-int file_memory_make_exact(FileMemory* memory, Reservation* reservation);
+// For a writer that closes: there, makes its size exact by mapping it again, unless views show it: then that is done when
+// it is unmapped. What was exported stays writable, as views that are gone may have left pointers. Returns -1 with OSError
+// when others map it.
+int file_memory_make_exact(FileMemory* memory, Reservation* reservation, bool is_exported);
 
 // For a reader: how many items there are by now, or fewer. 0 where that cannot be found out.
 size_t file_memory_find_length(FileMemory* memory);

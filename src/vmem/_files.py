@@ -372,18 +372,13 @@ class Opening:
 
     def replace(self) -> None:
         """Make a new file, so that those who read the old one keep it."""
-        if sys.platform == "win32":  # which has no other file take the place of one that is open
-            try:
-                os.ftruncate(self.fd, 0)
-            except OSError as error:
-                raise self.rename_error(error) from None
-            return
         self.old_fd, self.fd = self.fd, -1
         self.target = os.path.realpath(self.path)
         folder = os.path.dirname(os.fsencode(self.target))
         self.make(os.path.join(folder, b".vmem-%s.new" % os.urandom(4).hex().encode()))
         try:
-            os.chmod(self.fd, os.fstat(self.old_fd).st_mode & 0o777)
+            if sys.platform != "win32":  # whose mode has nothing but whether it is read-only
+                os.chmod(self.fd, os.fstat(self.old_fd).st_mode & 0o777)
         except OSError as error:
             raise self.rename_error(error) from None
 
@@ -393,6 +388,9 @@ class Opening:
         if self.made is None:
             return None
         if self.target is not None:
+            if sys.platform == "win32":  # where no other file takes the place of one that is open
+                os.close(self.old_fd)
+                self.old_fd = -1
             try:
                 os.replace(self.made, self.target)
             except OSError as error:
@@ -434,7 +432,7 @@ def open_file(path: str | bytes, flags: int) -> int:
 
 
 # Constants of CreateFileW() and its error codes.
-FILE_SHARE_READ, CREATE_NEW, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL = 1, 1, 3, 0x80
+FILE_SHARE_READ, FILE_SHARE_DELETE, CREATE_NEW, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL = 1, 4, 1, 3, 0x80
 ERROR_SHARING_VIOLATION = 32
 
 
@@ -446,9 +444,9 @@ def open_exclusively(path: str | bytes, flags: int) -> int:
 
     sys.audit("open", path, None, flags | FLAGS)
     kind = CREATE_NEW if flags & os.O_CREAT else OPEN_EXISTING
-    access = _winapi.GENERIC_READ | _winapi.GENERIC_WRITE
+    access, others = _winapi.GENERIC_READ | _winapi.GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_DELETE
     try:
-        handle = _winapi.CreateFile(os.fsdecode(path), access, FILE_SHARE_READ, 0, kind, FILE_ATTRIBUTE_NORMAL, 0)
+        handle = _winapi.CreateFile(os.fsdecode(path), access, others, 0, kind, FILE_ATTRIBUTE_NORMAL, 0)
     except OSError as error:
         if error.winerror == ERROR_SHARING_VIOLATION:
             raise locked_error(path) from None
