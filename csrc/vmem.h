@@ -630,11 +630,14 @@ VMEM_API VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_
 // less than a page is written.
 //   buffer          the bytes
 //   num_bytes, offset  within the maximum, in bytes; num_bytes > 0. Past the end the file grows
-//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not a file), VMEM_ERROR_OUT_OF_MEMORY (full disk), VMEM_ERROR_ACCESS_DENIED (a
-//                   descriptor that cannot write), VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM
+//   min_size        in bytes: nothing is written to a file that is shorter, as others can have made it; 0 for any size
+//   fails           VMEM_ERROR_INVALID_ARGUMENT (also for what is not a file, and for one that is shorter),
+//                   VMEM_ERROR_OUT_OF_MEMORY (full disk), VMEM_ERROR_ACCESS_DENIED (a descriptor that cannot write),
+//                   VMEM_ERROR_UNSUPPORTED, VMEM_ERROR_SYSTEM
 //   threads         safe; others see it byte by byte
 //   systems         Linux: pwritev; other POSIX: pwrite; WriteFile
-VMEM_API VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset);
+VMEM_API VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset,
+                                      size_t min_size);
 
 // Set the size of a file. What is added reads zero, and is given blocks of the disk, so that a disk that is full is found
 // out here. What is cut off is a fault when it is accessed, but for the rest of the last page, which reads zero later.
@@ -998,7 +1001,8 @@ static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size,
 static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size, size_t head_size);
 static VmemResult vmem__os_object_make_private(const VmemObject* object, void* ptr, size_t size, size_t offset);
 static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, size_t size, bool durable);
-static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset);
+static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset,
+                                        size_t min_size);
 static VmemResult vmem__os_object_resize(const VmemObject* object, size_t size);
 static VmemResult vmem__os_object_resize_mapped(const VmemObject* object, void* ptr, size_t* size,
                                                 VmemProtection protection, size_t num_bytes);
@@ -1845,9 +1849,13 @@ static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, siz
     return VMEM_SUCCESS;
 }
 
-static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset) {
+static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset,
+                                        size_t min_size) {
     size_t done = 0;
+    uint64_t size;
     if (!vmem__windows_is_handle(object->handle)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__windows_get_file_size(object->handle, &size)) return vmem__windows_last_result();
+    if (size < min_size) return VMEM_ERROR_INVALID_ARGUMENT;
     while (done < num_bytes) {
         OVERLAPPED place = vmem__windows_at(offset + done);
         DWORD num_written = 0;
@@ -2317,6 +2325,14 @@ static VmemResult vmem__posix_find(const VmemObject* object, vmem__File* info) {
     return VMEM_ERROR_INVALID_ARGUMENT;
 }
 
+// The same, where others may have made a file shorter.
+static VmemResult vmem__posix_find_file(const VmemObject* object, size_t min_size, vmem__File* info) {
+    VmemResult result = vmem__posix_find(object, info);
+    if (result != VMEM_SUCCESS || info->size >= min_size) return result;
+    errno = ESTALE;
+    return VMEM_ERROR_INVALID_ARGUMENT;
+}
+
 static bool vmem__posix_is(const VmemObject* object) {
     vmem__File info;
     return vmem__posix_find(object, &info) == VMEM_SUCCESS;
@@ -2638,10 +2654,11 @@ static VmemResult vmem__os_object_commit(const VmemObject* object, size_t offset
     return vmem__posix_grow((int)object->handle, info.size, end);
 }
 
-static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset) {
+static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset,
+                                        size_t min_size) {
     const char* next = (const char*)buffer;
     vmem__File info;
-    VmemResult result = vmem__posix_find(object, &info);
+    VmemResult result = vmem__posix_find_file(object, min_size, &info);
     while (result == VMEM_SUCCESS && num_bytes > 0) {
         ssize_t count = VMEM_FAIL("pwrite") ? -1 : pwrite((int)object->handle, next, num_bytes, (off_t)offset);
         if (count < 0 && errno != EINTR) return errno == EBADF ? VMEM_ERROR_ACCESS_DENIED : vmem__posix_last_result();
@@ -3584,9 +3601,10 @@ static int vmem__linux_write(int file, const char* bytes, size_t num_bytes, size
     return 0;
 }
 
-static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset) {
+static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset,
+                                        size_t min_size) {
     vmem__File info;
-    VmemResult result = vmem__posix_find(object, &info);
+    VmemResult result = vmem__posix_find_file(object, min_size, &info);
     if (result != VMEM_SUCCESS) return result;
     if (vmem__linux_write((int)object->handle, (const char*)buffer, num_bytes, offset) == 0) return VMEM_SUCCESS;
     return errno == EBADF ? VMEM_ERROR_ACCESS_DENIED : vmem__posix_last_result();
@@ -4541,8 +4559,9 @@ static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, siz
     return vmem__os_object_make_private(object, ptr, size, 0);
 }
 
-static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset) {
-    (void)object, (void)buffer, (void)num_bytes, (void)offset;
+static VmemResult vmem__os_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset,
+                                        size_t min_size) {
+    (void)object, (void)buffer, (void)num_bytes, (void)offset, (void)min_size;
     return VMEM_ERROR_UNSUPPORTED;
 }
 
@@ -4933,11 +4952,11 @@ VMEM__PUBLIC VmemResult vmem_object_flush(const VmemObject* object, void* ptr, s
     return vmem__os_object_flush(object, vmem__pointer(pages.start), pages.size, durable);
 }
 
-VMEM__PUBLIC VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes,
-                                          size_t offset) {
+VMEM__PUBLIC VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset,
+                                          size_t min_size) {
     if (!buffer || num_bytes == 0 || !vmem__is_file_range(object, offset, num_bytes))
         return VMEM_ERROR_INVALID_ARGUMENT;
-    return vmem__os_object_write(object, buffer, num_bytes, offset);
+    return vmem__os_object_write(object, buffer, num_bytes, offset, min_size);
 }
 
 VMEM__PUBLIC VmemResult vmem_object_resize(const VmemObject* object, size_t num_bytes) {
@@ -5819,12 +5838,14 @@ static bool vmem__check_file_range(const char* function, const VmemObject* objec
                         num_bytes, object->max_bytes);
 }
 
-VMEM_API VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset) {
+VMEM_API VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset,
+                                      size_t min_size) {
     const char* function = "vmem_object_write";
     if (!vmem__check_file_range(function, object, offset, num_bytes) ||
         !vmem__check_pointer(function, "buffer", buffer) || !vmem__check_size(function, "num_bytes", num_bytes))
         return VMEM_ERROR_INVALID_ARGUMENT;
-    return vmem__tell_of_object(function, object, vmem__plain_object_write(object, buffer, num_bytes, offset));
+    return vmem__tell_of_object(function, object,
+                                vmem__plain_object_write(object, buffer, num_bytes, offset, min_size));
 }
 
 VMEM_API VmemResult vmem_object_resize(const VmemObject* object, size_t num_bytes) {

@@ -306,15 +306,16 @@ int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offs
     bool ends_whole = MIN_PAGE % memory->item_size == 0 && memory->item_offset % memory->item_size == 0;
     bool is_faster = num_bytes >= MIN_WRITE || (end > before && before == memory->flushed_size);
     if (IN_PARTS || num_bytes == 0 || !memory->publishes || !ends_whole || !is_faster) return 0;
-    if (file_memory_check_size(memory) < 0 || file_memory_record(memory, reservation, end) < 0) return -1;
-    VmemResult result = vmem_object_write(&memory->object, bytes, num_bytes, offset);
+    if (file_memory_record(memory, reservation, end) < 0) return -1;
+    VmemResult result = vmem_object_write(&memory->object, bytes, num_bytes, offset, before);
     int error = system_error();
     if (result == VMEM_SUCCESS) {
         memory->size = end > before ? end : before;
         return 1;
     }
-    vmem_object_resize(&memory->object, before);
     forget_pages(reservation, before);
+    if (file_memory_check_size(memory) < 0) return -1;
+    vmem_object_resize(&memory->object, before);
     return raise_resize(memory, end, result, error);
 }
 
@@ -371,7 +372,7 @@ static VmemResult write_header(FileMemory* memory, char* base, size_t length) {
     word = start - start % sizeof(uint64_t);
     size_t word_end = word + sizeof(uint64_t);
     if (!is_known || memory->prefix_size + num_digits > word_end || word_end > memory->item_offset) {
-        VmemResult result = vmem_object_write(&memory->object, memory->header, memory->item_offset, 0);
+        VmemResult result = vmem_object_write(&memory->object, memory->header, memory->item_offset, 0, memory->size);
         if (result == VMEM_SUCCESS) return result;
         memory->shown_length = SIZE_MAX;
         memory->num_shown_digits = 0;
@@ -410,8 +411,11 @@ int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t leng
     if (result == VMEM_SUCCESS && cut_off(memory, reservation, size, is_last) < 0) return -1;
     if (result == VMEM_SUCCESS && memory->publishes && size > memory->flushed_size)
         result = vmem_object_publish(&memory->object, memory->flushed_size, size);
+    int error = system_error();
     if (result != VMEM_SUCCESS)
-        return file_memory_raise(PyUnicode_FromString("cannot flush a file"), result, system_error());
+        return file_memory_check_size(memory) < 0
+                   ? -1
+                   : file_memory_raise(PyUnicode_FromString("cannot flush a file"), result, error);
     if (size != memory->flushed_size) memory->exact_size = size;
     memory->flushed_size = size;
     return 0;

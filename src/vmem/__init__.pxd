@@ -132,7 +132,7 @@ cdef extern from "vmem.h" nogil:
     VmemResult vmem_object_unmap_mirrored(void* ptr, size_t num_bytes, size_t num_head_bytes)
     VmemResult vmem_object_make_private(const VmemObject* object, void* ptr, size_t num_bytes, size_t offset)
     VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_t num_bytes, bint durable)
-    VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset)
+    VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset, size_t min_size)
     VmemResult vmem_object_resize(const VmemObject* object, size_t num_bytes)
     VmemResult vmem_object_resize_mapped(const VmemObject* object, void* ptr, size_t* num_mapped_bytes,
                                          VmemProtection protection, size_t num_bytes)

@@ -273,6 +273,20 @@ def test_a_writer_notices_a_file_that_has_become_shorter(path: Path) -> None:
     )
 
 
+def test_no_header_is_written_to_a_file_that_has_become_shorter(npy: Path) -> None:
+    """It would tell of items that are gone."""
+    array = vmem.open_array(npy, "d", mode="x")
+    array.extend([1.0] * 9)
+    array.flush(durable=False)
+    array.append(1.0)  # a number of two digits
+    os.truncate(npy, 136)
+    before = npy.read_bytes()
+    for call in (lambda: array.flush(durable=False), array.close):
+        with pytest.raises(OSError, match="has 136: somebody else has made it shorter"):
+            call()
+    assert npy.read_bytes() == before
+
+
 def test_a_reader_of_a_file_that_somebody_replaced(path: Path) -> None:
     """It has the old one, as every open file does."""
     path.write_bytes(np.arange(10.0).tobytes())

@@ -453,15 +453,15 @@ static void test_arguments_of_objects_are_named(void) {
              units(3), units(2)));
     REFUSE_POINTER(vmem_object_map_mirrored(&object, unit, unit, VMEM_NO_ACCESS));
     CHECK(says("vmem_object_map_mirrored: protection is 0, neither VMEM_READ nor VMEM_READ_WRITE"));
-    REFUSE(vmem_object_write(NULL, buffer, 1, 0));
+    REFUSE(vmem_object_write(NULL, buffer, 1, 0, 0));
     CHECK(says("vmem_object_write: object is NULL"));
-    REFUSE(vmem_object_write(&object, buffer, 1, 0));
+    REFUSE(vmem_object_write(&object, buffer, 1, 0, 0));
     CHECK(says("vmem_object_write: the object is memory, not a file"));
-    REFUSE(vmem_object_write(&file, NULL, 1, 0));
+    REFUSE(vmem_object_write(&file, NULL, 1, 0, 0));
     CHECK(says("vmem_object_write: buffer is NULL"));
-    REFUSE(vmem_object_write(&file, buffer, 0, 0));
+    REFUSE(vmem_object_write(&file, buffer, 0, 0, 0));
     CHECK(says("vmem_object_write: num_bytes is 0"));
-    REFUSE(vmem_object_write(&file, buffer, 1, SIZE_MAX));
+    REFUSE(vmem_object_write(&file, buffer, 1, SIZE_MAX, 0));
     CHECK(says("vmem_object_write: offset %u + num_bytes 1 is past the end of a file of up to %u bytes", SIZE_MAX,
                units(2)));
     REFUSE(vmem_object_resize(NULL, 1));

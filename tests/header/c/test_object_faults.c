@@ -509,7 +509,7 @@ static VmemResult expect_write(size_t index, int error) {
 }
 
 static VmemResult run_write(Fixture* fixture) {
-    VmemResult result = vmem_object_write(&fixture->object, "x", 1, pages(NUM_PAGES));
+    VmemResult result = vmem_object_write(&fixture->object, "x", 1, pages(NUM_PAGES), 0);
     if (result == VMEM_SUCCESS) fixture->num_bytes = pages(NUM_PAGES) + 1;
     return result;
 }

@@ -61,7 +61,7 @@ static void test_objects_are_unsupported(void) {
     CHECK_UNSUPPORTED(vmem_object_unmap_mirrored(page, 4096, 0));
     CHECK_UNSUPPORTED(vmem_object_make_private(&object, page, 1, 0));
     CHECK_UNSUPPORTED(vmem_object_flush(&object, page, 1, true));
-    CHECK_UNSUPPORTED(vmem_object_write(&object, page, 1, 0));
+    CHECK_UNSUPPORTED(vmem_object_write(&object, page, 1, 0, 0));
     CHECK_UNSUPPORTED(vmem_object_resize(&object, 1));
     CHECK_UNSUPPORTED(vmem_object_publish(&object, SIZE_MAX, 1));
     CHECK_UNSUPPORTED(vmem_object_get_published(&object, &num_bytes));

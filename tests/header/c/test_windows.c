@@ -506,7 +506,7 @@ static void test_files(void) {
     CHECK_ERROR_CODE(vmem_object_commit(&object, 0, 1) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
     CHECK_ERROR_CODE(vmem_object_resize(&object, 10) == VMEM_SUCCESS, UNTOUCHED);
     CHECK_ERROR_CODE(vmem_object_resize(&object, 11) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
-    CHECK_ERROR_CODE(vmem_object_write(&object, "x", 1, 0) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_object_write(&object, "x", 1, 0, 0) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
     CHECK_ERROR_CODE(vmem_object_publish(&object, SIZE_MAX, 1) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
     CHECK_ERROR_CODE(vmem_object_get_published(&object, &num_bytes) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
     CHECK(num_bytes == 99);
