@@ -80,6 +80,10 @@ FileMemory* file_memory_of(const Backing* backing) {
     return backing && backing->destroy == file_destroy ? of(backing) : NULL;
 }
 
+size_t file_memory_count_digits(const FileMemory* memory) {
+    return memory->header ? memory->item_offset - memory->prefix_size - memory->suffix_size - 1 : SIZE_MAX;
+}
+
 // --- errors ---
 
 static const char* describe(VmemResult result, int error) {

@@ -96,6 +96,9 @@ void file_memory_isolate(FileMemory* memory, char* base, size_t size, size_t com
 // Raises OSError for a refused call: "cannot flush a file". Returns -1.
 int file_memory_raise(PyObject* what, VmemResult result, int error);
 
+// How many digits the header has room for, or more than any number has.
+size_t file_memory_count_digits(const FileMemory* memory);
+
 // NULL when a reservation has another backing.
 FileMemory* file_memory_of(const Backing* backing);
 

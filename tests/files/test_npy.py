@@ -225,6 +225,10 @@ def test_a_capacity_that_the_header_has_no_room_for(npy: Path) -> None:
             vmem.open_array(npy, mode=mode, capacity=10)
     with vmem.open_array(npy, mode="r+", capacity=9) as made:
         assert len(made) == 9
+        match = r"of 9 items to 1[02]; its header has room for a length of 1 digits$"
+        for append in (lambda: made.extend([1.0] * 3), lambda: made.frombytes(bytes(24)), lambda: made.prefault(3)):
+            with untouched(npy), pytest.raises(vmem.OutOfMemoryError, match=match):
+                append()
 
 
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])

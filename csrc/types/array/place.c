@@ -122,7 +122,14 @@ int place_raise_full(PyObject* out_of_memory_error, const RowType* type, Py_ssiz
 // --- opening and closing ---
 
 static int raise_place_full(const Array* array, Py_ssize_t length) {
-    return place_raise_full(array->place->reservation.out_of_memory_error, array->type, array->place->capacity, length);
+    const Place* place = array->place;
+    PyObject* out_of_memory_error = place->reservation.out_of_memory_error;
+    size_t num_digits = place->file ? file_memory_count_digits(place->file) : SIZE_MAX;
+    if ((size_t)snprintf(NULL, 0, "%zd", length) <= num_digits)
+        return place_raise_full(out_of_memory_error, array->type, place->capacity, length);
+    const char* message = "cannot grow an array of %zd items to %zd; its header has room for a length of %zu digits";
+    return raise_capacity_exceeded(out_of_memory_error,
+                                   PyUnicode_FromFormat(message, array->length, length, num_digits));
 }
 
 static void count_allocated(Array* array, size_t usable) {
