@@ -333,10 +333,12 @@ static VmemResult resize(FileMemory* memory, Reservation* reservation, size_t si
     if (*has_raised) return VMEM_SUCCESS;
     VmemResult result = resize_mapped(memory, reservation, VMEM_READ_WRITE, size);
     if (result == VMEM_SUCCESS && memory->mapped_size < size) result = VMEM_ERROR_OUT_OF_MEMORY;
-    if (result == VMEM_SUCCESS)
+    if (result == VMEM_SUCCESS) {
         memory->size = size;
-    else
+        memory->has_grown = true;
+    } else {
         forget_pages(reservation, memory->size);
+    }
     return result;
 }
 
@@ -410,6 +412,8 @@ static int cut_off(FileMemory* memory, Reservation* reservation, size_t size, bo
 // The header comes first: what is behind the items that it tells of is no harm.
 int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t length, bool is_last) {
     size_t size = memory->item_offset + length * memory->item_size;
+    if (size != memory->flushed_size) memory->has_grown = true;
+    if (!memory->has_grown) return 0;
     if (size < memory->size && file_memory_check_size(memory) < 0) return -1;
     VmemResult result = write_header(memory, reservation->base, length);
     if (result == VMEM_SUCCESS && cut_off(memory, reservation, size, is_last) < 0) return -1;

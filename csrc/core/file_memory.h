@@ -15,6 +15,7 @@ typedef struct FileMemory {
     bool is_kept;            // it is closed, and the object can only read: for forked children
     bool closes_later;       // when nobody waits for the disk any more
     Py_ssize_t num_waiting;  // how many threads do
+    bool has_grown;          // or has had another number of items than when it was opened: else it stays as it is
     bool publishes;          // whether readers are told what was flushed; else they see the size of the file
     size_t item_offset;      // where the items begin
     size_t item_size;
@@ -61,8 +62,9 @@ int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offs
 // For a writer: returns -1 with OSError when somebody else has made the file shorter.
 int file_memory_check_size(const FileMemory* memory);
 
-// For a writer: makes the size of the file and its header exact, and shows so many items to readers. The last time, before
-// it is closed, that needs no memory. Where the system keeps a mapped file from becoming shorter, its size stays.
+// For a writer: makes the size of the file and its header exact, and shows so many items to readers. Before it has grown,
+// nothing is changed. The last time, before it is closed, that needs no memory. Where the system keeps a mapped file from
+// becoming shorter, its size stays.
 int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t length, bool is_last);
 
 // For a writer that closes: there, makes its size exact by mapping it again, unless views show it: then that is done when

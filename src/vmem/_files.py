@@ -212,8 +212,8 @@ def open_array(
     The file has a whole number of items at every moment. If the process is killed, a ``.npy`` file has what there was
     at the last flush, and another one may end with zeros. A full disk is an OSError, and changes nothing.
 
-    What is behind the items of a ``.npy`` file is taken for what a killed process left: each mode but 'r' removes it,
-    at the latest when the array is closed.
+    What is behind the items of a ``.npy`` file is taken for what a killed process left: it is removed when items have
+    been appended, by the next flush. Without that, opening, flushing and closing a file change nothing in it.
 
     On Windows a file that is written has whole units of 64 KiB, with zeros behind the items, until it is closed. A
     reader that was opened before that, and viewed, must be opened again to show more than its last page has room for.

@@ -406,3 +406,27 @@ def test_what_is_behind_the_items(npy: Path) -> None:
         assert made.tolist() == [0.0, 1.0, 2.0, 3.0]
         made.append(9.0)
     assert npy.read_bytes() == make_npy(np.array([0.0, 1.0, 2.0, 3.0, 9.0]))
+
+
+@pytest.mark.parametrize("how", ["close", "flush", "drop"])
+@pytest.mark.parametrize("mode", ["r+", "a"])
+def test_a_file_to_which_nothing_is_appended_stays_as_it_is(npy: Path, mode: Any, how: str) -> None:
+    """With what is behind its items, in case that was no killed writer's; and with the spaces of its header."""
+    npy.write_bytes(make_header(describe("(3,)  ") + "\t") + np.arange(3.0).tobytes() + bytes(8 * 1000))
+    with untouched(npy):
+        made = vmem.open_array(npy, mode=mode)
+        assert made.tolist() == [0.0, 1.0, 2.0]
+        made.extend([])
+        if how == "flush":
+            made.flush()
+            made.flush(durable=False)
+        if how != "drop":
+            made.close()
+        del made
+
+
+def test_room_without_items_is_cut_off(npy: Path) -> None:
+    np.save(npy, np.arange(3.0))
+    with vmem.open_array(npy, mode="r+") as made:
+        made.prefault(100_000)
+    assert npy.read_bytes() == make_npy(np.arange(3.0))
