@@ -424,8 +424,7 @@ int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t leng
         return file_memory_check_size(memory) < 0
                    ? -1
                    : file_memory_raise(PyUnicode_FromString("cannot flush a file"), result, error);
-    if (size != memory->flushed_size) memory->exact_size = size;
-    memory->flushed_size = size;
+    memory->flushed_size = memory->exact_size = size;
     return 0;
 }
 
