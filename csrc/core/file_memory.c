@@ -534,16 +534,22 @@ FileMemory* file_memory_open_again(const FileMemory* memory) {
     return NULL;
 }
 
-// What the parent opened has its locks, as long as this process has it or maps it: it is opened again.
+// What the parent opened has its locks, as long as this process has it or maps it: it is opened again. Without a free
+// descriptor all of its mapping is replaced.
 void file_memory_isolate(FileMemory* memory, char* base, size_t size, size_t committed_end) {
     VmemObject inherited = memory->object, again = memory->object;
     bool was_open = memory->is_open, has_object = was_open || memory->is_kept, is_private = !memory->is_writer;
+    bool has_lock = was_open && vmem_object_export(&inherited, false, &again.handle) != VMEM_SUCCESS;
     memory->is_writer = memory->is_locked = memory->is_kept = false;
     memory->num_waiting = 0;
-    memory->is_open = was_open && vmem_object_export(&inherited, false, &again.handle) == VMEM_SUCCESS;
+    memory->is_open = was_open && !has_lock;
     memory->object = again;
-    if (has_object && !is_private) is_private = vmem_object_make_private(&again, base, size, 0) == VMEM_SUCCESS;
-    if (!is_private && committed_end > 0 && shared_memory_replace(base, committed_end) != VMEM_SUCCESS)
-        vmem_protect(base, committed_end, VMEM_READ);
+    if (has_object && !is_private && !has_lock)
+        is_private = vmem_object_make_private(&again, base, size, 0) == VMEM_SUCCESS;
     if (has_object) vmem_object_close(&inherited);
+    if (is_private) return;
+    if (committed_end > 0 && shared_memory_replace(base, committed_end) != VMEM_SUCCESS)
+        vmem_protect(base, committed_end, VMEM_READ);
+    else if (committed_end < size)
+        vmem_decommit(base + committed_end, size - committed_end);
 }

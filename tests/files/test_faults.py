@@ -196,6 +196,49 @@ def test_a_child_that_wrote_an_old_view_follows(path: Path) -> None:
         view.release()
 
 
+@linux_only
+@pytest.mark.parametrize("exports", [False, True])
+def test_a_child_without_a_free_descriptor_keeps_no_lock(path: Path, exports: bool) -> None:
+    """Nor does it write to the file: it has a copy of the items."""
+    run_python(
+        f"""
+        import os, resource, signal, vmem
+        path = {str(path)!r}
+        to_test, to_child = os.pipe(), os.pipe()
+        parent = os.fork()
+        if parent == 0:
+            array = vmem.open_array(path, "q", mode="x")
+            array.extend(range(10_000))
+            array.flush()
+            view = memoryview(array) if {exports} else None
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+            try:
+                while True:
+                    os.dup(0)
+            except OSError:
+                pass
+            if os.fork() == 0:
+                os.close(to_child[1])
+                os.write(to_test[1], b"x")
+                os.read(to_child[0], 1)
+                if view is not None:
+                    view[0] = 7
+                    array = view
+                found = array.tolist()
+                os.write(to_test[1], b"y" if found == [7 if {exports} else 0, *range(1, 10_000)] else b"n")
+                os._exit(0)
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.waitpid(parent, 0)
+        assert os.read(to_test[0], 1) == b"x"
+        with vmem.open_array(path, "q", mode="r+") as array:
+            array[0] = 5
+            os.write(to_child[1], b"x")
+            assert os.read(to_test[0], 1) == b"y"
+            assert array[0] == 5
+        """
+    )
+
+
 # --- locks ---
 
 
