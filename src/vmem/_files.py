@@ -242,6 +242,7 @@ def open_array(
     if wanted is None and (not is_npy or mode in ("w+", "x")):
         raise make_typecode_error(path)
     opening = Opening(path, mode)
+    array = None
     try:
         opening.open()
         layout = find_layout(opening, wanted, shape, is_npy)
@@ -251,6 +252,9 @@ def open_array(
         array._folder = opening.complete()
         if mode != "r":
             flush_at_exit(array)
+    except BaseException:
+        array = None  # Windows removes no file that is mapped
+        raise
     finally:
         opening.close()
     return array

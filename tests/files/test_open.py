@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import vmem
-from tests.support.files import count_descriptors, untouched
+from tests.support.files import count_descriptors, read_open, untouched
 from tests.support.marks import linux_only, posix_only, root_only
 from tests.support.processes import run_python
 
@@ -115,6 +115,7 @@ def test_mode_w_plus_begins_anew(path: Path) -> None:
     assert path.read_bytes() == array("d", [3.0]).tobytes()
 
 
+@posix_only
 def test_mode_w_plus_takes_the_place_of_the_old_file(path: Path, tmp_path: Path) -> None:
     """Who reads the old one keeps it: it is not emptied under its views. The new one has its permissions."""
     write(path).chmod(0o640)
@@ -123,8 +124,7 @@ def test_mode_w_plus_takes_the_place_of_the_old_file(path: Path, tmp_path: Path)
         with vmem.open_array(path, "d", mode="w+") as made:
             made.extend([7.0] * 5)
             assert reader.tolist() == view.tolist() == NUMBERS.tolist()
-    if os.name == "posix":
-        assert path.stat().st_mode & 0o777 == 0o640
+    assert path.stat().st_mode & 0o777 == 0o640
     assert list(tmp_path.iterdir()) == [path]
     with vmem.open_array(path, "d") as reader:
         assert reader.tolist() == [7.0] * 5
@@ -520,7 +520,7 @@ def test_files_that_end_beside_a_page(path: Path, page: int, num_pages: int, ext
         assert made.tobytes() == contents
         made.append(7)
         made.flush()
-        assert path.read_bytes() == contents + b"\x07"
+        assert read_open(path, num_bytes + 1) == contents + b"\x07"
         made.frombytes(bytes(2 * page))
     assert path.read_bytes() == contents + b"\x07" + bytes(2 * page)
 
@@ -548,7 +548,7 @@ def test_a_large_file(path: Path) -> None:
 def test_folders(tmp_path: Path, mode: Any) -> None:
     with pytest.raises((IsADirectoryError, FileExistsError, PermissionError)) as caught:
         vmem.open_array(tmp_path, "d", mode=mode)
-    assert str(tmp_path) in str(caught.value)
+    assert caught.value.filename == tmp_path or caught.value.filename == str(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import vmem
 
 ALIGNMENT = 64  # of the items in files of NumPy
 
@@ -29,11 +32,34 @@ def look_at(path: Path) -> FileState:
 
 @contextmanager
 def untouched(path: Path) -> Iterator[None]:
-    """Checks that a file has the same bytes and the same time of its last change afterwards."""
+    """Checks that a file has the same bytes and the same time of its last change afterwards.
+
+    On Windows the bytes: whoever opens it to write makes it longer for a while.
+    """
+    if sys.platform == "win32":
+        contents = path.read_bytes()
+        yield
+        assert path.read_bytes() == contents
+        return
     os.utime(path, ns=(1_600_000_000_123_456_789, 1_600_000_000_123_456_789))
     before = look_at(path)
     yield
     assert look_at(path) == before
+
+
+def read_open(path: Path, num_bytes: int) -> bytes:
+    """Checks the size of a file that is open to be written, and was flushed. Returns its bytes, which are so many.
+
+    On Windows there are zeros after them.
+    """
+    contents = path.read_bytes()
+    if sys.platform == "win32":
+        assert len(contents) >= num_bytes
+        assert len(contents) % vmem.get_allocation_granularity() == 0
+        assert not any(contents[num_bytes:])
+    else:
+        assert len(contents) == num_bytes
+    return contents[:num_bytes]
 
 
 def make_npy(items: Any, version: tuple[int, int] = (1, 0)) -> bytes:
