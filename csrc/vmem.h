@@ -1545,9 +1545,9 @@ static VmemResult vmem__os_object_read(const VmemObject* object, void* buffer, s
     while (done < num_bytes) {
         OVERLAPPED place = vmem__windows_at(offset + done);
         DWORD num_read = 0;
-        BOOL is_read = !VMEM_FAIL("ReadFile") &&
-                       ReadFile(vmem__windows_handle(object->handle), (char*)buffer + done,
-                                vmem__windows_limit_transfer(num_bytes - done), &num_read, &place);
+        BOOL is_read =
+            !VMEM_FAIL("ReadFile") && ReadFile(vmem__windows_handle(object->handle), (char*)buffer + done,
+                                               vmem__windows_limit_transfer(num_bytes - done), &num_read, &place);
         if ((is_read && num_read == 0) || (!is_read && GetLastError() == ERROR_HANDLE_EOF))
             return VMEM_ERROR_INVALID_ARGUMENT;
         if (!is_read) return vmem__windows_last_result();
@@ -1624,6 +1624,12 @@ static char* vmem__windows_view(const vmem__FileMapping* mapping, size_t start, 
     return vmem__windows_map_at(&section, size, mapping->offset + start, mapping->protection, mapping->ptr + start);
 }
 
+static void vmem__windows_unmap_file_quietly(const vmem__FileMapping* mapping, size_t start) {
+    DWORD error = GetLastError();
+    if (start < mapping->size) vmem__os_object_unmap(mapping->ptr + start, mapping->size - start);
+    SetLastError(error);
+}
+
 // Maps a part of the file at its place, in addresses that are reserved to the end of the mapping. Where they are no
 // placeholder, or the part is none of whole units, they are free for a moment: if another thread takes them, the mapping
 // ends before them.
@@ -1652,6 +1658,7 @@ static bool vmem__windows_show_part(vmem__FileMapping* mapping, size_t start, si
 static bool vmem__windows_show_part_again(vmem__FileMapping* mapping, size_t start, size_t size) {
     if (!vmem__windows_unmap(mapping->ptr + start)) return false;
     if (vmem__windows_view(mapping, start, size)) return true;
+    vmem__windows_unmap_file_quietly(mapping, start + vmem__os_allocation_granularity());
     mapping->size = start;
     return false;
 }
@@ -1726,17 +1733,12 @@ static VmemResult vmem__os_object_unmap(void* ptr, size_t size) {
                 return vmem__windows_last_result();
         } else {
             view_size = info.RegionSize;
-            if (!vmem__windows_free(place, 0, MEM_RELEASE)) return vmem__windows_last_result();
+            if (info.State != MEM_FREE && !vmem__windows_free(place, 0, MEM_RELEASE))
+                return vmem__windows_last_result();
         }
         place += vmem_align_forward(view_size, vmem__os_allocation_granularity());
     }
     return VMEM_SUCCESS;
-}
-
-static void vmem__windows_unmap_file_quietly(const vmem__FileMapping* mapping) {
-    DWORD error = GetLastError();
-    vmem__os_object_unmap(mapping->ptr, mapping->size);
-    SetLastError(error);
 }
 
 static void* vmem__windows_map_file(const VmemObject* object, size_t size, size_t offset, VmemProtection protection,
@@ -1749,7 +1751,7 @@ static void* vmem__windows_map_file(const VmemObject* object, size_t size, size_
     mapping.section = VMEM__NO_HANDLE;
     if (!mapping.ptr) return NULL;
     if (vmem__windows_show(&mapping, object->handle) == VMEM_SUCCESS && mapping.size == size) return mapping.ptr;
-    vmem__windows_unmap_file_quietly(&mapping);
+    vmem__windows_unmap_file_quietly(&mapping, 0);
     return NULL;
 }
 
@@ -1788,7 +1790,8 @@ static char* vmem__windows_mirror_by_placeholders(const VmemObject* object, size
         return NULL;
     }
     if (vmem__windows_replace(map_view_of_file3, object->handle, ptr, first_size, 0, protection)) {
-        if (vmem__windows_replace(map_view_of_file3, object->handle, ptr + first_size, size, head_size, protection)) return ptr;
+        if (vmem__windows_replace(map_view_of_file3, object->handle, ptr + first_size, size, head_size, protection))
+            return ptr;
         vmem__windows_unmap(ptr);
     } else {
         vmem__windows_free(ptr, 0, MEM_RELEASE);
@@ -1878,12 +1881,16 @@ static VmemResult vmem__os_object_resize(const VmemObject* object, size_t size) 
 // A file that is mapped cannot become shorter: it is mapped again, at the same addresses if no other thread takes them.
 static VmemResult vmem__windows_cut_mapped(const VmemObject* object, vmem__FileMapping* mapping, size_t num_bytes) {
     size_t size = mapping->size;
-    VmemResult shown, result = vmem__os_object_unmap(mapping->ptr, size);
-    if (result != VMEM_SUCCESS) return result;
-    result = vmem__os_object_resize(object, num_bytes);
-    if (!vmem__windows_alloc(mapping->ptr, size, MEM_RESERVE, PAGE_NOACCESS)) mapping->size = 0;
-    shown = mapping->size > 0 ? vmem__windows_show(mapping, object->handle) : vmem__windows_last_result();
-    return result == VMEM_SUCCESS ? shown : result;
+    VmemResult result = VMEM_SUCCESS, shown = vmem__os_object_unmap(mapping->ptr, size);
+    if (shown == VMEM_SUCCESS) {
+        result = vmem__os_object_resize(object, num_bytes);
+        if (!vmem__windows_alloc(mapping->ptr, size, MEM_RESERVE, PAGE_NOACCESS)) mapping->size = 0;
+        shown = mapping->size > 0 ? vmem__windows_show(mapping, object->handle) : vmem__windows_last_result();
+    }
+    if (shown == VMEM_SUCCESS) return result;
+    vmem__windows_unmap_file_quietly(mapping, 0);
+    mapping->size = 0;
+    return shown;
 }
 
 static VmemResult vmem__os_object_resize_mapped(const VmemObject* object, void* ptr, size_t* size,
@@ -5862,8 +5869,8 @@ VMEM_API VmemResult vmem_object_resize_mapped(const VmemObject* object, void* pt
         !vmem__check_range(function, ptr, *num_mapped_bytes, VMEM__IN_OBJECT) ||
         !vmem__check_option(function, "protection", (unsigned)protection, VMEM_READ_WRITE_EXECUTE))
         return VMEM_ERROR_INVALID_ARGUMENT;
-    return vmem__tell_of_object(
-        function, object, vmem__plain_object_resize_mapped(object, ptr, num_mapped_bytes, protection, num_bytes));
+    return vmem__tell_of_object(function, object,
+                                vmem__plain_object_resize_mapped(object, ptr, num_mapped_bytes, protection, num_bytes));
 }
 
 VMEM_API VmemResult vmem_object_publish(VmemObject* object, size_t before, size_t num_bytes) {

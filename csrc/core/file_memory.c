@@ -24,7 +24,9 @@ static FileMemory* of(const Backing* backing) {
     return (FileMemory*)backing;  // was not made as a constant
 }
 
-static VmemProtection protection_of(const FileMemory* memory) { return memory->is_writer ? VMEM_READ_WRITE : VMEM_READ; }
+static VmemProtection protection_of(const FileMemory* memory) {
+    return memory->is_writer ? VMEM_READ_WRITE : VMEM_READ;
+}
 
 // --- the backing ---
 
@@ -257,8 +259,8 @@ void file_memory_close(FileMemory* memory, bool is_exported) {
         memory->is_open = false;
         return;
     }
-    memory->is_kept =
-        !IN_PARTS && is_exported && memory->is_writer && vmem_object_export(&memory->object, false, &kept.handle) == VMEM_SUCCESS;
+    memory->is_kept = !IN_PARTS && is_exported && memory->is_writer &&
+                      vmem_object_export(&memory->object, false, &kept.handle) == VMEM_SUCCESS;
     if (memory->is_locked) vmem_object_publish(&memory->object, 0, SIZE_MAX);
     vmem_object_close(&memory->object);  // closes no number that is somebody else's by now
     if (memory->is_kept) memory->object = kept;
@@ -491,7 +493,8 @@ size_t file_memory_find_length(FileMemory* memory) {
 
 // A last part that is no whole one is mapped again, for which nobody may use it.
 static void show_more(FileMemory* memory, const Reservation* reservation, bool is_used) {
-    size_t unit = vmem_get_allocation_granularity(), shown = vmem_align_forward(memory->shown_size, reservation->page_size);
+    size_t unit = vmem_get_allocation_granularity(),
+           shown = vmem_align_forward(memory->shown_size, reservation->page_size);
     size_t size;
     if (is_used && shown % unit > 0) return;
     if (vmem_object_size(&memory->object, &size) != VMEM_SUCCESS) return;

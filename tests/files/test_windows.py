@@ -252,9 +252,7 @@ def test_a_writer_that_is_killed(tmp_path: Path, ending: str) -> None:
 
 
 def test_the_end_of_python(path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", WRITE, str(path), "end"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", WRITE, str(path), "end"], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("written\n", "")
     assert size_of(path) == 24 * 5010
 

@@ -169,8 +169,7 @@ static bool finish(Array* array, VmemObject* object, bool* is_writer, int* statu
     if (!*is_writer) return true;
     if (busy_check_changeable(&reservation->busy, (Pages){0, reservation->size}, "close") < 0) return false;
     *status = settle(array, object, true, true);
-    if (*status == 0)
-        *status = file_memory_make_exact(array->place->file, reservation, array->place->exported_end > 0);
+    if (*status == 0) *status = file_memory_make_exact(array->place->file, reservation, array->place->exported_end > 0);
     place_limit_to_mapped(array);
     array->role = ARRAY_CLOSED;
     array->num_allocated = 0;

@@ -366,7 +366,8 @@ static void follow_file(Array* array) {
     size_t length = file_memory_find_length(file);
     if (length > (size_t)place->capacity) length = (size_t)place->capacity;
     if (length <= (size_t)array->length) return;
-    length = file_memory_show(file, &place->reservation, length, place->exported_end > 0 || place->reservation.busy.first);
+    length =
+        file_memory_show(file, &place->reservation, length, place->exported_end > 0 || place->reservation.busy.first);
     place_limit_to_mapped(array);
     if (length <= (size_t)array->length) return;
     if (file_memory_record(file, &array->place->reservation, end_of(array, (Py_ssize_t)length)) == 0)

@@ -495,7 +495,7 @@ static void test_files(void) {
     DWORD count, num_handles = count_handles();
     fail_none();
     CHECK_ERROR_CODE(vmem_object_from_file(&object, (intptr_t)file, units(4)) == VMEM_SUCCESS, UNTOUCHED);
-    CHECK(object.max_bytes == pages(1) && size_of(&object) == 10);
+    CHECK(object.max_bytes == units(4) && size_of(&object) == 10);
     ptr = map_object(&object, 10);
     CHECK(memcmp(ptr, "0123456789", 11) == 0);
     ptr[0] = 'x';
@@ -503,34 +503,192 @@ static void test_files(void) {
     CHECK_ERROR_CODE(vmem_object_flush(&object, ptr, 1, true) == VMEM_SUCCESS, UNTOUCHED);
     CHECK(SetFilePointer(file, 0, NULL, FILE_BEGIN) == 0 && ReadFile(file, text, 10, &count, NULL));
     CHECK(strcmp(text, "x123456789") == 0);
-    CHECK_ERROR_CODE(vmem_object_commit(&object, 0, 1) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
     CHECK_ERROR_CODE(vmem_object_resize(&object, 10) == VMEM_SUCCESS, UNTOUCHED);
-    CHECK_ERROR_CODE(vmem_object_resize(&object, 11) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
-    CHECK_ERROR_CODE(vmem_object_write(&object, "x", 1, 0, 0) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
-    CHECK_ERROR_CODE(vmem_object_publish(&object, SIZE_MAX, 1) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
-    CHECK_ERROR_CODE(vmem_object_get_published(&object, &num_bytes) == VMEM_ERROR_UNSUPPORTED, UNTOUCHED);
-    CHECK(num_bytes == 99);
+    CHECK(vmem_object_resize(&object, 9) == VMEM_ERROR_UNSUPPORTED && GetLastError() == ERROR_USER_MAPPED_FILE);
+    CHECK_ERROR_CODE(vmem_object_write(&object, "yz", 2, 9, 10) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_object_write(&object, "x", 1, 0, 12) == VMEM_ERROR_INVALID_ARGUMENT, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_object_read(&object, text, 3, 8) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(memcmp(text, "8yz", 3) == 0 && size_of(&object) == 11);
+    CHECK(vmem_object_read(&object, text, 4, 8) == VMEM_ERROR_INVALID_ARGUMENT);
     fail_calls("GetFileSizeEx", 0, ALL, DENIED);
     CHECK_DENIED(vmem_object_resize(&object, 10));
     CHECK_DENIED(vmem_object_commit(&object, 0, 1));
     CHECK_DENIED(vmem_object_size(&object, &num_bytes));
-    CHECK_DENIED(vmem_object_from_file(&made, (intptr_t)file, 1));
-    fail_calls("CreateFileMapping", 0, 1, ERROR_NOT_ENOUGH_MEMORY);
-    CHECK_ERROR_CODE(vmem_object_from_file(&made, (intptr_t)file, 1) == VMEM_ERROR_OUT_OF_MEMORY,
-                     ERROR_NOT_ENOUGH_MEMORY);
+    CHECK_DENIED(vmem_object_write(&object, "x", 1, 0, 0));
+    CHECK_DENIED(vmem_object_get_published(&object, &num_bytes));
     fail_calls("DuplicateHandle", 0, ALL, DENIED);
     CHECK_DENIED(vmem_object_from_file(&made, (intptr_t)file, 1));
     fail_calls("FlushFileBuffers", 0, ALL, DENIED);
     CHECK_DENIED(vmem_object_flush(&object, ptr, 1, true));
+    fail_calls("ReadFile", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_read(&object, text, 3, 8));
+    fail_calls("WriteFile", 0, ALL, ERROR_DISK_FULL);
+    CHECK_ERROR_CODE(vmem_object_write(&object, "x", 1, 0, 0) == VMEM_ERROR_OUT_OF_MEMORY, ERROR_DISK_FULL);
+    fail_calls("SetEndOfFile", 0, ALL, ERROR_DISK_FULL);
+    CHECK_ERROR_CODE(vmem_object_resize(&object, 12) == VMEM_ERROR_OUT_OF_MEMORY, ERROR_DISK_FULL);
+    CHECK_ERROR_CODE(vmem_object_commit(&object, 0, 12) == VMEM_ERROR_OUT_OF_MEMORY, ERROR_DISK_FULL);
+    fail_none();
+    CHECK_ERROR_CODE(vmem_object_commit(&object, 0, 12) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(size_of(&object) == pages(1));
     fail_calls("CreateFileMapping", 0, 1, DENIED);  // as for a handle that cannot write
-    CHECK_ERROR_CODE(vmem_object_from_file(&made, (intptr_t)file, 1) == VMEM_SUCCESS, UNTOUCHED);
-    CHECK(vmem_object_map(&made, 1, 0, VMEM_READ_WRITE) == NULL);
+    CHECK_ERROR_CODE(vmem_object_map(&object, 1, 0, VMEM_READ_WRITE) == NULL, DENIED);
+    fail_none();
+    CHECK_ERROR_CODE(vmem_object_from_file(&made, (intptr_t)empty, 1) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(vmem_object_unmap(map_object(&made, 1), 1) == VMEM_SUCCESS);
     close_object(&made);
-    CHECK(vmem_object_from_file(&made, (intptr_t)empty, 1) == VMEM_ERROR_UNSUPPORTED);
     CHECK(vmem_object_unmap(ptr, 10) == VMEM_SUCCESS);
     close_object(&object);
     CHECK(count_handles() == num_handles);
     CHECK(CloseHandle(file) && CloseHandle(empty));
+}
+
+// A mapping of so many units, of an empty file that is opened to write.
+#define NUM_UNITS 40
+
+typedef struct Growing {
+    HANDLE file;
+    VmemObject object;
+    char* ptr;
+    size_t num_mapped;
+} Growing;
+
+static Growing make_growing(void) {
+    Growing growing = {make_file(""), {-1, -1, 0, 0, 0, false}, NULL, units(NUM_UNITS)};
+    REQUIRE(vmem_object_from_file(&growing.object, (intptr_t)growing.file, units(NUM_UNITS)) == VMEM_SUCCESS);
+    growing.ptr = (char*)vmem_object_map(&growing.object, units(NUM_UNITS), 0, VMEM_READ_WRITE);
+    REQUIRE(growing.ptr != NULL);
+    return growing;
+}
+
+static VmemResult resize(Growing* growing, size_t num_bytes) {
+    return vmem_object_resize_mapped(&growing->object, growing->ptr, &growing->num_mapped, VMEM_READ_WRITE, num_bytes);
+}
+
+// Nothing of the mapping is left.
+static void end_growing(Growing* growing) {
+    size_t i;
+    if (growing->num_mapped > 0) CHECK(vmem_object_unmap(growing->ptr, growing->num_mapped) == VMEM_SUCCESS);
+    for (i = 0; i < NUM_UNITS; i++) CHECK(is_free(growing->ptr + units(i)));
+    close_object(&growing->object);
+    CHECK(CloseHandle(growing->file));
+}
+
+static void check_growth(Growing* growing) {
+    size_t size = 0, step, i;
+    for (step = 0; step < 8; step++) {
+        size += units(step) + (step % 2 ? 5000 : 0);  // with last parts of less than a unit
+        CHECK_ERROR_CODE(resize(growing, size) == VMEM_SUCCESS, UNTOUCHED);
+        CHECK(growing->num_mapped == units(NUM_UNITS) && size_of(&growing->object) == size);
+        if (size == 0) continue;
+        CHECK(growing->ptr[size - 1] == 0);
+        growing->ptr[size - 1] = (char)step;
+    }
+    for (size = 0, i = 0; i < 8; i++) {
+        size += units(i) + (i % 2 ? 5000 : 0);
+        if (size > 0) CHECK(growing->ptr[size - 1] == (char)i);
+    }
+}
+
+static void test_growth_of_mapped_files(void) {
+    static const char* const without[] = {NULL, "GetProcAddress"};  // which finds what handles placeholders
+    DWORD num_handles = count_handles();
+    size_t i, num_mapped;
+    for (i = 0; i < 2; i++) {
+        Growing growing;
+        VmemObject other;
+        char *seen, text[1] = "";
+        fail_none();
+        if (without[i]) fail_calls(without[i], 0, ALL, DENIED);
+        growing = make_growing();
+        check_growth(&growing);
+        CHECK(vmem_object_from_file(&other, (intptr_t)growing.file, units(NUM_UNITS)) == VMEM_SUCCESS);
+        seen = (char*)vmem_object_map(&other, units(1), 0, VMEM_READ);
+        REQUIRE(seen != NULL);
+        CHECK(resize(&growing, 10) == VMEM_ERROR_UNSUPPORTED && GetLastError() == ERROR_USER_MAPPED_FILE);
+        CHECK(growing.num_mapped == units(NUM_UNITS) && size_of(&growing.object) == units(28) + 20000);
+        CHECK(growing.ptr[units(28) + 19999] == 7);
+        CHECK(vmem_object_unmap(seen, units(1)) == VMEM_SUCCESS);
+        close_object(&other);
+        growing.ptr[9] = 'x';
+        CHECK(resize(&growing, 10) == VMEM_SUCCESS && growing.num_mapped == units(NUM_UNITS));
+        CHECK(size_of(&growing.object) == 10 && growing.ptr[9] == 'x');
+        CHECK(vmem_object_read(&growing.object, text, 1, 9) == VMEM_SUCCESS && text[0] == 'x');
+        CHECK(resize(&growing, units(2)) == VMEM_SUCCESS && growing.ptr[9] == 'x' && growing.ptr[units(2) - 1] == 0);
+        CHECK(resize(&growing, 0) == VMEM_SUCCESS && size_of(&growing.object) == 0);
+        num_mapped = growing.num_mapped;
+        CHECK(vmem_object_resize_mapped(&growing.object, growing.ptr, &num_mapped, VMEM_READ_WRITE,
+                                        units(NUM_UNITS) + 1) == VMEM_ERROR_INVALID_ARGUMENT);
+        end_growing(&growing);
+    }
+    fail_none();
+    CHECK(count_handles() == num_handles);
+}
+
+// Each call fails in turn: the file is as long as it was, or mapped less far, as is said, and nothing is left behind.
+static void test_growth_that_fails(void) {
+    static const char* const calls[] = {"GetFileSizeEx",     "SetFilePointerEx", "SetEndOfFile",   "VirtualQuery",
+                                        "CreateFileMapping", "MapViewOfFile",    "MapViewOfFile3", "VirtualFree",
+                                        "VirtualAlloc",      "UnmapViewOfFile"};
+    const size_t sizes[] = {units(3), units(1) + 1};  // longer, and shorter
+    DWORD num_handles = count_handles();
+    size_t i, j;
+    int k;
+    for (i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        for (j = 0; j < 2; j++) {
+            for (k = 0; k < 4; k++) {
+                Growing growing;
+                fail_none();
+                growing = make_growing();
+                CHECK(resize(&growing, units(2) + 100) == VMEM_SUCCESS);
+                growing.ptr[7] = 'x';
+                fail_calls(calls[i], k, k + 1, ERROR_NOT_ENOUGH_MEMORY);
+                resize(&growing, sizes[j]);
+                fail_none();
+                CHECK(growing.num_mapped <= units(NUM_UNITS));
+                if (growing.num_mapped > 7 && strcmp(calls[i], "UnmapViewOfFile") != 0) CHECK(growing.ptr[7] == 'x');
+                end_growing(&growing);
+            }
+        }
+    }
+    CHECK(count_handles() == num_handles);
+}
+
+static void test_publishing(void) {
+    HANDLE file = make_file("0123456789");
+    DWORD num_handles = count_handles();
+    VmemObject writer, reader;
+    size_t num_bytes = 0;
+    fail_none();
+    CHECK(vmem_object_from_file(&writer, (intptr_t)file, units(1)) == VMEM_SUCCESS);
+    CHECK(vmem_object_from_file(&reader, (intptr_t)file, units(1)) == VMEM_SUCCESS);
+    CHECK_ERROR_CODE(vmem_object_get_published(&reader, &num_bytes) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(num_bytes == 10);
+    CHECK_ERROR_CODE(vmem_object_publish(&writer, SIZE_MAX, 3) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_object_get_published(&reader, &num_bytes) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(num_bytes == 3);
+    CHECK(vmem_object_publish(&writer, 3, 50) == VMEM_SUCCESS);
+    CHECK(vmem_object_get_published(&reader, &num_bytes) == VMEM_SUCCESS && num_bytes == 10);
+    CHECK(vmem_object_publish(&writer, 50, 5) == VMEM_SUCCESS);
+    fail_calls("MapViewOfFile", 0, ALL, ERROR_NOT_ENOUGH_MEMORY);
+    CHECK(vmem_object_get_published(&reader, &num_bytes) == VMEM_ERROR_OUT_OF_MEMORY);
+    CHECK(vmem_object_publish(&writer, 5, 6) == VMEM_ERROR_OUT_OF_MEMORY);
+    fail_none();
+    close_object(&writer);  // as if its process had ended: the reader keeps what was published
+    CHECK(vmem_object_get_published(&reader, &num_bytes) == VMEM_SUCCESS && num_bytes == 5);
+    CHECK(vmem_object_from_file(&writer, (intptr_t)file, units(1)) == VMEM_SUCCESS);
+    CHECK(vmem_object_publish(&writer, SIZE_MAX, 7) == VMEM_SUCCESS);
+    CHECK(vmem_object_get_published(&reader, &num_bytes) == VMEM_SUCCESS && num_bytes == 7);
+    CHECK(vmem_object_publish(&writer, 7, SIZE_MAX) == VMEM_SUCCESS);
+    CHECK(vmem_object_get_published(&reader, &num_bytes) == VMEM_SUCCESS && num_bytes == 10);
+    fail_calls("GetFileInformationByHandle", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_publish(&writer, SIZE_MAX, 3));
+    fail_calls("OpenFileMapping", 0, ALL, DENIED);
+    CHECK_DENIED(vmem_object_publish(&writer, SIZE_MAX, 3));
+    fail_none();
+    close_object(&writer);
+    close_object(&reader);
+    CHECK(count_handles() == num_handles);
+    CHECK(CloseHandle(file));
 }
 
 // >>main --------------------------------------------------------------------------------------------------------------
@@ -554,5 +712,8 @@ int main(void) {
     test_access_of_mappings();
     test_sizes_that_are_too_large();
     test_files();
+    test_growth_of_mapped_files();
+    test_growth_that_fails();
+    test_publishing();
     return report();
 }
