@@ -5861,16 +5861,32 @@ VMEM_API VmemResult vmem_object_resize(const VmemObject* object, size_t num_byte
     return vmem__tell_of_object(function, object, vmem__plain_object_resize(object, num_bytes));
 }
 
+// Another thread has taken the addresses of the rest.
+static void vmem__shorten_mapping(uintptr_t start, size_t size) {
+    size_t index;
+    vmem__lock_table();
+    index = vmem__find_range(&vmem__mappings, start);
+    if (!vmem__table_is_off && index < vmem__mappings.count && vmem__mappings.ranges[index].start == start) {
+        vmem__mappings.ranges[index].end = start + vmem_align_forward(size, vmem__os_page_size());
+        if (size == 0) vmem__remove_mapping(index);
+    }
+    vmem__unlock_table();
+}
+
 VMEM_API VmemResult vmem_object_resize_mapped(const VmemObject* object, void* ptr, size_t* num_mapped_bytes,
                                               VmemProtection protection, size_t num_bytes) {
     const char* function = "vmem_object_resize_mapped";
+    VmemResult result;
+    size_t before;
     if (!vmem__check_file_range(function, object, 0, num_bytes) ||
         !vmem__check_pointer(function, "num_mapped_bytes", num_mapped_bytes) ||
         !vmem__check_range(function, ptr, *num_mapped_bytes, VMEM__IN_OBJECT) ||
         !vmem__check_option(function, "protection", (unsigned)protection, VMEM_READ_WRITE_EXECUTE))
         return VMEM_ERROR_INVALID_ARGUMENT;
-    return vmem__tell_of_object(function, object,
-                                vmem__plain_object_resize_mapped(object, ptr, num_mapped_bytes, protection, num_bytes));
+    before = *num_mapped_bytes;
+    result = vmem__plain_object_resize_mapped(object, ptr, num_mapped_bytes, protection, num_bytes);
+    if (*num_mapped_bytes < before) vmem__shorten_mapping((uintptr_t)ptr, *num_mapped_bytes);
+    return vmem__tell_of_object(function, object, result);
 }
 
 VMEM_API VmemResult vmem_object_publish(VmemObject* object, size_t before, size_t num_bytes) {

@@ -442,7 +442,8 @@ ERROR_SHARING_VIOLATION = 32
 
 def open_exclusively(path: str | bytes, flags: int) -> int:
     """Where the system can open a file so that nobody else writes it meanwhile."""
-    assert sys.platform == "win32"
+    if sys.platform != "win32":
+        raise NotImplementedError
     import _winapi
     import msvcrt
 
@@ -569,7 +570,7 @@ def count_whole(size: int, offset: int, item_size: int, path: str | bytes) -> in
 
 
 def is_left(size: int) -> bool:
-    """Whether a file may have been left by a writer that was killed: on Windows it has whole parts until it is closed."""
+    """Whether a killed writer may have left a file: on Windows it has whole units until it is closed."""
     return sys.platform == "win32" and size % _vmem.get_allocation_granularity() == 0
 
 

@@ -139,7 +139,8 @@ def test_readers_in_other_processes(path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", FOLLOW, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as reader:
-        assert reader.stdin and reader.stdout
+        assert reader.stdin
+        assert reader.stdout
         for step in range(1, 20):
             made.extend(range(step * 5000))
             made.flush(durable=False)
@@ -236,7 +237,8 @@ def test_a_writer_that_is_killed(tmp_path: Path, ending: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", WRITE, str(path), "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as writer:
-        assert writer.stdout and writer.stdout.readline() == "written\n"
+        assert writer.stdout
+        assert writer.stdout.readline() == "written\n"
         with pytest.raises(BlockingIOError):
             vmem.open_array(path, "d", mode="a", row_shape=(3,))
         writer.kill()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import vmem
-from tests.support.files import read_open
 from tests.models.region_model import expect, expect_bytes
+from tests.support.files import read_open
 
 HEADER_BYTES = 128  # of the files that are made here
 

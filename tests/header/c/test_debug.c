@@ -471,6 +471,11 @@ static void test_arguments_of_objects_are_named(void) {
     REFUSE(vmem_object_resize(&file, units(2) + 1));
     CHECK(says("vmem_object_resize: offset 0 + num_bytes %u is past the end of a file of up to %u bytes", units(2) + 1,
                units(2)));
+    num_bytes = unit;
+    REFUSE(vmem_object_resize_mapped(&object, buffer, &num_bytes, VMEM_READ, 0));
+    CHECK(says("vmem_object_resize_mapped: the object is memory, not a file"));
+    REFUSE(vmem_object_resize_mapped(&file, buffer, NULL, VMEM_READ, 0));
+    CHECK(says("vmem_object_resize_mapped: num_mapped_bytes is NULL"));
     REFUSE(vmem_object_publish(NULL, 0, 1));
     CHECK(says("vmem_object_publish: object is NULL"));
     REFUSE(vmem_object_get_published(NULL, &num_bytes));
@@ -484,6 +489,56 @@ static void test_arguments_of_objects_are_named(void) {
     CHECK(says("vmem_object_commit: the object is closed"));
     CHECK(vmem_object_map(&object, unit, 0, VMEM_READ) == NULL);
     CHECK(says("vmem_object_map: the object is closed"));
+}
+
+#if defined(_WIN32)
+static intptr_t open_file(void) {
+    HANDLE file = CreateFileA("vmem-test-debug", GENERIC_READ | GENERIC_WRITE, FILE_SHARE_DELETE, NULL, CREATE_ALWAYS,
+                              FILE_FLAG_DELETE_ON_CLOSE, NULL);
+    return (intptr_t)file;
+}
+
+static bool close_file(intptr_t file) { return CloseHandle((HANDLE)file); }
+#else
+static intptr_t open_file(void) {
+    char path[64];
+    int file;
+    snprintf(path, sizeof path, "/tmp/vmem-test-debug-%ld", (long)getpid());
+    file = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    CHECK(unlink(path) == 0);
+    return file;
+}
+
+static bool close_file(intptr_t file) { return close((int)file) == 0; }
+#endif
+
+static void test_files(void) {
+    intptr_t file = open_file();
+    VmemObject object;
+    size_t num_bytes = 0, num_mapped = units(4);
+    unsigned seals = 99;
+    intptr_t handle = -1;
+    char* ptr;
+    REQUIRE(file != -1 && vmem_object_from_file(&object, file, units(4)) == VMEM_SUCCESS);
+    ACCEPT(vmem_object_resize(&object, 10));
+    ACCEPT(vmem_object_size(&object, &num_bytes));
+    CHECK(num_bytes == 10);
+    ACCEPT(vmem_object_get_seals(&object, &seals));
+    ACCEPT(vmem_object_export(&object, true, &handle));
+    ptr = (char*)vmem_object_map(&object, units(4), 0, VMEM_READ_WRITE);
+    REQUIRE(ptr != NULL);
+    ACCEPT(vmem_object_resize_mapped(&object, ptr, &num_mapped, VMEM_READ_WRITE, units(3)));
+    ptr[units(3) - 1] = 'x';
+    ACCEPT(vmem_object_write(&object, "y", 1, 0, units(3)));
+    CHECK(ptr[0] == 'y');
+    REFUSE(vmem_object_resize_mapped(&object, ptr, &num_mapped, (VmemProtection)6, 1));
+    CHECK(says("vmem_object_resize_mapped: protection is 6, not one of 0 to 5"));
+    REFUSE(vmem_object_resize_mapped(&object, ptr, &num_mapped, VMEM_READ_WRITE, units(4) + 1));
+    CHECK(says("vmem_object_resize_mapped: offset 0 + num_bytes %u is past the end of a file of up to %u bytes",
+               units(4) + 1, units(4)));
+    ACCEPT(vmem_object_unmap(ptr, num_mapped));
+    ACCEPT(vmem_object_close(&object));
+    CHECK(close_file(file));
 }
 
 // The message has the size that the object has now, not an error code of an earlier call.
@@ -769,6 +824,7 @@ static void test_processes(void) {
 
 static void test_objects(void) {
     test_arguments_of_objects_are_named();
+    test_files();
     test_reading_past_the_end();
     test_mapping_what_is_not_an_object();
     test_mappings_of_objects();

@@ -831,6 +831,7 @@ static void test_files(void) {
 static void test_sizes_of_files(void) {
     int file = make_file();
     VmemObject object;
+    size_t num_mapped = units(4);
     char* ptr;
     CHECK_SUCCESS(vmem_object_from_file(&object, file, units(4)));
     ptr = map_object(&object, units(4));
@@ -848,7 +849,13 @@ static void test_sizes_of_files(void) {
     CHECK(memcmp(ptr, "01234", 6) == 0 && ptr[units(2)] == 0);
     CHECK_SUCCESS(vmem_object_resize(&object, 0));
     CHECK(size_of_file(file) == 0);
-    CHECK_SUCCESS(vmem_object_resize(&object, units(4)));
+    CHECK_SUCCESS(vmem_object_resize_mapped(&object, ptr, &num_mapped, VMEM_READ_WRITE, units(4)));
+    CHECK(num_mapped == units(4) && ptr[units(4) - 1] == 0);
+    CHECK_REFUSED(vmem_object_resize_mapped(&object, ptr, &num_mapped, VMEM_READ_WRITE, units(4) + 1));
+    CHECK_REFUSED(vmem_object_resize_mapped(&object, NULL, &num_mapped, VMEM_READ_WRITE, units(4)));
+    CHECK_REFUSED(vmem_object_resize_mapped(&object, ptr, NULL, VMEM_READ_WRITE, units(4)));
+    CHECK_REFUSED(vmem_object_resize_mapped(NULL, ptr, &num_mapped, VMEM_READ_WRITE, units(4)));
+    CHECK_REFUSED(vmem_object_resize_mapped(&object, ptr, &num_mapped, (VmemProtection)99, units(4)));
     CHECK_REFUSED(vmem_object_resize(&object, units(4) + 1));
     CHECK(size_of_file(file) == (off_t)units(4));
     unmap(ptr, units(4));

@@ -328,7 +328,7 @@ static VmemObject open_object(const char* path, int flags) {
     return object;
 }
 
-static size_t published(const VmemObject* object) {
+static size_t published(VmemObject* object) {
     size_t num_bytes = 99;
     errno = UNTOUCHED;
     CHECK(vmem_object_get_published(object, &num_bytes) == VMEM_SUCCESS && errno == UNTOUCHED);

@@ -63,6 +63,7 @@ static void test_objects_are_unsupported(void) {
     CHECK_UNSUPPORTED(vmem_object_flush(&object, page, 1, true));
     CHECK_UNSUPPORTED(vmem_object_write(&object, page, 1, 0, 0));
     CHECK_UNSUPPORTED(vmem_object_resize(&object, 1));
+    CHECK_UNSUPPORTED(vmem_object_resize_mapped(&object, page, &num_bytes, VMEM_READ, 1));
     CHECK_UNSUPPORTED(vmem_object_publish(&object, SIZE_MAX, 1));
     CHECK_UNSUPPORTED(vmem_object_get_published(&object, &num_bytes));
     CHECK_UNSUPPORTED(vmem_object_close(&object));
