@@ -13,12 +13,12 @@ import pytest
 
 import vmem
 from tests.programs.shared_writer import STEP, make_items
-from tests.support.marks import posix_only
+from tests.support.marks import posix_only, search
 from tests.support.processes import ROOT
 
 pytestmark = posix_only
 
-ROUNDS = [20, pytest.param(1000, marks=pytest.mark.exhaustive)]
+ROUNDS = search(20, long=1000)
 
 
 def kill_writer(path: Path, seed: int, num_reports: int) -> int:
