@@ -33,7 +33,7 @@ class Suite:
 # What says nothing about the Python that runs it, or needs tools that only a checkout's environment has.
 OF_THE_CHECKOUT = ("header", "packaging", "project", "typing")
 
-# What takes minutes: `make test-all` runs it, and a Python without the GIL.
+# What takes minutes: `make test-all` runs it, CI_FULL=1 with that, and a Python without the GIL.
 ONCE = "long_search"
 
 # Sanitizers take memory for themselves, so tests that limit or measure that of the process cannot run under them.
@@ -59,6 +59,7 @@ SANITIZED = Suite(
 
 SUITES = {
     "all": Suite(),
+    "all-but-long": Suite(without_marks=(ONCE,)),  # each such test has a short search too
     "quick": Suite(without_marks=("exhaustive",)),
     # --- builds of the extension ---
     "sanitized": SANITIZED,
