@@ -321,7 +321,7 @@ def test_nothing_is_left(path: Path) -> None:
 
     use()
     before = count_descriptors()
-    for _ in range(100):
+    for _ in range(20):
         use()
     assert count_descriptors() == before
     assert count_maps_of(path) == 0
