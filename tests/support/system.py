@@ -50,11 +50,14 @@ def committed_by_all() -> int:
 def mappings_in(start: int, size: int) -> list[tuple[int, int, str]]:
     """The kernel's mappings that overlap an address range: first address, last address + 1, permissions."""
     found: list[tuple[int, int, str]] = []
-    for line in read_lines("/proc/self/maps"):
-        addresses, permissions = line.split(maxsplit=2)[:2]
-        first, last = (int(address, 16) for address in addresses.split("-"))
-        if first < start + size and start < last:
-            found.append((first, last, permissions))
+    with open("/proc/self/maps", "rb") as file:
+        for line in file:  # by address, so that the many libraries behind the range are not even read
+            addresses, permissions, _ = line.split(maxsplit=2)
+            first, last = addresses.split(b"-")
+            if int(first, 16) >= start + size:
+                break
+            if int(last, 16) > start:
+                found.append((int(first, 16), int(last, 16), permissions.decode()))
     return found
 
 
