@@ -55,7 +55,7 @@ sanitized:
 
 # The interpreter is not built for sanitizers: their libraries are loaded before it, and its leaks are not reported.
 sanitize: sanitized  ## run the tests of the extension under ASan and UBSan
-	$(SANITIZED_RUN) -m pytest --suite=sanitized
+	$(SANITIZED_RUN) -m pytest --suite=sanitized $(ON_ALL_CORES)
 
 soak: sanitized  ## compare OPERATIONS random calls of all types, drawn from SEED, with models under ASan and UBSan
 	$(SANITIZED_RUN) -m tests.programs.soak --operations $(OPERATIONS) --seed $(SEED)
