@@ -82,9 +82,7 @@ static PyObject* open_array(ModuleState* state, OpenArguments* arguments) {
 
 const char file_open_array_doc[] = PyDoc_STR(
     "_open_array(array_type, fd, typecode, row_shape, item_offset, length, prefix, suffix, capacity, writable, "
-    "/)\n--\n\n"
-    "An array that is a file, whose descriptor is duplicated. Before the items the file has a header, in which the\n"
-    "number of items comes between the prefix and the suffix, or nothing.");
+    "/)\n--\n\nWhat vmem.open_array() calls. Duplicates the descriptor.");
 
 PyObject* file_open_array(PyObject* module, PyObject* const* args, Py_ssize_t num_args) {
     ModuleState* state = PyModule_GetState(module);
