@@ -53,8 +53,8 @@ SMALL_SOURCES = [
     f"csrc/{folder}{name}.c"
     for folder, names in {
         "": "_vmem",
-        "core/": "busy page_ops errors file_memory lifetime long_call mapping_budget mapping_cost mirrored_memory native_hold"
-        " shared_memory shared_page snapshot",
+        "core/": "busy errors file_memory lifetime long_call mapping_budget mapping_cost mirrored_memory native_hold"
+        " page_ops shared_memory shared_page snapshot",
         "python/": "forking functions",
         "types/arena/": "scope",
         "types/": "arrow_capsules attach c_api sharing",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +227,12 @@ def test_a_capacity_that_the_header_has_no_room_for(npy: Path) -> None:
     with vmem.open_array(npy, mode="r+", capacity=9) as made:
         assert len(made) == 9
         match = r"of 9 items to 1[02]; its header has room for a length of 1 digits$"
-        for append in (lambda: made.extend([1.0] * 3), lambda: made.frombytes(bytes(24)), lambda: made.prefault(3)):
+        appends: list[Callable[[], object]] = [
+            lambda: made.extend([1.0] * 3),
+            lambda: made.frombytes(bytes(24)),
+            lambda: made.prefault(3),
+        ]
+        for append in appends:
             with untouched(npy), pytest.raises(vmem.OutOfMemoryError, match=match):
                 append()
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -281,7 +282,8 @@ def test_no_header_is_written_to_a_file_that_has_become_shorter(npy: Path) -> No
     array.append(1.0)  # a number of two digits
     os.truncate(npy, 136)
     before = npy.read_bytes()
-    for call in (lambda: array.flush(durable=False), array.close):
+    calls: list[Callable[[], object]] = [lambda: array.flush(durable=False), array.close]
+    for call in calls:
         with pytest.raises(OSError, match="has 136: somebody else has made it shorter"):
             call()
     assert npy.read_bytes() == before

@@ -67,8 +67,9 @@ def test_files_of_any_size(path: Path, num_bytes: int) -> None:
     """They are as they were when nothing was appended, and grow where something is."""
     contents = os.urandom(num_bytes)
     path.write_bytes(contents)
-    for mode in ("r", "r+", "a"):
-        with vmem.open_array(path, "B", mode=mode) as made:  # type: ignore[call-overload]
+    modes: list[Any] = ["r", "r+", "a"]
+    for mode in modes:
+        with vmem.open_array(path, "B", mode=mode) as made:
             assert made.tobytes() == contents
         del made
         assert path.read_bytes() == contents
@@ -161,7 +162,7 @@ def test_views_at_close(path: Path) -> None:
     """The file has its exact size, and others may write it, once they are gone."""
     made = vmem.open_array(path, "d", mode="x")
     made.extend([1.0, 2.0])
-    view = memoryview(made)
+    view: Any = memoryview(made)
     made.close()
     assert size_of(path) == UNIT
     with pytest.raises(BlockingIOError):
