@@ -38,6 +38,9 @@ class CheckedFile:
                 "exception", find_error(lambda: vmem.open_array(self.path, self.typecode, mode=mode)), BlockingIOError
             )
             return
+        if sys.platform == "win32":  # where views of a reader keep the file, and its mapping, as they are
+            self.release_views()
+            self.close_reader()
         if mode == "w+":
             self.last_of[self.num_files] = array(self.typecode, self.model)
             self.num_files += 1
@@ -155,6 +158,7 @@ class CheckedFile:
         self.close()
         self.check_all()
         self.check_size()
+        self.close_reader()  # Windows removes no open file
 
 
 def find_error(call: Callable[[], object]) -> type[Exception] | None:
