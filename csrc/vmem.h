@@ -648,7 +648,7 @@ VMEM_API VmemResult vmem_object_write(const VmemObject* object, const void* buff
 //                   VMEM_ERROR_SYSTEM. The size is the old one then
 //   threads         safe, when no other thread sets the size
 //   systems         Linux: fallocate, or writing zeros where the file system has none; other POSIX: as
-//                   vmem_object_commit(); ftruncate; SetEndOfFile
+//                   vmem_object_commit(); ftruncate; SetFileInformationByHandle
 VMEM_API VmemResult vmem_object_resize(const VmemObject* object, size_t num_bytes);
 
 // Set the size of a file, and let a mapping of it show what it has then, also what others have added.
@@ -656,8 +656,8 @@ VMEM_API VmemResult vmem_object_resize(const VmemObject* object, size_t num_byte
 //   num_mapped_bytes  the size that was passed to it; receives the size of the mapping from now on. On Windows it ends
 //                   earlier where another thread took its addresses, and with 0 there is none
 //   protection      that of the mapping
-//   num_bytes       as for vmem_object_resize(); the size that the file has is nothing that needs access to it
-//   fails           as vmem_object_resize() and vmem_object_map()
+//   num_bytes       as for vmem_object_resize(), or SIZE_MAX for the size that the file has, which needs no access to it
+//   fails           as vmem_object_resize() and vmem_object_map(). What cannot be mapped is in the file all the same
 //   threads         safe, when no other thread sets the size. On Windows no other one may use what is after the last
 //                   multiple of vmem_get_allocation_granularity() in the old file while it grows, nor any of the mapping
 //                   while it becomes shorter
@@ -1370,11 +1370,15 @@ static bool vmem__windows_get_file_size(intptr_t file, uint64_t* num_bytes) {
     return true;
 }
 
+typedef BOOL(WINAPI* vmem__SetFileInformation)(HANDLE, int, void*, DWORD);
+
+// SetEndOfFile() takes the size from the position in the file, which reading in another thread would change in between.
 static bool vmem__windows_set_file_size(intptr_t file, uint64_t num_bytes) {
-    LARGE_INTEGER size;
-    size.QuadPart = (LONGLONG)num_bytes;
-    return !VMEM_FAIL("SetFilePointerEx") && SetFilePointerEx(vmem__windows_handle(file), size, NULL, FILE_BEGIN) &&
-           !VMEM_FAIL("SetEndOfFile") && SetEndOfFile(vmem__windows_handle(file));
+    vmem__SetFileInformation set_information = (vmem__SetFileInformation)(void (*)(void))vmem__windows_find_function(
+        "kernel32.dll", "SetFileInformationByHandle");
+    if (!set_information) SetLastError(ERROR_CALL_NOT_IMPLEMENTED);
+    return set_information && !VMEM_FAIL("SetFileInformationByHandle") &&
+           set_information(vmem__windows_handle(file), 6, &num_bytes, sizeof num_bytes);  // 6: FileEndOfFileInfo
 }
 
 static VmemResult vmem__os_object_from_file(VmemObject* object, intptr_t file) {
@@ -1690,7 +1694,8 @@ static bool vmem__windows_show_parts(vmem__FileMapping* mapping, size_t shown, s
 }
 
 // A section of a file has the size that the file had when it was made, and a view of it does not grow. So a mapping
-// consists of views, of whole units but for the last one, and this adds those of what the file has gained.
+// consists of views, of whole units but for the last one, and this adds those of what the file has gained. The section
+// is made for a last page that is shown already, too: of that the system writes only what is in the largest section.
 static VmemResult vmem__windows_show(vmem__FileMapping* mapping, intptr_t file) {
     DWORD error = GetLastError();
     uint64_t file_size;
@@ -1700,11 +1705,11 @@ static VmemResult vmem__windows_show(vmem__FileMapping* mapping, intptr_t file) 
         return vmem__windows_last_result();
     if (file_size < mapping->offset) file_size = mapping->offset;
     if (end > file_size - mapping->offset) end = (size_t)(file_size - mapping->offset);
-    if (end <= shown) return VMEM_SUCCESS;
+    if (end == 0) return VMEM_SUCCESS;
     if (!vmem__windows_open_section(mapping, file)) return vmem__windows_last_result();
-    is_shown = vmem__windows_show_parts(mapping, shown, end);
+    is_shown = end <= shown || vmem__windows_show_parts(mapping, shown, end);
     vmem__windows_close_quietly(mapping->section);
-    if (!is_shown) return vmem__windows_last_result();
+    if (!is_shown) return vmem__windows_is_taken() ? VMEM_ERROR_OUT_OF_MEMORY : vmem__windows_last_result();
     SetLastError(error);
     return VMEM_SUCCESS;
 }
@@ -1750,7 +1755,10 @@ static void* vmem__windows_map_file(const VmemObject* object, size_t size, size_
     mapping.protection = protection;
     mapping.section = VMEM__NO_HANDLE;
     if (!mapping.ptr) return NULL;
-    if (vmem__windows_show(&mapping, object->handle) == VMEM_SUCCESS && mapping.size == size) return mapping.ptr;
+    if (vmem__windows_show(&mapping, object->handle) == VMEM_SUCCESS) {
+        if (mapping.size == size) return mapping.ptr;
+        SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+    }
     vmem__windows_unmap_file_quietly(&mapping, 0);
     return NULL;
 }
@@ -1896,21 +1904,20 @@ static VmemResult vmem__windows_cut_mapped(const VmemObject* object, vmem__FileM
 static VmemResult vmem__os_object_resize_mapped(const VmemObject* object, void* ptr, size_t* size,
                                                 VmemProtection protection, size_t num_bytes) {
     vmem__FileMapping mapping;
-    VmemResult result;
-    uint64_t before;
+    VmemResult result = VMEM_SUCCESS;
+    DWORD error = GetLastError();
     mapping.ptr = (char*)ptr;
     mapping.size = *size;
     mapping.offset = 0;
     mapping.protection = protection;
     mapping.section = VMEM__NO_HANDLE;
     if (!vmem__windows_is_handle(object->handle)) return VMEM_ERROR_INVALID_ARGUMENT;
-    if (!vmem__windows_get_file_size(object->handle, &before)) return vmem__windows_last_result();
-    if (num_bytes < before) {
+    if (num_bytes != SIZE_MAX) result = vmem__os_object_resize(object, num_bytes);
+    if (result == VMEM_SUCCESS)
+        result = vmem__windows_show(&mapping, object->handle);
+    else if (GetLastError() == ERROR_USER_MAPPED_FILE)
         result = vmem__windows_cut_mapped(object, &mapping, num_bytes);
-    } else {
-        result = vmem__os_object_resize(object, num_bytes);
-        if (result == VMEM_SUCCESS) result = vmem__windows_show(&mapping, object->handle);
-    }
+    if (result == VMEM_SUCCESS) SetLastError(error);
     *size = mapping.size;
     return result;
 }
@@ -2466,8 +2473,9 @@ static void* vmem__os_object_map_mirrored(const VmemObject* object, size_t size,
 // A mapping shows what the file has.
 static VmemResult vmem__os_object_resize_mapped(const VmemObject* object, void* ptr, size_t* size,
                                                 VmemProtection protection, size_t num_bytes) {
+    vmem__File info;
     (void)ptr, (void)size, (void)protection;
-    return vmem__os_object_resize(object, num_bytes);
+    return num_bytes == SIZE_MAX ? vmem__posix_find(object, &info) : vmem__os_object_resize(object, num_bytes);
 }
 
 static VmemResult vmem__os_object_unmap_mirrored(void* ptr, size_t size, size_t head_size) {
@@ -4976,7 +4984,7 @@ VMEM__PUBLIC VmemResult vmem_object_resize_mapped(const VmemObject* object, void
     vmem__Pages pages;
     if (!num_mapped_bytes || !vmem__find_mapping(ptr, *num_mapped_bytes, &pages)) return VMEM_ERROR_INVALID_ARGUMENT;
     if ((unsigned)protection > (unsigned)VMEM_READ_WRITE_EXECUTE) return VMEM_ERROR_INVALID_ARGUMENT;
-    if (!vmem__is_file_range(object, 0, num_bytes)) return VMEM_ERROR_INVALID_ARGUMENT;
+    if (!vmem__is_file_range(object, 0, num_bytes == SIZE_MAX ? 0 : num_bytes)) return VMEM_ERROR_INVALID_ARGUMENT;
     return vmem__os_object_resize_mapped(object, ptr, num_mapped_bytes, protection, num_bytes);
 }
 
@@ -5878,7 +5886,7 @@ VMEM_API VmemResult vmem_object_resize_mapped(const VmemObject* object, void* pt
     const char* function = "vmem_object_resize_mapped";
     VmemResult result;
     size_t before;
-    if (!vmem__check_file_range(function, object, 0, num_bytes) ||
+    if (!vmem__check_file_range(function, object, 0, num_bytes == SIZE_MAX ? 0 : num_bytes) ||
         !vmem__check_pointer(function, "num_mapped_bytes", num_mapped_bytes) ||
         !vmem__check_range(function, ptr, *num_mapped_bytes, VMEM__IN_OBJECT) ||
         !vmem__check_option(function, "protection", (unsigned)protection, VMEM_READ_WRITE_EXECUTE))

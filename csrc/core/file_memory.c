@@ -331,9 +331,12 @@ static VmemResult resize_mapped(FileMemory* memory, const Reservation* reservati
 }
 
 static VmemResult resize(FileMemory* memory, Reservation* reservation, size_t size, bool* has_raised) {
+    size_t longer = 0;
     *has_raised = file_memory_record(memory, reservation, size) < 0;
     if (*has_raised) return VMEM_SUCCESS;
-    VmemResult result = resize_mapped(memory, reservation, VMEM_READ_WRITE, size);
+    // A file that became longer than could be mapped stays so: to cut it, what others use would be unmapped.
+    bool was_longer = IN_PARTS && vmem_object_size(&memory->object, &longer) == VMEM_SUCCESS && longer > size;
+    VmemResult result = resize_mapped(memory, reservation, VMEM_READ_WRITE, was_longer ? SIZE_MAX : size);
     if (result == VMEM_SUCCESS && memory->mapped_size < size) result = VMEM_ERROR_OUT_OF_MEMORY;
     if (result == VMEM_SUCCESS) {
         memory->size = size;
@@ -499,7 +502,7 @@ static void show_more(FileMemory* memory, const Reservation* reservation, bool i
     if (is_used && shown % unit > 0) return;
     if (vmem_object_size(&memory->object, &size) != VMEM_SUCCESS) return;
     if (size > memory->object.max_bytes) size = memory->object.max_bytes;
-    if (resize_mapped(memory, reservation, VMEM_READ, size) == VMEM_SUCCESS) memory->shown_size = size;
+    if (resize_mapped(memory, reservation, VMEM_READ, SIZE_MAX) == VMEM_SUCCESS) memory->shown_size = size;
 }
 
 size_t file_memory_show(FileMemory* memory, Reservation* reservation, size_t length, bool is_used) {

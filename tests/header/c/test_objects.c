@@ -851,6 +851,8 @@ static void test_sizes_of_files(void) {
     CHECK(size_of_file(file) == 0);
     CHECK_SUCCESS(vmem_object_resize_mapped(&object, ptr, &num_mapped, VMEM_READ_WRITE, units(4)));
     CHECK(num_mapped == units(4) && ptr[units(4) - 1] == 0);
+    CHECK_SUCCESS(vmem_object_resize_mapped(&object, ptr, &num_mapped, VMEM_READ_WRITE, SIZE_MAX));
+    CHECK(size_of_file(file) == (off_t)units(4));
     CHECK_REFUSED(vmem_object_resize_mapped(&object, ptr, &num_mapped, VMEM_READ_WRITE, units(4) + 1));
     CHECK_REFUSED(vmem_object_resize_mapped(&object, NULL, &num_mapped, VMEM_READ_WRITE, units(4)));
     CHECK_REFUSED(vmem_object_resize_mapped(&object, ptr, NULL, VMEM_READ_WRITE, units(4)));

@@ -524,7 +524,7 @@ static void test_files(void) {
     CHECK_DENIED(vmem_object_read(&object, text, 3, 8));
     fail_calls("WriteFile", 0, ALL, ERROR_DISK_FULL);
     CHECK_ERROR_CODE(vmem_object_write(&object, "x", 1, 0, 0) == VMEM_ERROR_OUT_OF_MEMORY, ERROR_DISK_FULL);
-    fail_calls("SetEndOfFile", 0, ALL, ERROR_DISK_FULL);
+    fail_calls("SetFileInformationByHandle", 0, ALL, ERROR_DISK_FULL);
     CHECK_ERROR_CODE(vmem_object_resize(&object, 12) == VMEM_ERROR_OUT_OF_MEMORY, ERROR_DISK_FULL);
     CHECK_ERROR_CODE(vmem_object_commit(&object, 0, 12) == VMEM_ERROR_OUT_OF_MEMORY, ERROR_DISK_FULL);
     fail_none();
@@ -590,15 +590,16 @@ static void check_growth(Growing* growing) {
 }
 
 static void test_growth_of_mapped_files(void) {
-    static const char* const without[] = {NULL, "GetProcAddress"};  // which finds what handles placeholders
+    static const char* const without[] = {NULL, "VirtualAlloc2", "MapViewOfFile3"};  // which handle placeholders
     DWORD num_handles = count_handles();
     size_t i, num_mapped;
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < sizeof without / sizeof without[0]; i++) {
         Growing growing;
         VmemObject other;
         char *seen, text[1] = "";
         fail_none();
-        if (without[i]) fail_calls(without[i], 0, ALL, DENIED);
+        hook.also_failing = without[i];
+        hook.error = ERROR_NOT_SUPPORTED;
         growing = make_growing();
         check_growth(&growing);
         CHECK(vmem_object_from_file(&other, (intptr_t)growing.file, units(NUM_UNITS)) == VMEM_SUCCESS);
@@ -610,7 +611,8 @@ static void test_growth_of_mapped_files(void) {
         CHECK(vmem_object_unmap(seen, units(1)) == VMEM_SUCCESS);
         close_object(&other);
         growing.ptr[9] = 'x';
-        CHECK(resize(&growing, 10) == VMEM_SUCCESS && growing.num_mapped == units(NUM_UNITS));
+        CHECK_ERROR_CODE(resize(&growing, 10) == VMEM_SUCCESS, UNTOUCHED);
+        CHECK(growing.num_mapped == units(NUM_UNITS));
         CHECK(size_of(&growing.object) == 10 && growing.ptr[9] == 'x');
         CHECK(vmem_object_read(&growing.object, text, 1, 9) == VMEM_SUCCESS && text[0] == 'x');
         CHECK(resize(&growing, units(2)) == VMEM_SUCCESS && growing.ptr[9] == 'x' && growing.ptr[units(2) - 1] == 0);
@@ -624,10 +626,56 @@ static void test_growth_of_mapped_files(void) {
     CHECK(count_handles() == num_handles);
 }
 
+// A mapping shows what others have added, however much that is by then, and what is in use stays mapped.
+static void test_readers_of_growing_files(void) {
+    Growing growing = make_growing();
+    intptr_t handle = -1;
+    VmemObject reader;
+    size_t num_mapped = units(4), before = units(1);
+    char* seen;
+    CHECK(resize(&growing, before) == VMEM_SUCCESS);
+    growing.ptr[before - 1] = 'x';
+    CHECK(vmem_object_export(&growing.object, false, &handle) == VMEM_SUCCESS);
+    CHECK(vmem_object_from_file(&reader, handle, units(4)) == VMEM_SUCCESS && CloseHandle((HANDLE)handle));
+    seen = (char*)vmem_object_map(&reader, units(4), 0, VMEM_READ);
+    REQUIRE(seen != NULL);
+    CHECK(resize(&growing, units(6)) == VMEM_SUCCESS);  // more than the reader has room for
+    growing.ptr[units(4) - 1] = 'y';
+    hook.also_failing = "UnmapViewOfFile";
+    CHECK_ERROR_CODE(vmem_object_resize_mapped(&reader, seen, &num_mapped, VMEM_READ, SIZE_MAX) == VMEM_SUCCESS,
+                     UNTOUCHED);
+    CHECK(num_mapped == units(4) && seen[before - 1] == 'x' && seen[units(4) - 1] == 'y');
+    CHECK(size_of(&growing.object) == units(6));
+    CHECK(vmem_object_unmap(seen, units(4)) == VMEM_SUCCESS);
+    close_object(&reader);
+    end_growing(&growing);
+}
+
+// A size is set apart from the position in the file, which reading in other threads changes.
+static void test_setting_a_size_leaves_the_position(void) {
+    Growing growing = make_growing();
+    CHECK(SetFilePointer(growing.file, 7, NULL, FILE_BEGIN) == 7);
+    CHECK(resize(&growing, 100) == VMEM_SUCCESS && resize(&growing, 50) == VMEM_SUCCESS);
+    CHECK(SetFilePointer(growing.file, 0, NULL, FILE_CURRENT) == 7 && size_of(&growing.object) == 50);
+    end_growing(&growing);
+}
+
+// What is written to a page that was shown before the file got so long is in the section, and so in the file.
+static void test_growth_within_a_page(void) {
+    Growing growing = make_growing();
+    CHECK(resize(&growing, 10) == VMEM_SUCCESS);
+    fail_calls("CreateFileMapping", 0, 1, ERROR_NOT_ENOUGH_MEMORY);
+    CHECK_ERROR_CODE(resize(&growing, 20) == VMEM_ERROR_OUT_OF_MEMORY, ERROR_NOT_ENOUGH_MEMORY);
+    CHECK(growing.num_mapped == units(NUM_UNITS) && size_of(&growing.object) == 20);
+    end_growing(&growing);
+}
+
 // Each call fails in turn: the file is as long as it was, or mapped less far, as is said, and nothing is left behind.
 static void test_growth_that_fails(void) {
-    static const char* const calls[] = {"GetFileSizeEx",     "SetFilePointerEx", "SetEndOfFile",   "VirtualQuery",
-                                        "CreateFileMapping", "MapViewOfFile",    "MapViewOfFile3", "VirtualFree",
+    static const char* const calls[] = {"GetFileSizeEx",     "SetFileInformationByHandle",
+                                        "GetProcAddress",    "VirtualQuery",
+                                        "CreateFileMapping", "MapViewOfFile",
+                                        "MapViewOfFile3",    "VirtualFree",
                                         "VirtualAlloc",      "UnmapViewOfFile"};
     const size_t sizes[] = {units(3), units(1) + 1};  // longer, and shorter
     DWORD num_handles = count_handles();
@@ -713,6 +761,9 @@ int main(void) {
     test_sizes_that_are_too_large();
     test_files();
     test_growth_of_mapped_files();
+    test_readers_of_growing_files();
+    test_setting_a_size_leaves_the_position();
+    test_growth_within_a_page();
     test_growth_that_fails();
     test_publishing();
     return report();
