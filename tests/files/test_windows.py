@@ -155,6 +155,18 @@ def test_readers_in_other_processes(path: Path) -> None:
     assert size_of(path) == 8 * len(made)
 
 
+def test_readers_with_room_for_less_than_the_file(path: Path) -> None:
+    made = vmem.open_array(path, "q", mode="x")
+    made.extend(range(UNIT // 8))
+    made.flush()
+    reader = vmem.open_array(path, "q", capacity=3 * UNIT // 8)
+    view: Any = memoryview(reader)
+    made.extend(range(9 * UNIT // 8))
+    made.flush()
+    assert reader.tolist() == made.tolist()[: 3 * UNIT // 8]
+    assert view.tolist() == made.tolist()[: UNIT // 8]
+
+
 # --- closing ---
 
 
