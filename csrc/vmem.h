@@ -1634,6 +1634,13 @@ static void vmem__windows_unmap_file_quietly(const vmem__FileMapping* mapping, s
     SetLastError(error);
 }
 
+// After a failure: there is nothing any more from `start` on, and from `reserved` on there are addresses to free.
+static bool vmem__windows_end_mapping(vmem__FileMapping* mapping, size_t start, size_t reserved) {
+    vmem__windows_unmap_file_quietly(mapping, reserved);
+    mapping->size = start;
+    return false;
+}
+
 // Maps a part of the file at its place, in addresses that are reserved to the end of the mapping. Where they are no
 // placeholder, or the part is none of whole units, they are free for a moment: if another thread takes them, the mapping
 // ends before them.
@@ -1641,7 +1648,7 @@ static bool vmem__windows_show_part(vmem__FileMapping* mapping, size_t start, si
     size_t unit = vmem__os_allocation_granularity(), room = (size_t)vmem_align_forward(size, unit), rest;
     char* place = mapping->ptr + start;
     vmem__MapViewOfFile3 map_view_of_file3 = vmem__windows_find_map3();
-    bool is_split, is_shown, is_whole;
+    bool is_split;
     if (room > mapping->size - start) room = mapping->size - start;
     rest = mapping->size - start - room;
     is_split = rest == 0 || vmem__windows_free(place, room, MEM_RELEASE | VMEM__MEM_PRESERVE_PLACEHOLDER);
@@ -1649,22 +1656,18 @@ static bool vmem__windows_show_part(vmem__FileMapping* mapping, size_t start, si
         vmem__windows_replace(map_view_of_file3, mapping->section, place, size, mapping->offset + start,
                               mapping->protection))
         return true;
-    if (!vmem__windows_free(place, 0, MEM_RELEASE)) return false;
-    is_shown = vmem__windows_view(mapping, start, size) != NULL;
-    is_whole = is_split || vmem__windows_alloc(place + room, rest, MEM_RESERVE, PAGE_NOACCESS) != NULL;
-    if (is_shown && is_whole) return true;
-    if (rest > 0 && is_whole) vmem__windows_free(place + room, 0, MEM_RELEASE);
-    mapping->size = is_shown ? start + room : start;
-    return is_shown;
+    if (!vmem__windows_free(place, 0, MEM_RELEASE)) return vmem__windows_end_mapping(mapping, start, start);
+    if (!vmem__windows_view(mapping, start, size))
+        return vmem__windows_end_mapping(mapping, start, is_split ? start + room : mapping->size);
+    if (!is_split && !vmem__windows_alloc(place + room, rest, MEM_RESERVE, PAGE_NOACCESS)) mapping->size = start + room;
+    return true;
 }
 
 // The last part, of less than a unit, is free for a moment.
 static bool vmem__windows_show_part_again(vmem__FileMapping* mapping, size_t start, size_t size) {
     if (!vmem__windows_unmap(mapping->ptr + start)) return false;
     if (vmem__windows_view(mapping, start, size)) return true;
-    vmem__windows_unmap_file_quietly(mapping, start + vmem__os_allocation_granularity());
-    mapping->size = start;
-    return false;
+    return vmem__windows_end_mapping(mapping, start, start + vmem__os_allocation_granularity());
 }
 
 // How far a mapping shows the file: views are at its start, and reserved addresses after them.
@@ -1893,7 +1896,7 @@ static VmemResult vmem__windows_cut_mapped(const VmemObject* object, vmem__FileM
     if (shown == VMEM_SUCCESS) {
         result = vmem__os_object_resize(object, num_bytes);
         if (!vmem__windows_alloc(mapping->ptr, size, MEM_RESERVE, PAGE_NOACCESS)) mapping->size = 0;
-        shown = mapping->size > 0 ? vmem__windows_show(mapping, object->handle) : vmem__windows_last_result();
+        shown = mapping->size > 0 ? vmem__windows_show(mapping, object->handle) : VMEM_ERROR_OUT_OF_MEMORY;
     }
     if (shown == VMEM_SUCCESS) return result;
     vmem__windows_unmap_file_quietly(mapping, 0);

@@ -23,10 +23,16 @@ static struct {
     const char *name, *also_failing;
     int first, end, num_calls;
     DWORD error;
+    const char* taking;  // the next call by this name finds one unit of addresses there taken
+    void* place;
 } hook;
 
 static bool fails(const char* call) {
     int index;
+    if (hook.taking && strcmp(call, hook.taking) == 0) {
+        if (!VirtualAlloc(hook.place, 1, MEM_RESERVE, PAGE_NOACCESS)) return false;
+        hook.taking = NULL;
+    }
     if (hook.also_failing && strcmp(call, hook.also_failing) == 0) {
         SetLastError(hook.error);
         return true;
@@ -670,35 +676,95 @@ static void test_growth_within_a_page(void) {
     end_growing(&growing);
 }
 
+// Makes one call fail, while a mapping of two units and 100 bytes becomes this long. Returns whether it was called.
+static bool check_growth_that_fails(const char* without, const char* call, int index, size_t num_bytes) {
+    const size_t before = units(2) + 100;
+    size_t size, shown;
+    VmemResult result;
+    bool is_called;
+    Growing growing;
+    fail_none();
+    hook.also_failing = without;
+    hook.error = ERROR_NOT_SUPPORTED;
+    growing = make_growing();
+    CHECK(resize(&growing, before) == VMEM_SUCCESS);
+    growing.ptr[7] = 'x';
+    fail_calls(call, index, index + 1, ERROR_NOT_ENOUGH_MEMORY);
+    hook.also_failing = without;
+    result = resize(&growing, num_bytes);
+    is_called = hook.num_calls > index;
+    CHECK(result == VMEM_SUCCESS || result == VMEM_ERROR_OUT_OF_MEMORY || strcmp(call, "GetProcAddress") == 0);
+    size = size_of(&growing.object);
+    CHECK(size == num_bytes || (size == before && result != VMEM_SUCCESS));
+    CHECK(growing.num_mapped <= units(NUM_UNITS));
+    shown = result == VMEM_SUCCESS || num_bytes < before ? num_bytes : before;
+    if (growing.num_mapped < shown) shown = growing.num_mapped;
+    if (shown > 7) CHECK(growing.ptr[7] == 'x' && growing.ptr[shown - 1] == 0);
+    hook.also_failing = without;
+    if (growing.num_mapped >= units(4)) {
+        CHECK(resize(&growing, units(4)) == VMEM_SUCCESS);
+        if (growing.num_mapped >= units(4)) CHECK(growing.ptr[7] == 'x' && growing.ptr[units(4) - 1] == 0);
+    }
+    end_growing(&growing);
+    return is_called;
+}
+
 // Each call fails in turn: the file is as long as it was, or mapped less far, as is said, and nothing is left behind.
 static void test_growth_that_fails(void) {
+    static const char* const without[] = {NULL, "VirtualAlloc2"};
     static const char* const calls[] = {"GetFileSizeEx",     "SetFileInformationByHandle",
                                         "GetProcAddress",    "VirtualQuery",
                                         "CreateFileMapping", "MapViewOfFile",
                                         "MapViewOfFile3",    "VirtualFree",
                                         "VirtualAlloc",      "UnmapViewOfFile"};
-    const size_t sizes[] = {units(3), units(1) + 1};  // longer, and shorter
+    const size_t sizes[] = {units(3), units(3) + 1, units(2) + 200, units(1) + 1};  // the last one is shorter
     DWORD num_handles = count_handles();
-    size_t i, j;
-    int k;
+    size_t i, j, k;
+    int index;
     for (i = 0; i < sizeof calls / sizeof calls[0]; i++) {
-        for (j = 0; j < 2; j++) {
-            for (k = 0; k < 4; k++) {
-                Growing growing;
-                fail_none();
-                growing = make_growing();
-                CHECK(resize(&growing, units(2) + 100) == VMEM_SUCCESS);
-                growing.ptr[7] = 'x';
-                fail_calls(calls[i], k, k + 1, ERROR_NOT_ENOUGH_MEMORY);
-                resize(&growing, sizes[j]);
-                fail_none();
-                CHECK(growing.num_mapped <= units(NUM_UNITS));
-                if (growing.num_mapped > 7 && strcmp(calls[i], "UnmapViewOfFile") != 0) CHECK(growing.ptr[7] == 'x');
-                end_growing(&growing);
+        for (j = 0; j < sizeof without / sizeof without[0]; j++) {
+            for (k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+                for (index = 0; check_growth_that_fails(without[j], calls[i], index, sizes[k]); index++) continue;
             }
         }
     }
     CHECK(count_handles() == num_handles);
+}
+
+// Other threads take addresses that are free for a moment, without placeholders: the mapping ends there.
+static void test_growth_into_addresses_that_others_take(void) {
+    static const struct {
+        const char* call;
+        size_t num_units, taken, num_mapped;  // in units
+        VmemResult result;
+    } cases[] = {{"MapViewOfFile", 4, 3, 2, VMEM_ERROR_OUT_OF_MEMORY},
+                 {"MapViewOfFile", 4, 2, 2, VMEM_ERROR_OUT_OF_MEMORY},
+                 {"VirtualAlloc", 4, 4, 4, VMEM_SUCCESS},
+                 {"VirtualAlloc", 4, 9, 4, VMEM_SUCCESS},
+                 {"VirtualAlloc", 1, 0, 0, VMEM_ERROR_OUT_OF_MEMORY},
+                 {"MapViewOfFile", 1, 0, 0, VMEM_ERROR_OUT_OF_MEMORY}};
+    size_t i, j;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Growing growing;
+        char* taken;
+        fail_none();
+        hook.also_failing = "VirtualAlloc2";
+        hook.error = ERROR_NOT_SUPPORTED;
+        growing = make_growing();
+        CHECK(resize(&growing, units(2)) == VMEM_SUCCESS);
+        growing.ptr[7] = 'x';
+        hook.taking = cases[i].call;
+        hook.place = taken = growing.ptr + units(cases[i].taken);
+        CHECK(resize(&growing, units(cases[i].num_units)) == cases[i].result);
+        CHECK(hook.taking == NULL && size_of(&growing.object) == units(cases[i].num_units));
+        CHECK(growing.num_mapped == units(cases[i].num_mapped));
+        if (growing.num_mapped > 0) CHECK(growing.ptr[7] == 'x');
+        if (growing.num_mapped > 0) CHECK(vmem_object_unmap(growing.ptr, growing.num_mapped) == VMEM_SUCCESS);
+        for (j = 0; j < NUM_UNITS; j++) CHECK(is_free(growing.ptr + units(j)) == (j != cases[i].taken));
+        CHECK(VirtualFree(taken, 0, MEM_RELEASE));
+        growing.num_mapped = 0;
+        end_growing(&growing);
+    }
 }
 
 static void test_publishing(void) {
@@ -765,6 +831,7 @@ int main(void) {
     test_setting_a_size_leaves_the_position();
     test_growth_within_a_page();
     test_growth_that_fails();
+    test_growth_into_addresses_that_others_take();
     test_publishing();
     return report();
 }
