@@ -146,7 +146,7 @@ def test_the_signal_runs_on_a_terminal() -> None:
 def test_a_second_process_reads_what_the_first_one_grows() -> None:
     shared = json.loads(run("demo", "--json", "shared").stdout)["shared"]
     assert shared["num_items"] == 1 << 20
-    assert 2 <= shared["num_lengths"] <= 65
+    assert 2 <= shared["num_lengths"] <= (1 << 20) + 1  # those in the middle of an extend() are seen, too
 
 
 @needs_shared_memory
