@@ -621,9 +621,9 @@ VMEM_API VmemResult vmem_object_make_private(const VmemObject* object, void* ptr
 //   fails           VMEM_ERROR_INVALID_ARGUMENT, VMEM_ERROR_OUT_OF_MEMORY (full disk), VMEM_ERROR_UNSUPPORTED,
 //                   VMEM_ERROR_SYSTEM (a disk that fails)
 //   threads         safe
-//   systems         Linux: fdatasync, of the whole file; macOS: msync and fcntl(F_FULLFSYNC); BSD: msync and fsync;
-//                   Windows: FlushViewOfFile and FlushFileBuffers. Nothing if it need not be durable, but on Windows
-//                   and OpenBSD the first of these
+//   systems         Linux: fdatasync, of the whole file; macOS: msync and fcntl(F_FULLFSYNC), or fsync where there is
+//                   none; BSD: msync and fsync; Windows: FlushViewOfFile and FlushFileBuffers. Nothing if it need not
+//                   be durable, but on Windows and OpenBSD the first of these
 VMEM_API VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_t num_bytes, bool durable);
 
 // Copy bytes into a file, in one call of the system where its size allows: if the process is killed, all or nothing of
@@ -4069,11 +4069,16 @@ static int vmem__posix_allocate(int file, off_t start, off_t end) {
     return vmem__posix_ftruncate(file, end);
 }
 
-// fsync() returns before the disk has written what is in its cache.
+// fsync() returns before the disk has written what is in its cache. File systems of other machines, and some for USB
+// sticks, have nothing else.
 static int vmem__posix_sync(int file, void* ptr, size_t size, bool durable) {
+    int error = errno;
     if (!durable) return 0;
     if (VMEM_FAIL("msync") || msync(ptr, size, MS_SYNC) != 0) return -1;
-    return VMEM_FAIL("fcntl") ? -1 : fcntl(file, VMEM__MACOS_F_FULLFSYNC);
+    if (!VMEM_FAIL("fcntl") && fcntl(file, VMEM__MACOS_F_FULLFSYNC) == 0) return 0;
+    if (errno != ENOTSUP && errno != EOPNOTSUPP && errno != ENOTTY && errno != EINVAL) return -1;
+    errno = error;
+    return VMEM_FAIL("fsync") ? -1 : fsync(file);
 }
 
 // Memory cannot be mapped with MAP_PRIVATE.
