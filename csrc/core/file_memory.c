@@ -384,6 +384,9 @@ static VmemResult write_header(FileMemory* memory, char* base, size_t length) {
     size_t word_end = word + sizeof(uint64_t);
     if (!is_known || memory->prefix_size + num_digits > word_end || word_end > memory->item_offset) {
         VmemResult result = vmem_object_write(&memory->object, memory->header, memory->item_offset, 0, memory->size);
+        // OpenBSD's mapping does not see what is written, and would in the end write what it has over that.
+        if (result == VMEM_SUCCESS && !memory->publishes && memcmp(base, memory->header, memory->item_offset) != 0)
+            memcpy(base, memory->header, memory->item_offset);
         if (result == VMEM_SUCCESS) return result;
         memory->shown_length = SIZE_MAX;
         memory->num_shown_digits = 0;
