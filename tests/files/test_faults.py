@@ -169,6 +169,7 @@ def test_a_closed_array_keeps_no_descriptor_longer_than_it_lives(path: Path) -> 
     assert count_descriptors() == before
 
 
+@linux_only
 def test_a_child_that_wrote_an_old_view_follows(path: Path) -> None:
     """It sees what the parent appends on the same page, and its own writes only in the view."""
     with vmem.open_array(path, "d", mode="x") as array:

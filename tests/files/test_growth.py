@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import vmem
-from tests.support.files import count_descriptors, count_maps_of, read_open, untouched
+from tests.support.files import PUBLISHES, count_descriptors, count_maps_of, read_open, untouched
 from tests.support.marks import linux_only, posix_only
 
 MIB = 1 << 20
@@ -56,7 +56,7 @@ def test_growth_in_steps(path: Path) -> None:
             made.append(number)
             if number % 16 == 0:
                 sizes.add(path.stat().st_size)
-        assert len(sizes) < 200
+        assert len(sizes) < 200 or not PUBLISHES
         assert max(sizes) <= max(4 * 8 * 200_000, 16 * MIB)
     assert path.stat().st_size == 8 * 200_000
 

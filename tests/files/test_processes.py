@@ -16,7 +16,7 @@ import pytest
 
 import vmem
 from tests.programs.shared_writer import make_items
-from tests.support.files import untouched
+from tests.support.files import hides, untouched
 from tests.support.marks import posix_only
 from tests.support.peers import Peer
 from tests.support.processes import run_python
@@ -131,10 +131,10 @@ def test_readers_see_what_was_flushed(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"a.{ending}"
     with vmem.open_array(path, "q", mode="x") as made, vmem.open_array(path, "q") as reader:
         made.extend(range(1000))
-        assert len(reader) == 0
+        assert len(reader) == (0 if hides(path) else 1000)
         made.flush(durable=False)
         made.extend(range(1000))
-        assert reader.tolist() == list(range(1000))
+        assert reader.tolist() == list(range(1000)) * (1 if hides(path) else 2)
         made.close()
         assert len(reader) == 2000
     assert len(reader) == 2000
@@ -519,7 +519,7 @@ def test_a_forked_child_flushes_nothing_at_its_end(tmp_path: Path, ending: str) 
         if child == 0:
             sys.exit()
         assert os.waitpid(child, 0) == (child, 0)
-        assert list(vmem.open_array({path!r}, "q")) == [1]
+        assert list(vmem.open_array({path!r}, "q")) == {[1] if hides(path) else [1, 2]}
         array.append(3)
         """
     )

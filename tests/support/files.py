@@ -14,6 +14,10 @@ import vmem
 
 ALIGNMENT = 64  # of the items in files of NumPy
 
+# Whether writers tell readers what was flushed, for which other systems have no locks: there a file has no bytes behind
+# its items, and readers of a raw one see all of them at once.
+PUBLISHES = sys.platform in ("linux", "win32")
+
 
 class FileState(NamedTuple):
     contents: bytes
@@ -45,6 +49,11 @@ def untouched(path: Path) -> Iterator[None]:
     before = look_at(path)
     yield
     assert look_at(path) == before
+
+
+def hides(path: str | Path) -> bool:
+    """Whether readers of a file see only what was flushed, of what its writer has appended."""
+    return PUBLISHES or str(path).endswith(".npy")
 
 
 def read_open(path: Path, num_bytes: int) -> bytes:
