@@ -315,3 +315,41 @@ def test_two_threads_close(path: Path) -> None:
         for each in threads:
             each.join()
     assert errors == []
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_threads_append_flush_view_and_read(path: Path, closes: bool) -> None:
+    """No item is lost, and whoever finds the array closed is told so."""
+    num_rounds, num_threads = 200, 4
+    made = vmem.open_array(path, "q", mode="x")
+    appended = [0] * num_threads
+    errors: list[BaseException] = []
+    barrier = threading.Barrier(num_threads)
+
+    def work(number: int) -> None:
+        barrier.wait()
+        try:
+            for count in range(num_rounds):
+                made.append(number)
+                appended[number] += 1
+                if count % 10 == number:
+                    made.flush(durable=False)
+                with memoryview(made) as view, vmem.open_array(path, "q") as reader:
+                    assert view[-1] in range(num_threads)
+                    assert all(item in range(num_threads) for item in reader)
+                if closes and number == 3 and count == num_rounds // 2:
+                    made.close()
+        except BaseException as error:
+            if not (closes and isinstance(error, ValueError) and "closed" in str(error)):
+                errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(num_threads)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    made.close()
+    assert errors == []
+    assert [made.count(number) for number in range(num_threads)] == appended
+    assert path.stat().st_size == 8 * len(made)
+    assert closes or appended == [num_rounds] * num_threads
