@@ -134,8 +134,7 @@ cdef extern from "vmem.h" nogil:
     VmemResult vmem_object_flush(const VmemObject* object, void* ptr, size_t num_bytes, bint durable)
     VmemResult vmem_object_write(const VmemObject* object, const void* buffer, size_t num_bytes, size_t offset, size_t min_size)
     VmemResult vmem_object_resize(const VmemObject* object, size_t num_bytes)
-    VmemResult vmem_object_resize_mapped(const VmemObject* object, void* ptr, size_t* num_mapped_bytes,
-                                         VmemProtection protection, size_t num_bytes)
+    VmemResult vmem_object_resize_mapped(const VmemObject* object, void* ptr, size_t* num_mapped_bytes, VmemProtection protection, size_t num_bytes)
     VmemResult vmem_object_publish(VmemObject* object, size_t before, size_t num_bytes)
     VmemResult vmem_object_get_published(VmemObject* object, size_t* num_bytes)
     VmemCapabilities vmem_get_capabilities()
