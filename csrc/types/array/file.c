@@ -63,7 +63,21 @@ static Py_ssize_t find_most_items(const FileLayout* layout) {
     return power - 1;
 }
 
+// A file that is being written is longer than what was flushed, which is what a reader needs room for.
+static void leave_out_unflushed(OpenArguments* arguments) {
+    FileLayout* layout = &arguments->layout;
+    size_t size, end = layout->item_offset + layout->length * layout->item_size;
+    VmemObject object;
+    size_t max_bytes = vmem_align_forward(end, vmem_get_allocation_granularity());
+    if (vmem_object_from_file(&object, (intptr_t)arguments->handle, max_bytes) != VMEM_SUCCESS) return;
+    if (vmem_object_get_published(&object, &size) == VMEM_SUCCESS && size >= layout->item_offset && size < end)
+        layout->length = (size - layout->item_offset) / layout->item_size;
+    vmem_object_close(&object);
+}
+
 static PyObject* open_array(ModuleState* state, OpenArguments* arguments) {
+    if (!arguments->is_writer && arguments->capacity >= 0 && arguments->layout.length > (size_t)arguments->capacity)
+        leave_out_unflushed(arguments);
     Py_ssize_t length = (Py_ssize_t)arguments->layout.length, capacity = arguments->capacity;
     Py_ssize_t most = find_most_items(&arguments->layout);
     bool is_default = capacity < 0;
