@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,13 @@ import pytest
 
 import vmem
 from tests.programs.shared_writer import make_items
-from tests.support.files import hides, untouched
+from tests.support.files import PUBLISHES, hides, untouched
 from tests.support.marks import posix_only
 from tests.support.peers import Peer
 from tests.support.processes import run_python
 
 MIB = 1 << 20
 WRITING = ["r+", "w+", "a"]
-
-pytestmark = posix_only
-
 
 # --- one writer ---
 
@@ -44,8 +42,9 @@ def test_a_second_writer(tmp_path: Path, ending: str, mode: Any) -> None:
             with Peer() as peer:
                 message = peer.fail(f"vmem.open_array({str(path)!r}, 'd', mode={mode!r})")
                 assert message.startswith("BlockingIOError")
-                assert str(path) in message
+                assert path.name in message
         made.append(4.0)
+    del made  # Windows replaces no file that is mapped
     with vmem.open_array(path, "d", mode=mode) as other:
         assert other.tolist() == ([] if mode == "w+" else [1.0, 2.0, 3.0, 4.0])
 
@@ -62,6 +61,7 @@ def test_a_second_name_of_the_same_file(path: Path, tmp_path: Path, mode: Any) -
         assert path.stat().st_size >= 8
 
 
+@posix_only
 def test_a_lock_of_another_program(path: Path) -> None:
     """It need not be a writer."""
     import fcntl
@@ -82,8 +82,11 @@ def test_readers_need_no_lock(path: Path) -> None:
         with vmem.open_array(path, "d") as first, vmem.open_array(path, "d") as second:
             assert first.tolist() == second.tolist() == [1.0]
         made.append(2.0)
-    with vmem.open_array(path, "d"), vmem.open_array(path, "d", mode="r+") as made:
+        del first, second  # Windows makes no file shorter that others map
+    reader = vmem.open_array(path, "d")
+    with vmem.open_array(path, "d", mode="r+") as made:
         made.append(3.0)
+        del reader
 
 
 def test_a_writer_that_was_killed_leaves_no_lock(path: Path) -> None:
@@ -95,10 +98,16 @@ def test_a_writer_that_was_killed_leaves_no_lock(path: Path) -> None:
         vmem.open_array(path, "d", mode="a")
     peer.kill()
     with vmem.open_array(path, "d", mode="a") as made:
-        assert made.tolist() == [5.0]
+        assert made.tolist() == [5.0] + [0.0] * (len(made) - 1)
+        assert len(made) == 1 or sys.platform == "win32"
 
 
 # --- readers ---
+
+
+def is_kept_longer(path: Path) -> bool:
+    """Whether closing its writer raises an OSError while others map it: Windows makes no such file shorter."""
+    return sys.platform == "win32" and path.suffix != ".npy"
 
 
 @pytest.mark.parametrize("ending", ["raw", "npy"])
@@ -135,7 +144,8 @@ def test_readers_see_what_was_flushed(tmp_path: Path, ending: str) -> None:
         made.flush(durable=False)
         made.extend(range(1000))
         assert reader.tolist() == list(range(1000)) * (1 if hides(path) else 2)
-        made.close()
+        with pytest.raises(OSError, match="maps it") if is_kept_longer(path) else nullcontext():
+            made.close()
         assert len(reader) == 2000
     assert len(reader) == 2000
 
@@ -153,12 +163,18 @@ def test_the_writer_takes_nothing_away_from_a_reader(tmp_path: Path, ending: str
             reader.ask(f"array = vmem.open_array({str(path)!r}, 'q')")
             reader.ask("view = memoryview(array)")
             reader.ask("length = len(array)")
-            writer.ask(f"array.{action}")
+            if action == "close()" and is_kept_longer(path):
+                assert "maps it" in writer.fail("array.close()")
+            else:
+                writer.ask(f"array.{action}")
             assert reader.ask("sum(view)") in (0, 5, sum(range(100_000)) + 5)
             assert reader.ask("sum(array[:])") == sum(range(100_000)) + 5
             assert reader.ask("len(array)") == 100_001
             assert reader.ask("sum(array[i] for i in range(0, len(array), 1000))") > 0
-            writer.ask("array.close()")
+            if action != "close()" and is_kept_longer(path):
+                assert "maps it" in writer.fail("array.close()")
+            else:
+                writer.ask("array.close()")
             assert reader.ask("len(array)") == 100_001
             assert reader.ask("sum(view)") in (0, 5, sum(range(100_000)) + 5)
 
@@ -186,6 +202,24 @@ def test_a_capacity_of_a_reader(path: Path) -> None:
             assert len(reader) in (20, 100_000)
             assert reader[:20].tolist() == list(range(20))
             assert reader[-1] == len(reader) - 1
+        del reader
+
+
+def test_a_reader_with_the_capacity_of_the_writer(path: Path) -> None:
+    """The file has more than that until it is flushed, on Windows until it is closed."""
+    with vmem.open_array(path, "B", mode="x", capacity=70_000) as made:
+        made.frombytes(bytes(66_000))
+        made.flush(durable=False)
+        made.append(1)
+        made.append(2)
+        assert (path.stat().st_size > 70_000) == PUBLISHES
+        with vmem.open_array(path, "B", capacity=70_000) as reader:
+            assert len(reader) == (66_000 if hides(path) else 66_002)
+            made.flush(durable=False)
+            assert reader[-2:].tolist() == [1, 2]
+        del reader
+    with pytest.raises(ValueError, match="at least 66002"):
+        vmem.open_array(path, "B", capacity=66_001)
 
 
 def test_reading_a_file_that_others_append_to(path: Path) -> None:
@@ -222,6 +256,7 @@ TOUCHES = {
 }
 
 
+@posix_only
 @pytest.mark.parametrize("mode", ["r", "r+"])
 @pytest.mark.parametrize("touch", TOUCHES)
 def test_somebody_elses_truncation(path: Path, mode: str, touch: str) -> None:
@@ -233,6 +268,7 @@ def test_somebody_elses_truncation(path: Path, mode: str, touch: str) -> None:
     assert done.returncode == -signal.SIGBUS
 
 
+@posix_only
 @pytest.mark.parametrize("mode", ["r", "r+"])
 def test_what_somebody_elses_truncation_leaves(path: Path, mode: str) -> None:
     """What is still in the file can be read, and what asks the system is told."""
@@ -252,6 +288,7 @@ def test_what_somebody_elses_truncation_leaves(path: Path, mode: str) -> None:
     )
 
 
+@posix_only
 def test_a_writer_notices_a_file_that_has_become_shorter(path: Path) -> None:
     """When it grows or flushes: it makes no hole in the file, and says so."""
     path.write_bytes(np.arange(100_000.0).tobytes())
@@ -274,6 +311,7 @@ def test_a_writer_notices_a_file_that_has_become_shorter(path: Path) -> None:
     )
 
 
+@posix_only
 def test_no_header_is_written_to_a_file_that_has_become_shorter(npy: Path) -> None:
     """It would tell of items that are gone."""
     array = vmem.open_array(npy, "d", mode="x")
@@ -289,6 +327,7 @@ def test_no_header_is_written_to_a_file_that_has_become_shorter(npy: Path) -> No
     assert npy.read_bytes() == before
 
 
+@posix_only
 def test_a_reader_of_a_file_that_somebody_replaced(path: Path) -> None:
     """It has the old one, as every open file does."""
     path.write_bytes(np.arange(10.0).tobytes())
@@ -328,6 +367,7 @@ def test_a_header_that_somebody_scribbles_over(npy: Path) -> None:
 # --- forks ---
 
 
+@posix_only
 @pytest.mark.in_child
 def test_a_forked_child_reads(path: Path) -> None:
     """It neither writes the file nor keeps the lock, and its end changes nothing."""
@@ -361,6 +401,7 @@ def test_a_forked_child_reads(path: Path) -> None:
     vmem.open_array(path, "d", mode="a").close()
 
 
+@posix_only
 @pytest.mark.in_child
 def test_a_child_that_lives_on_does_not_hold_the_lock(path: Path) -> None:
     """After its parent has closed the array."""
@@ -379,6 +420,7 @@ def test_a_child_that_lives_on_does_not_hold_the_lock(path: Path) -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
+@posix_only
 def test_a_child_of_a_writer_that_was_killed_does_not_hold_the_lock(path: Path) -> None:
     code = f"""
     import os, signal, sys, numpy as np, vmem
@@ -404,6 +446,7 @@ def test_a_child_of_a_writer_that_was_killed_does_not_hold_the_lock(path: Path) 
             assert reader.tolist() == [1.0, 2.0]
 
 
+@posix_only
 @pytest.mark.in_child
 def test_a_child_of_a_reader_reads_on(path: Path) -> None:
     with vmem.open_array(path, "d", mode="x") as made:
@@ -486,9 +529,13 @@ def test_a_normal_end_flushes_what_is_open(tmp_path: Path, ending: str, reason: 
     assert printed == ""
     for path in paths:
         found = np.load(path) if ending == "npy" else np.fromfile(path, "q")
+        if sys.platform == "win32" and reason == "a view that leaked":  # which keeps the size
+            assert not found[5000:].any()
+            found = found[:5000]
         assert found.tolist() == list(range(5000))
 
 
+@posix_only
 def test_errors_at_the_end_hide_no_other_array(tmp_path: Path) -> None:
     first, second = (str(tmp_path / f"{name}.npy") for name in "ab")
     printed = run_python(
@@ -505,6 +552,7 @@ def test_errors_at_the_end_hide_no_other_array(tmp_path: Path) -> None:
     assert len(np.load(second)) == 5000
 
 
+@posix_only
 @pytest.mark.parametrize("ending", ["raw", "npy"])
 def test_a_forked_child_flushes_nothing_at_its_end(tmp_path: Path, ending: str) -> None:
     path = str(tmp_path / f"a.{ending}")
