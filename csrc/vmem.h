@@ -3668,7 +3668,7 @@ static int vmem__linux_lock(int file, int command, int type, size_t start, size_
     lock->type = (short)type;
     lock->whence = 0;
     lock->start = (uint64_t)start > (uint64_t)most ? most : (int64_t)start;
-    lock->num_bytes = (uint64_t)num_bytes > (uint64_t)most ? 0 : (int64_t)num_bytes;
+    lock->num_bytes = num_bytes == SIZE_MAX || (uint64_t)num_bytes > (uint64_t)most ? 0 : (int64_t)num_bytes;
     lock->process = 0;
     return VMEM_FAIL("fcntl") ? -1 : (int)syscall(VMEM__SYS_FCNTL, file, command, lock);
 }
