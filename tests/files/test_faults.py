@@ -293,6 +293,82 @@ def test_locks_of_other_programs(tmp_path: Path, ending: str, how: str) -> None:
 # --- threads ---
 
 
+@linux_only
+def test_threads_run_during_a_long_append(path: Path) -> None:
+    """None is made to give up the GIL meanwhile: the append does so itself."""
+    run_python(
+        f"""
+        import sys, threading, time, vmem
+        num_turns, is_done = 0, False
+
+        def count():
+            global num_turns
+            while not is_done:
+                num_turns += 1
+                time.sleep(0)
+
+        data = bytes(256 << 20)
+        with vmem.open_array({str(path)!r}, "B", mode="x") as array:
+            sys.setswitchinterval(1000)
+            thread = threading.Thread(target=count)
+            thread.start()
+            before = num_turns
+            array.frombytes(data)
+            after = num_turns
+            is_done = True
+            thread.join()
+            assert after > before
+            assert len(array) == len(data)
+        """
+    )
+
+
+def test_threads_that_use_an_array_during_a_long_append(path: Path) -> None:
+    """They wait for it, whatever they do."""
+    piece = 16 << 20
+    errors: list[BaseException] = []
+    with vmem.open_array(path, "B", mode="x") as array:
+
+        def run(work: Any) -> None:
+            try:
+                for _ in range(5):
+                    work()
+            except BaseException as error:
+                errors.append(error)
+
+        works: list[Any] = [
+            lambda: array.frombytes(bytes([1]) * piece),
+            lambda: array.frombytes(bytes([2]) * piece),
+            lambda: array.append(3),
+            lambda: array.extend(vmem.Array("B", [4] * 1000)),
+            lambda: array.prefault(10_000),
+            lambda: array.flush(durable=False),
+            lambda: list(array[-1000:]),
+        ]
+        threads = [threading.Thread(target=run, args=(each,)) for each in works]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    assert errors == []
+    found = np.fromfile(path, "B")
+    assert np.bincount(found).tolist() == [0, 5 * piece, 5 * piece, 5, 5000]
+    assert np.count_nonzero(np.diff(found)) <= 40, "no append is torn"
+
+
+def test_a_close_waits_for_a_long_append(path: Path) -> None:
+    data = bytes([1]) * (64 << 20)
+    array = vmem.open_array(path, "B", mode="x")
+    thread = threading.Thread(target=array.frombytes, args=(data,))
+    thread.start()
+    while thread.is_alive() and path.stat().st_size == 0:  # it has begun where there is something
+        pass
+    array.close()
+    assert len(array) == len(data)
+    thread.join()
+    assert path.read_bytes() == data
+
+
 def test_two_threads_close(path: Path) -> None:
     """Neither takes the descriptor away from the other."""
     errors: list[BaseException] = []
