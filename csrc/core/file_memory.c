@@ -306,59 +306,23 @@ static size_t choose_size(const FileMemory* memory, size_t end) {
 // The process can be killed in the middle, and then the file ends with one of these.
 #define MIN_PAGE ((size_t)4096)
 
-// Writing less takes no longer than another thread may have to wait for the GIL anyway.
-#define LONG_WRITE ((size_t)8 << 20)
-
-// When Python ends, the thread may never return from its call.
-static bool is_finalizing(void) {
-    PyObject* function = PySys_GetObject("is_finalizing");
-    PyObject* answer = function ? PyObject_CallNoArgs(function) : NULL;
-    bool is_true = answer != Py_False;
-    Py_XDECREF(answer);
-    PyErr_Clear();
-    return is_true;
-}
-
-void file_memory_wait(const FileMemory* memory) {
-    while (memory->is_appending && !is_finalizing()) wait_a_moment();
-}
-
-// Without a GIL others run anyway, as long as they do not want the owner's lock.
-static VmemResult write_items(FileMemory* memory, const char* bytes, size_t num_bytes, size_t offset, bool is_stable) {
-#ifndef Py_GIL_DISABLED
-    if (is_stable && num_bytes >= LONG_WRITE) {
-        VmemResult result;
-        int error;
-        memory->is_appending = true;
-        Py_BEGIN_ALLOW_THREADS
-        result = vmem_object_write(&memory->object, bytes, num_bytes, offset, memory->size);
-        error = system_error();
-        Py_END_ALLOW_THREADS
-        memory->is_appending = false;
-        set_system_error(error);
-        return result;
-    }
-#endif
-    (void)is_stable;
-    return vmem_object_write(&memory->object, bytes, num_bytes, offset, memory->size);
-}
-
-// What is recorded is in the file: a forked child may copy it.
-int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offset, const char* bytes, size_t num_bytes,
-                       bool is_stable) {
+int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offset, const char* bytes,
+                       size_t num_bytes) {
     size_t end = offset + num_bytes, before = memory->size;
     bool ends_whole = MIN_PAGE % memory->item_size == 0 && memory->item_offset % memory->item_size == 0;
     bool is_faster = num_bytes >= MIN_WRITE || (end > before && before == memory->flushed_size);
     if (IN_PARTS || num_bytes == 0 || !memory->publishes || !ends_whole || !is_faster) return 0;
-    VmemResult result = write_items(memory, bytes, num_bytes, offset, is_stable);
+    if (file_memory_record(memory, reservation, end) < 0) return -1;
+    VmemResult result = vmem_object_write(&memory->object, bytes, num_bytes, offset, before);
     int error = system_error();
-    if (result == VMEM_SUCCESS && file_memory_record(memory, reservation, end) == 0) {
+    if (result == VMEM_SUCCESS) {
         memory->size = end > before ? end : before;
         return 1;
     }
-    if (result != VMEM_SUCCESS && file_memory_check_size(memory) < 0) return -1;
+    forget_pages(reservation, before);
+    if (file_memory_check_size(memory) < 0) return -1;
     vmem_object_resize(&memory->object, before);
-    return result == VMEM_SUCCESS ? -1 : raise_resize(memory, end, result, error);
+    return raise_resize(memory, end, result, error);
 }
 
 static VmemResult resize_mapped(FileMemory* memory, const Reservation* reservation, VmemProtection protection,
@@ -571,7 +535,7 @@ FileMemory* file_memory_open_again(const FileMemory* memory) {
     if (!again) return NULL;
     *again = *memory;
     again->header = again->suffix = NULL;
-    again->is_writer = again->is_locked = again->closes_later = again->is_appending = false;
+    again->is_writer = again->is_locked = again->closes_later = false;
     again->num_waiting = 0;
     again->is_open = vmem_object_export(&memory->object, false, &again->object.handle) == VMEM_SUCCESS;
     if (again->is_open && copy_header_of(again, memory)) return again;
@@ -585,7 +549,7 @@ void file_memory_isolate(FileMemory* memory, char* base, size_t size, size_t com
     VmemObject inherited = memory->object, again = memory->object;
     bool was_open = memory->is_open, has_object = was_open || memory->is_kept, is_private = !memory->is_writer;
     bool has_lock = was_open && vmem_object_export(&inherited, false, &again.handle) != VMEM_SUCCESS;
-    memory->is_writer = memory->is_locked = memory->is_kept = memory->is_appending = false;
+    memory->is_writer = memory->is_locked = memory->is_kept = false;
     memory->num_waiting = 0;
     memory->is_open = was_open && !has_lock;
     memory->object = again;

@@ -16,7 +16,6 @@ typedef struct FileMemory {
     bool closes_later;       // when nobody waits for the disk any more
     Py_ssize_t num_waiting;  // how many threads do
     bool has_grown;          // or has had another number of items than when it was opened: else it stays as it is
-    bool is_appending;       // a thread that has given up the GIL meanwhile
     bool publishes;          // whether readers are told what was flushed; else they see the size of the file
     size_t item_offset;      // where the items begin
     size_t item_size;
@@ -56,14 +55,9 @@ int file_memory_record(FileMemory* memory, Reservation* reservation, size_t end)
 int file_memory_grow(FileMemory* memory, Reservation* reservation, size_t end);
 
 // For a writer: puts bytes at an offset, which is where the items end, by a call of the system instead of page faults,
-// where that is faster. Returns 1 when it has done that, 0 when the caller has to, and else as file_memory_grow(). The GIL
-// is given up for many bytes, if those are stable then.
-int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offset, const char* bytes, size_t num_bytes,
-                       bool is_stable);
-
-// For a writer: waits until no thread is appending. Comes before anything else that sets the size of the file, while the
-// caller holds no lock.
-void file_memory_wait(const FileMemory* memory);
+// where that is faster. Returns 1 when it has done that, 0 when the caller has to, and else as file_memory_grow().
+int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offset, const char* bytes,
+                       size_t num_bytes);
 
 // For a writer: returns -1 with OSError when somebody else has made the file shorter.
 int file_memory_check_size(const FileMemory* memory);

@@ -162,7 +162,6 @@ PyObject* file_flush_array(PyObject* Py_UNUSED(module), PyObject* const* args, P
         return PyErr_Format(PyExc_TypeError, "_flush_array() takes exactly 2 arguments (%zd given)", num_args);
     Array* array = check_file(args[0]);
     if (!array || (is_durable = PyObject_IsTrue(args[1])) < 0) return NULL;
-    place_wait(array);
     Py_BEGIN_CRITICAL_SECTION(array);
     waits = array->role == ARRAY_FILE && (is_durable || !array->place->file->publishes);
     status = settle(array, &object, is_durable, false);
@@ -198,7 +197,6 @@ PyObject* file_close_array(PyObject* Py_UNUSED(module), PyObject* file_array) {
     int status;
     Array* array = check_file(file_array);
     if (!array) return NULL;
-    place_wait(array);
     Py_BEGIN_CRITICAL_SECTION(array);
     is_finished = finish(array, &object, &is_writer, &status);
     waits = is_finished && is_writer && status == 0;

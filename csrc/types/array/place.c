@@ -331,19 +331,13 @@ static int ensure_file(Array* array, Py_ssize_t length) {
     return 0;
 }
 
-void place_wait(const Array* array) {
-    if (array->role == ARRAY_FILE) file_memory_wait(array->place->file);
-}
-
-// Meanwhile there is no room for others, who wait before they make some.
-int place_append_to_file(Array* array, const char* items, Py_ssize_t num_items, bool is_stable) {
+int place_append_to_file(Array* array, const char* items, Py_ssize_t num_items) {
     Place* place = array->place;
     if (num_items > place->capacity - array->length) return 0;
-    array->num_allocated = array->length;
     int status = file_memory_append(place->file, &place->reservation, end_of(array, array->length), items,
-                                    (size_t)(num_items * array->type->size), is_stable);
-    count_allocated(array, place->file->size);
+                                    (size_t)(num_items * array->type->size));
     if (status <= 0) return status;
+    count_allocated(array, place->file->size);
     array->length += num_items;
     if (place->high_water < end_of(array, array->length)) place->high_water = end_of(array, array->length);
     return 1;
@@ -571,7 +565,6 @@ static int prepare_in_file(Array* array, PageOperation op, ByteRange next, int (
 
 int place_prefault_next(Array* array, Py_ssize_t num_items, int (*check_grows)(PyObject* array)) {
     ByteRange next = {0, 0};
-    place_wait(array);
     if (find_next_bytes(array, num_items, &next) < 0) return -1;
     if (array->place->file) return prepare_in_file(array, PAGE_OP_PREFAULT, next, check_grows);
     return growth_prepare_prefaulted(&array->place->reservation, next.start, next.end, check_grows);
@@ -579,7 +572,6 @@ int place_prefault_next(Array* array, Py_ssize_t num_items, int (*check_grows)(P
 
 int place_lock(Array* array, Py_ssize_t num_items, int (*check_grows)(PyObject* array)) {
     ByteRange next = {0, 0};
-    place_wait(array);
     if (find_next_bytes(array, num_items, &next) < 0) return -1;
     if (array->place->file) return prepare_in_file(array, PAGE_OP_LOCK, (ByteRange){0, next.end}, check_grows);
     return growth_prepare_locked(&array->place->reservation, next.end, check_grows);

@@ -64,10 +64,7 @@ void place_close(Place* place);
 int place_ensure(Array* array, Py_ssize_t length);
 
 // Appends items to a file, or leaves it to the caller, as file_memory_append() does. Under the array's lock.
-int place_append_to_file(Array* array, const char* items, Py_ssize_t num_items, bool is_stable);
-
-// Waits until no other thread is doing that. The caller holds no lock.
-void place_wait(const Array* array);
+int place_append_to_file(Array* array, const char* items, Py_ssize_t num_items);
 
 // Makes the pages of items resident that are about to be written for the first time. Best effort. Under the array's
 // lock.

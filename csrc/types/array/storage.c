@@ -183,7 +183,6 @@ int array_reserve(Array* array) {
 }
 
 int array_prepare_growth(Array* array, Py_ssize_t num_items) {
-    place_wait(array);
     if (array->place || num_items <= 0) return 0;
     Py_ssize_t length = array->length;
     bool overflows = num_items > PY_SSIZE_T_MAX - length;
@@ -269,13 +268,12 @@ int array_check_splice(const Array* array, Py_ssize_t start, Py_ssize_t num_remo
                         : array_raise_append_only(array, "replacing items by more or fewer");
 }
 
-static int splice_items(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items,
-                        bool is_stable) {
+int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items) {
     Py_ssize_t num_before = start + num_removed, num_after = array->length - num_before;
     Py_ssize_t length = add_lengths(array->length - num_removed, num_items);
     if (array->role != ARRAY_PRIVATE && array_check_splice(array, start, num_removed, num_items) < 0) return -1;
     if (array->role == ARRAY_FILE && start == array->length) {
-        int status = place_append_to_file(array, items, num_items, is_stable);
+        int status = place_append_to_file(array, items, num_items);
         if (status != 0) return status < 0 ? -1 : 0;
     }
     if (make_room(array, length) < 0) return -1;
@@ -286,10 +284,6 @@ static int splice_items(Array* array, Py_ssize_t start, Py_ssize_t num_removed, 
     if (num_items > 0) memmove(array_item(array, start), items, (size_t)num_items * size);
     array_set_length(array, length);
     return 0;
-}
-
-int array_splice(Array* array, Py_ssize_t start, Py_ssize_t num_removed, const char* items, Py_ssize_t num_items) {
-    return splice_items(array, start, num_removed, items, num_items, false);
 }
 
 // Growing can move the items, so it comes before their address is taken.
@@ -328,7 +322,7 @@ int array_append_memory(Array* array, const char* items, Py_ssize_t num_items) {
     int status;
     if (array_prepare_growth(array, num_items) < 0) return -1;
     Py_BEGIN_CRITICAL_SECTION(array);
-    status = splice_items(array, array->length, 0, items, num_items, true);
+    status = array_splice(array, array->length, 0, items, num_items);
     Py_END_CRITICAL_SECTION();
     return status;
 }

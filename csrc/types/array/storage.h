@@ -82,8 +82,7 @@ int array_check_splice(const Array* array, Py_ssize_t start, Py_ssize_t num_remo
 // Raises BufferError when a view reaches beyond so many items. The caller holds the array's lock.
 int array_check_shrinks(const Array* array, Py_ssize_t length);
 
-// Copies items from memory that is not the array's own, and that no other thread frees, to the end. The caller holds
-// no lock.
+// Copies items from memory that is not the array's own to the end. The caller holds no lock.
 int array_append_memory(Array* array, const char* items, Py_ssize_t num_items);
 
 // The same with all items of an array of the same item type, which may be the same one.
