@@ -322,6 +322,7 @@ int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offs
     forget_pages(reservation, before);
     if (file_memory_check_size(memory) < 0) return -1;
     vmem_object_resize(&memory->object, before);
+    if (before > offset) memset(reservation->base + offset, 0, before - offset);
     return raise_resize(memory, end, result, error);
 }
 
@@ -380,8 +381,8 @@ static VmemResult write_header(FileMemory* memory, char* base, size_t length) {
     memory->header[memory->item_offset - 1] = '\n';
     memory->shown_length = length;
     memory->num_shown_digits = num_digits;
-    word = start - start % sizeof(uint64_t);
-    size_t word_end = word + sizeof(uint64_t);
+    word = start - start % sizeof(size_t);
+    size_t word_end = word + sizeof(size_t);
     if (!is_known || memory->prefix_size + num_digits > word_end || word_end > memory->item_offset) {
         VmemResult result = vmem_object_write(&memory->object, memory->header, memory->item_offset, 0, memory->size);
         // OpenBSD's mapping does not see what is written, and would in the end write what it has over that.
@@ -392,9 +393,9 @@ static VmemResult write_header(FileMemory* memory, char* base, size_t length) {
         memory->num_shown_digits = 0;
         return result;
     }
-    uint64_t changed;
+    size_t changed;
     memcpy(&changed, memory->header + word, sizeof(changed));
-    *(volatile uint64_t*)(base + word) = changed;
+    *(volatile size_t*)(base + word) = changed;
     return VMEM_SUCCESS;
 }
 

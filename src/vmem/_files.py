@@ -76,6 +76,8 @@ class FileArray(_vmem.Array["_Item"]):
             The disk is full or has failed.
         ValueError
             The file is closed.
+        BufferError
+            Another thread is in `prefault`, whose pages would be cut off.
 
         Notes
         -----
@@ -87,6 +89,8 @@ class FileArray(_vmem.Array["_Item"]):
 
     def close(self) -> None:
         """Flush the file, and close it, whatever fails. Does nothing when it is closed.
+
+        It stays open only while another thread is in `prefault`: a BufferError.
 
         On Windows this makes the size of the file exact, or the end of the last view does; an OSError if other arrays
         or processes map a file that has no header: it stays open until this array is deleted, which tries again.
@@ -626,7 +630,8 @@ def read_layout(opening: Opening, size: int, wanted: Items | None, row_shape: tu
     if text_size > MAX_HEADER or offset > size:
         raise refusal(path, f"its header is said to have {text_size} bytes")
     text = read_at(fd, text_offset, text_size)
-    items, length = parse_header(text, path, "utf-8" if start[6] == 3 else "latin-1")
+    encoding = "utf-8" if start[6] == 3 else "latin-1"
+    items, length = parse_header(text, path, encoding)
     if wanted is not None:
         if wanted.kind != items.kind:
             raise refusal(path, f"its items are {items.descr!r}, and those of {wanted.typecode!r} are {wanted.descr!r}")
@@ -642,6 +647,8 @@ def read_layout(opening: Opening, size: int, wanted: Items | None, row_shape: tu
     if opening.mode != "r" and num_there > length and read_at(fd, offset + length * items.size, 6) == MAGIC:
         raise refusal(path, "another array follows in it")
     prefix, suffix = split_header(text, length, path)
+    if parse_header(prefix + b"%d" % (length + 1) + suffix, path, encoding)[1] != length + 1:
+        raise refusal(path, "its header cannot be understood")  # as where it gives two shapes
     return items.typecode, items.row_shape, offset, length, start[:text_offset] + prefix, suffix
 
 

@@ -160,6 +160,26 @@ def test_a_failing_iterator_keeps_what_fits(kind: str, tmp_path: Path) -> None:
         assert made.tolist() == list(range(len(made)))
 
 
+@root_only
+@pytest.mark.in_child
+@pytest.mark.parametrize("ending", ["raw", "npy"])
+def test_a_file_system_that_can_only_be_read(tmp_path: Path, ending: str) -> None:
+    with mounted("tmpfs", tmp_path) as disk:
+        path = disk / f"a.{ending}"
+        with vmem.open_array(path, "q", mode="x") as made:
+            made.extend(range(1000))
+        del made  # what maps a file to write it keeps its file system writable
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        for mode in ("r+", "a", "w+"):
+            with pytest.raises(OSError, match="Read-only file system") as caught:
+                vmem.open_array(path, "q", mode=mode)
+            assert caught.value.errno == errno.EROFS
+        with pytest.raises(OSError, match="Read-only file system"):
+            vmem.open_array(disk / f"b.{ending}", "q", mode="x")
+        with vmem.open_array(path, "q") as made:
+            assert made.tolist() == list(range(1000))
+
+
 @pytest.mark.exact_memory
 @pytest.mark.parametrize("ending", ["raw", "npy"])
 def test_the_file_size_limit(tmp_path: Path, ending: str) -> None:
@@ -184,8 +204,13 @@ def test_the_file_size_limit(tmp_path: Path, ending: str) -> None:
         assert (len(made), os.stat(path).st_size) == (length, size)
     made = vmem.open_array(path, "q", mode="x")
     made.extend(range(1000))
+    made.flush(durable=False)
+    made.append(1000)
+    made.append(1001)  # the file grows by more
     limit(MIB)
-    refuse(lambda: made.frombytes(bytes(2 * MIB)))
+    refuse(lambda: made.frombytes(bytes([2]) * (2 * MIB)))
+    behind = open(path, "rb").read().partition(made.tobytes())[2]
+    assert len(behind) > 1000 and not any(behind), "what a kill leaves behind the items is zeros"
     for _ in range(100):
         made.extend(range(len(made), len(made) + 1000))
     while len(made) < 131_000:

@@ -345,6 +345,7 @@ def make_refused() -> dict[str, bytes]:
         "a negative shape": make_header(describe("(-4,)")) + data,
         "a negative second one": make_header(describe("(-2, -2)")) + data,
         "one item too many": make_header(describe("(5,)")) + data,
+        "two shapes": make_header(describe("(4,)")[:-1] + "'shape': (4,)}") + data,
         "part of an item": make_header(describe("(4,)")) + data[:-1],
         "a huge shape": make_header(describe(f"({1 << 60},)")) + data,
         "a shape that overflows": make_header(describe(f"({1 << 61},)")) + data,

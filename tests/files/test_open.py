@@ -616,15 +616,33 @@ def test_links(path: Path, tmp_path: Path) -> None:
 
 
 @posix_only
-def test_files_that_may_only_be_read(path: Path) -> None:
-    write(path).chmod(0o444)
-    if os.geteuid() == 0:  # whom permissions do not stop
-        return
-    for mode in ("r+", "w+", "a"):
-        with untouched(path), pytest.raises(PermissionError):
-            vmem.open_array(path, "d", mode=mode)
-    with vmem.open_array(path, "d") as made:
-        assert made.tolist() == NUMBERS.tolist()
+def test_files_that_may_only_be_read() -> None:
+    run_python(
+        """
+        import array, os, tempfile, vmem
+        open_array = vmem.open_array  # its module is imported while it can be read
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "a")
+            with open(path, "xb") as file:
+                file.write(array.array("d", [1.5, 2.5]))
+            os.chmod(path, 0o444)
+            os.chmod(folder, 0o777)
+            before = os.stat(path)
+            if os.geteuid() == 0:  # whom permissions do not stop
+                os.seteuid(12345)
+            for mode in ("r+", "w+", "a"):
+                try:
+                    open_array(path, "d", mode=mode)
+                except PermissionError as error:
+                    assert error.filename == path, error
+                else:
+                    raise AssertionError(mode)
+                assert os.stat(path).st_mtime_ns == before.st_mtime_ns
+            with open_array(path, "d") as made:
+                assert made.tolist() == [1.5, 2.5]
+            os.seteuid(os.getuid())
+        """
+    )
 
 
 @linux_only

@@ -23,7 +23,8 @@ static int convert_open_arguments(ModuleState* state, PyObject* const* args, Ope
     const ItemType* scalar;
     if (!PyType_Check(args[0]) || !PyType_IsSubtype((PyTypeObject*)args[0], state->array_type))
         return raise_wrong_type(args[0], "the type", "a subclass of Array");
-    if (!PyBytes_Check(args[6]) || !PyBytes_Check(args[7])) return raise_wrong_type(args[6], "a header", "bytes");
+    for (int i = 6; i < 8; i++)
+        if (!PyBytes_Check(args[i])) return raise_wrong_type(args[i], "a header", "bytes");
     arguments->python_type = (PyTypeObject*)args[0];
     layout->prefix = args[6];
     layout->suffix = args[7];

@@ -24,7 +24,7 @@ int array_raise_read_only(const Array* array) {
         PyErr_SetString(PyExc_ValueError, "this array can only be read: its file is closed");
     else
         PyErr_SetString(PyExc_TypeError, array->place->file
-                                             ? "this array is read-only: its file was opened to be read"
+                                             ? "this array is read-only: this process reads its file"
                                              : "this array is read-only: the process that made it writes");
     return -1;
 }
