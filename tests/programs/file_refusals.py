@@ -91,6 +91,7 @@ class FileCall(OnFile):
     """A call that adds items, or writes them to the file. What fails has changed nothing."""
 
     call: Callable[[File], object] = len
+    is_durable: bool = False  # whether it waits for the disk
     num_opened: int = 0
 
     def try_once(self, plan: Plan) -> list[str]:
@@ -99,6 +100,7 @@ class FileCall(OnFile):
         made.append(1001)  # is not flushed
         before, view = made.tobytes(), memoryview(made)
         calls, raised = self.call_with(plan, partial(self.call, made))
+        assert raised or ("fdatasync" in calls) == self.is_durable
         if raised:
             assert made.tobytes() == before
             assert (self.path.stat().st_size - HEADER_BYTES * (self.ending == "npy")) % 8 == 0
@@ -131,6 +133,7 @@ class Close(OnFile):
         made.extend(MORE)
         items, view = made.tobytes(), memoryview(made)
         calls, raised = self.call_with(plan, made.close)
+        assert raised or "fdatasync" in calls
         if raised:
             with suppress(ValueError):  # closed
                 made.close()
@@ -309,7 +312,7 @@ def make_cases(ending: str) -> dict[str, Callable[[], Explorer]]:
         "extend, many": call(lambda made: made.extend(MANY)),
         "frombytes": call(lambda made: made.frombytes(bytes(20 * PAGE))),
         # The disk has the new file then, and its folder is closed.
-        "flush": lambda: FileCall(ending, call=lambda made: made.flush(), num_opened=-1),
+        "flush": lambda: FileCall(ending, call=lambda made: made.flush(), is_durable=True, num_opened=-1),
         "flush, not durable": call(lambda made: made.flush(durable=False)),
         "close": lambda: Close(ending),
         "drop": lambda: DropFile(ending),
