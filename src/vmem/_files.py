@@ -9,6 +9,9 @@ from _weakref import ref  # weakref takes time to import
 
 from vmem import _vmem
 
+if sys.platform != "win32":
+    import fcntl
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -77,7 +80,7 @@ class FileArray(_vmem.Array["_Item"]):
         ValueError
             The file is closed.
         BufferError
-            Another thread is in `prefault`, whose pages would be cut off.
+            Another thread is in a long call, `prefault` or `lock`, of pages that would be cut off.
 
         Notes
         -----
@@ -90,7 +93,7 @@ class FileArray(_vmem.Array["_Item"]):
     def close(self) -> None:
         """Flush the file, and close it, whatever fails. Does nothing when it is closed.
 
-        It stays open only while another thread is in `prefault`: a BufferError.
+        It stays open only while another thread is in a long call, `prefault` or `lock`: a BufferError.
 
         On Windows this makes the size of the file exact, or the end of the last view does; an OSError if other arrays
         or processes map a file that has no header: it stays open until this array is deleted, which tries again.
@@ -269,14 +272,15 @@ def map_file(opening: "Opening", layout: "Layout", capacity: "SupportsIndex | No
     try:
         return _vmem._open_array(array_type, to_handle(opening.fd), *layout, capacity, opening.mode != "r")
     except OSError as error:
-        if error.errno == errno.ENODEV:
-            raise OSError(error.errno, "files of this file system cannot be mapped", opening.path) from None
+        if error.errno in (0, errno.ENODEV):  # 0: in huge pages
+            raise OSError(errno.ENODEV, "files of this file system cannot be mapped", opening.path) from None
         error.filename = opening.path
         raise
 
 
 # --- the end of the process ---
 
+MAX_WAITS = 3000  # of a millisecond
 WRITERS: "dict[int, ref[FileArray[Any]]]" = {}  # those that exist, by their id
 
 
@@ -290,16 +294,32 @@ def flush_writers() -> None:
     for reference in WRITERS.copy().values():
         array = reference()
         try:
-            if array is None:
-                continue
-            if sys.platform == "win32":
-                array.close()  # which makes the size of the file exact
-            else:
-                _vmem._flush_array(array, False)
+            if array is not None:
+                flush_when_possible(array)
         except ValueError:  # it is closed
             pass
         except Exception as error:
             sys.excepthook(type(error), error, error.__traceback__)
+
+
+def flush_when_possible(array: "FileArray[Any]") -> None:
+    """Wait for a thread that is in a long call with the array, but not for one that never ends."""
+    from time import sleep
+
+    def flush() -> None:
+        if sys.platform == "win32":
+            array.close()  # which makes the size of the file exact
+        else:
+            _vmem._flush_array(array, False)
+
+    for _ in range(MAX_WAITS):
+        try:
+            flush()
+        except BufferError:
+            sleep(0.001)
+        else:
+            return
+    flush()
 
 
 atexit.register(flush_writers)
@@ -382,6 +402,8 @@ class Opening:
         """Make a new file, so that those who read the old one keep it."""
         self.old_fd, self.fd = self.fd, -1
         self.target = os.path.realpath(self.path)
+        if not os.path.exists(self.target):
+            raise OSError(errno.EINVAL, "a file without a name cannot be replaced", self.path)
         folder = os.path.dirname(os.fsencode(self.target))
         self.make(os.path.join(folder, b".vmem-%s.new" % os.urandom(4).hex().encode()))
         try:
@@ -475,8 +497,6 @@ def check_regular(fd: int, path: str | bytes) -> None:
 def lock(fd: int, path: str | bytes) -> None:
     if sys.platform == "win32":  # where it was opened exclusively
         return
-    import fcntl
-
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

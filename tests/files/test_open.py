@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import os
 import pickle
 import shutil
@@ -643,6 +644,43 @@ def test_files_that_may_only_be_read() -> None:
             os.seteuid(os.getuid())
         """
     )
+
+
+@linux_only
+def test_memory_in_huge_pages() -> None:
+    """It is a file to the system, of pages that are larger than those of arrays."""
+    try:
+        descriptor = os.memfd_create("huge", os.MFD_HUGETLB)
+    except OSError as error:
+        pytest.skip(f"this kernel has no huge pages for files: {error}")
+    try:
+        os.truncate(descriptor, 1 << 30)
+        with pytest.raises(OSError, match="cannot be mapped") as caught:
+            vmem.open_array(f"/proc/self/fd/{descriptor}", "d")
+        assert caught.value.errno == errno.ENODEV
+    finally:
+        os.close(descriptor)
+
+
+@linux_only
+@pytest.mark.parametrize("mode", ["w+", "r+"])
+def test_memory_has_no_name_that_another_file_could_take(mode: str) -> None:
+    descriptor = os.memfd_create("nameless")
+    try:
+        os.write(descriptor, bytes(16))
+        path = f"/proc/self/fd/{descriptor}"
+        if mode == "w+":
+            with pytest.raises(OSError, match="without a name") as caught:
+                vmem.open_array(path, "d", mode=mode)
+            assert caught.value.filename == path
+        else:
+            with vmem.open_array(path, "d", mode=mode) as made:
+                made.append(1.5)
+        assert os.pread(descriptor, 100, 0) == bytes(16) + (
+            b"" if mode == "w+" else bytes(memoryview(vmem.Array("d", [1.5])))
+        )
+    finally:
+        os.close(descriptor)
 
 
 @linux_only

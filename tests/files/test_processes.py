@@ -536,6 +536,33 @@ def test_a_normal_end_flushes_what_is_open(tmp_path: Path, ending: str, reason: 
 
 
 @posix_only
+@pytest.mark.parametrize("ending", ["raw", "npy"])
+def test_a_normal_end_waits_for_a_long_call(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    printed = run_python(
+        f"""
+        import threading, vmem
+        array = vmem.open_array({str(path)!r}, "q", mode="x")
+        array.extend(range(5000))
+        is_busy, num_items = False, 10_000_000
+        while not is_busy:
+            thread = threading.Thread(target=array.prefault, args=(num_items,), daemon=True)
+            thread.start()
+            while thread.is_alive() and not is_busy:
+                try:
+                    array.flush(durable=False)
+                except BufferError as error:
+                    assert "prefault" in str(error), error
+                    is_busy = True
+            num_items += 1000
+        """
+    )
+    assert printed == ""
+    found = np.load(path) if ending == "npy" else np.fromfile(path, "q")
+    assert found.tolist() == list(range(5000))
+
+
+@posix_only
 def test_errors_at_the_end_hide_no_other_array(tmp_path: Path) -> None:
     first, second = (str(tmp_path / f"{name}.npy") for name in "ab")
     printed = run_python(
