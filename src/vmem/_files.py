@@ -483,7 +483,17 @@ def open_exclusively(path: str | bytes, flags: int) -> int:
             raise locked_error(path) from None
         error.filename = path
         raise
-    return msvcrt.open_osfhandle(handle, flags | FLAGS)
+    try:
+        return msvcrt.open_osfhandle(handle, flags | FLAGS)
+    except BaseException as error:  # too many descriptors
+        if isinstance(error, OSError):
+            error.filename = path
+        try:
+            if kind == CREATE_NEW:  # before it is closed: then nobody else has begun to write it
+                os.unlink(path)
+        finally:
+            _winapi.CloseHandle(handle)
+        raise
 
 
 def check_regular(fd: int, path: str | bytes) -> None:

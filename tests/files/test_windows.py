@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +285,29 @@ def test_one_writer(path: Path) -> None:
             assert file.read() == b""
     with path.open("r+b"), pytest.raises(BlockingIOError):
         vmem.open_array(path, "d", mode="a")
+
+
+@pytest.mark.parametrize(("mode", "makes"), [("r+", False), ("w+", False), ("w+", True), ("a", False), ("x", True)])
+def test_no_descriptor_is_free(path: Path, mode: Any, makes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose handle stayed open could not be written any more."""
+    msvcrt: Any = import_module("msvcrt")
+    open_osfhandle = msvcrt.open_osfhandle
+
+    def refuse(handle: int, flags: int) -> Any:
+        if bool(flags & os.O_CREAT) != makes:
+            return open_osfhandle(handle, flags)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    if mode != "x":
+        path.write_bytes(bytes(8))
+    before = list(path.parent.iterdir())
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="open files") as raised:
+        patched.setattr(msvcrt, "open_osfhandle", refuse)
+        vmem.open_array(path, "d", mode=mode)
+    assert (raised.value.errno, raised.value.filename) == (errno.EMFILE, str(path))
+    assert list(path.parent.iterdir()) == before
+    with vmem.open_array(path, "d", mode=mode) as made:
+        made.append(1.0)
 
 
 def test_mode_w_plus(npy: Path) -> None:
