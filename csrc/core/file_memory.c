@@ -50,8 +50,11 @@ static VmemResult file_count_resident(const Backing* backing, const void* ptr, s
     return vmem_count_resident(ptr, num_bytes, num_resident);
 }
 
+// Whether it has more than it is to have, by growth that could not be mapped, too.
 static bool is_longer(const FileMemory* memory) {
-    return IN_PARTS && memory->is_writer && memory->exact_size < memory->size;
+    size_t size;
+    return IN_PARTS && memory->is_writer && vmem_object_size(&memory->object, &size) == VMEM_SUCCESS &&
+           size > memory->exact_size;
 }
 
 static void close_kept(FileMemory* memory) {
@@ -235,7 +238,7 @@ FileMemory* file_memory_open(intptr_t handle, const FileLayout* layout, bool is_
     memory->item_offset = layout->item_offset;
     memory->item_size = layout->item_size;
     memory->max_ahead = MAX_AHEAD;
-    memory->shown_length = SIZE_MAX;
+    memory->shown_length = memory->exact_size = SIZE_MAX;
     size_t max_bytes = vmem_align_forward(layout->max_bytes, vmem_get_allocation_granularity());
     VmemResult result = vmem_object_from_file(&memory->object, handle, max_bytes);
     memory->is_open = result == VMEM_SUCCESS;
@@ -423,6 +426,7 @@ int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t leng
     size_t size = memory->item_offset + length * memory->item_size;
     if (size != memory->flushed_size) memory->has_grown = true;
     if (!memory->has_grown) return 0;
+    memory->exact_size = size;
     if (size < memory->size && file_memory_check_size(memory) < 0) return -1;
     VmemResult result = write_header(memory, reservation->base, length);
     if (result == VMEM_SUCCESS && cut_off(memory, reservation, size, is_last) < 0) return -1;
@@ -433,7 +437,7 @@ int file_memory_settle(FileMemory* memory, Reservation* reservation, size_t leng
         return file_memory_check_size(memory) < 0
                    ? -1
                    : file_memory_raise(PyUnicode_FromString("cannot flush a file"), result, error);
-    memory->flushed_size = memory->exact_size = size;
+    memory->flushed_size = size;
     return 0;
 }
 
@@ -446,7 +450,7 @@ int file_memory_make_exact(FileMemory* memory, Reservation* reservation, bool is
     if (result == VMEM_SUCCESS)
         memory->size = memory->exact_size;
     else if (memory->header)  // what is behind the items is no harm
-        memory->exact_size = memory->size;
+        memory->exact_size = SIZE_MAX;
     size_t shown = memory->size < memory->mapped_size ? memory->size : memory->mapped_size;
     if (spans_prepare(&reservation->spans, 2) == 0)
         forget_pages(reservation, shown);

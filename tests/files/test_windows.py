@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
 import os
@@ -16,6 +17,7 @@ import pytest
 
 import vmem
 from tests.support.files import make_npy, read_open
+from vmem import _vmem
 
 pytestmark = pytest.mark.skipif(sys.platform != "win32", reason="other systems map files as they grow")
 
@@ -88,6 +90,30 @@ def test_a_failed_call_leaves_the_file_as_it_was(path: Path) -> None:
     with pytest.raises(MemoryError):
         vmem.open_array(path, "B", mode="r+", capacity=1 << 60)
     assert size_of(path) == 100
+
+
+def test_a_refused_opening_leaves_the_file_as_it_was(path: Path) -> None:
+    path.write_bytes(b"x" * 100)
+    with path.open("r+b") as file:
+        handle = import_module("msvcrt").get_osfhandle(file.fileno())
+        with pytest.raises(ValueError, match="no 1000 items"):
+            _vmem._open_array(vmem.FileArray, handle, "B", (), 0, 1000, b"", b"", None, True)
+    assert path.read_bytes() == b"x" * 100
+
+
+def test_growth_that_cannot_be_mapped(path: Path) -> None:
+    """Somebody else has the addresses. The file has become longer, but not for long."""
+    made = vmem.open_array(path, "B", mode="x")
+    made.frombytes(b"x" * UNIT)
+    made.flush()
+    virtual_free = getattr(ctypes, "windll").kernel32.VirtualFree  # noqa: B009 - mypy knows it on Windows only
+    assert virtual_free(ctypes.c_void_p(np.asarray(made).ctypes.data + UNIT), ctypes.c_size_t(0), 0x8000)
+    gc.collect()
+    with pytest.raises(OSError, match=f"from {UNIT} bytes to {UNIT + 1}"):
+        made.append(1)
+    assert size_of(path) > UNIT
+    made.close()
+    assert path.read_bytes() == made.tobytes() == b"x" * UNIT
 
 
 # --- readers ---
