@@ -1670,16 +1670,16 @@ static bool vmem__windows_show_part_again(vmem__FileMapping* mapping, size_t sta
     return vmem__windows_end_mapping(mapping, start, start + vmem__os_allocation_granularity());
 }
 
-// How far a mapping shows the file: views are at its start, and reserved addresses after them.
+// How far a mapping shows the file: views are at its start, and one run of reserved addresses is after them. That begins
+// a unit, and the last view ends in the unit before it. So this takes no longer where there are many views.
 static bool vmem__windows_find_shown(const vmem__FileMapping* mapping, size_t* shown) {
     MEMORY_BASIC_INFORMATION info;
-    size_t size;
-    *shown = 0;
-    while (*shown < mapping->size) {
+    size_t unit = vmem__os_allocation_granularity(), end = mapping->size;
+    if (!vmem__windows_query((uintptr_t)mapping->ptr + end - 1, &info)) return false;
+    if (info.State == MEM_RESERVE) end = (size_t)((char*)info.AllocationBase - mapping->ptr);
+    for (*shown = end > 0 ? (end - 1) / unit * unit : 0; *shown < end; *shown += info.RegionSize) {
         if (!vmem__windows_query((uintptr_t)mapping->ptr + *shown, &info)) return false;
         if (info.Type != MEM_MAPPED) break;
-        if (!vmem__windows_measure(mapping->ptr + *shown, false, &size)) return false;
-        *shown += size;
     }
     return true;
 }

@@ -102,12 +102,15 @@ def test_a_refused_opening_leaves_the_file_as_it_was(path: Path) -> None:
 
 
 def test_growth_that_cannot_be_mapped(path: Path) -> None:
-    """Somebody else has the addresses. The file has become longer, but not for long."""
-    made = vmem.open_array(path, "B", mode="x")
+    """The addresses of the second unit are lost. The file has become longer, but not for long."""
+    made = vmem.open_array(path, "B", mode="x", capacity=4 * UNIT)
     made.frombytes(b"x" * UNIT)
     made.flush()
-    virtual_free = getattr(ctypes, "windll").kernel32.VirtualFree  # noqa: B009 - mypy knows it on Windows only
-    assert virtual_free(ctypes.c_void_p(np.asarray(made).ctypes.data + UNIT), ctypes.c_size_t(0), 0x8000)
+    base = np.asarray(made).ctypes.data
+    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 - mypy knows it on Windows only
+    kernel.VirtualAlloc.restype = ctypes.c_void_p
+    assert kernel.VirtualFree(ctypes.c_void_p(base + UNIT), ctypes.c_size_t(0), 0x8000)
+    assert kernel.VirtualAlloc(ctypes.c_void_p(base + 2 * UNIT), ctypes.c_size_t(2 * UNIT), 0x2000, 1)
     gc.collect()
     with pytest.raises(OSError, match=f"from {UNIT} bytes to {UNIT + 1}"):
         made.append(1)

@@ -632,6 +632,34 @@ static void test_growth_of_mapped_files(void) {
     CHECK(count_handles() == num_handles);
 }
 
+static int count_queries(Growing* growing, size_t num_bytes) {
+    fail_calls("VirtualQuery", ALL, ALL, ERROR_NOT_SUPPORTED);  // none of them
+    CHECK(resize(growing, num_bytes) == VMEM_SUCCESS);
+    return hook.num_calls;
+}
+
+// A file that grew in many steps is mapped in as many views, which are not searched at every other step.
+static void test_growth_in_many_steps(void) {
+    static const char* const without[] = {NULL, "VirtualAlloc2"};
+    size_t i, step;
+    for (i = 0; i < sizeof without / sizeof without[0]; i++) {
+        Growing growing;
+        int num_queries;
+        fail_none();
+        hook.also_failing = without[i];
+        hook.error = ERROR_NOT_SUPPORTED;
+        growing = make_growing();
+        num_queries = count_queries(&growing, units(1));
+        for (step = 2; step < NUM_UNITS; step++) CHECK(count_queries(&growing, units(step)) <= num_queries + 1);
+        memset(growing.ptr, 'x', units(NUM_UNITS - 1));
+        CHECK(count_queries(&growing, units(NUM_UNITS)) <= num_queries + 1);
+        CHECK(count_queries(&growing, units(NUM_UNITS)) <= num_queries + 1);
+        CHECK(growing.ptr[units(NUM_UNITS) - 1] == 0);
+        fail_none();
+        end_growing(&growing);
+    }
+}
+
 // A mapping shows what others have added, however much that is by then, and what is in use stays mapped.
 static void test_readers_of_growing_files(void) {
     Growing growing = make_growing();
@@ -827,6 +855,7 @@ int main(void) {
     test_sizes_that_are_too_large();
     test_files();
     test_growth_of_mapped_files();
+    test_growth_in_many_steps();
     test_readers_of_growing_files();
     test_setting_a_size_leaves_the_position();
     test_growth_within_a_page();
