@@ -294,9 +294,10 @@ static void forget_pages(Reservation* reservation, size_t size) {
 }
 
 // Grows ahead by what was added since the last flush, or by what there lately was room for. So who flushes after every
-// call never has to cut off anything.
+// call never has to cut off anything. Each part of a mapping costs the system memory: a long file has longer ones.
 static size_t choose_size(const FileMemory* memory, size_t end) {
     size_t added = memory->size - memory->flushed_size, max_bytes = memory->object.max_bytes;
+    if (IN_PARTS && added < memory->size / 256) added = memory->size / 256;
     if (!memory->publishes || added == 0) return round_size(memory, end);
     size_t ahead = added < MIN_AHEAD ? MIN_AHEAD : added;
     if (ahead > memory->max_ahead) ahead = memory->max_ahead;

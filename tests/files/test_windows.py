@@ -57,6 +57,20 @@ def test_a_large_file(path: Path) -> None:
     assert size_of(path) == 64 << 20
 
 
+def test_a_long_file_grows_in_long_parts(path: Path) -> None:
+    """Each of which is a mapping. A short file becomes no longer than it must."""
+    with vmem.open_array(path, "B", mode="x") as made:
+        made.append(1)
+        assert size_of(path) == UNIT
+    with path.open("r+b") as file:
+        file.truncate(1024 * UNIT)
+    with vmem.open_array(path, "B", mode="r+") as made:
+        made.append(1)
+        made.flush(durable=False)
+        assert size_of(path) == (1024 + 4 + 1) * UNIT
+    assert size_of(path) == 1024 * UNIT + 1
+
+
 def test_the_capacity_is_reached(path: Path) -> None:
     made = vmem.open_array(path, "B", mode="x", capacity=UNIT + 10)
     made.frombytes(bytes(UNIT + 10))
