@@ -1164,11 +1164,61 @@ static VmemResult vmem__os_decommit(void* ptr, size_t size) {
     return vmem__windows_free(ptr, size, decommit) ? VMEM_SUCCESS : vmem__windows_last_result();
 }
 
-static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protection) {
+static bool vmem__windows_query(uintptr_t address, MEMORY_BASIC_INFORMATION* info) {
+    if (VMEM_FAIL("VirtualQuery")) return false;
+    return VirtualQuery(vmem__pointer(address), info, sizeof *info) != 0;
+}
+
+// What of the run of equal pages at `done` is in a range of this size. It is in one view.
+static bool vmem__windows_find_run(void* ptr, size_t size, size_t done, MEMORY_BASIC_INFORMATION* info) {
+    if (!vmem__windows_query((uintptr_t)ptr + done, info)) return false;
+    if (info->RegionSize > size - done) info->RegionSize = size - done;
+    return true;
+}
+
+static bool vmem__windows_is_in_views(void* ptr, size_t size) {
+    MEMORY_BASIC_INFORMATION info;
+    size_t done;
+    for (done = 0; done < size; done += info.RegionSize) {
+        if (!vmem__windows_find_run(ptr, size, done, &info)) return false;
+        if (info.Type != MEM_MAPPED || info.State != MEM_COMMIT) return false;
+    }
+    return true;
+}
+
+typedef bool (*vmem__WindowsChange)(void* ptr, size_t size, DWORD protection);
+
+static bool vmem__windows_change_views(vmem__WindowsChange change, void* ptr, size_t size, DWORD protection) {
+    MEMORY_BASIC_INFORMATION info;
+    size_t done;
+    for (done = 0; done < size; done += info.RegionSize) {
+        if (!vmem__windows_find_run(ptr, size, done, &info)) return false;
+        if (!change((char*)ptr + done, info.RegionSize, protection)) return false;
+    }
+    return true;
+}
+
+// The system changes pages of one view at a time, but a mapping of a file has several, and a mirrored one has two.
+static VmemResult vmem__windows_change(vmem__WindowsChange change, void* ptr, size_t size, DWORD protection) {
+    DWORD error = GetLastError();
+    if (!change(ptr, size, protection)) {
+        DWORD refusal = GetLastError();
+        bool is_in_views = vmem__windows_is_in_views(ptr, size);
+        SetLastError(refusal);
+        if (!is_in_views || !vmem__windows_change_views(change, ptr, size, protection))
+            return vmem__windows_last_result();
+    }
+    SetLastError(error);
+    return VMEM_SUCCESS;
+}
+
+static bool vmem__windows_protect(void* ptr, size_t size, DWORD protection) {
     DWORD before;
-    if (VMEM_FAIL("VirtualProtect")) return vmem__windows_last_result();
-    return VirtualProtect(ptr, size, vmem__windows_protection(protection), &before) ? VMEM_SUCCESS
-                                                                                    : vmem__windows_last_result();
+    return !VMEM_FAIL("VirtualProtect") && VirtualProtect(ptr, size, protection, &before) != 0;
+}
+
+static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protection) {
+    return vmem__windows_change(vmem__windows_protect, ptr, size, vmem__windows_protection(protection));
 }
 
 static VmemResult vmem__os_flush_instruction_cache(void* ptr, size_t num_bytes) {
@@ -1186,17 +1236,22 @@ static VmemResult vmem__os_prefault(void* ptr, size_t size) {
     return VMEM_SUCCESS;
 }
 
+static bool vmem__windows_lock(void* ptr, size_t size, DWORD unused) {
+    (void)unused;
+    return !VMEM_FAIL("VirtualLock") && VirtualLock(ptr, size) != 0;
+}
+
 static VmemResult vmem__os_lock(void* ptr, size_t size) {
-    if (VMEM_FAIL("VirtualLock")) return vmem__windows_last_result();
-    return VirtualLock(ptr, size) ? VMEM_SUCCESS : vmem__windows_last_result();
+    return vmem__windows_change(vmem__windows_lock, ptr, size, 0);
+}
+
+static bool vmem__windows_unlock(void* ptr, size_t size, DWORD unused) {
+    (void)unused;
+    return (!VMEM_FAIL("VirtualUnlock") && VirtualUnlock(ptr, size)) || GetLastError() == ERROR_NOT_LOCKED;
 }
 
 static VmemResult vmem__os_unlock(void* ptr, size_t size) {
-    DWORD error = GetLastError();
-    if (!VMEM_FAIL("VirtualUnlock") && VirtualUnlock(ptr, size)) return VMEM_SUCCESS;
-    if (GetLastError() != ERROR_NOT_LOCKED) return vmem__windows_last_result();
-    SetLastError(error);
-    return VMEM_SUCCESS;
+    return vmem__windows_change(vmem__windows_unlock, ptr, size, 0);
 }
 
 static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {
@@ -1263,11 +1318,6 @@ static VmemProtection vmem__windows_protection_of(DWORD protection) {
         case PAGE_EXECUTE_WRITECOPY: return VMEM_READ_WRITE_EXECUTE;
         default: return VMEM_NO_ACCESS;
     }
-}
-
-static bool vmem__windows_query(uintptr_t address, MEMORY_BASIC_INFORMATION* info) {
-    if (VMEM_FAIL("VirtualQuery")) return false;
-    return VirtualQuery(vmem__pointer(address), info, sizeof *info) != 0;
 }
 
 static VmemResult vmem__os_query(uintptr_t address, VmemRange* range) {
@@ -1505,8 +1555,7 @@ static bool vmem__windows_hide(char* view, size_t size) {
     MEMORY_BASIC_INFORMATION info;
     size_t done = 0;
     while (done < size) {
-        if (!vmem__windows_query((uintptr_t)view + done, &info)) return false;
-        if (info.RegionSize > size - done) info.RegionSize = size - done;
+        if (!vmem__windows_find_run(view, size, done, &info)) return false;
         if (info.State == MEM_COMMIT && vmem__os_protect(view + done, info.RegionSize, VMEM_NO_ACCESS) != VMEM_SUCCESS)
             return false;
         done += info.RegionSize;
@@ -1850,8 +1899,7 @@ static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, siz
     size_t done = 0;
     if (!vmem__windows_is_handle(object->handle)) return VMEM_ERROR_INVALID_ARGUMENT;
     while (done < size) {
-        if (!vmem__windows_query((uintptr_t)ptr + done, &info)) return vmem__windows_last_result();
-        if (info.RegionSize > size - done) info.RegionSize = size - done;
+        if (!vmem__windows_find_run(ptr, size, done, &info)) return vmem__windows_last_result();
         if (info.State == MEM_COMMIT &&
             (VMEM_FAIL("FlushViewOfFile") || !FlushViewOfFile((char*)ptr + done, info.RegionSize)))
             return vmem__windows_last_result();

@@ -472,6 +472,26 @@ static void test_access_of_mappings(void) {
     close_object(&object);
 }
 
+static bool is_protected(const char* ptr, VmemProtection protection) {
+    VmemRange range;
+    return vmem_query(ptr, &range) == VMEM_SUCCESS && range.protection == protection;
+}
+
+static void test_the_seam_of_mirrored_mappings(void) {
+    VmemObject object = make_object(units(2), units(2));
+    char* ptr = (char*)vmem_object_map_mirrored(&object, units(2), 0, VMEM_READ_WRITE);
+    char* seam = ptr + units(2);
+    REQUIRE(ptr != NULL);
+    CHECK_ERROR_CODE(vmem_protect(seam - 1, 2, VMEM_READ) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(is_protected(seam - 1, VMEM_READ) && is_protected(seam, VMEM_READ));
+    CHECK(is_protected(ptr, VMEM_READ_WRITE) && is_protected(seam + units(1), VMEM_READ_WRITE));
+    CHECK_ERROR_CODE(vmem_protect(ptr, units(4), VMEM_READ_WRITE) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_lock(seam - 1, 2) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_unlock(seam - 1, 2) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(vmem_object_unmap_mirrored(ptr, units(2), 0) == VMEM_SUCCESS);
+    close_object(&object);
+}
+
 static void test_sizes_that_are_too_large(void) {
     VmemObject object;
     fail_none();
@@ -658,6 +678,42 @@ static void test_growth_in_many_steps(void) {
         fail_none();
         end_growing(&growing);
     }
+}
+
+// What can be done to a mapping can be done to several of its views at once, or to none of them.
+static void test_pages_of_several_views(void) {
+    static const VmemProtection protections[] = {VMEM_READ, VMEM_NO_ACCESS, VMEM_READ_WRITE};
+    Growing growing = make_growing();
+    size_t num_resident = 0, i;
+    char* ptr = growing.ptr + units(1) - pages(1);
+    size_t size = units(2) + pages(2);  // of the first view, the second and the third
+    CHECK(resize(&growing, units(1)) == VMEM_SUCCESS && resize(&growing, units(3)) == VMEM_SUCCESS);
+    CHECK(resize(&growing, units(5)) == VMEM_SUCCESS);
+    for (i = 0; i < sizeof protections / sizeof protections[0]; i++) {
+        CHECK_ERROR_CODE(vmem_protect(ptr, size, protections[i]) == VMEM_SUCCESS, UNTOUCHED);
+        CHECK(is_protected(ptr, protections[i]) && is_protected(growing.ptr + units(2), protections[i]));
+        CHECK(is_protected(ptr + size - 1, protections[i]));
+        CHECK(is_protected(ptr - 1, VMEM_READ_WRITE) && is_protected(ptr + size, VMEM_READ_WRITE));
+    }
+    fail_calls("VirtualLock", 0, 1, ERROR_INVALID_ADDRESS);
+    CHECK_ERROR_CODE(vmem_lock(ptr, size) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(hook.num_calls == 4);
+    fail_calls("VirtualUnlock", 0, 1, ERROR_INVALID_ADDRESS);
+    CHECK_ERROR_CODE(vmem_unlock(ptr, size) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(hook.num_calls == 4);
+    fail_none();
+    CHECK_ERROR_CODE(vmem_prefault(ptr, size) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK_ERROR_CODE(vmem_count_resident(ptr, size, &num_resident) == VMEM_SUCCESS, UNTOUCHED);
+    CHECK(num_resident == size);
+    for (i = 0; i < 4; i++) {
+        fail_calls("VirtualProtect", 0, (int)i, ERROR_NOT_ENOUGH_MEMORY);
+        CHECK(vmem_protect(ptr, size, VMEM_READ) == (i > 1 ? VMEM_ERROR_OUT_OF_MEMORY : VMEM_SUCCESS));
+        fail_none();
+        CHECK(vmem_protect(ptr, size, VMEM_READ_WRITE) == VMEM_SUCCESS);
+    }
+    CHECK(vmem_protect(ptr, units(6), VMEM_READ) == VMEM_ERROR_INVALID_ARGUMENT);  // past the end of the file
+    CHECK(is_protected(ptr, VMEM_READ_WRITE) && is_protected(growing.ptr + units(5) - 1, VMEM_READ_WRITE));
+    end_growing(&growing);
 }
 
 // A mapping shows what others have added, however much that is by then, and what is in use stays mapped.
@@ -852,10 +908,12 @@ int main(void) {
     test_mapping_when_others_take_the_addresses();
     test_mirrored_mappings_that_fail();
     test_access_of_mappings();
+    test_the_seam_of_mirrored_mappings();
     test_sizes_that_are_too_large();
     test_files();
     test_growth_of_mapped_files();
     test_growth_in_many_steps();
+    test_pages_of_several_views();
     test_readers_of_growing_files();
     test_setting_a_size_leaves_the_position();
     test_growth_within_a_page();
