@@ -1176,49 +1176,27 @@ static bool vmem__windows_find_run(void* ptr, size_t size, size_t done, MEMORY_B
     return true;
 }
 
-static bool vmem__windows_is_in_views(void* ptr, size_t size) {
-    MEMORY_BASIC_INFORMATION info;
-    size_t done;
-    for (done = 0; done < size; done += info.RegionSize) {
-        if (!vmem__windows_find_run(ptr, size, done, &info)) return false;
-        if (info.Type != MEM_MAPPED || info.State != MEM_COMMIT) return false;
-    }
-    return true;
-}
-
-typedef bool (*vmem__WindowsChange)(void* ptr, size_t size, DWORD protection);
-
-static bool vmem__windows_change_views(vmem__WindowsChange change, void* ptr, size_t size, DWORD protection) {
-    MEMORY_BASIC_INFORMATION info;
-    size_t done;
-    for (done = 0; done < size; done += info.RegionSize) {
-        if (!vmem__windows_find_run(ptr, size, done, &info)) return false;
-        if (!change((char*)ptr + done, info.RegionSize, protection)) return false;
-    }
-    return true;
-}
-
-// The system changes pages of one view at a time, but a mapping of a file has several, and a mirrored one has two.
-static VmemResult vmem__windows_change(vmem__WindowsChange change, void* ptr, size_t size, DWORD protection) {
-    DWORD error = GetLastError();
-    if (!change(ptr, size, protection)) {
-        DWORD refusal = GetLastError();
-        bool is_in_views = vmem__windows_is_in_views(ptr, size);
-        SetLastError(refusal);
-        if (!is_in_views || !vmem__windows_change_views(change, ptr, size, protection))
-            return vmem__windows_last_result();
-    }
-    SetLastError(error);
-    return VMEM_SUCCESS;
-}
-
-static bool vmem__windows_protect(void* ptr, size_t size, DWORD protection) {
+static VmemResult vmem__windows_protect(void* ptr, size_t size, VmemProtection protection) {
     DWORD before;
-    return !VMEM_FAIL("VirtualProtect") && VirtualProtect(ptr, size, protection, &before) != 0;
+    if (VMEM_FAIL("VirtualProtect")) return vmem__windows_last_result();
+    return VirtualProtect(ptr, size, vmem__windows_protection(protection), &before) ? VMEM_SUCCESS
+                                                                                    : vmem__windows_last_result();
 }
 
+// The system does that in one view at a time, but a mapping of a file has several, and a mirrored one has two.
 static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protection) {
-    return vmem__windows_change(vmem__windows_protect, ptr, size, vmem__windows_protection(protection));
+    DWORD error = GetLastError();
+    VmemResult result = vmem__windows_protect(ptr, size, protection);
+    MEMORY_BASIC_INFORMATION info;
+    size_t done = result == VMEM_ERROR_INVALID_ARGUMENT ? 0 : size;
+    for (; done < size; done += info.RegionSize) {
+        if (!vmem__windows_find_run(ptr, size, done, &info) || info.Type != MEM_MAPPED)
+            return VMEM_ERROR_INVALID_ARGUMENT;
+        result = vmem__windows_protect((char*)ptr + done, info.RegionSize, protection);
+        if (result != VMEM_SUCCESS) return result;
+    }
+    if (result == VMEM_SUCCESS) SetLastError(error);
+    return result;
 }
 
 static VmemResult vmem__os_flush_instruction_cache(void* ptr, size_t num_bytes) {
@@ -1236,22 +1214,17 @@ static VmemResult vmem__os_prefault(void* ptr, size_t size) {
     return VMEM_SUCCESS;
 }
 
-static bool vmem__windows_lock(void* ptr, size_t size, DWORD unused) {
-    (void)unused;
-    return !VMEM_FAIL("VirtualLock") && VirtualLock(ptr, size) != 0;
-}
-
 static VmemResult vmem__os_lock(void* ptr, size_t size) {
-    return vmem__windows_change(vmem__windows_lock, ptr, size, 0);
-}
-
-static bool vmem__windows_unlock(void* ptr, size_t size, DWORD unused) {
-    (void)unused;
-    return (!VMEM_FAIL("VirtualUnlock") && VirtualUnlock(ptr, size)) || GetLastError() == ERROR_NOT_LOCKED;
+    if (VMEM_FAIL("VirtualLock")) return vmem__windows_last_result();
+    return VirtualLock(ptr, size) ? VMEM_SUCCESS : vmem__windows_last_result();
 }
 
 static VmemResult vmem__os_unlock(void* ptr, size_t size) {
-    return vmem__windows_change(vmem__windows_unlock, ptr, size, 0);
+    DWORD error = GetLastError();
+    if (!VMEM_FAIL("VirtualUnlock") && VirtualUnlock(ptr, size)) return VMEM_SUCCESS;
+    if (GetLastError() != ERROR_NOT_LOCKED) return vmem__windows_last_result();
+    SetLastError(error);
+    return VMEM_SUCCESS;
 }
 
 static VmemResult vmem__os_advise_huge_pages(void* ptr, size_t size) {

@@ -478,21 +478,19 @@ def open_exclusively(path: str | bytes, flags: int) -> int:
     access, others = _winapi.GENERIC_READ | _winapi.GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_DELETE
     try:
         handle = _winapi.CreateFile(os.fsdecode(path), access, others, 0, kind, FILE_ATTRIBUTE_NORMAL, 0)
+        try:
+            return msvcrt.open_osfhandle(handle, flags | FLAGS)
+        except BaseException:
+            try:
+                if kind == CREATE_NEW:  # while nobody else can write it
+                    os.unlink(path)
+            finally:
+                _winapi.CloseHandle(handle)
+            raise
     except OSError as error:
         if error.winerror == ERROR_SHARING_VIOLATION:
             raise locked_error(path) from None
         error.filename = path
-        raise
-    try:
-        return msvcrt.open_osfhandle(handle, flags | FLAGS)
-    except BaseException as error:  # too many descriptors
-        if isinstance(error, OSError):
-            error.filename = path
-        try:
-            if kind == CREATE_NEW:  # before it is closed: then nobody else has begun to write it
-                os.unlink(path)
-        finally:
-            _winapi.CloseHandle(handle)
         raise
 
 
