@@ -131,6 +131,7 @@ def run_child(work: Any) -> int:
 
 
 @pytest.mark.parametrize("end", ["close", "drop", "close the descriptor"])
+@pytest.mark.in_child
 def test_a_child_writes_what_outlives_the_file(path: Path, end: str) -> None:
     """That changes a copy of its own."""
     array: Any = vmem.open_array(path, "d", mode="x")
@@ -170,6 +171,7 @@ def test_a_closed_array_keeps_no_descriptor_longer_than_it_lives(path: Path) -> 
 
 
 @linux_only
+@pytest.mark.in_child
 def test_a_child_that_wrote_an_old_view_follows(path: Path) -> None:
     """It sees what the parent appends on the same page, and its own writes only in the view."""
     with vmem.open_array(path, "d", mode="x") as array:
