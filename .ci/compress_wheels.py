@@ -10,7 +10,7 @@ def compress(wheel: str) -> None:
     """Keeps the order, names and contents of the files, and drops the entries of folders, which nothing needs."""
     with ZipFile(wheel) as old:
         files = [(entry, old.read(entry)) for entry in old.infolist() if not entry.is_dir()]
-    with zopfli.ZipFile(wheel, "w", ZIP_DEFLATED) as new:
+    with zopfli.ZipFile(wheel, "w", ZIP_DEFLATED, iterations=60, block_splitting_max=0) as new:
         for entry, content in files:
             new.writestr(entry, content)
 

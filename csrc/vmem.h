@@ -1169,7 +1169,7 @@ static bool vmem__windows_query(uintptr_t address, MEMORY_BASIC_INFORMATION* inf
     return VirtualQuery(vmem__pointer(address), info, sizeof *info) != 0;
 }
 
-// What of the run of equal pages at `done` is in a range of this size. It is in one view.
+// What of the run of equal pages at `done` is in a range of this size. One view has it.
 static bool vmem__windows_find_run(void* ptr, size_t size, size_t done, MEMORY_BASIC_INFORMATION* info) {
     if (!vmem__windows_query((uintptr_t)ptr + done, info)) return false;
     if (info->RegionSize > size - done) info->RegionSize = size - done;
@@ -1183,7 +1183,7 @@ static VmemResult vmem__windows_protect(void* ptr, size_t size, VmemProtection p
                                                                                     : vmem__windows_last_result();
 }
 
-// The system does that in one view at a time, but a mapping of a file has several, and a mirrored one has two.
+// The system does that in one view at a time. A mapping of a file has several, and a mirrored one two.
 static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protection) {
     DWORD error = GetLastError();
     VmemResult result = vmem__windows_protect(ptr, size, protection);
@@ -1692,8 +1692,7 @@ static bool vmem__windows_show_part_again(vmem__FileMapping* mapping, size_t sta
     return vmem__windows_end_mapping(mapping, start, start + vmem__os_allocation_granularity());
 }
 
-// How far a mapping shows the file: views are at its start, and one run of reserved addresses is after them. That begins
-// a unit, and the last view ends in the unit before it. So this takes no longer where there are many views.
+// How far a mapping shows the file: the last of its views ends in the unit before one run of reserved addresses.
 static bool vmem__windows_find_shown(const vmem__FileMapping* mapping, size_t* shown) {
     MEMORY_BASIC_INFORMATION info;
     size_t unit = vmem__os_allocation_granularity(), end = mapping->size;

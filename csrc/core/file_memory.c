@@ -359,7 +359,7 @@ int file_memory_grow(FileMemory* memory, Reservation* reservation, size_t end) {
     size_t size = choose_size(memory, end), least = round_size(memory, end);
     VmemResult result = resize(memory, reservation, size, &has_raised);
     while (result != VMEM_SUCCESS && size > least) {
-        memory->max_ahead = (size - end) / 2;
+        memory->max_ahead = vmem_align_backward((size - least) / 2, vmem_get_allocation_granularity());  // or 0
         size = choose_size(memory, end);
         result = resize(memory, reservation, size, &has_raised);
     }

@@ -76,8 +76,8 @@ static int find_handle(Reservation* reservation, intptr_t* handle) {
     return shared_memory_get_handle(memory, handle);
 }
 
-const char sharing_get_handle_doc[] = PyDoc_STR(
-    "_get_handle($self, /)\n--\n\nWhat multiprocessing sends to other processes: a file descriptor, or a HANDLE.");
+// What multiprocessing sends to other processes: a file descriptor, or a HANDLE.
+const char sharing_get_handle_doc[] = PyDoc_STR("_get_handle($self, /)\n--\n\n");
 
 PyObject* sharing_get_handle(Reservation* reservation) {
     intptr_t handle = -1;
@@ -147,8 +147,8 @@ PyObject* sharing_set_hook(PyObject* module, PyObject* hook) {
     return Py_NewRef(Py_None);
 }
 
-const char sharing_change_in_child_doc[] = PyDoc_STR(
-    "_change_in_child()\n--\n\nTurn shared objects that only one process may write into readers: for forked children.");
+// Turns shared objects that only one process may write into readers: for forked children.
+const char sharing_change_in_child_doc[] = PyDoc_STR("_change_in_child()\n--\n\n");
 
 // Without the GIL, the list can be walked only where there is one thread: in a child that has just been forked.
 static bool can_change(SharingState* sharing) {
@@ -168,8 +168,8 @@ PyObject* sharing_change_in_child(PyObject* module, PyObject* Py_UNUSED(ignored)
     return Py_NewRef(Py_None);
 }
 
-const char sharing_make_fork_handler_doc[] = PyDoc_STR(
-    "_make_fork_handler()\n--\n\nA callable that calls _change_in_child(), and does not keep the module alive.");
+// A callable that calls _change_in_child(), and does not keep the module alive.
+const char sharing_make_fork_handler_doc[] = PyDoc_STR("_make_fork_handler()\n--\n\n");
 
 static PyObject* change_if_alive(PyObject* reference, PyObject* Py_UNUSED(ignored)) {
     PyObject* module = PyObject_CallNoArgs(reference);

@@ -80,7 +80,7 @@ class FileArray(_vmem.Array["_Item"]):
         ValueError
             The file is closed.
         BufferError
-            Another thread is in a long call, `prefault` or `lock`, of pages that would be cut off.
+            Another thread is in a long call, `prefault` or `lock`.
 
         Notes
         -----
@@ -93,10 +93,10 @@ class FileArray(_vmem.Array["_Item"]):
     def close(self) -> None:
         """Flush the file, and close it, whatever fails. Does nothing when it is closed.
 
-        It stays open only while another thread is in a long call, `prefault` or `lock`: a BufferError.
+        A long call of another thread, `prefault` or `lock`, is a BufferError that leaves it open.
 
-        On Windows this makes the size of the file exact, or the end of the last view does; an OSError if other arrays
-        or processes map a file that has no header: it stays open until this array is deleted, which tries again.
+        On Windows the size becomes exact, then or when the last view ends; an OSError where others map a file without
+        header: it stays open until this array is deleted, which tries again.
 
         The items can still be read, but not changed: that is a ValueError. Leaving ``with`` does the same. What is not
         closed when Python ends is flushed as ``flush(durable=False)`` does; `os._exit`, `os.execv` and a signal that
@@ -222,8 +222,7 @@ def open_array(
     What is behind the items of a ``.npy`` file is taken for what a killed process left: it is removed when items have
     been appended, by the next flush. Without that, opening, flushing and closing a file change nothing in it.
 
-    On Windows a file that is written has whole units of 64 KiB, with zeros behind the items, until it is closed. A
-    reader that was opened before that, and viewed, must be opened again to show more than its last page has room for.
+    On Windows a file that is written has whole units of 64 KiB, with zeros behind the items, until it is closed.
 
     Raises the auditing events ``open``, as `os.open` does, and ``vmem.reserve`` with ``num_bytes`` and ``name``.
 
@@ -306,20 +305,16 @@ def flush_when_possible(array: "FileArray[Any]") -> None:
     """Wait for a thread that is in a long call with the array, but not for one that never ends."""
     from time import sleep
 
-    def flush() -> None:
-        if sys.platform == "win32":
-            array.close()  # which makes the size of the file exact
-        else:
-            _vmem._flush_array(array, False)
-
-    for _ in range(MAX_WAITS):
+    for waits in range(MAX_WAITS, -1, -1):
         try:
-            flush()
+            _vmem._flush_array(array, False)
+            break
         except BufferError:
-            sleep(0.001)
-        else:
-            return
-    flush()
+            if waits == 0:
+                raise
+        sleep(0.001)
+    if sys.platform == "win32":
+        array.close()  # which makes the size of the file exact
 
 
 atexit.register(flush_writers)

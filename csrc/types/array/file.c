@@ -95,6 +95,7 @@ static PyObject* open_array(ModuleState* state, OpenArguments* arguments) {
     return (PyObject*)array;
 }
 
+// What vmem.open_array() calls. Duplicates the descriptor.
 const char file_open_array_doc[] = PyDoc_STR(
     "_open_array(array_type, fd, typecode, row_shape, item_offset, length, prefix, suffix, capacity, writable, "
     "/)\n--\n\n");
@@ -151,6 +152,7 @@ static int wait_for_disk(Array* array, const VmemObject* object, bool is_durable
     return file_memory_raise(PyUnicode_FromString("cannot flush a file"), result, error);
 }
 
+// Makes the size and the header of its file exact, and durable if it must be.
 const char file_flush_array_doc[] = PyDoc_STR("_flush_array(array, durable, /)\n--\n\n");
 
 PyObject* file_flush_array(PyObject* Py_UNUSED(module), PyObject* const* args, Py_ssize_t num_args) {
@@ -187,6 +189,7 @@ static bool finish(Array* array, VmemObject* object, bool* is_writer, int* statu
     return true;
 }
 
+// Flushes its file, and closes it. Does nothing when it is closed.
 const char file_close_array_doc[] = PyDoc_STR("_close_array(array, /)\n--\n\n");
 
 PyObject* file_close_array(PyObject* Py_UNUSED(module), PyObject* file_array) {
@@ -208,6 +211,7 @@ PyObject* file_close_array(PyObject* Py_UNUSED(module), PyObject* file_array) {
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+// The descriptor or HANDLE of its file.
 const char file_get_descriptor_doc[] = PyDoc_STR("_get_descriptor(array, /)\n--\n\n");
 
 PyObject* file_get_descriptor(PyObject* Py_UNUSED(module), PyObject* object) {

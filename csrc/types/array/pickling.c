@@ -215,9 +215,9 @@ static int convert_types(const ItemType* scalar, const ItemType* stored_scalar, 
     return -1;
 }
 
-const char array_rebuild_doc[] = PyDoc_STR(
-    "_rebuild_array(cls, typecode, layout, items, num_items=None, row_shape=(), /)\n--\n\n"
-    "Make an array of the numbers in the buffer `items`, whose layout is a format of the struct module. For pickle.");
+// Makes an array of the numbers in the buffer `items`, whose layout is a format of the struct module. For pickle.
+const char array_rebuild_doc[] =
+    PyDoc_STR("_rebuild_array(cls, typecode, layout, items, num_items=None, row_shape=(), /)\n--\n\n");
 
 PyObject* array_rebuild(PyObject* module, PyObject* const* args, Py_ssize_t num_args) {
     ModuleState* state = PyModule_GetState(module);
