@@ -1169,13 +1169,6 @@ static bool vmem__windows_query(uintptr_t address, MEMORY_BASIC_INFORMATION* inf
     return VirtualQuery(vmem__pointer(address), info, sizeof *info) != 0;
 }
 
-// What of the run of equal pages at `done` is in a range of this size. One view has it.
-static bool vmem__windows_find_run(void* ptr, size_t size, size_t done, MEMORY_BASIC_INFORMATION* info) {
-    if (!vmem__windows_query((uintptr_t)ptr + done, info)) return false;
-    if (info->RegionSize > size - done) info->RegionSize = size - done;
-    return true;
-}
-
 static VmemResult vmem__windows_protect(void* ptr, size_t size, VmemProtection protection) {
     DWORD before;
     if (VMEM_FAIL("VirtualProtect")) return vmem__windows_last_result();
@@ -1183,17 +1176,19 @@ static VmemResult vmem__windows_protect(void* ptr, size_t size, VmemProtection p
                                                                                     : vmem__windows_last_result();
 }
 
-// The system does that in one view at a time. A mapping of a file has several, and a mirrored one two.
+// The system does that in one view at a time, and a mapping can have several.
 static VmemResult vmem__os_protect(void* ptr, size_t size, VmemProtection protection) {
     DWORD error = GetLastError();
     VmemResult result = vmem__windows_protect(ptr, size, protection);
     MEMORY_BASIC_INFORMATION info;
     size_t done = result == VMEM_ERROR_INVALID_ARGUMENT ? 0 : size;
-    for (; done < size; done += info.RegionSize) {
-        if (!vmem__windows_find_run(ptr, size, done, &info) || info.Type != MEM_MAPPED)
-            return VMEM_ERROR_INVALID_ARGUMENT;
+    while (done < size) {
+        if (!vmem__windows_query((uintptr_t)ptr + done, &info)) return vmem__windows_last_result();
+        if (info.RegionSize > size - done) info.RegionSize = size - done;
+        if (info.Type != MEM_MAPPED) return VMEM_ERROR_INVALID_ARGUMENT;
         result = vmem__windows_protect((char*)ptr + done, info.RegionSize, protection);
         if (result != VMEM_SUCCESS) return result;
+        done += info.RegionSize;
     }
     if (result == VMEM_SUCCESS) SetLastError(error);
     return result;
@@ -1528,7 +1523,8 @@ static bool vmem__windows_hide(char* view, size_t size) {
     MEMORY_BASIC_INFORMATION info;
     size_t done = 0;
     while (done < size) {
-        if (!vmem__windows_find_run(view, size, done, &info)) return false;
+        if (!vmem__windows_query((uintptr_t)view + done, &info)) return false;
+        if (info.RegionSize > size - done) info.RegionSize = size - done;
         if (info.State == MEM_COMMIT && vmem__os_protect(view + done, info.RegionSize, VMEM_NO_ACCESS) != VMEM_SUCCESS)
             return false;
         done += info.RegionSize;
@@ -1692,7 +1688,8 @@ static bool vmem__windows_show_part_again(vmem__FileMapping* mapping, size_t sta
     return vmem__windows_end_mapping(mapping, start, start + vmem__os_allocation_granularity());
 }
 
-// How far a mapping shows the file: the last of its views ends in the unit before one run of reserved addresses.
+// How far a mapping shows the file: views are at its start, and reserved addresses after them. The last view is found from
+// those, as there can be many.
 static bool vmem__windows_find_shown(const vmem__FileMapping* mapping, size_t* shown) {
     MEMORY_BASIC_INFORMATION info;
     size_t unit = vmem__os_allocation_granularity(), end = mapping->size;
@@ -1871,7 +1868,8 @@ static VmemResult vmem__os_object_flush(const VmemObject* object, void* ptr, siz
     size_t done = 0;
     if (!vmem__windows_is_handle(object->handle)) return VMEM_ERROR_INVALID_ARGUMENT;
     while (done < size) {
-        if (!vmem__windows_find_run(ptr, size, done, &info)) return vmem__windows_last_result();
+        if (!vmem__windows_query((uintptr_t)ptr + done, &info)) return vmem__windows_last_result();
+        if (info.RegionSize > size - done) info.RegionSize = size - done;
         if (info.State == MEM_COMMIT &&
             (VMEM_FAIL("FlushViewOfFile") || !FlushViewOfFile((char*)ptr + done, info.RegionSize)))
             return vmem__windows_last_result();
