@@ -123,12 +123,19 @@ static int raise_resize(const FileMemory* memory, size_t size, VmemResult result
 #define CHANGED_BY_OTHERS ESTALE
 #endif
 
+// How much of the file can be read, or -1 with an exception.
+static int find_size(FileMemory* memory, size_t* size) {
+    VmemResult result = VMEM_ERROR_UNSUPPORTED;
+    if (!memory->is_writer) result = vmem_object_get_published(&memory->object, size);
+    if (result == VMEM_ERROR_UNSUPPORTED) result = vmem_object_size(&memory->object, size);
+    if (result == VMEM_SUCCESS) return 0;
+    return file_memory_raise(PyUnicode_FromString("cannot find the size of a file"), result, system_error());
+}
+
 // Writing behind the end of a file that somebody else has made shorter would fill what is gone with zeros.
-int file_memory_check_size(const FileMemory* memory) {
+int file_memory_check_size(FileMemory* memory) {
     size_t size;
-    VmemResult result = vmem_object_size(&memory->object, &size);
-    if (result != VMEM_SUCCESS)
-        return file_memory_raise(PyUnicode_FromString("cannot find the size of a file"), result, system_error());
+    if (find_size(memory, &size) < 0) return -1;
     if (size >= memory->size) return 0;
     raise_system_error(PyUnicode_FromFormat("cannot write a file that had %zu bytes and has %zu", memory->size, size),
                        "somebody else has made it shorter", CHANGED_BY_OTHERS);
@@ -158,15 +165,6 @@ static int copy_header(FileMemory* memory, const FileLayout* layout) {
     memcpy(memory->header, prefix, memory->prefix_size);
     memcpy(memory->suffix, suffix, memory->suffix_size);
     return 0;
-}
-
-// How much of the file can be read, or -1 with an exception.
-static int find_size(FileMemory* memory, size_t* size) {
-    VmemResult result = VMEM_ERROR_UNSUPPORTED;
-    if (!memory->is_writer) result = vmem_object_get_published(&memory->object, size);
-    if (result == VMEM_ERROR_UNSUPPORTED) result = vmem_object_size(&memory->object, size);
-    if (result == VMEM_SUCCESS) return 0;
-    return file_memory_raise(PyUnicode_FromString("cannot find the size of a file"), result, system_error());
 }
 
 // Readers may see less than what there was when the layout was found out, since another process writes.

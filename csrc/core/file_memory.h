@@ -60,7 +60,7 @@ int file_memory_append(FileMemory* memory, Reservation* reservation, size_t offs
                        size_t num_bytes);
 
 // For a writer: returns -1 with OSError when somebody else has made the file shorter.
-int file_memory_check_size(const FileMemory* memory);
+int file_memory_check_size(FileMemory* memory);
 
 // For a writer: makes the size of the file and its header exact, and shows so many items to readers. Before it has grown,
 // nothing is changed. The last time, before it is closed, that needs no memory. Where the system keeps a mapped file from
