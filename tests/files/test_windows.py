@@ -317,6 +317,20 @@ def test_the_end_of_python(path: Path) -> None:
     assert size_of(path) == 24 * 5010
 
 
+LEAVE_A_VIEW = """
+import ctypes, sys, vmem
+made = vmem.open_array(sys.argv[1], "d", mode="x")
+made.append(1.0)
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(memoryview(made)))
+"""
+
+
+def test_a_view_that_is_never_freed(path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", LEAVE_A_VIEW, str(path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert path.read_bytes() == np.array([1.0]).tobytes() + bytes(UNIT - 8)
+
+
 # --- who may write ---
 
 
@@ -365,3 +379,17 @@ def test_mode_w_plus(npy: Path) -> None:
         made.append(5.0)
     assert np.load(npy).tolist() == [5.0]
     assert list(npy.parent.iterdir()) == [npy]
+
+
+def test_mode_w_plus_in_a_loop(npy: Path) -> None:
+    made = vmem.open_array(npy, "d", mode="w+")
+    made.append(1.0)
+    made.close()
+    with pytest.raises(PermissionError):
+        made = vmem.open_array(npy, "d", mode="w+")
+    assert list(npy.parent.iterdir()) == [npy]
+    assert np.load(npy).tolist() == [1.0]
+    del made
+    gc.collect()
+    vmem.open_array(npy, "d", mode="w+").close()
+    assert len(np.load(npy)) == 0
