@@ -466,6 +466,14 @@ def test_capacity(path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["r", "r+", "a"])
+def test_the_default_capacity(path: Path, mode: Any) -> None:
+    """There is room for much more than the file has, with addresses of 32 bits too."""
+    with vmem.open_array(write(path), "d", mode=mode) as made:
+        assert made.capacity * made.itemsize >= 8 << 20
+        assert made.capacity >= len(NUMBERS) + vmem.Array("d").capacity // 2
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "a"])
 def test_a_capacity_below_what_there_is(path: Path, mode: Any) -> None:
     with untouched(write(path)), pytest.raises(ValueError, match="2"):
         vmem.open_array(path, "d", mode=mode, capacity=2)

@@ -76,13 +76,17 @@ static void leave_out_unflushed(OpenArguments* arguments) {
     vmem_object_close(&object);
 }
 
+// A file has the default addresses of so many arrays: with 32 bits those of one are 1 MiB, so that there can be thousands.
+#define DEFAULT_SHARES (SIZE_MAX > UINT32_MAX ? 1 : 16)
+
 static PyObject* open_array(ModuleState* state, OpenArguments* arguments) {
     if (!arguments->is_writer && arguments->capacity >= 0 && arguments->layout.length > (size_t)arguments->capacity)
         leave_out_unflushed(arguments);
     Py_ssize_t length = (Py_ssize_t)arguments->layout.length, capacity = arguments->capacity;
     Py_ssize_t most = find_most_items(&arguments->layout);
     bool is_default = capacity < 0;
-    if (is_default && (capacity = place_choose_default(state, &arguments->type, length)) < 0) return NULL;
+    if (is_default) capacity = DEFAULT_SHARES * place_choose_default(state, &arguments->type, length / DEFAULT_SHARES);
+    if (is_default && capacity < 0) return NULL;
     if (is_default) capacity = length < most - capacity ? capacity + length : most;
     if (capacity > most)
         return PyErr_Format(PyExc_ValueError, "capacity must be at most %zd here, got %zd", most, capacity);
