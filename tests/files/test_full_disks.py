@@ -95,7 +95,7 @@ def test_a_full_disk(kind: str, tmp_path: Path, ending: str, num_bytes_left: int
                 while True:
                     length, size = len(made), path.stat().st_size
                     try:
-                        made.extend(np.arange(length, length + num_bytes // 8))
+                        made.extend(np.arange(length, length + num_bytes // 8, dtype="int64"))
                     except OSError as error:
                         assert error.errno == errno.ENOSPC, error  # noqa: PT017
                         assert path.stat().st_size == size

@@ -62,7 +62,7 @@ def test_growth_in_steps(path: Path) -> None:
 
 
 def test_addresses_stay(path: Path) -> None:
-    with vmem.open_array(path, "d", mode="x") as made:
+    with vmem.open_array(path, "d", mode="x", capacity=16 * MIB) as made:
         made.extend([1.0, 2.0])
         address, _ = made.buffer_info()
         early, seen = memoryview(made), np.asarray(made)
@@ -77,7 +77,7 @@ def test_addresses_stay(path: Path) -> None:
 
 @linux_only
 def test_it_is_one_mapping(path: Path) -> None:
-    with vmem.open_array(path, "d", mode="x") as made:
+    with vmem.open_array(path, "d", mode="x", capacity=4 * MIB) as made:
         for _ in range(100):
             made.frombytes(bytes(MIB // 4))
             made.flush(durable=False)
@@ -352,7 +352,7 @@ def test_the_descriptor_is_not_inherited(path: Path, mode: Any) -> None:
 @pytest.mark.in_child
 def test_descriptors_that_somebody_closed(path: Path, tmp_path: Path) -> None:
     """Its number can be that of another file by now, which an array must neither grow nor close."""
-    made = vmem.open_array(path, "d", mode="x")
+    made = vmem.open_array(path, "d", mode="x", capacity=4 * MIB)
     made.extend([1.0, 2.0])
     view = memoryview(made)
     first = find_descriptor(path)

@@ -113,10 +113,10 @@ def is_kept_longer(path: Path) -> bool:
 @pytest.mark.parametrize("ending", ["raw", "npy"])
 def test_readers_follow_growth(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"a.{ending}"
-    with vmem.open_array(path, "q", mode="x") as made, Peer() as peer:
+    with vmem.open_array(path, "q", mode="x", capacity=4 * MIB) as made, Peer() as peer:
         made.flush(durable=False)
         peer.ask("import numpy as np")
-        peer.ask(f"array = vmem.open_array({str(path)!r}, 'q')")
+        peer.ask(f"array = vmem.open_array({str(path)!r}, 'q', capacity={4 * MIB})")
         assert peer.ask("array.readonly")
         assert peer.ask("len(array)") == 0
         for length in (1, 10, 1000, 100_000, 3 * MIB):
