@@ -295,6 +295,57 @@ def test_locks_of_other_programs(tmp_path: Path, ending: str, how: str) -> None:
 # --- threads ---
 
 
+@pytest.mark.parametrize("num_pieces", [1, 3])
+def test_a_close_while_others_use_the_array(path: Path, num_pieces: int) -> None:
+    """They are told so, and all that they had appended before is in the file."""
+    piece, part = bytes([1]) * (9 << 20), vmem.Array("B", [2] * 100)
+    array: Any = vmem.open_array(path, "B", mode="x", capacity=100 << 20)
+    appended = [0, 0, 0]
+    errors: list[BaseException] = []
+    has_appended = threading.Event()
+
+    def append_pieces() -> None:
+        array.frombytes(piece)
+        appended[1] += len(piece)
+        if appended[1] == num_pieces * len(piece):
+            has_appended.set()
+
+    def append_parts() -> None:
+        for call in (array.extend, array.__iadd__, lambda part: array.__setitem__(slice(1 << 30, None), part)):
+            call(part)
+            appended[2] += len(part)
+
+    def look() -> None:
+        length = len(array)
+        view = memoryview(array)
+        assert len(array) >= len(view) >= length
+        assert set(view[-1000:]) <= {1, 2}
+
+    def ask_for_too_much() -> None:
+        for call in (lambda: array.frombytes(bytes(1 << 27)), lambda: array.prefault(1 << 27)):
+            with pytest.raises(vmem.OutOfMemoryError, match="cannot grow"):
+                call()
+
+    def repeat(work: Any) -> None:
+        try:
+            for _ in range(10):
+                work()
+        except BaseException as error:
+            if not (isinstance(error, ValueError) and "closed" in str(error)):
+                errors.append(error)
+
+    works = [append_pieces, append_parts, look, ask_for_too_much, lambda: array.flush(durable=False)]
+    threads = [threading.Thread(target=repeat, args=(each,)) for each in works]
+    for each in threads:
+        each.start()
+    has_appended.wait(60)
+    array.close()
+    for each in threads:
+        each.join()
+    assert errors == []
+    assert np.bincount(np.fromfile(path, "B"), minlength=3).tolist() == appended
+
+
 def test_two_threads_close(path: Path) -> None:
     """Neither takes the descriptor away from the other."""
     errors: list[BaseException] = []
