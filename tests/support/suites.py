@@ -73,11 +73,13 @@ SUITES = {
         without=("header", "packaging", "project", LEAKS, REFUSALS),
         without_marks=("whole_system", ONCE),
     ),
-    # The same of Pythons with which another run has what is exhaustive.
+    # The same without what is exhaustive, which make sanitize and test-all run with two Pythons.
     "installed-samples": Suite(
         without=("header", "packaging", "project", LEAKS, REFUSALS),
         without_marks=("exhaustive", "whole_system", ONCE),
     ),
+    # What says whether a wheel has all it needs.
+    "installed-briefly": Suite(only=("module", "docs", "native"), without_marks=("exhaustive", "whole_system", ONCE)),
     # Without compilers and other tools, on machines that cibuildwheel starts.
     "published": Suite(without=(*OF_THE_CHECKOUT, "native", LEAKS, REFUSALS), without_marks=(ONCE,)),
     # --- other Pythons and machines ---
