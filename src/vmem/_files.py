@@ -99,8 +99,7 @@ class FileArray(_vmem.Array["_Item"]):
         header: it stays open until this array is deleted, which tries again.
 
         The items can still be read, but not changed: that is a ValueError. Leaving ``with`` does the same. What is not
-        closed when Python ends is flushed as ``flush(durable=False)`` does; `os._exit`, `os.execv` and a signal that
-        kills leave what the last flush has left.
+        closed when Python ends is flushed as ``flush(durable=False)`` does.
 
         Views and NumPy arrays that exist stay valid and writable: **what is written to them still changes the file**,
         which another process may be writing by then.
@@ -456,13 +455,12 @@ def open_file(path: str | bytes, flags: int) -> int:
     return os.open(path, flags | FLAGS, 0o666)
 
 
-# Constants of CreateFileW() and its error codes.
-FILE_SHARE_READ, FILE_SHARE_DELETE, CREATE_NEW, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL = 1, 4, 1, 3, 0x80
-ERROR_SHARING_VIOLATION = 32
+# Constants of CreateFileW().
+FILE_SHARE_READ, FILE_SHARE_DELETE, CREATE_NEW, OPEN_EXISTING, ERROR_SHARING_VIOLATION = 1, 4, 1, 3, 32
 
 
 def open_exclusively(path: str | bytes, flags: int) -> int:
-    """Where the system can open a file so that nobody else writes it meanwhile."""
+    """So that nobody else writes it meanwhile."""
     if sys.platform != "win32":
         raise NotImplementedError
     import _winapi
@@ -472,7 +470,7 @@ def open_exclusively(path: str | bytes, flags: int) -> int:
     kind = CREATE_NEW if flags & os.O_CREAT else OPEN_EXISTING
     access, others = _winapi.GENERIC_READ | _winapi.GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_DELETE
     try:
-        handle = _winapi.CreateFile(os.fsdecode(path), access, others, 0, kind, FILE_ATTRIBUTE_NORMAL, 0)
+        handle = _winapi.CreateFile(os.fsdecode(path), access, others, 0, kind, 0, 0)
         try:
             return msvcrt.open_osfhandle(handle, flags | FLAGS)
         except BaseException:
