@@ -179,8 +179,8 @@ static int check_size(FileMemory* memory, const FileLayout* layout) {
 
 #ifdef _WIN32
 static void wait_a_moment(void) {}
-#define BUSY 0
-static bool is_locked(int error) { return error == BUSY; }
+#define LOCKED_BY_OTHERS 0
+static bool is_lock_error(int error) { return error == LOCKED_BY_OTHERS; }
 #else
 static void wait_a_moment(void) {
     const struct timespec millisecond = {0, 1000 * 1000};
@@ -188,8 +188,8 @@ static void wait_a_moment(void) {
     nanosleep(&millisecond, NULL);
     Py_END_ALLOW_THREADS
 }
-#define BUSY EAGAIN
-static bool is_locked(int error) { return error == EAGAIN || error == EACCES; }
+#define LOCKED_BY_OTHERS EAGAIN
+static bool is_lock_error(int error) { return error == EAGAIN || error == EACCES; }
 #endif
 
 // A reader has a lock for the time of one call.
@@ -198,7 +198,7 @@ static bool is_locked(int error) { return error == EAGAIN || error == EACCES; }
 static int begin_writing(FileMemory* memory, size_t end) {
     VmemResult result = vmem_object_publish(&memory->object, SIZE_MAX, end);
     int error = system_error();
-    for (int i = 0; result == VMEM_ERROR_ACCESS_DENIED && is_locked(error) && i < MAX_TRIES; i++) {
+    for (int i = 0; result == VMEM_ERROR_ACCESS_DENIED && is_lock_error(error) && i < MAX_TRIES; i++) {
         wait_a_moment();
         result = vmem_object_publish(&memory->object, SIZE_MAX, end);
         error = system_error();
@@ -208,8 +208,8 @@ static int begin_writing(FileMemory* memory, size_t end) {
     memory->exact_size = memory->size;
     if (memory->publishes || result == VMEM_ERROR_UNSUPPORTED) return 0;
     PyObject* what = PyUnicode_FromString("cannot lock a file");
-    if (result != VMEM_ERROR_ACCESS_DENIED || !is_locked(error)) return file_memory_raise(what, result, error);
-    raise_system_error(what, "another program has locked it", BUSY);
+    if (result != VMEM_ERROR_ACCESS_DENIED || !is_lock_error(error)) return file_memory_raise(what, result, error);
+    raise_system_error(what, "another program has locked it", LOCKED_BY_OTHERS);
     return -1;
 }
 
@@ -368,13 +368,11 @@ int file_memory_grow(FileMemory* memory, Reservation* reservation, size_t end) {
 
 // --- settling ---
 
-// Sets the number in the header, of which there is a copy. Readers, and who opens the file after the process was killed,
-// see the old one or the new one: what changes is in one word as a rule, and is stored or else written in one piece.
-static VmemResult write_header(FileMemory* memory, char* base, size_t length) {
+// Puts a number of items into the copy of the header. Returns where the bytes that changed begin, 0 if that is not known.
+static size_t set_number(FileMemory* memory, size_t length) {
     char number[24];
     size_t num_digits = (size_t)snprintf(number, sizeof(number), "%zu", length), start = memory->prefix_size;
-    size_t end = start + num_digits + memory->suffix_size, word;
-    if (!memory->header || length == memory->shown_length) return VMEM_SUCCESS;
+    size_t end = start + num_digits + memory->suffix_size;
     bool is_known = memory->num_shown_digits == num_digits;
     while (is_known && memory->header[start] == number[start - memory->prefix_size]) start++;
     memcpy(memory->header + memory->prefix_size, number, num_digits);
@@ -383,19 +381,31 @@ static VmemResult write_header(FileMemory* memory, char* base, size_t length) {
     memory->header[memory->item_offset - 1] = '\n';
     memory->shown_length = length;
     memory->num_shown_digits = num_digits;
-    word = start - start % sizeof(size_t);
-    size_t word_end = word + sizeof(size_t);
-    if (!is_known || memory->prefix_size + num_digits > word_end || word_end > memory->item_offset) {
-        VmemResult result = vmem_object_write(&memory->object, memory->header, memory->item_offset, 0, memory->size);
-        // OpenBSD's mapping does not see what is written, and would in the end write what it has over that.
-        if (result == VMEM_SUCCESS && !memory->publishes && memcmp(base, memory->header, memory->item_offset) != 0)
-            memcpy(base, memory->header, memory->item_offset);
-        if (result == VMEM_SUCCESS) return result;
+    return is_known ? start : 0;
+}
+
+static VmemResult write_whole_header(FileMemory* memory, char* base) {
+    VmemResult result = vmem_object_write(&memory->object, memory->header, memory->item_offset, 0, memory->size);
+    if (result != VMEM_SUCCESS) {
         memory->shown_length = SIZE_MAX;
         memory->num_shown_digits = 0;
-        return result;
+    } else if (!memory->publishes && memcmp(base, memory->header, memory->item_offset) != 0) {
+        // OpenBSD's mapping does not see what is written, and would in the end write what it has over that.
+        memcpy(base, memory->header, memory->item_offset);
     }
-    size_t changed;
+    return result;
+}
+
+// Readers, and who opens the file after the process was killed, see the old number or the new one: what changes is in one
+// word as a rule, and is stored or else written in one piece.
+static VmemResult write_header(FileMemory* memory, char* base, size_t length) {
+    size_t start, word, word_end, changed;
+    if (!memory->header || length == memory->shown_length) return VMEM_SUCCESS;
+    start = set_number(memory, length);
+    word = start - start % sizeof(changed);
+    word_end = word + sizeof(changed);
+    if (start == 0 || memory->prefix_size + memory->num_shown_digits > word_end || word_end > memory->item_offset)
+        return write_whole_header(memory, base);
     memcpy(&changed, memory->header + word, sizeof(changed));
     *(volatile size_t*)(base + word) = changed;
     return VMEM_SUCCESS;

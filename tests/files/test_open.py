@@ -672,7 +672,7 @@ def test_memory_in_huge_pages() -> None:
 
 @linux_only
 @pytest.mark.parametrize("mode", ["w+", "r+"])
-def test_memory_has_no_name_that_another_file_could_take(mode: str) -> None:
+def test_memory_has_no_name_that_another_file_could_take(mode: Any) -> None:
     descriptor = os.memfd_create("nameless")
     try:
         os.write(descriptor, bytes(16))
