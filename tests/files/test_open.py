@@ -10,6 +10,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 from array import array
 from collections.abc import Callable, MutableSequence
 from pathlib import Path
@@ -662,7 +663,7 @@ def test_memory_in_huge_pages() -> None:
     except OSError as error:
         pytest.skip(f"this kernel has no huge pages for files: {error}")
     try:
-        os.truncate(descriptor, 1 << 30)
+        os.truncate(descriptor, 1 << 30 if sys.maxsize > 1 << 32 else 1 << 28)
         with pytest.raises(OSError, match="cannot be mapped") as caught:
             vmem.open_array(f"/proc/self/fd/{descriptor}", "d")
         assert caught.value.errno == errno.ENODEV

@@ -542,7 +542,7 @@ def test_a_normal_end_waits_for_a_long_call(tmp_path: Path, ending: str) -> None
     printed = run_python(
         f"""
         import threading, vmem
-        array = vmem.open_array({str(path)!r}, "q", mode="x")
+        array = vmem.open_array({str(path)!r}, "q", mode="x", capacity=1 << 24)
         array.extend(range(5000))
         is_busy, num_items = False, 10_000_000
         while not is_busy:
