@@ -9,9 +9,6 @@ from _weakref import ref  # weakref takes time to import
 
 from vmem import _vmem
 
-if sys.platform != "win32":
-    import fcntl
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -498,6 +495,8 @@ def check_regular(fd: int, path: str | bytes) -> None:
 def lock(fd: int, path: str | bytes) -> None:
     if sys.platform == "win32":  # where it was opened exclusively
         return
+    import fcntl
+
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -322,7 +323,8 @@ def test_a_close_while_others_use_the_array(path: Path, num_pieces: int) -> None
         assert set(view[-1000:]) <= {1, 2}
 
     def ask_for_too_much() -> None:
-        for call in (lambda: array.frombytes(bytes(1 << 27)), lambda: array.prefault(1 << 27)):
+        calls: list[Callable[[], None]] = [lambda: array.frombytes(bytes(1 << 27)), lambda: array.prefault(1 << 27)]
+        for call in calls:
             with pytest.raises(vmem.OutOfMemoryError, match="cannot grow"):
                 call()
 
