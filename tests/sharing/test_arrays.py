@@ -132,7 +132,8 @@ def test_a_reader_of_a_reader(writer: Array, reader: Array) -> None:
 
 @pytest.mark.many_addresses
 def test_capacities() -> None:
-    assert vmem.Array("d", shared=True).capacity == vmem.Array("d").capacity
+    # Now and then it is chosen anew, from what other tests leave of the addresses.
+    assert 0.9 < vmem.Array("d", shared=True).capacity / vmem.Array("d").capacity < 1.1
     assert attach_array(vmem.Array("d", shared=True, capacity=1 << 37)).capacity == 1 << 37
     made: Array = vmem.Array("h", shared=True, capacity=Index(3))
     made.extend([1, 2, 3])
