@@ -69,7 +69,12 @@ HIDING_TARGETS = ("x86_64-macos", "x86_64-freebsd", "x86_64-netbsd", "x86_64-ope
 LINUX_MACROS = ("__linux__", "__linux", "linux")
 SYSTEM_MACROS = (*LINUX_MACROS, "__unix__", "__unix", "unix", "__APPLE__", "_WIN32")
 
-COMPILERS = (("gcc", "c99"), ("clang", "c99"), ("gcc", "c++11"), ("clang", "c++11"))
+COMPILERS = (
+    ("gcc", "c99"),
+    pytest.param("clang", "c99", marks=pytest.mark.exhaustive),
+    pytest.param("gcc", "c++11", marks=pytest.mark.exhaustive),
+    ("clang", "c++11"),
+)
 
 each_compiler = pytest.mark.parametrize(("compiler", "standard"), COMPILERS)
 
@@ -127,7 +132,9 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
     ],
     ids=lambda sources: sources[0],
 )
-@pytest.mark.parametrize(("compiler", "standard"), [("gcc", "c99"), ("g++", "c++11")])
+@pytest.mark.parametrize(
+    ("compiler", "standard"), [("gcc", "c99"), pytest.param("g++", "c++11", marks=pytest.mark.exhaustive)]
+)
 def test_windows_with_wine(compiler: str, standard: str, sources: Sequence[str], wine: Wine, builder: Builder) -> None:
     command, environment = wine
     cross_compiler = [*find_compiler(f"x86_64-w64-mingw32-{compiler}", standard), "-static"]
@@ -167,7 +174,9 @@ def test_debugging_on_aarch64(builder: Builder) -> None:
 
 
 @pytest.mark.parametrize(
-    "sources", [PORTABLE_PROGRAM, OBJECT_PROGRAM, DEBUG_PROGRAM, ARENA_PROGRAM], ids=lambda sources: sources[0]
+    "sources",
+    [PORTABLE_PROGRAM, OBJECT_PROGRAM, DEBUG_PROGRAM, pytest.param(ARENA_PROGRAM, marks=pytest.mark.exhaustive)],
+    ids=lambda sources: sources[0],
 )
 def test_big_endian(sources: Sequence[str], builder: Builder) -> None:
     program = builder.build([*find_compiler("s390x-linux-gnu-gcc"), "-static"], sources)
